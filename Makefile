@@ -1,0 +1,75 @@
+# Bare `make` lists the targets. Recipes are short; what needs more than a few lines is a script beside its subject.
+# Variables can be set on the command line or in the environment: make run LISTEN=127.0.0.1:9000
+
+LISTEN    ?= 127.0.0.1:8080
+DATA_DIR  ?= ./telltale-data
+DEVICES   ?= 20
+CARGO     ?= cargo
+PYTEST    ?=
+export LISTEN DATA_DIR DEVICES
+
+PAGE         := dashboards
+PAGE_SOURCES := $(shell find $(PAGE) \( -name node_modules -o -name dist -o -name '*.png' \) -prune -o -type f -print)
+PAGE_TOOLS   := $(PAGE)/node_modules/.package-lock.json
+PAGE_BUILT   := $(PAGE)/dist/index.html
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test deps build fmt lint unit browser interop crash bench peers clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: ## Build everything, start a hub, an agent that reports this host and a simulated gateway; Ctrl-C stops all
+	@config/run.sh
+
+test: ## Run every check and test there is, with the minutes of each part at the end; stops at the first that fails
+	@tests/all.sh deps build lint unit browser interop crash
+
+deps: ## Check that the tools are there; as root on Debian, install those that Debian has
+	@tests/deps.sh
+
+build: $(PAGE_BUILT) ## Build the page, then the programs and their tests (development profile)
+	$(CARGO) build --workspace --all-targets --locked
+
+fmt: $(PAGE_TOOLS) ## Format the sources in place
+	$(CARGO) fmt --all
+	cd $(PAGE) && npm run --silent format
+
+lint: $(PAGE_TOOLS) ## Check format, lints, types, licences and documents, changing nothing
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	cd $(PAGE) && npm run --silent lint
+	tests/python.sh -m pytest -q tests/tidy $(PYTEST)
+
+unit: $(PAGE_BUILT) ## Run the Rust tests (unit and whole system) and the page's unit tests
+	$(CARGO) test --workspace --locked
+	cd $(PAGE) && npm test
+
+browser: build ## Drive the page in a real Chromium against a real hub
+	cd $(PAGE) && npm run --silent browser
+
+interop: build ## Real peers against a real hub: Python, raw sockets, Telegraf, hostile input
+	TELEGRAF=$$(tests/peers/telegraf.sh) && export TELEGRAF && \
+	  tests/python.sh -m pytest tests/interop -m 'not crash' $(PYTEST)
+
+crash: build ## Kill the hub at random instants under load and check every acked reading (the seed is printed)
+	tests/python.sh -m pytest tests/interop -m crash $(PYTEST)
+
+bench: ## Measure ingest, live and history on this machine with release builds
+	@tests/bench/run.sh
+
+peers: ## Build the other programs the tests talk to (cached outside the work tree)
+	tests/peers/telegraf.sh
+
+clean: ## Remove what was built here; built peers and the data directory stay
+	$(CARGO) clean
+	rm -rf $(PAGE)/node_modules $(PAGE)/dist test-results
+
+$(PAGE_TOOLS): $(PAGE)/package.json $(PAGE)/package-lock.json
+	cd $(PAGE) && npm ci --no-audit --no-fund
+	@touch $@
+
+$(PAGE_BUILT): $(PAGE_SOURCES) $(PAGE_TOOLS)
+	cd $(PAGE) && npm run --silent build
+	@touch $@
