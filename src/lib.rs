@@ -1,1 +1,14 @@
+//! Telltale, the hub. `app` wires the parts; the way of one reading is
+//! `http` -> `ingest` -> `log` -> `head` -> `live`, and `query` goes beside it. ARCHITECTURE.md is the map.
 
+pub mod auth;
+pub mod clock;
+pub mod head;
+pub mod ingest;
+pub mod limits;
+pub mod log;
+pub mod metrics;
+pub mod model;
+pub mod query;
+pub mod series;
+pub mod store;

@@ -1,0 +1,3 @@
+//! Who may do what: tokens, sessions, login links, tickets, and the rules for Origin and Host.
+
+pub mod access;

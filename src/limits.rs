@@ -1,0 +1,82 @@
+//! Every bound of the hub, with a sentence on what happens at it. Those that a user may want to change are keys of
+//! `config/hub.toml` whose defaults are these.
+
+use std::time::Duration;
+
+/// Largest WebSocket frame (and reassembled message) from an agent. Beyond: the connection is closed 1009 at the header.
+pub const FRAME_BYTES: usize = 4 << 20;
+/// Most readings in one batch or frame. Beyond: the frame is refused whole, `limit_batch`.
+pub const BATCH_READINGS: usize = 50_000;
+/// Deepest nesting of MessagePack in a plain frame. Beyond: refused whole, `limit_depth`.
+pub const NESTING: usize = 16;
+/// Longest device id, metric name, label name, unit, in bytes. Beyond: that reading is refused, `limit_name`.
+pub const NAME_BYTES: usize = 256;
+/// Longest label value in bytes. Beyond: `limit_name`.
+pub const LABEL_VALUE_BYTES: usize = 1024;
+/// Most labels of one series. Beyond: `limit_labels`.
+pub const LABELS: usize = 32;
+/// Longest text value in bytes. Beyond: `limit_text`.
+pub const TEXT_BYTES: usize = 16 << 10;
+/// Series one token may make. Beyond: new series are refused `limit_series`, existing ones go on.
+pub const SERIES_PER_TOKEN: usize = 100_000;
+/// Series the hub may hold. Beyond: as above.
+pub const SERIES_PER_HUB: usize = 1_000_000;
+/// Not well-formed frames on one connection before it is closed 1007.
+pub const BAD_FRAMES: u32 = 100;
+/// How far ahead of the hub's clock a reading may be. Beyond: `time_ahead`, to be kept and sent again.
+pub const TIME_AHEAD: Duration = Duration::from_secs(600);
+/// 2000-01-01T00:00:00Z. A reading before it is `bad_time`: most likely another unit than nanoseconds.
+pub const TIME_EARLIEST_NS: i64 = 946_684_800_000_000_000;
+
+/// Batches waiting for the writer. When full a session waits, and so does its peer through TCP.
+pub const WRITER_QUEUE_BATCHES: usize = 1024;
+/// Most readings the writer puts in one commit; what waits beyond goes into the next.
+pub const COMMIT_READINGS: usize = 200_000;
+/// Batches one connection may have unanswered. Beyond: its socket is not read until answers are out.
+pub const UNANSWERED_PER_CONNECTION: usize = 64;
+/// Bytes of recent commits kept in memory for live. A reader that fell out of it reads the log instead.
+pub const TAIL_BYTES: usize = 64 << 20;
+/// Refusals remembered for `status/refusals`; the oldest goes.
+pub const REFUSALS_KEPT: usize = 1000;
+
+/// One sweep pings every open socket this often.
+pub const PING_EVERY: Duration = Duration::from_secs(25);
+/// An agent that sent nothing, no pong either, for this long is closed 1001-free: the socket is dropped after a 1008 "idle".
+pub const AGENT_IDLE: Duration = Duration::from_secs(75);
+/// A viewer to whom no byte could be written, or whose ping stays unanswered, for this long is dead.
+pub const VIEWER_DEAD: Duration = Duration::from_secs(60);
+/// From SIGTERM to the end. What is not done by then is left to the next start.
+pub const STOP_WITHIN: Duration = Duration::from_secs(15);
+
+/// Snapshots are sent in parts of about this size.
+pub const SNAPSHOT_PART_BYTES: usize = 256 << 10;
+/// Bytes of frames one viewer's mailbox holds before its updates are merged.
+pub const MAILBOX_BYTES: usize = 1 << 20;
+/// Bytes of log a resume may read. Beyond: a fresh snapshot.
+pub const RESUME_BYTES: u64 = 64 << 20;
+/// Subscriptions of one viewer connection. Beyond: an error, the others stay.
+pub const SUBSCRIPTIONS_PER_VIEWER: usize = 256;
+/// Longest text message from a viewer. Beyond: closed 1009.
+pub const VIEWER_MESSAGE_BYTES: usize = 64 << 10;
+/// Slowest and fastest `max_hz` a viewer may ask for, and what it gets unasked.
+pub const MAX_HZ: (f64, f64, f64) = (0.1, 60.0, 10.0);
+
+/// Points a raw history answer may hold. Beyond: `too_many_points` with a hint.
+pub const HISTORY_POINTS: usize = 20_000_000;
+/// Columns of `points=N`.
+pub const HISTORY_COLUMNS: usize = 100_000;
+/// Buckets of one `every=` answer over all series. Beyond: `too_many_points` with a hint.
+pub const HISTORY_BUCKETS: usize = 1_000_000;
+/// Longest selector in bytes, and most of them in one query.
+pub const SELECTOR_BYTES: usize = 4096;
+pub const SELECTORS: usize = 64;
+
+/// A single-use login code and a live ticket live this long.
+pub const LOGIN_CODE: Duration = Duration::from_secs(15 * 60);
+pub const LIVE_TICKET: Duration = Duration::from_secs(30);
+/// Tickets not yet used. Beyond: the oldest is forgotten.
+pub const TICKETS: usize = 10_000;
+/// A session ends this long after its last use.
+pub const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
+/// JSON bodies of REST requests. Beyond: 413 `too_large`.
+pub const JSON_BYTES: usize = 1 << 20;

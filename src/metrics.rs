@@ -1,0 +1,49 @@
+//! The hub's own counters, for `/metrics` and `status`. Plain atomics: counting never waits.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    pub fn sub(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One field, one line of `/metrics`. Names there are `telltale_` + field (+ `_total` for what only grows).
+#[derive(Debug, Default)]
+pub struct Metrics {
+    pub readings_received: Counter,
+    pub readings_stored: Counter,
+    pub readings_duplicate: Counter,
+    pub readings_refused: Counter,
+    pub frames_received: Counter,
+    pub frames_refused: Counter,
+    pub batches_later: Counter,
+    pub commits: Counter,
+    pub commit_bytes: Counter,
+    pub commit_ns: Counter,
+    pub agents_open: Counter,
+    pub viewers_open: Counter,
+    pub live_frames: Counter,
+    pub live_readings_merged: Counter,
+    pub live_log_reads: Counter,
+}

@@ -1,0 +1,4 @@
+//! Questions about the past, as pure functions: selectors, ranges, buckets, thinning.
+//! No socket, no clock: `now` is a parameter.
+
+pub mod selector;

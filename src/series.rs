@@ -1,0 +1,276 @@
+//! Every series the hub knows, by key and by id. Sessions resolve keys here; the writer fixes the type with the first
+//! reading; queries and live list what has a stored reading.
+//!
+//! Invariants: an id is given once and never reused. A series is *listed* from the commit of its first reading on.
+//! Lock order: `by_key` before `by_id` before a series' own `state`. No lock is held over an await or over I/O.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use parking_lot::RwLock;
+use rustc_hash::FxHashMap;
+
+use crate::model::{Kind, MetaChange, SeriesDef, SeriesId, SeriesKey, TimeNs, TokenId, ValueType};
+
+#[derive(Debug)]
+pub struct Series {
+    pub id: SeriesId,
+    pub key: SeriesKey,
+    pub owner: TokenId,
+    state: RwLock<SeriesState>,
+    listed: AtomicBool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct SeriesState {
+    value_type: Option<ValueType>,
+    meta: SeriesMeta,
+}
+
+/// Unit and kind as last told, and when that was (the receive time of the commit).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SeriesMeta {
+    pub unit: Option<Arc<str>>,
+    pub kind: Option<Kind>,
+    pub changed: Option<TimeNs>,
+}
+
+impl Series {
+    /// None until the first reading is on its way to the log.
+    #[must_use]
+    pub fn value_type(&self) -> Option<ValueType> {
+        self.state.read().value_type
+    }
+
+    /// Fixes the type if this is the first reading, and says which type holds.
+    pub fn fix_type(&self, value_type: ValueType) -> ValueType {
+        if let Some(fixed) = self.state.read().value_type {
+            return fixed;
+        }
+        *self.state.write().value_type.get_or_insert(value_type)
+    }
+
+    /// Takes the type back after a failed append of the defining commit, so that the next first reading decides.
+    pub fn unfix_type(&self) {
+        if !self.is_listed() {
+            self.state.write().value_type = None;
+        }
+    }
+
+    #[must_use]
+    pub fn meta(&self) -> SeriesMeta {
+        self.state.read().meta.clone()
+    }
+
+    /// The kind told, or the default for its type.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        let state = self.state.read();
+        state.meta.kind.unwrap_or_else(|| Kind::default_for(state.value_type.unwrap_or(ValueType::Number)))
+    }
+
+    /// Whether a change of unit or kind would change anything: sessions ask before they send one to the writer.
+    #[must_use]
+    pub fn differs(&self, unit: Option<&str>, kind: Option<Kind>) -> bool {
+        let state = self.state.read();
+        unit.is_some_and(|unit| state.meta.unit.as_deref() != Some(unit)) || kind.is_some_and(|kind| state.meta.kind != Some(kind))
+    }
+
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.listed.load(Ordering::Acquire)
+    }
+}
+
+/// Names of a series that are still borrowed from a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRef<'a> {
+    pub device: &'a str,
+    pub metric: &'a str,
+    /// Checked, in any order; empty values mean absent.
+    pub labels: &'a [(&'a str, &'a str)],
+}
+
+impl KeyRef<'_> {
+    #[must_use]
+    pub fn to_key(&self) -> SeriesKey {
+        SeriesKey {
+            device: self.device.into(),
+            metric: self.metric.into(),
+            labels: crate::model::Labels::from_pairs(self.labels.iter().copied()),
+        }
+    }
+}
+
+/// The limit a new series would pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeriesLimit {
+    Token { max: usize },
+    Hub { max: usize },
+}
+
+#[derive(Debug)]
+pub struct SeriesTable {
+    by_key: RwLock<FxHashMap<SeriesKey, Arc<Series>>>,
+    /// Indexed by id. A hole is an id that was given before a crash and never committed.
+    by_id: RwLock<Vec<Option<Arc<Series>>>>,
+    per_owner: RwLock<FxHashMap<TokenId, usize>>,
+    listed: AtomicUsize,
+    max_per_token: usize,
+    max_per_hub: usize,
+}
+
+impl SeriesTable {
+    #[must_use]
+    pub fn new(max_per_token: usize, max_per_hub: usize) -> Self {
+        Self {
+            by_key: RwLock::default(),
+            by_id: RwLock::default(),
+            per_owner: RwLock::default(),
+            listed: AtomicUsize::new(0),
+            max_per_token,
+            max_per_hub,
+        }
+    }
+
+    /// The series of this key; made if it is new and no limit forbids it. An existing series is always given.
+    pub fn resolve(&self, key: KeyRef<'_>, owner: TokenId) -> Result<Arc<Series>, SeriesLimit> {
+        let key = key.to_key();
+        if let Some(series) = self.by_key.read().get(&key) {
+            return Ok(Arc::clone(series));
+        }
+        let mut by_key = self.by_key.write();
+        if let Some(series) = by_key.get(&key) {
+            return Ok(Arc::clone(series));
+        }
+        if by_key.len() >= self.max_per_hub {
+            return Err(SeriesLimit::Hub { max: self.max_per_hub });
+        }
+        let mut per_owner = self.per_owner.write();
+        let owned = per_owner.entry(owner).or_default();
+        if *owned >= self.max_per_token {
+            return Err(SeriesLimit::Token { max: self.max_per_token });
+        }
+        *owned += 1;
+        let mut by_id = self.by_id.write();
+        let id = SeriesId(u32::try_from(by_id.len()).expect("series per hub are bounded far below 2^32"));
+        let series = Arc::new(Series { id, key: key.clone(), owner, state: RwLock::default(), listed: AtomicBool::new(false) });
+        by_id.push(Some(Arc::clone(&series)));
+        by_key.insert(key, Arc::clone(&series));
+        Ok(series)
+    }
+
+    /// Brings back a series that the log or the catalog defines. Only used before ingest starts.
+    pub fn restore(&self, def: &SeriesDef) -> Arc<Series> {
+        let mut by_key = self.by_key.write();
+        *self.per_owner.write().entry(def.owner).or_default() += 1;
+        let mut by_id = self.by_id.write();
+        let state = SeriesState { value_type: Some(def.value_type), meta: SeriesMeta::default() };
+        let series = Arc::new(Series {
+            id: def.id,
+            key: def.key.clone(),
+            owner: def.owner,
+            state: RwLock::new(state),
+            listed: AtomicBool::new(true),
+        });
+        self.listed.fetch_add(1, Ordering::Relaxed);
+        if by_id.len() <= def.id.index() {
+            by_id.resize(def.id.index() + 1, None);
+        }
+        by_id[def.id.index()] = Some(Arc::clone(&series));
+        by_key.insert(def.key.clone(), Arc::clone(&series));
+        series
+    }
+
+    /// Its first reading is committed: from now on it is seen by lists, selectors and live.
+    pub fn list(&self, id: SeriesId) {
+        if let Some(series) = self.by_id(id)
+            && !series.listed.swap(true, Ordering::AcqRel)
+        {
+            self.listed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn apply_meta(&self, change: &MetaChange, at: TimeNs) {
+        let Some(series) = self.by_id(change.series) else {
+            return;
+        };
+        let meta = &mut series.state.write().meta;
+        if let Some(unit) = &change.unit {
+            meta.unit = Some(Arc::clone(unit));
+        }
+        if let Some(kind) = change.kind {
+            meta.kind = Some(kind);
+        }
+        meta.changed = Some(at);
+    }
+
+    #[must_use]
+    pub fn by_id(&self, id: SeriesId) -> Option<Arc<Series>> {
+        self.by_id.read().get(id.index()).cloned().flatten()
+    }
+
+    #[must_use]
+    pub fn by_key(&self, key: &SeriesKey) -> Option<Arc<Series>> {
+        self.by_key.read().get(key).cloned()
+    }
+
+    /// The listed series that `wanted` says yes to, sorted by device, metric, labels.
+    #[must_use]
+    pub fn select(&self, mut wanted: impl FnMut(&Series) -> bool) -> Vec<Arc<Series>> {
+        let by_id = self.by_id.read();
+        let mut found: Vec<_> = by_id.iter().flatten().filter(|s| s.is_listed() && wanted(s)).cloned().collect();
+        drop(by_id);
+        found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        found
+    }
+
+    /// How many are listed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.listed.load(Ordering::Relaxed)
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(device: &str) -> KeyRef<'_> {
+        KeyRef { device, metric: "m", labels: &[] }
+    }
+
+    #[test]
+    fn limits_spare_existing_series() {
+        let table = SeriesTable::new(2, 3);
+        let a = table.resolve(key("a"), TokenId(1)).unwrap();
+        table.resolve(key("b"), TokenId(1)).unwrap();
+        assert_eq!(table.resolve(key("c"), TokenId(1)).unwrap_err(), SeriesLimit::Token { max: 2 });
+        assert_eq!(table.resolve(key("a"), TokenId(1)).unwrap().id, a.id);
+        table.resolve(key("c"), TokenId(2)).unwrap();
+        assert_eq!(table.resolve(key("d"), TokenId(3)).unwrap_err(), SeriesLimit::Hub { max: 3 });
+    }
+
+    #[test]
+    fn a_series_is_listed_once_it_has_a_stored_reading() {
+        let table = SeriesTable::new(10, 10);
+        let a = table.resolve(key("a"), TokenId(1)).unwrap();
+        assert!(table.select(|_| true).is_empty());
+        table.list(a.id);
+        table.list(a.id);
+        assert_eq!((table.len(), table.select(|_| true).len()), (1, 1));
+    }
+
+    #[test]
+    fn the_first_reading_fixes_the_type() {
+        let table = SeriesTable::new(10, 10);
+        let a = table.resolve(key("a"), TokenId(1)).unwrap();
+        assert_eq!(a.fix_type(ValueType::Bool), ValueType::Bool);
+        assert_eq!(a.fix_type(ValueType::Text), ValueType::Bool);
+    }
+}
