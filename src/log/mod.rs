@@ -4,7 +4,13 @@
 //! Invariant: `append` returns only when the commit is on disk; after an error nothing more is appended (the log is
 //! poisoned), since nobody can know what the disk kept.
 
+pub mod files;
+mod record;
+pub mod recovery;
+mod segment;
 pub mod tail;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 

@@ -10,8 +10,8 @@ use telltale_wire::reader::{Reader, put_text};
 use telltale_wire::varint::{put, unzigzag, zigzag};
 
 use crate::model::{
-    AgentSeq, BatchPart, Commit, Delete, Kind, Labels, MetaChange, Position, Reading, SeriesDef, SeriesId, SeriesKey, TimeNs, TokenId, Value,
-    ValueType,
+    AgentSeq, BatchPart, Commit, Delete, Kind, Labels, MetaChange, Position, Reading, SeriesDef, SeriesId, SeriesKey, TimeNs, TokenId,
+    Value, ValueType,
 };
 
 /// How the values of one run of a series are written: the low four bits of the run's header.
@@ -116,7 +116,7 @@ fn run_tag(run: &[Reading]) -> u64 {
 }
 
 /// The integer that gives `f` back exactly when divided by `scale`; None where there is none (also for -0.0).
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "bounded by SCALED_MAX, and the way back is compared bit by bit")]
+#[expect(clippy::cast_precision_loss, reason = "bounded by SCALED_MAX, and the way back is compared bit by bit")]
 fn scaled(f: f64, scale: f64) -> Option<i64> {
     let product = (f * scale).round();
     if product.abs() >= SCALED_MAX {

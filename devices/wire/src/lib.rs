@@ -11,6 +11,7 @@
 //! | `batch` | columnar batches: time, values, the encoder |
 //! | `ack` | ack, retry, slow_down |
 //! | `error` | what can be wrong with the bytes |
+//! | `reader`, `varint` | parts of bytes; the commit log and the spool of the SDK are written with them too |
 //!
 //! Invariants: no I/O, no clock, no await. No input makes it panic. The decoder borrows from the frame and allocates
 //! nothing per reading; a count is checked against the bytes that are left, or against a limit, before room is made for it.
@@ -26,8 +27,8 @@ mod error;
 mod frame;
 mod hello;
 mod limits;
-mod reader;
-mod varint;
+pub mod reader;
+pub mod varint;
 
 pub use ack::{Ack, Places, Rejected, Retry, SlowDown};
 pub use batch::{Batch, BatchBuilder, Column, ColumnBuf, Full, Group, Mixed, Presence, Texts, Value, Values};

@@ -4,26 +4,26 @@ use crate::error::WireError;
 use crate::varint;
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
     /// Offset of `rest` in the frame, for messages.
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, at: 0 }
     }
 
-    pub(crate) fn at(&self) -> usize {
+    pub fn at(&self) -> usize {
         self.at
     }
 
-    pub(crate) fn left(&self) -> usize {
+    pub fn left(&self) -> usize {
         self.rest.len()
     }
 
-    pub(crate) fn bytes(&mut self, part: &'static str, count: u64) -> Result<&'a [u8], WireError> {
+    pub fn bytes(&mut self, part: &'static str, count: u64) -> Result<&'a [u8], WireError> {
         let split = usize::try_from(count).ok().and_then(|count| self.rest.split_at_checked(count));
         let Some((taken, rest)) = split else {
             return Err(WireError::Truncated { part, at: self.at, needed: count, left: self.left() });
@@ -42,27 +42,27 @@ impl<'a> Reader<'a> {
         Ok(*taken)
     }
 
-    pub(crate) fn u8(&mut self, part: &'static str) -> Result<u8, WireError> {
+    pub fn u8(&mut self, part: &'static str) -> Result<u8, WireError> {
         self.array::<1>(part).map(|[byte]| byte)
     }
 
-    pub(crate) fn u16(&mut self, part: &'static str) -> Result<u16, WireError> {
+    pub fn u16(&mut self, part: &'static str) -> Result<u16, WireError> {
         self.array(part).map(u16::from_le_bytes)
     }
 
-    pub(crate) fn u64(&mut self, part: &'static str) -> Result<u64, WireError> {
+    pub fn u64(&mut self, part: &'static str) -> Result<u64, WireError> {
         self.array(part).map(u64::from_le_bytes)
     }
 
-    pub(crate) fn i64(&mut self, part: &'static str) -> Result<i64, WireError> {
+    pub fn i64(&mut self, part: &'static str) -> Result<i64, WireError> {
         self.array(part).map(i64::from_le_bytes)
     }
 
-    pub(crate) fn f64(&mut self, part: &'static str) -> Result<f64, WireError> {
+    pub fn f64(&mut self, part: &'static str) -> Result<f64, WireError> {
         self.array(part).map(f64::from_le_bytes)
     }
 
-    pub(crate) fn varint(&mut self, part: &'static str) -> Result<u64, WireError> {
+    pub fn varint(&mut self, part: &'static str) -> Result<u64, WireError> {
         let Some((value, taken)) = varint::read(self.rest) else {
             return Err(WireError::BadVarint { part, at: self.at });
         };
@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    pub(crate) fn varint_u32(&mut self, part: &'static str) -> Result<u32, WireError> {
+    pub fn varint_u32(&mut self, part: &'static str) -> Result<u32, WireError> {
         let at = self.at;
         let found = self.varint(part)?;
         u32::try_from(found).map_err(|_| WireError::BadValue { part, at, found, expected: "at most 4294967295" })
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
 
     /// A count of things that take at least `bytes_each` bytes: refused if the bytes that are left cannot hold them, so
     /// that a caller may reserve room for it.
-    pub(crate) fn count(&mut self, part: &'static str, bytes_each: u64) -> Result<usize, WireError> {
+    pub fn count(&mut self, part: &'static str, bytes_each: u64) -> Result<usize, WireError> {
         let at = self.at;
         let count = self.varint(part)?;
         let needed = count.saturating_mul(bytes_each);
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
-    pub(crate) fn text(&mut self, part: &'static str) -> Result<&'a str, WireError> {
+    pub fn text(&mut self, part: &'static str) -> Result<&'a str, WireError> {
         let at = self.at;
         let length = self.varint(part)?;
         let bytes = self.bytes(part, length)?;
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Refuses bytes after the last part of `frame`.
-    pub(crate) fn end(&self, frame: &'static str) -> Result<(), WireError> {
+    pub fn end(&self, frame: &'static str) -> Result<(), WireError> {
         if self.rest.is_empty() {
             return Ok(());
         }
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Writes what [`Reader::text`] reads.
-pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
+pub fn put_text(out: &mut Vec<u8>, text: &str) {
     varint::put(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }

@@ -4,20 +4,20 @@
 //! varints costs no mispredicted branch. Encoders write the shortest form; decoders also take a longer one of at most ten bytes.
 
 /// Small magnitudes of either sign become small numbers: 0, -1, 1, -2 give 0, 1, 2, 3.
-pub(crate) const fn zigzag(value: i64) -> u64 {
+pub const fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)).cast_unsigned()
 }
 
-pub(crate) const fn unzigzag(value: u64) -> i64 {
+pub const fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
 }
 
 /// Bytes that [`put`] writes for this value.
-pub(crate) const fn size(value: u64) -> usize {
+pub const fn size(value: u64) -> usize {
     (70 - (value | 1).leading_zeros() as usize) / 7
 }
 
-pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
+pub fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
@@ -26,7 +26,7 @@ pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Reads one varint: its value and its bytes. `None` if the bytes end inside it or it holds more than 64 bits.
-pub(crate) fn read(bytes: &[u8]) -> Option<(u64, usize)> {
+pub fn read(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0_u64;
     for (index, &byte) in bytes.iter().take(10).enumerate() {
         let bits = u64::from(byte & 0x7f);
@@ -45,7 +45,7 @@ const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// Reads exactly `count` varints, which must fill `bytes` exactly, and hands each to `sink`. `None` if they do not.
 #[inline]
-pub(crate) fn unpack(bytes: &[u8], count: usize, mut sink: impl FnMut(u64)) -> Option<()> {
+pub fn unpack(bytes: &[u8], count: usize, mut sink: impl FnMut(u64)) -> Option<()> {
     let mut rest = bytes;
     let mut left = count;
     while left >= 8

@@ -1,0 +1,205 @@
+//! The log as its users see it: what was appended is there after any end, and damage costs what it touched alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::files::{FileLog, Opened};
+use super::{Log, LogRead, ReadError};
+use crate::model::{BatchPart, Commit, Position, Reading, SeriesId, Value};
+
+const SEGMENT_BYTES: u64 = 4096;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.0.path().join("log")
+    }
+
+    fn open(&self) -> (Opened, Vec<Commit>) {
+        let mut commits = Vec::new();
+        let opened = FileLog::open(&self.dir(), &self.0.path().join("set-aside"), SEGMENT_BYTES, &mut |c| commits.push(c)).unwrap();
+        (opened, commits)
+    }
+
+    fn segments(&self) -> Vec<PathBuf> {
+        let mut paths: Vec<_> = fs::read_dir(self.dir()).unwrap().map(|e| e.unwrap().path()).collect();
+        paths.retain(|p| p.extension().is_some_and(|e| e == "seg"));
+        paths.sort();
+        paths
+    }
+}
+
+fn commit(position: u64, readings: usize) -> Commit {
+    let reading = |i: usize| Reading { series: SeriesId(i as u32), time: position as i64, value: Value::Text("x".repeat(40).into()) };
+    let readings: Vec<_> = (0..readings).map(reading).collect();
+    Commit {
+        position: Position(position),
+        parts: vec![BatchPart { agent: None, received: 5, end: readings.len() }],
+        readings,
+        ..Commit::default()
+    }
+}
+
+fn append(opened: &mut Opened, positions: std::ops::RangeInclusive<u64>) {
+    for position in positions {
+        opened.log.append(&commit(position, 9)).unwrap();
+    }
+}
+
+fn positions(commits: &[Commit]) -> Vec<u64> {
+    commits.iter().map(|c| c.position.0).collect()
+}
+
+fn read(opened: &Opened, after: u64, until: u64) -> Result<Vec<u64>, ReadError> {
+    let mut found = Vec::new();
+    opened.reader.read(Position(after), Position(until), u64::MAX, &mut |c| found.push(c.position.0)).map(|()| found)
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 0x10;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn commits_are_there_again_after_a_clean_stop_and_after_none() {
+    let place = Place::new();
+    let (mut opened, before) = place.open();
+    assert!(before.is_empty() && opened.recovered.clean);
+    let epoch = opened.reader.epoch();
+    append(&mut opened, 1..=40);
+    drop(opened);
+    let (mut opened, commits) = place.open();
+    assert_eq!(positions(&commits), (1..=40).collect::<Vec<_>>());
+    assert_eq!(commits[7], commit(8, 9));
+    assert!(!opened.recovered.clean, "no end record was written");
+    append(&mut opened, 41..=45);
+    opened.log.close().unwrap();
+    let (opened, commits) = place.open();
+    assert_eq!(positions(&commits), (1..=45).collect::<Vec<_>>());
+    assert!(opened.recovered.clean && opened.recovered.set_aside.is_empty());
+    assert_eq!(opened.reader.epoch(), epoch);
+    assert!(place.segments().len() > 3, "small segments are sealed and followed by others");
+}
+
+#[test]
+fn a_last_commit_cut_at_any_byte_is_set_aside_and_its_position_is_not_used_again() {
+    for cut in (0..400).step_by(23) {
+        let place = Place::new();
+        let (mut opened, _) = place.open();
+        append(&mut opened, 1..=3);
+        let epoch = opened.reader.epoch();
+        drop(opened);
+        let path = place.segments().pop().unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let end = bytes.iter().rposition(|&b| b != 0).unwrap();
+        let mut torn = bytes.clone();
+        torn[end - cut..].fill(0);
+        fs::write(&path, &torn).unwrap();
+        let (mut opened, commits) = place.open();
+        assert_eq!(positions(&commits), [1, 2], "cut {cut}");
+        let [aside] = &opened.recovered.set_aside[..] else { panic!("cut {cut}: {:?}", opened.recovered) };
+        assert!(aside.unfinished);
+        let kept = fs::read(&aside.kept_in).unwrap();
+        assert_eq!(kept[..], torn[aside.offset as usize..][..kept.len()], "cut {cut}");
+        assert_eq!((opened.reader.epoch(), opened.recovered.last), (epoch, Position(3)), "cut {cut}");
+        append(&mut opened, 4..=4);
+        drop(opened);
+        let (opened, commits) = place.open();
+        assert_eq!(positions(&commits), [1, 2, 4], "cut {cut}");
+        assert!(opened.recovered.set_aside.is_empty(), "it is told once");
+        assert_eq!(read(&opened, 1, 9).unwrap(), [2, 4]);
+    }
+}
+
+#[test]
+fn damage_before_a_good_record_is_named_and_changes_the_epoch() {
+    let place = Place::new();
+    let (mut opened, _) = place.open();
+    append(&mut opened, 1..=30);
+    let epoch = opened.reader.epoch();
+    drop(opened);
+    let paths = place.segments();
+    flip(&paths[0], 100);
+    flip(&paths[1], 40 + 24 + 3);
+    let (mut opened, commits) = place.open();
+    let lost: Vec<u64> = (1..=30).filter(|p| !positions(&commits).contains(p)).collect();
+    assert_eq!(lost.len(), 2, "{lost:?}");
+    assert!(opened.recovered.set_aside.iter().all(|s| !s.unfinished));
+    assert_eq!(opened.recovered.set_aside[1].segment, paths[1]);
+    assert_ne!(opened.reader.epoch(), epoch);
+    let epoch = opened.reader.epoch();
+    append(&mut opened, 31..=31);
+    drop(opened);
+    let (opened, again) = place.open();
+    assert_eq!(again.len(), 29);
+    assert_eq!(opened.reader.epoch(), epoch, "told once, changed once");
+    assert_eq!(read(&opened, 0, 31).unwrap(), positions(&again));
+}
+
+#[test]
+fn a_bad_record_before_an_end_record_changes_the_epoch() {
+    let place = Place::new();
+    let (mut opened, _) = place.open();
+    append(&mut opened, 1..=1);
+    opened.log.close().unwrap();
+    let epoch = opened.reader.epoch();
+    flip(&place.segments()[0], 80);
+    let (opened, commits) = place.open();
+    assert!(commits.is_empty());
+    assert_ne!(opened.reader.epoch(), epoch);
+    assert!(!opened.recovered.set_aside[0].unfinished);
+}
+
+#[test]
+fn a_segment_cut_off_while_it_was_made_holds_nothing() {
+    for left in [0, 10, 40, 4096] {
+        let place = Place::new();
+        let (mut opened, _) = place.open();
+        append(&mut opened, 1..=2);
+        drop(opened);
+        let header = fs::read(place.segments().pop().unwrap()).unwrap()[..40].to_vec();
+        let mut made = vec![0; left];
+        let whole = left.min(40);
+        if left >= 40 {
+            made[..whole].copy_from_slice(&super::segment::SegmentHeader { salt: 1, first: Position(3) }.encode());
+        } else {
+            made.copy_from_slice(&header[..left]);
+        }
+        fs::write(place.dir().join(format!("{:020}.seg", 3)), made).unwrap();
+        let (mut opened, commits) = place.open();
+        assert_eq!(positions(&commits), [1, 2], "{left}");
+        assert!(opened.recovered.set_aside.is_empty() && !opened.recovered.epoch_changed, "{left}");
+        append(&mut opened, 3..=3);
+        drop(opened);
+        assert_eq!(positions(&place.open().1), [1, 2, 3], "{left}");
+    }
+}
+
+#[test]
+fn reads_begin_after_a_position_and_say_why_they_cannot() {
+    let place = Place::new();
+    let (mut opened, _) = place.open();
+    append(&mut opened, 1..=100);
+    for (after, until) in [(0, 100), (50, 100), (99, 100), (100, 100), (13, 14)] {
+        assert_eq!(read(&opened, after, until).unwrap(), (after + 1..=until).collect::<Vec<_>>());
+    }
+    assert!(matches!(read(&opened, 101, 200), Err(ReadError::Ahead { .. })));
+    let little = opened.reader.read(Position(0), Position(100), 5_000, &mut |_| panic!("refused before the first"));
+    assert!(matches!(little, Err(ReadError::TooMuch { max: 5_000, .. })));
+}
+
+#[test]
+fn a_commit_larger_than_a_segment_gets_one_of_its_own() {
+    let place = Place::new();
+    let (mut opened, _) = place.open();
+    opened.log.append(&commit(1, 5_000)).unwrap();
+    append(&mut opened, 2..=3);
+    drop(opened);
+    assert_eq!(place.open().1[0], commit(1, 5_000));
+}
