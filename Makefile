@@ -35,11 +35,14 @@ build: $(PAGE_BUILT) ## Build the page, then the programs and their tests (devel
 fmt: $(PAGE_TOOLS) ## Format the sources in place
 	$(CARGO) fmt --all
 	cd $(PAGE) && npm run --silent format
+	tests/python.sh -m ruff format --no-cache tests
 
 lint: $(PAGE_TOOLS) ## Check format, lints, types, licences and documents, changing nothing
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	cd $(PAGE) && npm run --silent lint
+	tests/python.sh -m ruff check --no-cache tests
+	tests/python.sh -m ruff format --no-cache --check tests
 	tests/python.sh -m pytest -q tests/tidy $(PYTEST)
 
 unit: $(PAGE_BUILT) ## Run the Rust tests (unit and whole system) and the page's unit tests
