@@ -3,6 +3,7 @@
 
 pub mod auth;
 pub mod clock;
+pub mod config;
 pub mod head;
 pub mod ingest;
 pub mod limits;

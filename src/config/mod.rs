@@ -1,0 +1,176 @@
+//! The hub's settings: file, then environment, then flags, each over the one before. What leaves here is typed and checked;
+//! nobody checks again.
+//!
+//! `keys` is the table of every key; `given` turns what was written into typed values; `rules` are the arrays of tables.
+//! Invariants: loading touches no port and no file but the configuration file itself; an error is one line that names where
+//! it stands, the key, the value and what was expected; config/hub.toml holds every key with its default (a test compares).
+
+mod error;
+mod given;
+mod keys;
+mod load;
+mod rules;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+
+pub use crate::auth::origins::PublicUrl;
+pub use error::ConfigError;
+pub use load::{Flag, Sources};
+pub use rules::{DeviceRules, Mapping, MetricRules, pattern};
+
+use crate::limits;
+
+/// `Config::default()` is what a hub without file, variables and flags runs with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    pub listen: Listen,
+    pub data: Data,
+    pub log: Log,
+    pub ingest: Ingest,
+    pub limits: Limits,
+    pub store: Store,
+    pub http: Http,
+    pub logging: Logging,
+    /// `[[metric]]`: kind and unit where the sender does not say them; the user's first, then the table that ships.
+    pub metrics: MetricRules,
+    /// `[[device]]`: how often a device is expected to send.
+    pub devices: DeviceRules,
+}
+
+/// Invariant: `address` is loopback, or `tls` is set, or `plaintext` is true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Port 0 takes any free port; the bound address is printed.
+    pub address: SocketAddr,
+    pub tls: Option<TlsFiles>,
+    /// The user has said in so many words that an address beyond loopback may be served without TLS.
+    pub plaintext: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    pub dir: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// How long the writer waits for more batches before it syncs. Zero: commits at once when idle.
+    pub commit_delay: Duration,
+    /// How much of the log is kept after sealing so that a cursor can resume: whichever bound comes first, 0 = none.
+    pub keep_for: Duration,
+    pub keep_bytes: u64,
+    pub segment_bytes: u64,
+    /// How long reads are served after a failed sync before the hub ends with 74. None: it stays up, read-only.
+    pub poisoned_exit_after: Option<Duration>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ingest {
+    pub frame_bytes: usize,
+    pub batch_readings: usize,
+    /// `[[ingest.mapping]]`, in file order; the first that matches a measurement is used, none: the contract's default.
+    pub mappings: Vec<Mapping>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub series_per_token: usize,
+    pub series_per_hub: usize,
+    pub name_bytes: usize,
+    pub labels: usize,
+    pub label_value_bytes: usize,
+    pub text_bytes: usize,
+    pub history_points: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Store {
+    pub kind: StoreKind,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreKind {
+    #[default]
+    Embedded,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Http {
+    /// Where browsers reach the hub. Empty: the listen address, 127.0.0.1, [::1] and localhost with its port.
+    pub public_urls: Vec<PublicUrl>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logging {
+    pub format: LogFormat,
+    pub level: LevelFilter,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Human,
+    Json,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080), tls: None, plaintext: false }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { dir: PathBuf::from("./telltale-data") }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            commit_delay: Duration::ZERO,
+            keep_for: Duration::from_secs(2 * 3600),
+            keep_bytes: 256 << 20,
+            segment_bytes: 64 << 20,
+            poisoned_exit_after: Some(Duration::from_secs(60)),
+        }
+    }
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self { frame_bytes: limits::FRAME_BYTES, batch_readings: limits::BATCH_READINGS, mappings: Vec::new() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            series_per_token: limits::SERIES_PER_TOKEN,
+            series_per_hub: limits::SERIES_PER_HUB,
+            name_bytes: limits::NAME_BYTES,
+            labels: limits::LABELS,
+            label_value_bytes: limits::LABEL_VALUE_BYTES,
+            text_bytes: limits::TEXT_BYTES,
+            history_points: limits::HISTORY_POINTS,
+        }
+    }
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { format: LogFormat::Human, level: LevelFilter::INFO }
+    }
+}
+
+#[cfg(test)]
+mod tests;
