@@ -2,9 +2,9 @@
 //!
 //! Invariant: readings of one alias at one time keep the order in which they were pushed, since the last one wins.
 
-use std::collections::HashMap;
-
 use crate::batch::choose::{self, Room};
+use crate::batch::presence::put_bits;
+use crate::batch::rows::{self, Series};
 use crate::batch::{Value, time};
 use crate::frame::tag;
 use crate::limits::Limits;
@@ -58,13 +58,6 @@ enum Stored {
     Bool(bool),
     /// From, to in `texts`.
     Text(usize, usize),
-}
-
-/// The readings of one alias and class: a range of the sorted numbers.
-struct Series {
-    alias: u32,
-    from: usize,
-    to: usize,
 }
 
 impl BatchBuilder {
@@ -121,9 +114,8 @@ impl BatchBuilder {
     pub fn encode(&mut self, seq: u64, out: &mut Vec<u8>) -> &[u32] {
         let sorted = self.sorted();
         let all_times: Vec<i64> = sorted.iter().filter_map(|&number| self.reading(number)).map(|reading| reading.time_ns).collect();
-        let series = self.series(&sorted);
-        let groups = group(&series, &all_times);
         let base_ns = all_times.first().copied().unwrap_or(0);
+        let groups = rows::share(&self.series(&sorted), &all_times, base_ns);
 
         out.push(tag::BATCH);
         varint::put(out, seq);
@@ -132,17 +124,19 @@ impl BatchBuilder {
         self.order.clear();
         let mut room = std::mem::take(&mut self.room);
         for group in &groups {
-            let Some(first) = group.first() else { continue };
-            let times = all_times.get(first.from..first.to).unwrap_or_default();
-            varint::put(out, group.len() as u64);
-            varint::put(out, times.len() as u64);
-            time::put(out, base_ns, times);
-            for series in group {
-                let numbers = sorted.get(series.from..series.to).unwrap_or_default();
+            varint::put(out, group.series.len() as u64);
+            varint::put(out, group.times.len() as u64);
+            time::put(out, base_ns, &group.times);
+            for series in &group.series {
+                let numbers = series.of(&sorted);
                 let values: Vec<Value<'_>> =
                     numbers.iter().filter_map(|&number| self.reading(number)).map(|reading| self.value(reading)).collect();
+                let mut bits = Vec::new();
+                if numbers.len() != group.times.len() {
+                    put_bits(&mut bits, rows::present(&group.times, series.of(&all_times)));
+                }
                 varint::put(out, u64::from(series.alias));
-                choose::put_column(out, None, &values, &mut room);
+                choose::put_column(out, &bits, &values, &mut room);
                 self.order.extend_from_slice(numbers);
             }
         }
@@ -185,19 +179,4 @@ impl BatchBuilder {
         }
         series
     }
-}
-
-/// Series with equal times come together, in the order in which the first of each group came.
-fn group<'a>(series: &'a [Series], all_times: &[i64]) -> Vec<Vec<&'a Series>> {
-    let mut groups: Vec<Vec<&Series>> = Vec::new();
-    let mut by_times: HashMap<&[i64], usize> = HashMap::new();
-    for one in series {
-        let times = all_times.get(one.from..one.to).unwrap_or_default();
-        let index = *by_times.entry(times).or_insert(groups.len());
-        match groups.get_mut(index) {
-            Some(group) => group.push(one),
-            None => groups.push(vec![one]),
-        }
-    }
-    groups
 }

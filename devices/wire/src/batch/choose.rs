@@ -8,15 +8,15 @@ use crate::varint::{self, zigzag};
 /// Integers up to here are exact as floats.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// Writes the rest of a column: form byte (with `presence`'s bits, if there are any), length, payload.
+/// Writes the rest of a column: form byte (and the `presence` bits, unless they are empty), length, payload.
 ///
 /// `values` is not empty and of one type: numbers, bools or texts.
-pub(super) fn put_column(out: &mut Vec<u8>, presence: Option<&[u8]>, values: &[Value<'_>], room: &mut Room) {
+pub(super) fn put_column(out: &mut Vec<u8>, presence: &[u8], values: &[Value<'_>], room: &mut Room) {
     room.payload.clear();
     let encoding = encode(values, room);
-    let form = encoding as u8 | if presence.is_some() { super::FORM_PRESENCE } else { 0 };
+    let form = encoding as u8 | if presence.is_empty() { 0 } else { super::FORM_PRESENCE };
     out.push(form);
-    out.extend_from_slice(presence.unwrap_or_default());
+    out.extend_from_slice(presence);
     varint::put(out, room.payload.len() as u64);
     out.extend_from_slice(&room.payload);
 }

@@ -7,6 +7,7 @@
 //! | `time` | time columns |
 //! | `values` | the encodings of values, and how they are decoded |
 //! | `presence` | bitmaps: which rows of a group a column has |
+//! | `rows` | the encoder's choice of who shares a time column |
 //! | `choose` | the encoder's choice of the smallest exact encoding |
 //! | `builder` | readings in any order -> one frame |
 //!
@@ -19,6 +20,7 @@
 mod builder;
 mod choose;
 mod presence;
+mod rows;
 mod time;
 mod values;
 

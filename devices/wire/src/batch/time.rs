@@ -36,7 +36,7 @@ impl<'a> TimeBlock<'a> {
         let unit_ns = UNITS_NS.get(usize::from(head & 3)).copied().unwrap_or(1);
         let first_ns = base_ns.wrapping_add(unzigzag(reader.varint("time.offset")?).wrapping_mul(unit_ns));
         let mode = head >> MODE_SHIFT;
-        if rows == 1 && mode == 0 {
+        if rows == 1 && mode == REGULAR {
             return Ok(Self { rows, first_ns, unit_ns, steps: Steps::Regular(0), at: reader.at() });
         }
         let bad_head = WireError::BadValue {
@@ -45,17 +45,17 @@ impl<'a> TimeBlock<'a> {
             found: u64::from(head),
             expected: "a mode 0-2 (0 for one row) over a unit 0-3",
         };
-        if rows == 1 || mode > 2 {
+        if rows == 1 || mode > DELTAS_OF_DELTAS {
             return Err(bad_head);
         }
-        if mode == 0 {
+        if mode == REGULAR {
             let step = unzigzag(reader.varint("time.step")?);
             return Ok(Self { rows, first_ns, unit_ns, steps: Steps::Regular(step), at: reader.at() });
         }
         let length = reader.varint("time.length")?;
         let at = reader.at();
         let bytes = reader.bytes("time.steps", length)?;
-        let steps = if mode == 1 { Steps::Deltas(bytes) } else { Steps::DeltasOfDeltas(bytes) };
+        let steps = if mode == DELTAS { Steps::Deltas(bytes) } else { Steps::DeltasOfDeltas(bytes) };
         Ok(Self { rows, first_ns, unit_ns, steps, at })
     }
 
@@ -100,41 +100,82 @@ fn reserve(times: &mut Vec<i64>, rows: usize, bytes: &[u8]) -> Option<()> {
     (bytes.len() >= rows - 1).then(|| times.reserve(rows))
 }
 
+/// How a time column is written.
+struct Plan {
+    head: u8,
+    unit_ns: i64,
+    /// Bytes of the steps; 0 where one step serves all.
+    step_bytes: usize,
+}
+
+const REGULAR: u8 = 0;
+const DELTAS: u8 = 1;
+const DELTAS_OF_DELTAS: u8 = 2;
+
+impl Plan {
+    fn of(base_ns: i64, times: &[i64]) -> Self {
+        let first = times.first().copied().unwrap_or(base_ns);
+        let unit_index = largest_unit(first.wrapping_sub(base_ns), times);
+        let unit_ns = UNITS_NS.get(unit_index).copied().unwrap_or(1);
+        let mut steps = steps(times, unit_ns);
+        let (mode, step_bytes) = match steps.next() {
+            Some(first_step) if steps.any(|step| step != first_step) => {
+                let (plain, changed) = step_sizes(times, unit_ns);
+                (if plain <= changed { DELTAS } else { DELTAS_OF_DELTAS }, plain.min(changed))
+            }
+            _ => (REGULAR, 0),
+        };
+        Self { head: mode << MODE_SHIFT | u8::try_from(unit_index).unwrap_or(0), unit_ns, step_bytes }
+    }
+
+    fn mode(&self) -> u8 {
+        self.head >> MODE_SHIFT
+    }
+}
+
+/// Differences between neighbours, in units.
+fn steps(times: &[i64], unit_ns: i64) -> impl Iterator<Item = i64> {
+    times.array_windows().map(move |[from, to]| to.wrapping_sub(*from) / unit_ns)
+}
+
+/// Differences between neighbouring steps; the step before the first is 0.
+fn changes(times: &[i64], unit_ns: i64) -> impl Iterator<Item = i64> {
+    let mut before = 0_i64;
+    steps(times, unit_ns).map(move |step| step.wrapping_sub(std::mem::replace(&mut before, step)))
+}
+
+fn step_sizes(times: &[i64], unit_ns: i64) -> (usize, usize) {
+    let size = |step| varint::size(zigzag(step));
+    (steps(times, unit_ns).map(size).sum(), changes(times, unit_ns).map(size).sum())
+}
+
+/// Bytes that [`put`] writes.
+pub(super) fn size(base_ns: i64, times: &[i64]) -> usize {
+    let plan = Plan::of(base_ns, times);
+    let offset = times.first().map_or(0, |first| first.wrapping_sub(base_ns) / plan.unit_ns);
+    let rest = match plan.mode() {
+        REGULAR => steps(times, plan.unit_ns).take(1).map(|step| varint::size(zigzag(step))).sum(),
+        _ => varint::size(plan.step_bytes as u64) + plan.step_bytes,
+    };
+    1 + varint::size(zigzag(offset)) + rest
+}
+
 /// Writes what [`TimeBlock::read`] reads; `times` is not empty.
 pub(super) fn put(out: &mut Vec<u8>, base_ns: i64, times: &[i64]) {
     let Some(&first) = times.first() else { return };
-    let offset = first.wrapping_sub(base_ns);
-    let unit_index = largest_unit(offset, times);
-    let unit = UNITS_NS.get(unit_index).copied().unwrap_or(1);
-    let head = |mode: u8| mode << MODE_SHIFT | u8::try_from(unit_index).unwrap_or(0);
-    let offset = zigzag(offset / unit);
-    let steps = || times.array_windows().map(|[from, to]| to.wrapping_sub(*from) / unit);
-    let mut step = 0;
-    let changes = || {
-        let mut before = 0_i64;
-        steps().map(move |step| step.wrapping_sub(std::mem::replace(&mut before, step)))
-    };
-
-    if let Some(first_step) = steps().next() {
-        step = first_step;
-        if !steps().all(|other| other == first_step) {
-            let plain: usize = steps().map(|step| varint::size(zigzag(step))).sum();
-            let changed: usize = changes().map(|change| varint::size(zigzag(change))).sum();
-            out.push(head(if plain <= changed { 1 } else { 2 }));
-            varint::put(out, offset);
-            varint::put(out, plain.min(changed) as u64);
-            if plain <= changed {
-                steps().for_each(|step| varint::put(out, zigzag(step)));
-            } else {
-                changes().for_each(|change| varint::put(out, zigzag(change)));
-            }
-            return;
-        }
+    let plan = Plan::of(base_ns, times);
+    let unit_ns = plan.unit_ns;
+    out.push(plan.head);
+    varint::put(out, zigzag(first.wrapping_sub(base_ns) / unit_ns));
+    if plan.mode() == REGULAR {
+        steps(times, unit_ns).take(1).for_each(|step| varint::put(out, zigzag(step)));
+        return;
     }
-    out.push(head(0));
-    varint::put(out, offset);
-    if times.len() > 1 {
-        varint::put(out, zigzag(step));
+    varint::put(out, plan.step_bytes as u64);
+    if plan.mode() == DELTAS {
+        steps(times, unit_ns).for_each(|step| varint::put(out, zigzag(step)));
+    } else {
+        changes(times, unit_ns).for_each(|change| varint::put(out, zigzag(change)));
     }
 }
 
@@ -162,6 +203,7 @@ mod tests {
         let mut out = Vec::new();
         put(&mut out, base_ns, times);
         assert_eq!(out.len(), bytes, "{rule}: {out:02x?}");
+        assert_eq!(out.len(), size(base_ns, times), "{rule}");
         let mut reader = Reader::new(&out);
         let block = TimeBlock::read(&mut reader, base_ns, u32::try_from(times.len()).unwrap()).unwrap();
         reader.end(rule).unwrap();
