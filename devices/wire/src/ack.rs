@@ -44,7 +44,12 @@ impl Places {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
         let count = reader.varint_u32("rejected.count")?;
+        let at = reader.at();
         let first = reader.varint_u32("rejected.first")?;
+        if first.checked_add(count).is_none() {
+            let found = u64::from(first);
+            return Err(WireError::BadValue { part: "rejected.first", at, found, expected: "first + count of at most 4294967295" });
+        }
         Ok(if count == 0 { Self::All } else { Self::Run { first, count } })
     }
 

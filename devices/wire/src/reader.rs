@@ -15,6 +15,11 @@ impl<'a> Reader<'a> {
         Self { rest: bytes, at: 0 }
     }
 
+    /// A part of a frame that begins at `at`.
+    pub fn part(bytes: &'a [u8], at: usize) -> Self {
+        Self { rest: bytes, at }
+    }
+
     pub fn at(&self) -> usize {
         self.at
     }

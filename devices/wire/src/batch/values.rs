@@ -197,7 +197,7 @@ fn decode_numbers(encoding: Encoding, payload: &[u8], at: usize, count: usize, b
         Encoding::IntDelta => integers(payload, at, count, false, &mut buf.ints)?,
         Encoding::IntOffset => integers(payload, at, count, true, &mut buf.ints)?,
         Encoding::DecimalDelta | Encoding::DecimalOffset => {
-            let mut reader = Reader::new(payload);
+            let mut reader = Reader::part(payload, at);
             let exponent = reader.u8("decimal.exponent")?;
             let Some(&power) = POWERS_OF_TEN.get(usize::from(exponent)) else {
                 return Err(WireError::BadValue { part: "decimal.exponent", at, found: u64::from(exponent), expected: "0-15" });
@@ -290,7 +290,7 @@ fn texts<'a, 'b>(payload: &'a [u8], at: usize, count: usize, buf: &'b mut Column
         return Err(WireError::Truncated { part: "texts", at, needed: count as u64, left: payload.len() });
     }
     buf.ends.reserve(count);
-    let mut reader = Reader::new(payload);
+    let mut reader = Reader::part(payload, at);
     let mut end = 0_u64;
     for _ in 0..count {
         end = end.saturating_add(reader.varint("text.length")?);
@@ -307,7 +307,7 @@ fn texts<'a, 'b>(payload: &'a [u8], at: usize, count: usize, buf: &'b mut Column
 }
 
 fn read_constant<'a>(payload: &'a [u8], at: usize) -> Result<Value<'a>, WireError> {
-    let mut reader = Reader::new(payload);
+    let mut reader = Reader::part(payload, at);
     let value = match reader.u8("constant.tag")? {
         constant::INT => Value::Int(unzigzag(reader.varint("constant.int")?)),
         constant::FLOAT => Value::Float(reader.f64("constant.float")?),
@@ -347,17 +347,24 @@ pub(super) fn constant_text_bytes(encoding: Encoding, payload: &[u8], at: usize)
 
 /// A bitmap of which are floats, then the floats and the integers, each in an encoding of its own.
 fn mixed<'a, 'b>(payload: &'a [u8], at: usize, count: usize, buf: &'b mut ColumnBuf) -> Result<Values<'a, 'b>, WireError> {
-    let mut reader = Reader::new(payload);
+    let mut reader = Reader::part(payload, at);
     let floats_at = reader.bytes("mixed.bits", count.div_ceil(8) as u64)?;
     let floats = check_bits("mixed.bits", floats_at, at, count)?;
     // Floats first: decimals pass through the room of the integers.
     for (part, count) in [(Numbers::Floats, floats), (Numbers::Ints, count - floats)] {
+        let at = reader.at();
         let encoding = Encoding::from_byte(reader.u8("mixed.encoding")?, at)?;
         let length = reader.varint("mixed.length")?;
+        let block_at = reader.at();
         let block = reader.bytes("mixed.payload", length)?;
-        let found = decode_numbers(encoding, block, at, count, buf)?;
+        let found = decode_numbers(encoding, block, block_at, count, buf)?;
         if !matches!((part, found), (Numbers::Floats, Numbers::Floats) | (Numbers::Ints, Numbers::Ints)) {
-            return Err(WireError::BadValue { part: "mixed.encoding", at, found: encoding as u64, expected: "floats, then integers" });
+            return Err(WireError::BadValue {
+                part: "mixed.encoding",
+                at,
+                found: encoding as u64,
+                expected: "floats (2-5), then integers (0-1)",
+            });
         }
     }
     reader.end("mixed")?;

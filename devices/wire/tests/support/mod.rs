@@ -2,7 +2,7 @@
 
 #![allow(dead_code, unreachable_pub)] // each test binary uses its part
 
-use telltale_wire::{Batch, ColumnBuf, Limits, Value, WireError};
+use telltale_wire::{AgentFrame, Batch, ColumnBuf, HubFrame, Limits, Value, WireError};
 
 #[derive(Clone, Debug)]
 pub enum Owned {
@@ -73,6 +73,32 @@ pub fn decode(frame: &[u8], limits: &Limits) -> Result<(u64, Vec<Reading>), Wire
     }
     assert_eq!(readings.len(), batch.readings() as usize);
     Ok((batch.seq(), readings))
+}
+
+/// Reads all that a frame of either side holds, without keeping it.
+pub fn read_all(frame: &[u8], limits: &Limits, times: &mut Vec<i64>, buf: &mut ColumnBuf) -> Result<(), WireError> {
+    if frame.first().is_some_and(|first| *first >= 0x80) {
+        return HubFrame::parse(frame).map(drop);
+    }
+    match AgentFrame::parse(frame, limits)? {
+        AgentFrame::Define(define) => assert_eq!(define.definitions().count(), define.len()),
+        AgentFrame::Batch(batch) => {
+            let mut readings = 0;
+            for group in batch.groups() {
+                group.times(times)?;
+                for column in group.columns() {
+                    let mut rows = column.presence().rows();
+                    column.decode_into(buf)?.for_each(|_| {
+                        readings += 1;
+                        assert!(times.get(rows.next().expect("as many rows as values") as usize).is_some());
+                    });
+                }
+            }
+            assert_eq!(readings, batch.readings());
+        }
+        AgentFrame::Hello(_) | AgentFrame::Goodbye(_) => {}
+    }
+    Ok(())
 }
 
 /// A batch of a few series of random kinds, with rows of several metrics, gaps, jitter and hard values.
