@@ -5,6 +5,7 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod head;
+pub mod health;
 pub mod ingest;
 pub mod limits;
 pub mod log;

@@ -30,8 +30,8 @@ pub const TIME_EARLIEST_NS: i64 = 946_684_800_000_000_000;
 
 /// Batches waiting for the writer. When full a session waits, and so does its peer through TCP.
 pub const WRITER_QUEUE_BATCHES: usize = 1024;
-/// Most readings the writer puts in one commit; what waits beyond goes into the next.
-pub const COMMIT_READINGS: usize = 200_000;
+/// About how many bytes of readings, in memory, the writer puts in one commit; what waits beyond goes into the next.
+pub const COMMIT_BYTES: usize = 16 << 20;
 /// Batches one connection may have unanswered. Beyond: its socket is not read until answers are out.
 pub const UNANSWERED_PER_CONNECTION: usize = 64;
 /// Bytes of recent commits kept in memory for live. A reader that fell out of it reads the log instead.

@@ -3,7 +3,9 @@
 //!
 //! socket (shell) -> plain | compact (decode, pure) -> session (decides each reading, pure) -> queue -> writer (one thread).
 
+pub mod agents;
 pub mod refusals;
+pub mod writer;
 
 use telltale_wire::{BatchCode, RowCode};
 use tokio::sync::oneshot;

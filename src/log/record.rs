@@ -116,7 +116,6 @@ fn run_tag(run: &[Reading]) -> u64 {
 }
 
 /// The integer that gives `f` back exactly when divided by `scale`; None where there is none (also for -0.0).
-#[expect(clippy::cast_precision_loss, reason = "bounded by SCALED_MAX, and the way back is compared bit by bit")]
 fn scaled(f: f64, scale: f64) -> Option<i64> {
     let product = (f * scale).round();
     if product.abs() >= SCALED_MAX {
