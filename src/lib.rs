@@ -1,11 +1,14 @@
 //! Telltale, the hub. `app` wires the parts; the way of one reading is
 //! `http` -> `ingest` -> `log` -> `head` -> `live`, and `query` goes beside it. ARCHITECTURE.md is the map.
 
+pub mod app;
 pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod head;
 pub mod health;
+pub mod http;
+pub mod hub;
 pub mod ingest;
 pub mod limits;
 pub mod log;

@@ -86,7 +86,11 @@ impl Queue {
 }
 
 fn draining() -> Later {
-    Later { code: BatchCode::Draining, after_ms: RETRY_DRAINING_MS, message: "the hub is stopping; send it again after the restart".to_owned() }
+    Later {
+        code: BatchCode::Draining,
+        after_ms: RETRY_DRAINING_MS,
+        message: "the hub is stopping; send it again after the restart".to_owned(),
+    }
 }
 
 /// Starts the writer on a thread of its own: it blocks on the disk.

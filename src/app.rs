@@ -1,0 +1,126 @@
+//! The one file that wires: opens the hub, binds the ports, runs until told to stop, and stops in order.
+//!
+//! The order of a stop: refuse what is new, let sessions finish, commit what waits, write the end record. All within
+//! `limits::STOP_WITHIN`; what is not done by then is left to the next start, and nothing acked is at risk.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Extensions, Server, ServerHandle};
+use actix_web::{App as ActixApp, HttpServer, web};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http;
+use crate::hub::{Hub, OpenHubError};
+use crate::limits::STOP_WITHIN;
+
+/// What sockets and requests get to finish of a stop; the rest is for the last commits.
+const SERVER_STOP: Duration = Duration::from_secs(8);
+/// A viewer's kernel buffer: small, so that merging happens in the hub, where it is seen.
+const SEND_BUFFER_BYTES: usize = 64 << 10;
+
+/// A hub that is open and bound, not yet running.
+pub struct App {
+    pub hub: Arc<Hub>,
+    pub address: SocketAddr,
+    server: Server,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Hub(#[from] OpenHubError),
+    #[error("cannot listen on {address}")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Why a running hub ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Asked,
+    /// The commit log is poisoned: a supervisor should start the hub again, so that recovery reads the disk.
+    Poisoned,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("hub", &self.hub).field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Opens the data and binds the address. Must be called inside an actix system.
+    pub fn build(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let address = config.listen.address;
+        let hub = Arc::new(Hub::open(config, clock)?);
+        let listen_error = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        let state = web::Data::from(Arc::clone(&hub));
+        let server = HttpServer::new(move || ActixApp::new().app_data(state.clone()).configure(http::routes))
+            .on_connect(tune_socket)
+            .disable_signals()
+            .shutdown_timeout(SERVER_STOP.as_secs())
+            .listen(listener)
+            .map_err(listen_error)?
+            .run();
+        Ok(Self { hub, address, server })
+    }
+
+    /// Serves until `stop` resolves or the log is poisoned.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<Ended> {
+        let Self { hub, server, .. } = self;
+        let handle = server.handle();
+        let mut serving = tokio::spawn(server);
+        let ended = tokio::select! {
+            () = stop => Ended::Asked,
+            () = poisoned(&hub) => Ended::Poisoned,
+            result = &mut serving => return result.unwrap_or_else(|error| Err(io::Error::other(error))).map(|()| Ended::Asked),
+        };
+        if tokio::time::timeout(STOP_WITHIN, stop_in_order(&hub, &handle)).await.is_err() {
+            tracing::warn!("the stop took too long; what was not done is left to the next start");
+        }
+        Ok(ended)
+    }
+}
+
+async fn stop_in_order(hub: &Hub, server: &ServerHandle) {
+    tracing::info!("stopping");
+    hub.health.drain();
+    hub.stopping.send_replace(true);
+    server.stop(true).await;
+    hub.queue.stop().await;
+    tracing::info!("stopped");
+}
+
+/// Resolves when reads have been served long enough after a failed sync.
+async fn poisoned(hub: &Hub) {
+    drop(hub.health.poisoned().await);
+    match hub.config.log.poisoned_exit_after {
+        Some(after) => tokio::time::sleep(after).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Small frames leave at once; a peer that takes nothing for a minute is gone.
+fn tune_socket(connection: &dyn std::any::Any, _: &mut Extensions) {
+    let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else { return };
+    let fd = stream.as_fd();
+    let socket = socket2::SockRef::from(&fd);
+    let tuned = socket
+        .set_tcp_nodelay(true)
+        .and_then(|()| socket.set_send_buffer_size(SEND_BUFFER_BYTES))
+        .and_then(|()| socket.set_tcp_user_timeout(Some(crate::limits::VIEWER_DEAD)));
+    if let Err(error) = tuned {
+        // The connection works all the same, only slower to notice a dead peer.
+        tracing::debug!(%error, "a socket option was not taken");
+    }
+}

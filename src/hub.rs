@@ -1,0 +1,173 @@
+//! The shared state of a running hub: what every socket, request and task is given. Opening it takes the data directory's lock,
+//! reads the log back and starts the writer; nothing here listens on a port.
+
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::head::Head;
+use crate::health::Health;
+use crate::ingest::agents::Agents;
+use crate::ingest::refusals::Refusals;
+use crate::ingest::writer::{self, Queue};
+use crate::limits::TAIL_BYTES;
+use crate::log::LogRead;
+use crate::log::files::{FileLog, Opened};
+use crate::log::recovery::{OpenError, Recovered};
+use crate::log::tail::Tail;
+use crate::metrics::Metrics;
+use crate::model::{Commit, TimeNs};
+use crate::series::SeriesTable;
+use crate::store::Store;
+
+pub struct Hub {
+    pub config: Config,
+    pub clock: Clock,
+    pub started: TimeNs,
+    pub series: Arc<SeriesTable>,
+    pub head: Arc<Head>,
+    pub tail: Arc<Tail>,
+    pub log: Arc<dyn LogRead>,
+    /// Sealed history behind the head. None while the log and the head hold everything.
+    pub store: Option<Arc<dyn Store>>,
+    pub queue: Queue,
+    pub agents: Arc<Agents>,
+    pub health: Arc<Health>,
+    pub refusals: Arc<Refusals>,
+    pub metrics: Arc<Metrics>,
+    pub recovered: Recovered,
+    /// True from the moment the hub begins to stop: sockets say goodbye.
+    pub stopping: watch::Sender<bool>,
+    _lock: File,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("data", &self.config.data.dir).field("recovered", &self.recovered).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenHubError {
+    #[error("{} is in use by another hub", dir.display())]
+    InUse { dir: PathBuf },
+    #[error("cannot {what} {}", path.display())]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Log(#[from] OpenError),
+}
+
+fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenHubError {
+    let path = path.to_path_buf();
+    move |source| OpenHubError::Io { what, path, source }
+}
+
+impl Hub {
+    /// Opens the data directory and everything in it. Blocks while the log is read back.
+    pub fn open(config: Config, clock: Clock) -> Result<Self, OpenHubError> {
+        let dir = config.data.dir.clone();
+        let lock = lock(&dir)?;
+        let series = Arc::new(SeriesTable::new(config.limits.series_per_token, config.limits.series_per_hub));
+        let head = Arc::new(Head::default());
+        let agents = Arc::new(Agents::default());
+        let began = Instant::now();
+        let Opened { log, reader, recovered } =
+            FileLog::open(&dir.join("log"), &dir.join("set-aside"), config.log.segment_bytes, &mut |commit| {
+                replay(&commit, &series, &head, &agents);
+            })?;
+        report(&recovered, began);
+        let tail = Arc::new(Tail::new(recovered.last, TAIL_BYTES));
+        let (health, metrics) = (Arc::new(Health::default()), Arc::new(Metrics::default()));
+        let queue = writer::start(writer::Parts {
+            log: Box::new(log),
+            series: Arc::clone(&series),
+            head: Arc::clone(&head),
+            tail: Arc::clone(&tail),
+            agents: Arc::clone(&agents),
+            health: Arc::clone(&health),
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+            last: recovered.last,
+            commit_delay: config.log.commit_delay,
+            has_room: room_probe(dir.join("log"), config.log.segment_bytes),
+        })
+        .map_err(io_error("start the writer for", &dir))?;
+        Ok(Self {
+            started: clock.now(),
+            config,
+            clock,
+            series,
+            head,
+            tail,
+            log: reader,
+            store: None,
+            queue,
+            agents,
+            health,
+            refusals: Arc::default(),
+            metrics,
+            recovered,
+            stopping: watch::Sender::new(false),
+            _lock: lock,
+        })
+    }
+
+    /// Resolves when the hub begins to stop.
+    pub async fn stopped(&self) {
+        // Self holds the sender, so the only way out is the value.
+        drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
+    }
+}
+
+/// An OS lock on `DATA/lock`: free again after kill -9, whatever is written in the file.
+fn lock(dir: &Path) -> Result<File, OpenHubError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error("make the data directory", dir))?;
+    let path = dir.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenHubError::InUse { dir: dir.to_path_buf() }),
+        Err(TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
+    }
+}
+
+fn replay(commit: &Commit, series: &SeriesTable, head: &Head, agents: &Agents) {
+    for def in &commit.series {
+        series.restore(def);
+    }
+    for change in &commit.meta {
+        series.apply_meta(change, commit.wall);
+    }
+    head.apply(commit, || ());
+    commit.parts.iter().filter_map(|part| part.agent.as_ref()).for_each(|agent| agents.committed(agent));
+}
+
+fn report(recovered: &Recovered, began: Instant) {
+    for aside in &recovered.set_aside {
+        let (segment, kept) = (aside.segment.display(), aside.kept_in.display());
+        let (offset, bytes, what) = (aside.offset, aside.bytes, &aside.what);
+        if aside.unfinished {
+            tracing::warn!(%segment, offset, bytes, %kept, "the last commit was not finished; it was not acked, and its bytes are set aside");
+        } else {
+            tracing::error!(%segment, offset, bytes, %kept, %what, "the commit log is damaged here; the bytes are set aside and all cursors start anew");
+        }
+    }
+    let took_ms = began.elapsed().as_millis();
+    tracing::info!(commits = recovered.commits, bytes = recovered.bytes, clean = recovered.clean, took_ms, "read the commit log");
+}
+
+fn room_probe(dir: PathBuf, segment_bytes: u64) -> Box<dyn Fn() -> bool + Send> {
+    Box::new(move || rustix::fs::statvfs(&dir).is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) > segment_bytes + (1 << 20)))
+}
