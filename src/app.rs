@@ -78,13 +78,17 @@ impl App {
     /// Serves until `stop` resolves or the log is poisoned.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<Ended> {
         let Self { hub, server, .. } = self;
+        let stays_up = poison::ended_often(&hub);
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
         let ended = tokio::select! {
             () = stop => Ended::Asked,
-            () = poisoned(&hub) => Ended::Poisoned,
+            () = poisoned(&hub), if !stays_up => Ended::Poisoned,
             result = &mut serving => return result.unwrap_or_else(|error| Err(io::Error::other(error))).map(|()| Ended::Asked),
         };
+        if ended == Ended::Poisoned {
+            poison::note_end(&hub);
+        }
         if tokio::time::timeout(STOP_WITHIN, stop_in_order(&hub, &handle)).await.is_err() {
             tracing::warn!("the stop took too long; what was not done is left to the next start");
         }
@@ -107,6 +111,40 @@ async fn poisoned(hub: &Hub) {
     match hub.config.log.poisoned_exit_after {
         Some(after) => tokio::time::sleep(after).await,
         None => std::future::pending().await,
+    }
+}
+
+/// A hub that ends with a poisoned log is started again by its supervisor. A disk that fails each time would make that a loop: after
+/// three such ends in an hour the hub stays up and serves reads.
+mod poison {
+    use crate::clock::NS_PER_SEC;
+    use crate::hub::Hub;
+    use crate::model::TimeNs;
+
+    const ENDS: usize = 3;
+    const WITHIN_NS: i64 = 3600 * NS_PER_SEC;
+
+    pub(super) fn ended_often(hub: &Hub) -> bool {
+        let often = recent(hub).len() >= ENDS;
+        if often {
+            tracing::error!("the log was poisoned {ENDS} times within an hour: this run stays up, read-only, if it happens again");
+        }
+        often
+    }
+
+    pub(super) fn note_end(hub: &Hub) {
+        let mut ends = recent(hub);
+        ends.push(hub.clock.now());
+        let text: String = ends.iter().map(|at| format!("{at}\n")).collect();
+        if let Err(error) = std::fs::write(hub.config.data.dir.join("poisoned"), text) {
+            tracing::warn!(%error, "this end is not counted: the disk takes no writes");
+        }
+    }
+
+    fn recent(hub: &Hub) -> Vec<TimeNs> {
+        let now = hub.clock.now();
+        let text = std::fs::read_to_string(hub.config.data.dir.join("poisoned")).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).filter(|at| now.saturating_sub(*at) < WITHIN_NS).collect()
     }
 }
 

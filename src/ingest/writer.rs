@@ -163,10 +163,8 @@ impl Writer {
         if let Err(error) = self.parts.log.close() {
             tracing::error!(error = %with_cause(&error), "the log was not closed cleanly; the next start recovers it");
         }
-        if let Some(done) = stop {
-            if done.send(()).is_err() {
-                tracing::debug!("who asked for the stop gave up waiting");
-            }
+        if stop.is_some_and(|done| done.send(()).is_err()) {
+            tracing::debug!("who asked for the stop gave up waiting");
         }
     }
 
@@ -207,7 +205,7 @@ impl Writer {
         }
         self.position = commit.position;
         self.parts.health.disk_full(None);
-        self.publish(Arc::new(commit));
+        self.publish(&Arc::new(commit));
         if !heard.is_empty() {
             head.seen(heard.iter().map(|(id, _)| *id), heard.iter().map(|(_, at)| *at).max().unwrap_or_default());
         }
@@ -217,16 +215,16 @@ impl Writer {
     }
 
     /// Durable: now readers may see it.
-    fn publish(&self, commit: Arc<Commit>) {
+    fn publish(&self, commit: &Arc<Commit>) {
         let Parts { series, tail, agents, .. } = &self.parts;
-        self.parts.head.apply(&commit, || {
+        self.parts.head.apply(commit, || {
             for def in &commit.series {
                 series.list(def.id);
             }
             for change in &commit.meta {
                 series.apply_meta(change, commit.wall);
             }
-            tail.push(Arc::clone(&commit));
+            tail.push(Arc::clone(commit));
         });
         commit.parts.iter().filter_map(|part| part.agent.as_ref()).for_each(|agent| agents.committed(agent));
     }
@@ -371,3 +369,7 @@ impl Pending {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -1,0 +1,208 @@
+//! The writer against a log in memory that can be told to fail.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use super::*;
+use crate::model::{AgentSeq, Kind, MetaChange, TimeRange, TokenId};
+use crate::series::KeyRef;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fail {
+    No,
+    Full,
+    Broken,
+}
+
+struct FakeLog {
+    commits: Arc<Mutex<Vec<Commit>>>,
+    fail: Arc<Mutex<Fail>>,
+    closed: Arc<AtomicBool>,
+}
+
+impl Log for FakeLog {
+    fn append(&mut self, commit: &Commit) -> Result<(), AppendError> {
+        match *self.fail.lock() {
+            Fail::No => self.commits.lock().push(commit.clone()),
+            Fail::Full => return Err(AppendError::DiskFull { path: "/d".into() }),
+            Fail::Broken => return Err(AppendError::Poisoned { what: "fdatasync", path: "/d".into(), source: None }),
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), AppendError> {
+        self.closed.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+struct Bench {
+    queue: Queue,
+    series: Arc<SeriesTable>,
+    head: Arc<Head>,
+    tail: Arc<Tail>,
+    health: Arc<Health>,
+    agents: Arc<Agents>,
+    commits: Arc<Mutex<Vec<Commit>>>,
+    fail: Arc<Mutex<Fail>>,
+    room: Arc<AtomicBool>,
+    closed: Arc<AtomicBool>,
+}
+
+impl Bench {
+    fn new(commit_delay: Duration) -> Self {
+        let series = Arc::new(SeriesTable::new(100, 100));
+        let (head, tail) = (Arc::<Head>::default(), Arc::new(Tail::new(Position(0), 1 << 20)));
+        let (health, agents) = (Arc::<Health>::default(), Arc::<Agents>::default());
+        let (commits, fail) = (Arc::default(), Arc::new(Mutex::new(Fail::No)));
+        let (closed, room) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let log = FakeLog { commits: Arc::clone(&commits), fail: Arc::clone(&fail), closed: Arc::clone(&closed) };
+        let has_room = Arc::clone(&room);
+        let queue = start(Parts {
+            log: Box::new(log),
+            series: Arc::clone(&series),
+            head: Arc::clone(&head),
+            tail: Arc::clone(&tail),
+            agents: Arc::clone(&agents),
+            health: Arc::clone(&health),
+            metrics: Arc::default(),
+            clock: Clock::manual(1_000),
+            last: Position(0),
+            commit_delay,
+            has_room: Box::new(move || has_room.load(Ordering::SeqCst)),
+        })
+        .unwrap();
+        Self { queue, series, head, tail, health, agents, commits, fail, room, closed }
+    }
+
+    fn id(&self, metric: &str) -> SeriesId {
+        self.series.resolve(KeyRef { device: "d", metric, labels: &[] }, TokenId(1)).unwrap().id
+    }
+
+    async fn send(&self, readings: &[(SeriesId, TimeNs, Value)]) -> oneshot::Receiver<Outcome> {
+        self.send_batch(readings, Vec::new(), None).await
+    }
+
+    async fn send_batch(
+        &self,
+        readings: &[(SeriesId, TimeNs, Value)],
+        meta: Vec<MetaChange>,
+        agent: Option<AgentSeq>,
+    ) -> oneshot::Receiver<Outcome> {
+        let (reply, outcome) = oneshot::channel();
+        let readings =
+            readings.iter().map(|(series, time, value)| Reading { series: *series, time: *time, value: value.clone() }).collect();
+        self.queue.submit(Batch { readings, meta, agent, received: 77, reply }).await.unwrap();
+        outcome
+    }
+
+    /// (stored, duplicate, refused codes by index)
+    async fn result(&self, readings: &[(SeriesId, TimeNs, Value)]) -> (usize, usize, Vec<(usize, RowCode)>) {
+        match self.send(readings).await.await.unwrap() {
+            Outcome::Committed { stored, duplicate, refused, .. } => {
+                (stored, duplicate, refused.into_iter().map(|(i, refusal)| (i, refusal.code)).collect())
+            }
+            Outcome::Later(later) => panic!("{later:?}"),
+        }
+    }
+
+    fn points(&self, id: SeriesId) -> Vec<(TimeNs, Value)> {
+        self.head.view(&[id], TimeRange::ALL).columns[0].iter().collect()
+    }
+}
+
+fn int(i: i64) -> Value {
+    Value::Int(i)
+}
+
+#[tokio::test]
+async fn new_rewritten_duplicate_and_wrong_type_are_told_apart() {
+    let bench = Bench::new(Duration::ZERO);
+    let (a, b) = (bench.id("a"), bench.id("b"));
+    assert_eq!(bench.result(&[(a, 10, int(1)), (a, 20, int(2)), (b, 10, Value::Bool(true))]).await, (3, 0, vec![]));
+    assert_eq!(bench.result(&[(a, 10, int(1)), (a, 20, Value::Float(2.0))]).await, (0, 2, vec![]), "the same again");
+    assert_eq!(bench.commits.lock().len(), 1, "duplicates are not logged");
+    assert_eq!(bench.result(&[(a, 20, int(3)), (b, 11, int(1)), (a, 5, int(0))]).await, (2, 0, vec![(1, RowCode::TypeChanged)]));
+    assert_eq!(bench.points(a), [(5, int(0)), (10, int(1)), (20, int(3))]);
+    assert_eq!(bench.points(b), [(10, Value::Bool(true))]);
+}
+
+#[tokio::test]
+async fn within_one_commit_the_last_write_wins_and_a_repeat_is_a_duplicate() {
+    let bench = Bench::new(Duration::ZERO);
+    let a = bench.id("a");
+    assert_eq!(bench.result(&[(a, 10, int(1)), (a, 10, int(1)), (a, 10, int(2)), (a, 9, int(5)), (a, 9, int(5))]).await, (3, 2, vec![]));
+    assert_eq!(bench.points(a), [(9, int(5)), (10, int(2))]);
+}
+
+#[tokio::test]
+async fn what_waits_together_becomes_one_commit_with_a_part_a_batch() {
+    let bench = Bench::new(Duration::from_millis(50));
+    let (a, b) = (bench.id("a"), bench.id("b"));
+    let agent = AgentSeq { agent: "gw".into(), boot: 3, seq: 8 };
+    let first = bench.send(&[(b, 1, int(1)), (a, 1, int(1)), (b, 2, int(1))]).await;
+    let second = bench.send_batch(&[(a, 1, int(2))], vec![], Some(agent.clone())).await;
+    assert!(matches!(first.await.unwrap(), Outcome::Committed { stored: 3, position: Position(1), .. }));
+    assert!(matches!(second.await.unwrap(), Outcome::Committed { stored: 1, position: Position(1), .. }));
+    let commit = bench.commits.lock()[0].clone();
+    assert_eq!(commit.parts.iter().map(|p| (p.end, p.agent.clone())).collect::<Vec<_>>(), [(3, None), (4, Some(agent))]);
+    assert_eq!(commit.readings.iter().map(|r| (r.series, r.time)).collect::<Vec<_>>(), [(a, 1), (b, 1), (b, 2), (a, 1)], "runs by series");
+    assert_eq!(commit.series.len(), 2);
+    assert_eq!(bench.agents.last_durable("gw", 3), Some(8));
+    assert!(matches!(bench.tail.after(Position(0), Position(1)), crate::log::tail::After::Commits(c) if c.len() == 1));
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_leaves_no_trace_and_is_left_by_itself() {
+    let bench = Bench::new(Duration::ZERO);
+    let a = bench.id("a");
+    *bench.fail.lock() = Fail::Full;
+    let outcome = bench.send(&[(a, 1, int(1))]).await.await.unwrap();
+    assert!(matches!(outcome, Outcome::Later(Later { code: BatchCode::DiskFull, .. })), "{outcome:?}");
+    assert!(bench.points(a).is_empty() && bench.series.is_empty() && bench.health.is_disk_full());
+    *bench.fail.lock() = Fail::No;
+    bench.room.store(true, Ordering::SeqCst);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while bench.health.is_disk_full() {
+        assert!(Instant::now() < deadline, "room again was not noticed");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bench.result(&[(a, 1, Value::Bool(true))]).await, (1, 0, vec![]), "the first stored reading fixes the type");
+    assert_eq!(bench.commits.lock()[0].position, Position(1));
+    assert_eq!(bench.commits.lock()[0].series[0].value_type, ValueType::Bool);
+}
+
+#[tokio::test]
+async fn a_poisoned_log_acks_nothing_and_says_so() {
+    let bench = Bench::new(Duration::ZERO);
+    *bench.fail.lock() = Fail::Broken;
+    let outcome = bench.send(&[(bench.id("a"), 1, int(1))]).await.await.unwrap();
+    assert!(matches!(outcome, Outcome::Later(Later { code: BatchCode::StoreFailed, .. })));
+    assert_eq!(bench.health.reasons()[0].0, BatchCode::StoreFailed);
+    assert!(bench.health.poisoned().await.contains("fdatasync"));
+}
+
+#[tokio::test]
+async fn a_new_unit_is_taken_with_its_commit() {
+    let bench = Bench::new(Duration::ZERO);
+    let a = bench.id("a");
+    let meta = vec![MetaChange { series: a, unit: Some("B".into()), kind: Some(Kind::Counter) }];
+    bench.send_batch(&[(a, 1, int(1))], meta.clone(), None).await.await.unwrap();
+    assert_eq!(bench.commits.lock()[0].meta, meta);
+    let series = bench.series.by_id(a).unwrap();
+    assert_eq!((series.meta().unit.as_deref(), series.kind(), series.meta().changed), (Some("B"), Kind::Counter, Some(1_000)));
+}
+
+#[tokio::test]
+async fn a_stop_commits_what_was_submitted_before_it_and_refuses_what_comes_after() {
+    let bench = Bench::new(Duration::from_millis(20));
+    let a = bench.id("a");
+    let waiting = bench.send(&[(a, 1, int(1))]).await;
+    bench.queue.stop().await;
+    assert!(matches!(waiting.await.unwrap(), Outcome::Committed { stored: 1, .. }));
+    assert!(bench.closed.load(Ordering::SeqCst));
+    let (reply, _outcome) = oneshot::channel();
+    let refused = bench.queue.submit(Batch { readings: vec![], meta: vec![], agent: None, received: 0, reply }).await;
+    assert_eq!(refused.unwrap_err().code, BatchCode::Draining);
+}
