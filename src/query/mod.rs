@@ -1,5 +1,12 @@
 //! Questions about the past, as pure functions: selectors, ranges, buckets, thinning.
 //! No socket, no clock: `now` is a parameter.
 
+pub mod buckets;
+pub mod error;
 mod glob;
+pub mod number;
+pub mod run;
 pub mod selector;
+pub mod source;
+pub mod thin;
+pub mod time;

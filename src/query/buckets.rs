@@ -1,0 +1,356 @@
+//! `every=` and `agg=`: one row per bucket that holds a point. Buckets lie on multiples of their length since 1970 UTC, so a day
+//! begins at midnight UTC; without a length the whole range is one bucket. A bucket is named by its start, also when the range
+//! begins inside it; only what is inside the range counts.
+
+use super::error::QueryError;
+use super::number::{self, Sum};
+use super::run::Run;
+use super::time::parse_duration;
+use crate::model::{TimeNs, TimeRange, Value, ValueType};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agg {
+    Mean,
+    Min,
+    Max,
+    First,
+    Last,
+    Count,
+    Sum,
+}
+
+impl Agg {
+    pub const ALL: [Self; 7] = [Self::Mean, Self::Min, Self::Max, Self::First, Self::Last, Self::Count, Self::Sum];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::First => "first",
+            Self::Last => "last",
+            Self::Count => "count",
+            Self::Sum => "sum",
+        }
+    }
+
+    /// `mean,min,max`: in the order asked, each once.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, QueryError> {
+        let mut aggs = Vec::new();
+        for name in text.split(',') {
+            let Some(agg) = Self::ALL.into_iter().find(|agg| agg.as_str() == name) else {
+                let known = Self::ALL.map(Self::as_str).join(", ");
+                return Err(QueryError::parameter(format!("agg={text}: `{name}` is none of {known}")));
+            };
+            if aggs.contains(&agg) {
+                return Err(QueryError::parameter(format!("agg={text}: `{name}` is asked for twice")));
+            }
+            aggs.push(agg);
+        }
+        Ok(aggs)
+    }
+
+    /// Bools and texts have no mean, least, greatest or sum.
+    #[must_use]
+    pub fn fits(self, value_type: ValueType) -> bool {
+        value_type == ValueType::Number || matches!(self, Self::First | Self::Last | Self::Count)
+    }
+}
+
+/// The length of a bucket in nanoseconds.
+pub fn parse_every(text: &str) -> Result<i64, QueryError> {
+    match parse_duration("every", text)? {
+        0 => Err(QueryError::parameter(format!("every={text}: a bucket is longer than nothing"))),
+        every => Ok(every),
+    }
+}
+
+/// How many buckets the range touches.
+#[must_use]
+pub fn buckets_in(range: TimeRange, every: Option<i64>) -> u64 {
+    match every {
+        _ if range.from >= range.to => 0,
+        None => 1,
+        Some(every) => (range.to - 1).div_euclid(every).abs_diff(range.from.div_euclid(every)) + 1,
+    }
+}
+
+/// Takes a bucket's start and its values in the order of the aggregates; None where there is no such number (a sum beyond f64).
+/// False stops.
+pub type RowSink<'a> = dyn FnMut(TimeNs, &[Option<Value>]) -> bool + 'a;
+
+/// Makes rows of one series' runs.
+#[derive(Debug)]
+pub struct Buckets<'a> {
+    aggs: &'a [Agg],
+    every: Option<i64>,
+    range: TimeRange,
+    needs: Needs,
+    open: Option<Open>,
+    row: Vec<Option<Value>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Needs {
+    sum: bool,
+    extremes: bool,
+    ends: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    start: TimeNs,
+    end: TimeNs,
+    count: u64,
+    sum: Sum,
+    /// Least and greatest.
+    extremes: Option<(Value, Value)>,
+    /// First and last.
+    ends: Option<(Value, Value)>,
+}
+
+impl<'a> Buckets<'a> {
+    #[must_use]
+    pub fn new(aggs: &'a [Agg], every: Option<i64>, range: TimeRange) -> Self {
+        let any = |wanted: &[Agg]| aggs.iter().any(|agg| wanted.contains(agg));
+        let needs = Needs { sum: any(&[Agg::Sum, Agg::Mean]), extremes: any(&[Agg::Min, Agg::Max]), ends: any(&[Agg::First, Agg::Last]) };
+        Self { aggs, every, range, needs, open: None, row: Vec::new() }
+    }
+
+    /// Runs come in time order. Says whether the sink wants more.
+    pub fn push(&mut self, mut run: Run<'_>, sink: &mut RowSink<'_>) -> bool {
+        while !run.is_empty() {
+            let time = run.time(0);
+            if self.open.as_ref().is_some_and(|open| time >= open.end) && !self.finish(sink) {
+                return false;
+            }
+            let (every, range) = (self.every, self.range);
+            let open = self.open.get_or_insert_with(|| Open::at(time, every, range));
+            let (inside, rest) = run.split_before(open.end);
+            open.add(&inside, self.needs);
+            run = rest;
+        }
+        true
+    }
+
+    /// The open bucket's row, if there is one. To be called after the last run.
+    pub fn finish(&mut self, sink: &mut RowSink<'_>) -> bool {
+        let Some(open) = self.open.take() else {
+            return true;
+        };
+        self.row.clear();
+        self.row.extend(self.aggs.iter().map(|agg| open.value(*agg)));
+        sink(open.start, &self.row)
+    }
+}
+
+impl Open {
+    fn at(time: TimeNs, every: Option<i64>, range: TimeRange) -> Self {
+        let (start, end) = match every {
+            None => (range.from, range.to),
+            Some(every) => {
+                let start = time.div_euclid(every).saturating_mul(every);
+                (start, start.saturating_add(every))
+            }
+        };
+        Self { start, end, count: 0, sum: Sum::default(), extremes: None, ends: None }
+    }
+
+    fn add(&mut self, run: &Run<'_>, needs: Needs) {
+        self.count += run.len() as u64;
+        if needs.ends {
+            let last = run.value(run.len() - 1);
+            let first = self.ends.take().map_or_else(|| run.value(0), |(first, _)| first);
+            self.ends = Some((first, last));
+        }
+        if needs.sum {
+            self.sum.add(run);
+        }
+        if needs.extremes {
+            let (low, high) = number::extremes(run);
+            self.widen(run.value(low), run.value(high));
+        }
+    }
+
+    fn widen(&mut self, low: Value, high: Value) {
+        self.extremes = Some(match self.extremes.take() {
+            None => (low, high),
+            Some((least, greatest)) => (
+                if number::compare(&low, &least).is_lt() { low } else { least },
+                if number::compare(&high, &greatest).is_gt() { high } else { greatest },
+            ),
+        });
+    }
+
+    fn value(&self, agg: Agg) -> Option<Value> {
+        match agg {
+            Agg::Mean => Some(Value::Float(self.sum.mean(self.count))),
+            Agg::Min => self.extremes.as_ref().map(|(low, _)| low.clone()),
+            Agg::Max => self.extremes.as_ref().map(|(_, high)| high.clone()),
+            Agg::First => self.ends.as_ref().map(|(first, _)| first.clone()),
+            Agg::Last => self.ends.as_ref().map(|(_, last)| last.clone()),
+            Agg::Count => Some(Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX))),
+            Agg::Sum => self.sum.total(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::NS_PER_SEC;
+
+    type Row = (TimeNs, Vec<Option<Value>>);
+
+    fn rows(points: &[(TimeNs, Value)], aggs: &[Agg], every: Option<i64>, range: TimeRange, rng: &mut fastrand::Rng) -> Vec<Row> {
+        let (mut buckets, mut found) = (Buckets::new(aggs, every, range), Vec::new());
+        let mut sink = |time: TimeNs, row: &[Option<Value>]| {
+            found.push((time, row.to_vec()));
+            true
+        };
+        let mut rest = points;
+        while !rest.is_empty() {
+            let (run, after) = rest.split_at(rng.usize(1..=rest.len().min(400)));
+            assert!(buckets.push(Run::of_pairs(run), &mut sink));
+            rest = after;
+        }
+        assert!(buckets.finish(&mut sink));
+        found
+    }
+
+    /// Each bucket on its own, by the words of the contract.
+    fn by_definition(points: &[(TimeNs, Value)], every: i64) -> Vec<(TimeNs, Vec<&(TimeNs, Value)>)> {
+        let mut groups: std::collections::BTreeMap<TimeNs, Vec<&(TimeNs, Value)>> = std::collections::BTreeMap::new();
+        for point in points {
+            let mut start = point.0 - point.0 % every;
+            if start > point.0 {
+                start -= every;
+            }
+            groups.entry(start).or_default().push(point);
+        }
+        groups.into_iter().collect()
+    }
+
+    #[test]
+    fn buckets_agree_with_the_definition() {
+        for seed in 0..60 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut time = rng.i64(0..1_000);
+            let points: Vec<_> = (0..rng.usize(1..3_000))
+                .map(|_| {
+                    time += rng.i64(1..rng.clone().i64(2..2_000));
+                    let value = if rng.u8(..) < 128 { Value::Int(rng.i64(-1000..1000)) } else { Value::Float(rng.f64() * 100.0) };
+                    (time, value)
+                })
+                .collect();
+            let every = rng.i64(1..20_000);
+            let found = rows(&points, &Agg::ALL, Some(every), TimeRange::ALL, &mut rng);
+            let expected = by_definition(&points, every);
+            assert_eq!(found.iter().map(|(t, _)| *t).collect::<Vec<_>>(), expected.iter().map(|(t, _)| *t).collect::<Vec<_>>(), "{seed}");
+            for ((start, row), (_, group)) in found.iter().zip(&expected) {
+                check_row(row, group, &format!("seed {seed}, bucket {start}"));
+            }
+        }
+    }
+
+    fn check_row(row: &[Option<Value>], group: &[&(TimeNs, Value)], place: &str) {
+        let floats: Vec<f64> = group.iter().map(|(_, v)| v.as_f64().unwrap()).collect();
+        let sum: f64 = floats.iter().sum();
+        let as_f64 = |i: usize| row[i].as_ref().unwrap().as_f64().unwrap();
+        assert!((as_f64(0) - sum / floats.len() as f64).abs() < 1e-9 * (1.0 + sum.abs()), "mean, {place}");
+        assert!((as_f64(6) - sum).abs() < 1e-9 * (1.0 + sum.abs()), "sum, {place}");
+        let mut sorted: Vec<&Value> = group.iter().map(|(_, v)| v).collect();
+        sorted.sort_by(|a, b| number::compare(a, b));
+        assert_eq!(row[1].as_ref(), Some(sorted[0]), "min, {place}");
+        assert_eq!(row[2].as_ref(), sorted.last().copied(), "max, {place}");
+        assert_eq!(row[3].as_ref(), Some(&group[0].1), "first, {place}");
+        assert_eq!(row[4].as_ref(), group.last().map(|(_, v)| v), "last, {place}");
+        assert_eq!(row[5], Some(Value::Int(group.len() as i64)), "count, {place}");
+    }
+
+    #[test]
+    fn columns_give_what_pairs_give() {
+        use crate::head::Head;
+        use crate::model::{BatchPart, Commit, Position, Reading, SeriesId};
+        for seed in 0..20 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let int = rng.bool();
+            let points: Vec<_> = (0..5_000_i64)
+                .map(|t| (t * 10, if int { Value::Int(rng.i64(-9..9)) } else { Value::Float(f64::from(rng.i32(-9..9)) / 4.0) }))
+                .collect();
+            let readings: Vec<_> =
+                points.iter().map(|(time, value)| Reading { series: SeriesId(0), time: *time, value: value.clone() }).collect();
+            let head = Head::default();
+            let parts = vec![BatchPart { agent: None, received: 0, end: readings.len() }];
+            head.apply(&Commit { position: Position(1), parts, readings, ..Commit::default() }, || ());
+            let view = head.view(&[SeriesId(0)], TimeRange::ALL).columns.remove(0);
+            let every = Some(rng.i64(1..30_000));
+            let (mut buckets, mut found) = (Buckets::new(&Agg::ALL, every, TimeRange::ALL), Vec::<Row>::new());
+            let mut sink = |time: TimeNs, row: &[Option<Value>]| {
+                found.push((time, row.to_vec()));
+                true
+            };
+            for (block, range) in view.pieces() {
+                buckets.push(Run::of_block(block, range), &mut sink);
+            }
+            buckets.finish(&mut sink);
+            assert_eq!(found, rows(&points, &Agg::ALL, every, TimeRange::ALL, &mut rng), "seed {seed}");
+            let least = found[0].1[1].as_ref().unwrap();
+            assert_eq!(matches!(least, Value::Int(_)), int, "min keeps the type of the value it is");
+        }
+    }
+
+    #[test]
+    fn types_of_sum_and_names_of_buckets() {
+        let rng = &mut fastrand::Rng::with_seed(1);
+        let one = |points: &[(TimeNs, Value)], agg, every, range, rng: &mut fastrand::Rng| rows(points, &[agg], every, range, rng);
+        let whole = TimeRange { from: 5, to: 1_000 };
+        let ints = [(7, Value::Int(i64::MAX)), (8, Value::Int(-1))];
+        assert_eq!(one(&ints, Agg::Sum, None, whole, rng), [(5, vec![Some(Value::Int(i64::MAX - 1))])], "the one bucket is named by from");
+        let beyond = [(7, Value::Int(i64::MAX)), (8, Value::Int(1))];
+        assert!(matches!(one(&beyond, Agg::Sum, None, whole, rng)[0].1[0], Some(Value::Float(f)) if f > 9.2e18));
+        let day = 86_400 * NS_PER_SEC;
+        let late = [(3 * day + 5, Value::Bool(true))];
+        let range = TimeRange { from: 3 * day + 1, to: 4 * day };
+        assert_eq!(
+            one(&late, Agg::Last, Some(day), range, rng),
+            [(3 * day, vec![Some(Value::Bool(true))])],
+            "a bucket begins before the range"
+        );
+        let early = [(-5, Value::Int(1))];
+        assert_eq!(one(&early, Agg::Count, Some(10), TimeRange::ALL, rng), [(-10, vec![Some(Value::Int(1))])]);
+        for extreme in [i64::MIN, i64::MAX - 1] {
+            assert_eq!(one(&[(extreme, Value::Int(1))], Agg::Count, Some(day), TimeRange::ALL, rng).len(), 1);
+        }
+        assert!(one(&[], Agg::Count, Some(10), whole, rng).is_empty(), "empty buckets are left out");
+    }
+
+    #[test]
+    fn the_number_of_buckets_is_known_before() {
+        let rows = [
+            (0, 10, Some(10), 1),
+            (0, 11, Some(10), 2),
+            (9, 11, Some(10), 2),
+            (-1, 1, Some(10), 2),
+            (5, 5, Some(10), 0),
+            (9, 5, None, 0),
+            (0, 5, None, 1),
+            (i64::MIN, i64::MAX, Some(1), u64::MAX),
+        ];
+        for (from, to, every, expected) in rows {
+            assert_eq!(buckets_in(TimeRange { from, to }, every), expected, "{from} {to} {every:?}");
+        }
+    }
+
+    #[test]
+    fn aggregates_are_read() {
+        assert_eq!(Agg::parse_list("max,mean").unwrap(), [Agg::Max, Agg::Mean]);
+        for text in ["", "mean,", "rate", "mean,mean", "MEAN"] {
+            let error = Agg::parse_list(text).unwrap_err();
+            assert!(error.message.contains("none of mean") || error.message.contains("twice"), "{error}");
+        }
+        assert!(parse_every("0s").is_err());
+        assert!(parse_every("1mo").unwrap_err().message.contains("not there yet"));
+    }
+}
