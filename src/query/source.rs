@@ -11,15 +11,23 @@ use crate::store::{Store, StoreError};
 /// Takes runs in time order. False stops.
 pub type RunSink<'a> = dyn FnMut(Run<'_>) -> bool + 'a;
 
-/// Feeds every point of `range` to the sink. `head` is a view of this series over this range. Blocking: the store may read a disk.
-/// Says whether the sink saw all.
-pub fn scan(head: &ColumnView, store: &dyn Store, series: SeriesId, range: TimeRange, sink: &mut RunSink<'_>) -> Result<bool, StoreError> {
+/// Feeds every point of `range` to the sink. `head` is a view of this series over this range; no store: the head holds everything.
+/// Blocking: the store may read a disk. Says whether the sink saw all.
+pub fn scan(
+    head: &ColumnView,
+    store: Option<&dyn Store>,
+    series: SeriesId,
+    range: TimeRange,
+    sink: &mut RunSink<'_>,
+) -> Result<bool, StoreError> {
     let mut head = HeadRuns::new(head);
     let mut wanted = true;
-    store.scan(series, range, &mut |stored| {
-        wanted = merge(&mut head, stored, sink);
-        wanted
-    })?;
+    if let Some(store) = store {
+        store.scan(series, range, &mut |stored| {
+            wanted = merge(&mut head, stored, sink);
+            wanted
+        })?;
+    }
     while wanted && let Some(run) = head.take() {
         wanted = sink(run);
     }
@@ -27,8 +35,8 @@ pub fn scan(head: &ColumnView, store: &dyn Store, series: SeriesId, range: TimeR
 }
 
 /// How many points there are, exactly up to `enough`; beyond, some number over it.
-pub fn count(head: &ColumnView, store: &dyn Store, series: SeriesId, range: TimeRange, enough: usize) -> Result<usize, StoreError> {
-    if store.stats().points == 0 || head.points() > enough {
+pub fn count(head: &ColumnView, store: Option<&dyn Store>, series: SeriesId, range: TimeRange, enough: usize) -> Result<usize, StoreError> {
+    if store.is_none_or(|store| store.stats().points == 0) || head.points() > enough {
         return Ok(head.points());
     }
     let mut points = 0;
@@ -130,18 +138,18 @@ mod tests {
             let expected: Vec<_> = oracle.iter().filter(|(t, _)| range.contains(**t)).map(|(t, v)| (*t, v.clone())).collect();
             let view = head.view(&[S], range).columns.remove(0);
             let mut found = Vec::new();
-            let all = scan(&view, &store, S, range, &mut |run| {
+            let all = scan(&view, Some(&store), S, range, &mut |run| {
                 assert!(!run.is_empty(), "seed {seed}");
                 found.extend(run.iter());
                 true
             });
             assert!(all.unwrap());
             assert_eq!(found, expected, "seed {seed}");
-            assert_eq!(count(&view, &store, S, range, usize::MAX).unwrap(), expected.len(), "seed {seed}");
+            assert_eq!(count(&view, Some(&store), S, range, usize::MAX).unwrap(), expected.len(), "seed {seed}");
             if expected.len() > 10 {
-                assert!(count(&view, &store, S, range, 10).unwrap() > 10, "seed {seed}");
+                assert!(count(&view, Some(&store), S, range, 10).unwrap() > 10, "seed {seed}");
                 let mut runs = 0;
-                let stopped = scan(&view, &store, S, range, &mut |_| {
+                let stopped = scan(&view, Some(&store), S, range, &mut |_| {
                     runs += 1;
                     false
                 });
