@@ -62,9 +62,11 @@ impl Origins {
         }
         let scheme = if tls { "https" } else { "http" };
         let port = bound.port();
-        let names = [bound.to_string(), format!("127.0.0.1:{port}"), format!("[::1]:{port}"), format!("localhost:{port}")];
+        // 0.0.0.0 is no address that a browser could be at.
+        let address = if bound.ip().is_unspecified() { None } else { Some(bound.to_string()) };
+        let loopback = [format!("127.0.0.1:{port}"), format!("[::1]:{port}"), format!("localhost:{port}")];
         let mut urls: Vec<PublicUrl> = Vec::new();
-        for url in names.iter().filter_map(|name| PublicUrl::parse(&format!("{scheme}://{name}"))) {
+        for url in address.iter().chain(&loopback).filter_map(|name| PublicUrl::parse(&format!("{scheme}://{name}"))) {
             if !urls.contains(&url) {
                 urls.push(url);
             }
@@ -89,5 +91,68 @@ impl Origins {
             return Err(OriginError::Host(host.to_owned()));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_scheme_host_and_port() {
+        let rows = [
+            ("https://hub.example", Some(("https://hub.example", "hub.example"))),
+            ("https://hub.example:443/", Some(("https://hub.example", "hub.example"))),
+            ("http://HUB.example:8080", Some(("http://hub.example:8080", "hub.example:8080"))),
+            ("http://[::1]:80", Some(("http://[::1]", "[::1]"))),
+            ("ftp://hub.example", None),
+            ("hub.example", None),
+            ("https://hub.example/path", None),
+            ("https://hub.example/?q", None),
+            ("https://me@hub.example", None),
+            ("*", None),
+        ];
+        for (text, wanted) in rows {
+            let url = PublicUrl::parse(text);
+            assert_eq!(url.as_ref().map(|url| (url.origin.as_str(), url.host.as_str())), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn origin_and_host_must_both_be_on_the_list() {
+        const OK: &str = "";
+        let local = Origins::new(&[], "127.0.0.1:8080".parse().unwrap(), false);
+        let tls = Origins::new(&[], "192.0.2.7:443".parse().unwrap(), true);
+        let public = Origins::new(&[PublicUrl::parse("https://hub.example").unwrap()], "127.0.0.1:8080".parse().unwrap(), false);
+        let rows = [
+            (&local, Some("http://127.0.0.1:8080"), Some("127.0.0.1:8080"), OK),
+            (&local, Some("http://localhost:8080"), Some("localhost:8080"), OK),
+            (&local, Some("http://localhost:8080"), Some("LOCALHOST:8080"), OK),
+            (&local, Some("http://[::1]:8080"), Some("127.0.0.1:8080"), OK),
+            (&local, None, Some("127.0.0.1:8080"), "needs an Origin"),
+            (&local, Some("null"), Some("127.0.0.1:8080"), "Origin \"null\""),
+            (&local, Some("http://evil.example"), Some("127.0.0.1:8080"), "Origin \"http://evil.example\""),
+            (&local, Some("https://127.0.0.1:8080"), Some("127.0.0.1:8080"), "Origin \"https://127.0.0.1:8080\""),
+            (&local, Some("http://127.0.0.1:8081"), Some("127.0.0.1:8080"), "Origin \"http://127.0.0.1:8081\""),
+            (&local, Some("http://127.0.0.1:8080.evil.example"), Some("127.0.0.1:8080"), "Origin"),
+            (&local, Some("http://127.0.0.1:8080"), Some("rebound.example:8080"), "Host \"rebound.example:8080\""),
+            (&local, Some("http://127.0.0.1:8080"), None, "Host \"\""),
+            (&tls, Some("https://192.0.2.7"), Some("192.0.2.7"), OK),
+            (&tls, Some("http://192.0.2.7"), Some("192.0.2.7"), "Origin"),
+            (&public, Some("https://hub.example"), Some("hub.example"), OK),
+            (&public, Some("http://127.0.0.1:8080"), Some("127.0.0.1:8080"), "Origin"),
+        ];
+        for (origins, origin, host, wanted) in rows {
+            let answer = origins.check(origin, host).map_or_else(|error| error.to_string(), |()| OK.to_owned());
+            assert!(if wanted == OK { answer == OK } else { answer.contains(wanted) }, "{origin:?} {host:?}: {answer}");
+        }
+    }
+
+    #[test]
+    fn a_link_for_a_person_never_points_at_the_unspecified_address() {
+        let first = |bound: &str| Origins::new(&[], bound.parse().unwrap(), false).first().unwrap().as_str().to_owned();
+        assert_eq!(first("127.0.0.1:43127"), "http://127.0.0.1:43127");
+        assert_eq!(first("[::1]:80"), "http://[::1]");
+        assert_eq!(first("0.0.0.0:8080"), "http://127.0.0.1:8080");
     }
 }

@@ -12,7 +12,7 @@
 //! | `builder` | readings in any order -> one frame |
 //!
 //! `Batch::parse` walks the structure and checks every count; times and values are checked as they are decoded. A batch is
-//! good only when all of it was decoded: take nothing from it before.
+//! good only when all of it was decoded ([`Batch::check`]): take nothing from it before.
 //!
 //! The **place** of a reading is its number from 0, counted over the groups as they are on the wire, in a group over its
 //! columns, in a column over the rows it has. Rows that a column does not have are not counted. Acks name readings by place.
@@ -89,6 +89,18 @@ impl<'a> Batch<'a> {
     /// All readings of the batch.
     pub fn readings(&self) -> u32 {
         self.readings
+    }
+
+    /// Decodes all of it and drops what comes: after `Ok`, decoding it again cannot fail. Who acts on readings one by one
+    /// asks here first, so that nothing of a bad batch is taken.
+    pub fn check(&self, times: &mut Vec<i64>, buf: &mut ColumnBuf) -> Result<(), WireError> {
+        for group in self.groups() {
+            group.times(times)?;
+            for column in group.columns() {
+                column.decode_into(buf)?;
+            }
+        }
+        Ok(())
     }
 
     pub fn groups(&self) -> impl Iterator<Item = Group<'a>> + use<'a> {

@@ -83,6 +83,7 @@ pub fn read_all(frame: &[u8], limits: &Limits, times: &mut Vec<i64>, buf: &mut C
     match AgentFrame::parse(frame, limits)? {
         AgentFrame::Define(define) => assert_eq!(define.definitions().count(), define.len()),
         AgentFrame::Batch(batch) => {
+            batch.check(times, buf)?;
             let mut readings = 0;
             for group in batch.groups() {
                 group.times(times)?;

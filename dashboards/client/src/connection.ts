@@ -1,0 +1,147 @@
+// When to connect, to wait and to give up: a pure state machine. `step(state, event, now, random)` gives the next state and
+// what the shell has to do. The shell owns one socket and one timer; the machine never sees either.
+
+import type { Closing } from './protocol'
+
+export type ConnectionState =
+  | { phase: 'idle' }
+  | { phase: 'connecting'; attempt: number; since: number; cause: Cause | undefined }
+  | { phase: 'live'; attempt: number; since: number; heardAt: number; closing: Closing | undefined }
+  | { phase: 'waiting'; attempt: number; until: number; cause: Cause }
+  /** The right to look ended (token revoked, session over): only a new login helps. */
+  | { phase: 'ended'; cause: Cause }
+
+/** Why the last connection went, as far as the hub or the browser said. */
+export interface Cause {
+  code: number
+  reason: string
+}
+
+export type ConnectionEvent =
+  | { type: 'start' }
+  | { type: 'stop' }
+  | { type: 'opened' }
+  | { type: 'heard' }
+  | { type: 'closing'; message: Closing }
+  | { type: 'closed'; code: number; reason: string }
+  | { type: 'timer' }
+  /** The machine woke, the network came back, or the user asked: do not wait any longer. */
+  | { type: 'wake' }
+  /** The answer to `probe`: may we still look at all? */
+  | { type: 'probed'; allowed: boolean }
+  /** The hub broke the protocol: what is held cannot be trusted, begin anew. */
+  | { type: 'broken'; reason: string }
+
+export type Action =
+  | { type: 'open' }
+  | { type: 'drop' }
+  | { type: 'timer'; afterMs: number }
+  | { type: 'cancel' }
+  /** A browser hides why an upgrade failed; ask over REST whether the session still counts. */
+  | { type: 'probe' }
+  | { type: 'forget' }
+
+export const TOKEN_ENDED = 4401
+const CONNECT_TIMEOUT_MS = 10_000
+const FIRST_WAIT_MS = 500
+const LONGEST_WAIT_MS = 30_000
+/** A connection that held this long was a good one: the next break begins with a short wait again. */
+const STEADY_MS = 5_000
+/** After waking, a socket that was silent for longer than this is taken for dead; resuming by cursor costs little. */
+const SILENT_AT_WAKE_MS = 20_000
+
+export interface Step {
+  state: ConnectionState
+  actions: Action[]
+}
+
+export function step(state: ConnectionState, event: ConnectionEvent, now: number, random: () => number): Step {
+  switch (event.type) {
+    case 'start':
+      return state.phase === 'idle' || state.phase === 'ended' ? connect(0, undefined, now) : stay(state)
+    case 'stop':
+      return { state: { phase: 'idle' }, actions: [{ type: 'cancel' }, { type: 'drop' }] }
+    case 'opened':
+      if (state.phase !== 'connecting') return stay(state)
+      return {
+        state: { phase: 'live', attempt: state.attempt, since: now, heardAt: now, closing: undefined },
+        actions: [{ type: 'cancel' }],
+      }
+    case 'heard':
+      return state.phase === 'live' ? stay({ ...state, heardAt: now }) : stay(state)
+    case 'closing':
+      return state.phase === 'live' ? stay({ ...state, closing: event.message }) : stay(state)
+    case 'closed':
+      return closed(state, event, now, random)
+    case 'timer':
+      if (state.phase === 'waiting') return connect(state.attempt, state.cause, now)
+      if (state.phase === 'connecting') {
+        const late = { code: 1006, reason: `no answer within ${CONNECT_TIMEOUT_MS / 1000} s` }
+        return after(wait(state.attempt + 1, late, 0, now, random), { type: 'drop' })
+      }
+      return stay(state)
+    case 'wake':
+      if (state.phase === 'waiting') return after(connect(0, state.cause, now), { type: 'cancel' })
+      if (state.phase === 'live' && now - state.heardAt > SILENT_AT_WAKE_MS) {
+        return after(connect(0, undefined, now), { type: 'drop' })
+      }
+      return stay(state)
+    case 'probed':
+      if (event.allowed || (state.phase !== 'waiting' && state.phase !== 'connecting')) return stay(state)
+      return {
+        state: { phase: 'ended', cause: { code: TOKEN_ENDED, reason: 'not logged in' } },
+        actions: [{ type: 'cancel' }, { type: 'drop' }],
+      }
+    case 'broken': {
+      if (state.phase !== 'live') return stay(state)
+      const next = wait(nextAttempt(state, now), { code: 1002, reason: event.reason }, 0, now, random)
+      return { state: next.state, actions: [{ type: 'drop' }, { type: 'forget' }, ...next.actions] }
+    }
+  }
+}
+
+/** The wait before try `attempt` (1 is the first after a break): doubling, capped, the upper half of it random. */
+export function backoffMs(attempt: number, random: () => number): number {
+  const whole = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.max(0, attempt - 1))
+  return Math.round(whole / 2 + (whole / 2) * random())
+}
+
+function closed(
+  state: ConnectionState,
+  event: { code: number; reason: string },
+  now: number,
+  random: () => number,
+): Step {
+  if (state.phase !== 'connecting' && state.phase !== 'live') return stay(state)
+  const told = state.phase === 'live' ? state.closing : undefined
+  const cause = { code: told?.code ?? event.code, reason: told?.reason || event.reason }
+  if (cause.code === TOKEN_ENDED) return { state: { phase: 'ended', cause }, actions: [{ type: 'cancel' }] }
+  if (state.phase === 'connecting') {
+    return after(wait(state.attempt + 1, cause, 0, now, random), { type: 'cancel' }, { type: 'probe' })
+  }
+  return wait(nextAttempt(state, now), cause, told?.retryAfterMs ?? 0, now, random)
+}
+
+function nextAttempt(state: { attempt: number; since: number }, now: number): number {
+  return now - state.since >= STEADY_MS ? 1 : state.attempt + 1
+}
+
+function connect(attempt: number, cause: Cause | undefined, now: number): Step {
+  return {
+    state: { phase: 'connecting', attempt, since: now, cause },
+    actions: [{ type: 'open' }, { type: 'timer', afterMs: CONNECT_TIMEOUT_MS }],
+  }
+}
+
+function wait(attempt: number, cause: Cause, atLeastMs: number, now: number, random: () => number): Step {
+  const afterMs = atLeastMs + backoffMs(attempt, random)
+  return { state: { phase: 'waiting', attempt, until: now + afterMs, cause }, actions: [{ type: 'timer', afterMs }] }
+}
+
+function after(next: Step, ...first: Action[]): Step {
+  return { state: next.state, actions: [...first, ...next.actions] }
+}
+
+function stay(state: ConnectionState): Step {
+  return { state, actions: [] }
+}

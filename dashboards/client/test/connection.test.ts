@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest'
+import { backoffMs, type ConnectionEvent, type ConnectionState, step } from '../src/connection'
+
+/** Runs events at their times from idle; gives the last state and all actions as words. */
+function run(events: [number, ConnectionEvent][], random = () => 0.5): { state: ConnectionState; actions: string[] } {
+  let state: ConnectionState = { phase: 'idle' }
+  const actions: string[] = []
+  for (const [now, event] of events) {
+    const next = step(state, event, now, random)
+    state = next.state
+    actions.push(...next.actions.map((a) => (a.type === 'timer' ? `timer ${a.afterMs}` : a.type)))
+  }
+  return { state, actions }
+}
+const start: [number, ConnectionEvent] = [0, { type: 'start' }]
+const opened: [number, ConnectionEvent] = [10, { type: 'opened' }]
+const lost = (at: number): [number, ConnectionEvent] => [at, { type: 'closed', code: 1006, reason: '' }]
+
+describe('connection', () => {
+  test('opens, is live, waits after a break, opens again', () => {
+    const { state, actions } = run([start, opened, lost(60_000), [60_375, { type: 'timer' }]])
+    expect(state).toMatchObject({ phase: 'connecting', attempt: 1, cause: { code: 1006 } })
+    expect(actions).toEqual(['open', 'timer 10000', 'cancel', 'timer 375', 'open', 'timer 10000'])
+  })
+
+  test('the wait doubles while connecting fails, and asks whether the session still counts', () => {
+    const { state, actions } = run([start, lost(1), [400, { type: 'timer' }], lost(401)])
+    expect(state).toEqual({ phase: 'waiting', attempt: 2, until: 401 + 750, cause: { code: 1006, reason: '' } })
+    expect(actions.filter((a) => a === 'probe')).toHaveLength(2)
+  })
+
+  test('a connection that breaks at once does not reset the wait', () => {
+    const { state } = run([start, lost(1), [400, { type: 'timer' }], [401, { type: 'opened' }], lost(500)])
+    expect(state).toMatchObject({ phase: 'waiting', attempt: 2 })
+  })
+
+  test.each([
+    [1, 0, 250],
+    [1, 1, 500],
+    [4, 0.5, 3000],
+    [7, 0, 15_000],
+    [40, 1, 30_000],
+  ])('wait %i with chance %d is %i ms', (attempt, chance, expected) => {
+    expect(backoffMs(attempt, () => chance)).toBe(expected)
+  })
+
+  test('a hub that drains says when to come back', () => {
+    const closing: ConnectionEvent = {
+      type: 'closing',
+      message: { type: 'closing', code: 1001, reason: 'draining', retryAfterMs: 2000 },
+    }
+    const { state } = run([start, opened, [60_000, closing], [60_001, { type: 'closed', code: 1006, reason: '' }]])
+    expect(state).toMatchObject({ phase: 'waiting', until: 60_001 + 2375, cause: { code: 1001, reason: 'draining' } })
+  })
+
+  test('4401 ends it, by close code or by the message before', () => {
+    const byCode = run([start, opened, [20, { type: 'closed', code: 4401, reason: 'token revoked' }]])
+    expect(byCode.state).toEqual({ phase: 'ended', cause: { code: 4401, reason: 'token revoked' } })
+    const closing: ConnectionEvent = {
+      type: 'closing',
+      message: { type: 'closing', code: 4401, reason: 'token revoked' },
+    }
+    expect(run([start, opened, [19, closing], lost(20)]).state.phase).toBe('ended')
+  })
+
+  test('a refused upgrade whose session is gone ends it', () => {
+    const { state, actions } = run([start, lost(1), [2, { type: 'probed', allowed: false }]])
+    expect(state.phase).toBe('ended')
+    expect(actions.slice(-2)).toEqual(['cancel', 'drop'])
+  })
+
+  test('a refused upgrade whose session counts goes on waiting', () => {
+    expect(run([start, lost(1), [2, { type: 'probed', allowed: true }]]).state.phase).toBe('waiting')
+  })
+
+  test('waking ends the wait, and drops a socket that was silent for long', () => {
+    expect(run([start, lost(1), [100, { type: 'wake' }]]).state).toMatchObject({ phase: 'connecting', attempt: 0 })
+    const asleep = run([start, opened, [60_000, { type: 'wake' }]])
+    expect(asleep.actions.slice(-3)).toEqual(['drop', 'open', 'timer 10000'])
+    const awake = run([start, opened, [59_000, { type: 'heard' }], [60_000, { type: 'wake' }]])
+    expect(awake.state.phase).toBe('live')
+  })
+
+  test('no answer to the upgrade within 10 s counts as a break', () => {
+    const { state, actions } = run([start, [10_000, { type: 'timer' }]])
+    expect(state).toMatchObject({ phase: 'waiting', attempt: 1 })
+    expect(actions).toEqual(['open', 'timer 10000', 'drop', 'timer 375'])
+  })
+
+  test('a broken message drops the connection and the cursors', () => {
+    const { state, actions } = run([start, opened, [20, { type: 'broken', reason: 'not JSON' }]])
+    expect(state).toMatchObject({ phase: 'waiting', cause: { code: 1002, reason: 'not JSON' } })
+    expect(actions.slice(-3)).toEqual(['drop', 'forget', 'timer 375'])
+  })
+
+  test('stopped means stopped', () => {
+    const { state, actions } = run([start, opened, [20, { type: 'stop' }], lost(21), [22, { type: 'timer' }]])
+    expect(state).toEqual({ phase: 'idle' })
+    expect(actions.slice(-2)).toEqual(['cancel', 'drop'])
+  })
+})

@@ -1,0 +1,103 @@
+// What is shown: a login, or the head with the state of the connection and below it the page of the address.
+
+import { DevicePage } from './pages/device'
+import { DevicesPage } from './pages/devices'
+import { LoginPage } from './pages/login'
+import { ConnectionNote, ConnectionPill } from './parts/connection'
+import { Logo } from './parts/logo'
+import { route } from './route'
+import { logOut, session } from './session'
+import { type Theme, theme } from './theme'
+
+export function App() {
+  const state = session.value
+  switch (state.phase) {
+    case 'asking':
+      return null
+    case 'away':
+      return (
+        <main class="away">
+          <Logo />
+          <h1>{state.notice.message}</h1>
+          <p>{state.notice.hint}</p>
+        </main>
+      )
+    case 'out':
+      return <LoginPage notice={state.notice} />
+    case 'in':
+      return (
+        <>
+          <Head who={state.session.name || state.session.role} />
+          <ConnectionNote />
+          <Page />
+        </>
+      )
+  }
+}
+
+function Page() {
+  const at = route.value
+  return at.page === 'device' ? <DevicePage key={at.id} id={at.id} query={at.query} /> : <DevicesPage />
+}
+
+function Head({ who }: { who: string }) {
+  return (
+    <header class="head">
+      <a class="brand" href="#/" aria-label="Telltale: all devices">
+        <Logo />
+        <span>Telltale</span>
+      </a>
+      <span class="spring" />
+      <ConnectionPill />
+      <ThemeButton />
+      <button type="button" class="quiet" title={`Logged in as ${who}`} onClick={() => void logOut()}>
+        Log out
+      </button>
+    </header>
+  )
+}
+
+const NEXT: Readonly<Record<Theme, Theme>> = { system: 'light', light: 'dark', dark: 'system' }
+function ThemeButton() {
+  const now = theme.value
+  return (
+    <button
+      type="button"
+      class="quiet icon"
+      title={`Colours: ${now}. Click for ${NEXT[now]}.`}
+      aria-label={`Colours: ${now}. Change to ${NEXT[now]}.`}
+      onClick={() => {
+        theme.value = NEXT[now]
+      }}
+    >
+      <ThemeSign theme={now} />
+    </button>
+  )
+}
+
+function ThemeSign({ theme: shown }: { theme: Theme }) {
+  return (
+    <svg
+      viewBox="0 0 20 20"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="1.6"
+      stroke-linecap="round"
+      aria-hidden="true"
+    >
+      {shown === 'system' && (
+        <>
+          <circle cx="10" cy="10" r="6.5" />
+          <path d="M10 3.5a6.5 6.5 0 0 0 0 13z" fill="currentColor" stroke="none" />
+        </>
+      )}
+      {shown === 'light' && (
+        <>
+          <circle cx="10" cy="10" r="3.4" />
+          <path d="M10 1.8v1.6M10 16.6v1.6M1.8 10h1.6M16.6 10h1.6M4.2 4.2l1.1 1.1M14.7 14.7l1.1 1.1M4.2 15.8l1.1-1.1M14.7 5.3l1.1-1.1" />
+        </>
+      )}
+      {shown === 'dark' && <path d="M16 12.2A6.6 6.6 0 0 1 7.8 4a6.6 6.6 0 1 0 8.2 8.2z" />}
+    </svg>
+  )
+}

@@ -1,0 +1,48 @@
+// Tick texts of the charts: 24-hour times in the viewer's zone, values with one prefix for the whole axis.
+import { scaleFor } from '@telltale/client'
+import uPlot from 'uplot'
+import { clockTime, dayName } from '../words'
+
+export function timeTicks(seconds: readonly number[], stepSeconds: number): string[] {
+  return seconds.map((s) => {
+    const ms = s * 1000
+    const d = new Date(ms)
+    if (stepSeconds >= 86_400 || (d.getHours() === 0 && d.getMinutes() === 0 && d.getSeconds() === 0))
+      return dayName(ms)
+    return clockTime(ms, stepSeconds < 60)
+  })
+}
+
+/** Ticks with as many decimals as their distance needs, and one prefix for the whole axis. */
+export function valueTicks(values: readonly number[], unit: string): string[] {
+  const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0)
+  const scale = scaleFor(unit, largest)
+  const step = Math.abs((values[1] ?? 1) - (values[0] ?? 0)) / scale.divisor
+  const decimals = step > 0 && step < 1 ? Math.min(6, Math.ceil(-Math.log10(step) - 1e-9) + (isRound(step) ? 0 : 1)) : 0
+  return values.map((v) => {
+    const figures = (v / scale.divisor).toFixed(decimals).replace('-', '\u2212')
+    return scale.unit === '' ? figures : `${figures} ${scale.unit}`
+  })
+}
+
+/** True for 0.1, 0.2 and 0.5, which need no decimal beyond their first; not for 0.25. */
+function isRound(step: number): boolean {
+  const first = step / 10 ** Math.floor(Math.log10(step))
+  return Math.abs(first - Math.round(first)) < 1e-6
+}
+
+/** What hardly moves looks flat: an axis never shows less than this part of its values. */
+const LEAST_SPAN = 0.002
+
+export function valueRange(low: number, high: number): [number, number] {
+  if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1]
+  const least = Math.max(Math.abs(low), Math.abs(high)) * LEAST_SPAN
+  const missing = Math.max(0, least - (high - low)) / 2
+  const [from, to] = uPlot.rangeNum(low - missing, high + missing, 0.1, true)
+  return [from ?? 0, to ?? 1]
+}
+
+/** Steps of an axis in bytes fall on powers of two, so that the ticks are round in KiB and MiB. */
+export function binarySteps(): number[] {
+  return Array.from({ length: 60 }, (_, i) => 2 ** (i - 4))
+}

@@ -1,0 +1,83 @@
+// What the widgets of a device share: the newest value of a series, the sliding window, history beside the rings, and
+// being in view.
+import type { Value } from '@telltale/client'
+import { useEffect, useMemo } from 'preact/hooks'
+import type { LastValue } from '../api'
+import { requestFrame } from '../frame'
+import { shownNow, type Watch } from '../live'
+import { spanMs, type TimeRange, windowOf } from '../range'
+import type { Member, Metric } from './members'
+import { Older } from './older'
+
+export interface Held {
+  watch: Watch
+  /** Last known values as the hub told them when the page opened. */
+  last: ReadonlyMap<string, LastValue>
+}
+
+export interface WidgetProps extends Held {
+  device: string
+  metric: Metric
+  range: TimeRange
+  olders: Set<Older>
+}
+
+/** The newest value known: of the ring, or what the hub said when the page opened. */
+export function latest(member: Member, { watch, last }: Held): { time: number; value: Value } | undefined {
+  const point = watch.sub.series.get(member.key)?.last
+  const known = last.get(member.key)
+  if (point === undefined) return known
+  return known !== undefined && known.time > point[0] ? known : { time: point[0], value: point[1] }
+}
+
+/** When the value became what it is now. */
+export function changedAt(member: Member, { watch, last }: Held): number | undefined {
+  const series = watch.sub.series.get(member.key)
+  const seen = series?.lastChanged
+  const known = last.get(member.key)
+  if (seen === undefined) return known?.changed
+  if (seen.known || known === undefined) return seen.time
+  return known.value === series?.last?.[1] ? Math.min(known.changed, seen.time) : seen.time
+}
+
+/** Bools, texts and enumerations are shown as timelines, all else as lines. */
+export function isState(metric: Metric, held: Held): boolean {
+  if (metric.kind === 'state' || metric.kind === 'text') return true
+  const first = metric.members[0]
+  const value = first === undefined ? undefined : latest(first, held)?.value
+  return typeof value === 'string' || typeof value === 'boolean'
+}
+
+/** The window of a sliding chart moves by whole pixels: less work, and the line does not shimmer. */
+export function steppedWindow(range: TimeRange, width: number): { from: number; to: number } {
+  if (range.kind === 'fixed') return windowOf(range, 0)
+  const pixel = Math.max(50, spanMs(range) / Math.max(1, width))
+  return windowOf(range, Math.ceil(shownNow() / pixel) * pixel)
+}
+
+export function useOlder(device: string, metric: string, olders: Set<Older>): Older {
+  const older = useMemo(() => new Older(device, metric), [device, metric])
+  useEffect(() => {
+    olders.add(older)
+    return () => {
+      olders.delete(older)
+      older.stop()
+    }
+  }, [older])
+  return older
+}
+
+/** Only what is in view, or nearly, is drawn; what comes into view is drawn in the next frame. */
+export function whenVisible(element: Element | null): { now(): boolean; stop(): void } {
+  if (element === null) return { now: () => false, stop: () => undefined }
+  let visible = false
+  const observer = new IntersectionObserver(
+    (entries) => {
+      visible = entries.at(-1)?.isIntersecting ?? visible
+      if (visible) requestFrame()
+    },
+    { rootMargin: '600px' },
+  )
+  observer.observe(element)
+  return { now: () => visible, stop: () => observer.disconnect() }
+}

@@ -1,0 +1,189 @@
+// From what is held to what is drawn: pure functions that give uPlot ready columns.
+//
+// A line has two sources: `older`, which history gave, perhaps thinned, and the live ring, which is complete from `cover`
+// on. Where time passed without a reading for much longer than usual the line is broken: gaps are gaps.
+import { type Line, type Source, thin, usualStep } from '@telltale/client'
+
+export interface LineSource {
+  older: Line
+  ring: Source
+  /** The ring is complete from here on; older points are drawn before it. */
+  cover: number
+  /** A rising counter is drawn as its rate per second. */
+  counter: boolean
+  /** The width of a column of `older`, in ms; 0 when it was not thinned. */
+  olderColumn: number
+}
+
+/** A gap is this many usual steps, and never shorter than the least. */
+const GAP_STEPS = 3.5
+const GAP_LEAST_MS = 1_500
+
+/** Values of one line with `null` where it is broken. */
+export interface DrawnLine {
+  times: number[]
+  values: (number | null)[]
+}
+
+export function drawLine(source: LineSource, from: number, to: number, columns: number): DrawnLine {
+  const joined = join(source)
+  const drawn: DrawnLine = { times: [], values: [] }
+  for (const run of runs(joined, source, from, to)) {
+    const pieces = source.counter ? rates(joined, run) : [{ line: joined as Source, ...run }]
+    for (const piece of pieces) {
+      const line = thin(piece.line, piece.low, piece.high, from, to, columns)
+      const before = drawn.times.at(-1)
+      const first = line.times[0]
+      if (first === undefined) continue
+      if (before !== undefined) {
+        drawn.times.push((before + first) / 2)
+        drawn.values.push(null)
+      }
+      for (let i = 0; i < line.times.length; i += 1) {
+        drawn.times.push(line.times[i] ?? Number.NaN)
+        drawn.values.push(line.values[i] ?? null)
+      }
+    }
+  }
+  return drawn
+}
+
+interface Run {
+  low: number
+  high: number
+}
+
+interface Joined extends Source {
+  /** Points of `older` that come before the ring. */
+  readonly older: number
+}
+
+function join({ older, ring, cover }: LineSource): Joined {
+  let count = 0
+  while (count < older.times.length && (older.times[count] ?? 0) < cover) count += 1
+  return {
+    older: count,
+    length: count + ring.length,
+    timeAt: (i) => (i < count ? (older.times[i] ?? Number.NaN) : ring.timeAt(i - count)),
+    valueAt: (i) => (i < count ? (older.values[i] ?? Number.NaN) : ring.valueAt(i - count)),
+  }
+}
+
+/** The stretches without a gap within [from, to], with one point more on either side so that lines reach the edges. */
+function runs(joined: Joined, source: LineSource, from: number, to: number): Run[] {
+  const low = Math.max(0, lowerBound(joined, from) - 1)
+  const high = Math.min(joined.length, lowerBound(joined, to) + 1)
+  const gaps = gapLengths(source)
+  const found: Run[] = []
+  let start = low
+  for (let i = low + 1; i < high; i += 1) {
+    const gap = i <= joined.older ? gaps.older : gaps.ring
+    if (joined.timeAt(i) - joined.timeAt(i - 1) > gap) {
+      found.push({ low: start, high: i })
+      start = i
+    }
+  }
+  if (start < high) found.push({ low: start, high })
+  return found
+}
+
+/** From how long on a silence is a gap: in the older part, and in the ring. */
+function gapLengths({ older, ring, olderColumn }: LineSource): { older: number; ring: number } {
+  const olderStep = usualStep({
+    length: older.times.length,
+    timeAt: (i) => older.times[i] ?? Number.NaN,
+    valueAt: () => 0,
+  })
+  const ringStep = usualStep(ring)
+  const usual = Number.isNaN(ringStep) ? olderStep : ringStep
+  const ringGap = Number.isNaN(usual) ? Number.POSITIVE_INFINITY : Math.max(GAP_LEAST_MS, GAP_STEPS * usual)
+  const olderUsual = Number.isNaN(olderStep) ? 0 : GAP_STEPS * olderStep
+  const olderGap = Math.max(GAP_LEAST_MS, olderUsual, GAP_STEPS * olderColumn, Number.isNaN(ringStep) ? 0 : ringGap)
+  return { older: olderUsual === 0 && olderColumn === 0 ? ringGap : olderGap, ring: ringGap }
+}
+
+/** The rate of a counter over one run; a fall is a reset and breaks the line. */
+function rates(joined: Source, run: Run): (Run & { line: Source })[] {
+  const pieces: (Run & { line: Source })[] = []
+  let times: number[] = []
+  let values: number[] = []
+  const close = () => {
+    if (times.length > 0) pieces.push({ line: sourceOf({ times, values }), low: 0, high: times.length })
+    times = []
+    values = []
+  }
+  for (let i = run.low + 1; i < run.high; i += 1) {
+    const ms = joined.timeAt(i) - joined.timeAt(i - 1)
+    const rise = joined.valueAt(i) - joined.valueAt(i - 1)
+    if (rise < 0) close()
+    else if (ms > 0) {
+      times.push(joined.timeAt(i))
+      values.push((rise / ms) * 1000)
+    }
+  }
+  close()
+  return pieces
+}
+
+export function sourceOf(line: Line): Source {
+  return {
+    length: line.times.length,
+    timeAt: (i) => line.times[i] ?? Number.NaN,
+    valueAt: (i) => line.values[i] ?? Number.NaN,
+  }
+}
+
+function lowerBound(source: Source, time: number): number {
+  let low = 0
+  let high = source.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (source.timeAt(middle) < time) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** What uPlot takes: one time column in seconds, then per line its values; `undefined` where a line has no point there. */
+export interface Table {
+  data: [number[], ...(number | null | undefined)[][]]
+  /** Per line the places of points with a gap on both sides: a line alone would not show them. */
+  lonely: number[][]
+}
+
+export function tableOf(lines: readonly DrawnLine[]): Table {
+  const all = new Set<number>()
+  for (const line of lines) for (const time of line.times) all.add(time)
+  const times = [...all].sort((a, b) => a - b)
+  const place = new Map(times.map((time, i) => [time, i]))
+  const columns = lines.map((line) => {
+    const column: (number | null | undefined)[] = new Array(times.length).fill(undefined)
+    line.times.forEach((time, i) => {
+      const at = place.get(time)
+      if (at !== undefined) column[at] = line.values[i] ?? null
+    })
+    return column
+  })
+  const lonely = lines.map((line) => {
+    const places: number[] = []
+    line.values.forEach((value, i) => {
+      const alone = (line.values[i - 1] ?? null) === null && (line.values[i + 1] ?? null) === null
+      const at = place.get(line.times[i] ?? Number.NaN)
+      if (value !== null && alone && at !== undefined) places.push(at)
+    })
+    return places
+  })
+  return { data: [times.map((time) => time / 1000), ...columns], lonely }
+}
+
+/** The value of a line at or last before a time, as the readout under the crosshair shows it; not across a gap. */
+export function valueBefore(line: DrawnLine, time: number): number | null {
+  let low = 0
+  let high = line.times.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((line.times[middle] ?? 0) <= time) low = middle + 1
+    else high = middle
+  }
+  return low === 0 ? null : (line.values[low - 1] ?? null)
+}

@@ -1,0 +1,154 @@
+// uPlot in a box: made once, given ready columns and a window, asked to draw only in the animation frame.
+import { effect } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+import { colour, colourVersion, lineColour } from '../theme'
+import { binarySteps, timeTicks, valueRange, valueTicks } from './axes'
+import type { Table } from './lines'
+
+export interface PlotHandle {
+  /** Width of the drawing area in CSS pixels; 0 before the first layout. */
+  width(): number
+  draw(table: Table, fromMs: number, toMs: number): void
+  show(line: number, shown: boolean): void
+}
+
+export interface PlotProps {
+  title: string
+  unit: string
+  lines: number
+  /** Crosshairs of equal keys move together. */
+  syncKey: string
+  onHandle(handle: PlotHandle | undefined): void
+  /** The time under the crosshair in ms. */
+  onHover(time: number | undefined): void
+  onZoom(fromMs: number, toMs: number): void
+}
+
+const HEIGHT = 176
+/** Charts in one column keep one left edge unless their ticks need more. */
+const AXIS_LEAST = 58
+const FONT = '11px system-ui, sans-serif'
+
+export function Plot(props: PlotProps) {
+  const box = useRef<HTMLDivElement>(null)
+  const latest = useRef(props)
+  latest.current = props
+
+  useEffect(() => {
+    const element = box.current
+    if (element === null) return
+    const made = make(element, latest)
+    latest.current.onHandle(made.handle)
+    return () => {
+      latest.current.onHandle(undefined)
+      made.destroy()
+    }
+  }, [props.unit, props.lines, props.syncKey])
+
+  return <div class="plot" ref={box} role="img" aria-label={`Chart of ${props.title}`} />
+}
+
+function make(element: HTMLDivElement, latest: { current: PlotProps }) {
+  let lonely: number[][] = []
+  let window: [number, number] = [0, 1]
+  let drawn = false
+  let hovered: number | undefined
+  const { unit, lines, syncKey } = latest.current
+  const plot = new uPlot(
+    {
+      width: Math.max(200, element.clientWidth),
+      height: HEIGHT,
+      padding: [8, 18, 0, 0],
+      legend: { show: false },
+      scales: { x: { time: true, range: () => window }, y: { range: (_, low, high) => valueRange(low, high) } },
+      cursor: {
+        sync: { key: syncKey },
+        drag: { x: true, y: false, setScale: false },
+        points: { size: 6 },
+      },
+      axes: [
+        {
+          stroke: () => colour('--ink-3'),
+          font: FONT,
+          size: 22,
+          gap: 4,
+          space: 64,
+          grid: { show: false },
+          ticks: { show: false },
+          values: (_, splits, __, ___, step) => (drawn ? timeTicks(splits, step) : splits.map(() => '')),
+        },
+        {
+          stroke: () => colour('--ink-3'),
+          font: FONT,
+          gap: 6,
+          space: 36,
+          size: (_, values) => Math.max(AXIS_LEAST, ...(values ?? []).map((text) => 16 + 6.4 * text.length)),
+          grid: { stroke: () => colour('--grid'), width: 1 },
+          ticks: { show: false },
+          values: (_, splits) => valueTicks(splits, unit),
+          ...(unit === 'B' || unit === 'B/s' ? { incrs: binarySteps() } : {}),
+        },
+      ],
+      series: [
+        {},
+        ...Array.from({ length: lines }, (_, i) => ({
+          stroke: () => lineColour(i),
+          width: 1.5,
+          ...(lines === 1 ? { fill: () => colour('--line-fill') } : {}),
+          points: { size: 5, fill: () => lineColour(i), filter: () => lonely[i] ?? [] },
+        })),
+      ],
+      hooks: {
+        setCursor: [
+          (u) => {
+            const left = u.cursor.left ?? -1
+            const time = left < 0 ? undefined : u.posToVal(left, 'x') * 1000
+            if (time === hovered) return
+            hovered = time
+            latest.current.onHover(time)
+          },
+        ],
+        setSelect: [
+          (u) => {
+            const { left, width } = u.select
+            if (width < 4) return
+            const from = u.posToVal(left, 'x') * 1000
+            const to = u.posToVal(left + width, 'x') * 1000
+            u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
+            latest.current.onZoom(from, to)
+          },
+        ],
+      },
+    },
+    [[], ...Array.from({ length: lines }, () => [])] as unknown as uPlot.AlignedData,
+    element,
+  )
+  const resized = new ResizeObserver(() => {
+    const width = element.clientWidth
+    if (width > 0 && width !== plot.width) plot.setSize({ width, height: HEIGHT })
+  })
+  resized.observe(element)
+  const uncolour = effect(() => {
+    colourVersion.value
+    plot.redraw(false)
+  })
+  const handle: PlotHandle = {
+    width: () => plot.bbox.width / devicePixelRatio,
+    draw: (table, fromMs, toMs) => {
+      drawn = true
+      lonely = table.lonely
+      window = [fromMs / 1000, toMs / 1000]
+      plot.setData(table.data as uPlot.AlignedData)
+    },
+    show: (line, shown) => plot.setSeries(line + 1, { show: shown }),
+  }
+  return {
+    handle,
+    destroy: () => {
+      uncolour()
+      resized.disconnect()
+      plot.destroy()
+    },
+  }
+}

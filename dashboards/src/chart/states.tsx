@@ -1,0 +1,133 @@
+// The states and texts of a device in one card: value, since when, and timelines over the same time, one below the other.
+import { type Series, seriesKey, type Value } from '@telltale/client'
+import { useEffect, useRef } from 'preact/hooks'
+import type { LastValue } from '../api'
+import { hubNow, second } from '../clock'
+import { onFrame, requestFrame } from '../frame'
+import { shownNow } from '../live'
+import { ago, moment, valueText } from '../words'
+import { changedAt, type Held, latest, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
+import type { Member, Metric } from './members'
+import type { Older } from './older'
+import { spansOf } from './spans'
+import { Strip, type StripHandle } from './strip'
+
+export function StatesCard({ metrics, ...props }: Omit<WidgetProps, 'metric'> & { metrics: readonly Metric[] }) {
+  props.watch.version.value
+  return (
+    <section class="card states" aria-label="States">
+      {metrics.flatMap((metric) =>
+        metric.members.map((member) => <StateRow key={member.key} {...props} metric={metric} member={member} />),
+      )}
+    </section>
+  )
+}
+
+type RowProps = WidgetProps & { member: Member }
+
+function StateRow(props: RowProps) {
+  const { metric, member, watch, last } = props
+  const strip = useRef<StripHandle | undefined>(undefined)
+  const row = useRef<HTMLDivElement>(null)
+  useStrip(props, strip, row)
+  second.value
+  const held: Held = { watch, last }
+  const current = latest(member, held)
+  const since = changedAt(member, held)
+  const now = hubNow()
+  return (
+    <div class="state-row" ref={row}>
+      <h3 title={metric.metric}>
+        {metric.metric} <span class="state-label">{member.label}</span>
+      </h3>
+      <p class="state-value">
+        <b>{current === undefined ? '–' : valueText(current.value, metric.unit)}</b>
+        {since !== undefined && (
+          <small>
+            since {moment(since, now)}, {ago(since, now)}
+          </small>
+        )}
+      </p>
+      <Strip
+        title={`${metric.metric} ${member.label}`.trim()}
+        onHandle={(handle) => {
+          strip.current = handle
+          requestFrame()
+        }}
+      />
+    </div>
+  )
+}
+
+/** Draws the timeline in the animation frame when data, window or width changed. */
+function useStrip(
+  props: RowProps,
+  strip: { current: StripHandle | undefined },
+  row: { current: HTMLElement | null },
+): void {
+  const older = useOlder(props.device, props.metric.metric, props.olders)
+  const now = useRef(props)
+  now.current = props
+  useEffect(() => {
+    const visible = whenVisible(row.current)
+    let state = ''
+    const stop = onFrame(() => {
+      const handle = strip.current
+      if (handle === undefined || !visible.now()) return
+      const { range, watch, last, member, metric, device } = now.current
+      const { from, to } = steppedWindow(range, handle.width())
+      older.want(from, to, watch.sub.coverFrom, Math.round(handle.width()), shownNow())
+      const next = [
+        watch.sub.version,
+        from,
+        to,
+        older.answer?.askedAt,
+        last.size,
+        handle.width(),
+        handle.colours(),
+      ].join()
+      if (next === state) return
+      state = next
+      const points = pointsOf(older, watch.sub.series.get(member.key), watch.sub.coverFrom, last.get(member.key))
+      const device_ = watch.sub.devices.get(device)
+      // A state holds until it changes, but of a device that went offline nobody knows.
+      const heldUntil = device_?.state === 'offline' ? (device_.seen ?? to) : shownNow()
+      const name = (place: number) => valueText(points.values[place] ?? '', metric.unit)
+      handle.draw(spansOf(points, from, to, heldUntil), from, to, name)
+    })
+    return () => {
+      visible.stop()
+      stop()
+    }
+  }, [older])
+}
+
+/** The points of a state as places in a list of its values: older history, then the ring, or else the last known value. */
+function pointsOf(older: Older, series: Series | undefined, cover: number, known: LastValue | undefined) {
+  const times: number[] = []
+  const values: Value[] = []
+  const put = (time: number, value: Value) => {
+    times.push(time)
+    values.push(value)
+  }
+  const key = series?.key ?? (known === undefined ? '' : seriesKey(known))
+  const found = older.answer?.series.get(key)
+  found?.times.forEach((time, i) => {
+    const value = found.values[i]
+    if (time < cover && value !== undefined) put(time, value)
+  })
+  if (times.length === 0 && known !== undefined && known.changed < cover) put(known.changed, known.value)
+  const ring = series?.ring
+  for (let i = 0; i < (ring?.length ?? 0); i += 1) {
+    if (ring !== undefined && series !== undefined) put(ring.timeAt(i), series.decode(ring.valueAt(i)))
+  }
+  // In order of their names, so that a value keeps its colour when the window moves.
+  const names = [...new Set(values)].sort((a, b) => (String(a) < String(b) ? -1 : 1))
+  const places = new Map(names.map((name, i) => [name, i]))
+  return {
+    length: times.length,
+    timeAt: (i: number) => times[i] ?? Number.NaN,
+    valueAt: (i: number) => places.get(values[i] ?? '') ?? 0,
+    values: names,
+  }
+}

@@ -1,0 +1,168 @@
+// The one socket of the page and the store behind it. Views watch; they never touch the socket.
+//
+// A message changes the rings at once; what the views see of it (`version`) moves in the next animation frame, once,
+// however many messages came before it.
+import { effect, type Signal, signal } from '@preact/signals'
+import {
+  type ConnectionState,
+  type Effects,
+  LiveClient,
+  type Socket,
+  type SubscribeRequest,
+  type Subscription,
+  trimBefore,
+} from '@telltale/client'
+import { ApiError, fetchSession } from './api'
+import { hubNow } from './clock'
+import { onFrame, requestFrame } from './frame'
+
+export const connection = signal<ConnectionState>({ phase: 'idle' })
+/** The last complaint of the hub that belongs to no view. */
+export const problem = signal('')
+
+export interface Watch {
+  readonly sub: Subscription
+  /** Moves in the animation frame after a change. */
+  readonly version: Signal<number>
+  stop(): void
+}
+
+interface Watched extends Watch {
+  onEffects: ((effects: Effects) => void) | undefined
+  dirty: boolean
+}
+
+const watches = new Map<string, Watched>()
+let onEnded: ((reason: string) => void) | undefined
+
+const client = new LiveClient(
+  {
+    open: () => new WebSocket(liveUrl()) as unknown as Socket,
+    now: () => performance.now(),
+    hubNow,
+    random: Math.random,
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms)
+      return () => clearTimeout(timer)
+    },
+    allowed: async () => {
+      try {
+        await fetchSession()
+        return true
+      } catch (error) {
+        return !(error instanceof ApiError && error.status === 401)
+      }
+    },
+  },
+  {
+    connection: (state) => {
+      connection.value = state
+      if (state.phase === 'ended') onEnded?.(state.cause.reason)
+    },
+    applied: (sub, effects) => {
+      const watch = watches.get(sub.id)
+      if (watch === undefined || !effects.changed) return
+      watch.dirty = true
+      watch.onEffects?.(effects)
+      requestFrame()
+    },
+    problem: (message) => {
+      problem.value = message
+    },
+  },
+)
+
+onFrame(() => {
+  for (const watch of watches.values()) {
+    if (!watch.dirty) continue
+    watch.dirty = false
+    watch.version.value = watch.sub.version
+  }
+})
+
+export function liveStart(ended: (reason: string) => void): void {
+  onEnded = ended
+  client.start()
+}
+
+export function liveStop(): void {
+  client.stop()
+}
+
+export function liveWake(): void {
+  client.wake()
+}
+
+export interface WatchOptions {
+  /** Points kept per series; small where only the last value is shown. */
+  ringBound?: number
+  onEffects?: (effects: Effects) => void
+}
+
+export function watch(request: SubscribeRequest, options: WatchOptions = {}): Watch {
+  const sub = client.subscribe(request, options.ringBound)
+  const watched: Watched = {
+    sub,
+    version: signal(0),
+    onEffects: options.onEffects,
+    dirty: false,
+    stop: () => {
+      watches.delete(sub.id)
+      client.unsubscribe(sub)
+    },
+  }
+  watches.set(sub.id, watched)
+  return watched
+}
+
+/** Forgets live points older than `time` that older history covers. */
+export function forgetBefore(watched: Watch, time: number): void {
+  trimBefore(watched.sub, time)
+}
+
+window.addEventListener('online', liveWake)
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') liveWake()
+})
+
+function liveUrl(): string {
+  const url = new URL('api/v1/live', document.baseURI)
+  url.hash = ''
+  url.search = ''
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+  return url.href
+}
+
+/** A read-only look at what the page holds, for browser tests and the curious. */
+export function exposeForTests(): void {
+  const held = () =>
+    [...watches.values()].map(({ sub }) => ({
+      select: [...sub.request.select],
+      phase: sub.phase,
+      cursor: sub.cursor,
+      coverFrom: sub.coverFrom,
+      series: [...sub.series.values()].map((series) => {
+        const { times, values } = series.ring.columns()
+        return {
+          device: series.device,
+          metric: series.metric,
+          labels: { ...series.labels },
+          points: Array.from(times, (time, i) => [time, series.decode(values[i] ?? Number.NaN)]),
+        }
+      }),
+    }))
+  const handle = Object.freeze({ connection: () => structuredClone(connection.peek()), subscriptions: held })
+  Object.defineProperty(window, '__telltale', { value: handle })
+}
+
+let frozenAt: number | undefined
+
+effect(() => {
+  const live = connection.value.phase === 'live'
+  frozenAt = live ? undefined : (frozenAt ?? hubNow())
+})
+
+/** The right edge of sliding charts: now, or the moment the connection broke, so that the picture stays. */
+export function shownNow(): number {
+  return frozenAt ?? hubNow()
+}

@@ -1,0 +1,211 @@
+// One device: who it is, how it stands, and a chart or timeline per metric, sliding with the live tail.
+import { useSignal } from '@preact/signals'
+import { selectorOf, seriesKey } from '@telltale/client'
+import { useEffect, useMemo } from 'preact/hooks'
+import { ApiError, type Device, fetchDevice, fetchLast, type LastValue } from '../api'
+import { isState } from '../chart/held'
+import { LineCard } from '../chart/line-card'
+import { type Metric, metricsOf } from '../chart/members'
+import type { Older } from '../chart/older'
+import { StatesCard } from '../chart/states'
+import { hubNow, second } from '../clock'
+import { onFrame } from '../frame'
+import { forgetBefore, type Watch, watch } from '../live'
+import { StateDot } from '../parts/state'
+import { parseRange, rangeQuery, SPANS, type TimeRange } from '../range'
+import { deviceHref, replaceHash } from '../route'
+import { ago, moment } from '../words'
+
+/** Live history asked for at the start: a little more than the range shown first, so that it needs no second request. */
+const HISTORY = '16m'
+/** Live points older than this are left to history; rings then stay small however long the page is open. */
+const KEEP_MS = 3_600_000
+const FILTER_FROM = 9
+
+export function DevicePage({ id, query }: { id: string; query: URLSearchParams }) {
+  const range = parseRange(query)
+  const device = useSignal<Device | undefined>(undefined)
+  const last = useSignal<ReadonlyMap<string, LastValue> | undefined>(undefined)
+  const error = useSignal('')
+  const olders = useMemo(() => new Set<Older>(), [id])
+  const watched = useMemo(() => {
+    const select = selectorOf({ device: id })
+    return watch(
+      { select: [select], history: HISTORY },
+      {
+        onEffects: ({ stale, replaced }) => {
+          const range = replaced ? EVER : stale
+          if (range !== undefined) for (const older of olders) older.touch(range)
+        },
+      },
+    )
+  }, [id])
+  useEffect(() => () => watched.stop(), [watched])
+  useEffect(() => void load(id, device, last, error), [id, watched])
+  useTrim(watched, olders)
+
+  watched.version.value
+  const metrics = metricsOf(descriptions(last.value, watched))
+  const setRange = (next: TimeRange, asStep: boolean) => {
+    const href = deviceHref(id, rangeQuery(next))
+    // A zoom is a step that the back button undoes; choosing a range is not.
+    if (asStep) location.hash = href
+    else replaceHash(href)
+  }
+
+  return (
+    <main class="device">
+      <DeviceHead id={id} device={device.value} watched={watched} />
+      <RangeBar range={range} onRange={(next) => setRange(next, false)} />
+      {error.value !== '' && <p class="note">{error.value}</p>}
+      {last.value !== undefined && metrics.length === 0 && watched.sub.phase === 'live' && (
+        <p class="none">No series of a device “{id}” is stored here.</p>
+      )}
+      {last.value !== undefined && (
+        <Cards
+          {...{ id, metrics, watched, range, olders }}
+          last={last.value}
+          onZoom={(from, to) => setRange({ kind: 'fixed', from, to }, true)}
+        />
+      )}
+    </main>
+  )
+}
+
+const EVER = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }
+
+interface CardsProps {
+  id: string
+  metrics: readonly Metric[]
+  watched: Watch
+  last: ReadonlyMap<string, LastValue>
+  range: TimeRange
+  olders: Set<Older>
+  onZoom(from: number, to: number): void
+}
+
+function Cards({ id, metrics, watched, last, range, olders, onZoom }: CardsProps) {
+  const typed = useSignal('')
+  const wanted = typed.value.toLowerCase()
+  const shown = metrics.filter((m) => m.metric.toLowerCase().includes(wanted))
+  const states = shown.filter((m) => isState(m, { watch: watched, last }))
+  const lines = shown.filter((m) => !states.includes(m))
+  return (
+    <>
+      {metrics.length >= FILTER_FROM && (
+        <input
+          type="search"
+          class="metric-filter"
+          placeholder={`Filter ${metrics.length} metrics`}
+          aria-label="Filter metrics"
+          value={typed.value}
+          onInput={(event) => {
+            typed.value = event.currentTarget.value
+          }}
+        />
+      )}
+      {states.length > 0 && <StatesCard metrics={states} {...{ device: id, watch: watched, last, range, olders }} />}
+      <div class="cards">
+        {lines.map((metric) => (
+          <LineCard key={metric.metric} {...{ device: id, metric, watch: watched, last, range, olders, onZoom }} />
+        ))}
+      </div>
+      {shown.length === 0 && metrics.length > 0 && <p class="none">No metric matches “{typed.value}”.</p>}
+    </>
+  )
+}
+
+function DeviceHead({ id, device, watched }: { id: string; device: Device | undefined; watched: Watch }) {
+  watched.version.value
+  second.value
+  const live = watched.sub.devices.get(id)
+  const state = live?.state ?? device?.state ?? 'unknown'
+  const newest = Math.max(0, ...[...watched.sub.series.values()].map((series) => series.last?.[0] ?? 0))
+  const seen = Math.max(newest, live?.seen ?? 0, device?.seen ?? 0)
+  const via = live?.via ?? device?.via
+  const now = hubNow()
+  return (
+    <header class="device-head">
+      <p class="crumb">
+        <a href="#/">Devices</a>
+      </p>
+      <h1>{device === undefined || device.name === '' ? id : device.name}</h1>
+      <p class="facts">
+        <StateDot state={state} word />
+        {device !== undefined && device.name !== '' && device.name !== id && <span class="mono">{id}</span>}
+        {seen > 0 && <span title={moment(seen, now)}>last reading {ago(seen, now)}</span>}
+        {via !== undefined && via !== id && <span>via {via}</span>}
+        {Object.entries(device?.attributes ?? {}).map(([name, value]) => (
+          <span key={name} class="attribute">
+            {name} <b>{value}</b>
+          </span>
+        ))}
+      </p>
+    </header>
+  )
+}
+
+function RangeBar({ range, onRange }: { range: TimeRange; onRange(range: TimeRange): void }) {
+  return (
+    <div class="range-bar">
+      <fieldset class="segments" aria-label="Time range">
+        {SPANS.map((span) => (
+          <button
+            key={span}
+            type="button"
+            aria-pressed={range.kind === 'last' && range.span === span}
+            onClick={() => onRange({ kind: 'last', span })}
+          >
+            {span}
+          </button>
+        ))}
+      </fieldset>
+      {range.kind === 'fixed' ? (
+        <p class="range-fixed">
+          {moment(range.from, hubNow())} – {moment(range.to, hubNow())}
+          <button type="button" class="link" onClick={() => history.back()}>
+            Undo zoom
+          </button>
+        </p>
+      ) : (
+        <p class="range-hint">Drag across a chart to zoom</p>
+      )}
+    </div>
+  )
+}
+
+async function load(
+  id: string,
+  device: { value: Device | undefined },
+  last: { value: ReadonlyMap<string, LastValue> | undefined },
+  error: { value: string },
+): Promise<void> {
+  const known = fetchDevice(id).catch(() => undefined)
+  try {
+    const found = await fetchLast(selectorOf({ device: id }))
+    last.value = new Map(found.map((one) => [seriesKey(one), one]))
+    error.value = ''
+  } catch (caught) {
+    last.value = new Map()
+    error.value = caught instanceof ApiError ? caught.hub.message : 'The last values could not be read.'
+  }
+  device.value = await known
+}
+
+function* descriptions(last: ReadonlyMap<string, LastValue> | undefined, watched: Watch) {
+  for (const series of watched.sub.series.values()) yield series
+  for (const [key, one] of last ?? []) if (!watched.sub.series.has(key)) yield one
+}
+
+/** Old live points go when history has been asked for a later time than theirs, or nobody shows them. */
+function useTrim(watched: Watch, olders: ReadonlySet<Older>): void {
+  useEffect(() => {
+    return onFrame(() => {
+      const old = hubNow() - KEEP_MS
+      // Half an hour of slack, so that trimming is rare.
+      if (watched.sub.coverFrom > old - KEEP_MS / 2) return
+      const reached = [...olders].map((older) => older.answer?.to ?? Number.POSITIVE_INFINITY)
+      forgetBefore(watched, Math.min(old, ...reached))
+    })
+  }, [watched, olders])
+}

@@ -1,0 +1,76 @@
+// The first screen of an empty hub: the next step, ready to copy. It gives way by itself when the first reading comes.
+import { useSignal } from '@preact/signals'
+import { Command } from '../parts/command'
+
+interface Way {
+  name: string
+  says: string
+  command(hub: string): string
+}
+
+const WAYS: readonly Way[] = [
+  {
+    name: 'This machine',
+    says: 'The agent reports processor, memory, disks, network and temperatures.',
+    command: (hub) => `telltale-agent run --hub ${hub} --token-file agent.token`,
+  },
+  {
+    name: 'Python',
+    says: 'Any program with a WebSocket and MessagePack will do. First: pip install websockets msgpack',
+    command: (hub) => `import msgpack, time, random
+from websockets.sync.client import connect
+
+token = open("agent.token").read().strip()
+with connect("${hub.replace(/^http/, 'ws')}/api/v1/ingest",
+             additional_headers={"Authorization": f"Bearer {token}"}) as hub:
+    while True:
+        hub.send(msgpack.packb({"device": "desk", "metric": "temperature",
+                                "value": 20 + random.random(), "unit": "°C"}))
+        time.sleep(1)`,
+  },
+  {
+    name: 'curl',
+    says: 'Line protocol, as InfluxDB clients speak it.',
+    command: (hub) =>
+      `curl ${hub}/api/v2/write -H "Authorization: Bearer $(cat agent.token)" --data-binary 'room,device=desk temperature=21.5'`,
+  },
+]
+
+export function Welcome() {
+  const chosen = useSignal(0)
+  const way = WAYS[chosen.value]
+  return (
+    <main class="welcome">
+      <h1>No readings yet</h1>
+      <p>This page fills by itself the moment the first one arrives. Two steps:</p>
+      <section>
+        <h2>1. A token that may send</h2>
+        <Command text="telltale token create --role agent > agent.token" />
+        <p class="hint">Run it on the hub's machine, with the same --data-dir as the hub.</p>
+      </section>
+      <section>
+        <h2>2. Something that sends</h2>
+        <fieldset class="segments" aria-label="Ways to send">
+          {WAYS.map((one, i) => (
+            <button
+              key={one.name}
+              type="button"
+              aria-pressed={i === chosen.value}
+              onClick={() => {
+                chosen.value = i
+              }}
+            >
+              {one.name}
+            </button>
+          ))}
+        </fieldset>
+        {way !== undefined && (
+          <>
+            <p class="hint">{way.says}</p>
+            <Command text={way.command(location.origin)} />
+          </>
+        )}
+      </section>
+    </main>
+  )
+}

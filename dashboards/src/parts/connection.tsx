@@ -1,0 +1,88 @@
+// The state of the connection, always in sight.
+import type { ConnectionState } from '@telltale/client'
+import { second } from '../clock'
+import { connection, liveWake, problem } from '../live'
+
+export function ConnectionPill() {
+  second.value
+  const state = connection.value
+  const { tone, text, detail } = describe(state, performance.now())
+  return (
+    <div class={`pill tone-${tone}`} role="status" title={detail} data-phase={state.phase}>
+      <i class="dot" />
+      <span>{text}</span>
+      {state.phase === 'waiting' && (
+        <button type="button" onClick={liveWake}>
+          now
+        </button>
+      )}
+    </div>
+  )
+}
+
+/** A line under the header while the picture is not live, with what the hub or the browser said. */
+export function ConnectionNote() {
+  const state = connection.value
+  const cause = state.phase === 'waiting' || state.phase === 'connecting' ? state.cause : undefined
+  if (cause !== undefined) {
+    return <p class="note">{reasonOf(cause)} What you see is from before the break; it goes on by itself.</p>
+  }
+  if (problem.value !== '') {
+    return (
+      <p class="note">
+        {problem.value}{' '}
+        <button
+          type="button"
+          class="link"
+          onClick={() => {
+            problem.value = ''
+          }}
+        >
+          Dismiss
+        </button>
+      </p>
+    )
+  }
+  return null
+}
+
+export function describe(state: ConnectionState, now: number): { tone: string; text: string; detail: string } {
+  switch (state.phase) {
+    case 'idle':
+      return { tone: 'wait', text: 'Not connected', detail: '' }
+    case 'connecting':
+      return {
+        tone: 'wait',
+        text: state.cause === undefined ? 'Connecting' : 'Reconnecting',
+        detail: state.cause === undefined ? '' : reasonOf(state.cause),
+      }
+    case 'live':
+      if (state.closing !== undefined) return { tone: 'wait', text: 'Closing', detail: reasonOf(state.closing) }
+      return { tone: 'good', text: 'Live', detail: 'Connected: values appear as they are stored.' }
+    case 'waiting': {
+      const seconds = Math.max(0, Math.ceil((state.until - now) / 1000))
+      return { tone: 'bad', text: `Reconnecting in ${seconds} s`, detail: reasonOf(state.cause) }
+    }
+    case 'ended':
+      return { tone: 'bad', text: 'Logged out', detail: reasonOf(state.cause) }
+  }
+}
+
+function reasonOf(cause: { code: number; reason: string }): string {
+  const said = cause.reason === '' ? '' : ` (${cause.reason})`
+  switch (cause.code) {
+    case 1000:
+    case 1001:
+      return `The hub is going down or restarting${said}.`
+    case 1006:
+      return `The connection to the hub broke${said}.`
+    case 1008:
+      return `The hub closed the connection: a rule was broken${said}.`
+    case 1011:
+      return `The hub closed the connection after an error of its own${said}.`
+    case 4401:
+      return `The session or token ended${said}.`
+    default:
+      return `The connection was closed, code ${cause.code}${said}.`
+  }
+}

@@ -1,0 +1,54 @@
+// Light, dark, or as the system has it. Colours are tokens in CSS; a canvas asks for the resolved ones here.
+import { effect, signal } from '@preact/signals'
+
+export type Theme = 'system' | 'light' | 'dark'
+const KEY = 'telltale.theme'
+
+function stored(): Theme {
+  try {
+    const text = localStorage.getItem(KEY)
+    return text === 'light' || text === 'dark' ? text : 'system'
+  } catch {
+    return 'system'
+  }
+}
+
+export const theme = signal<Theme>(stored())
+/** Rises when colours may have changed, so that canvases draw anew. */
+export const colourVersion = signal(0)
+
+export function followTheme(): void {
+  effect(() => {
+    const chosen = theme.value
+    document.documentElement.dataset.theme = chosen
+    try {
+      if (chosen === 'system') localStorage.removeItem(KEY)
+      else localStorage.setItem(KEY, chosen)
+    } catch {
+      // A browser that keeps nothing: the choice lasts as long as the page.
+    }
+    colourVersion.value = colourVersion.peek() + 1
+  })
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    colourVersion.value += 1
+  })
+}
+
+let probe: HTMLElement | undefined
+
+/** A colour token as the canvas understands it; custom properties alone do not resolve `light-dark()`. */
+export function colour(token: string): string {
+  if (probe === undefined) {
+    probe = document.createElement('span')
+    probe.hidden = true
+    document.body.append(probe)
+  }
+  probe.style.color = `var(${token})`
+  return getComputedStyle(probe).color
+}
+
+export const LINE_COLOURS = 8
+
+export function lineColour(i: number): string {
+  return colour(`--line-${(i % LINE_COLOURS) + 1}`)
+}

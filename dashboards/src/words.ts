@@ -1,0 +1,51 @@
+// Times and values as words.
+import { formatValue, type Value } from '@telltale/client'
+
+const STEPS: readonly (readonly [number, string])[] = [
+  [86_400, 'd'],
+  [3_600, 'h'],
+  [60, 'min'],
+  [1, 's'],
+]
+
+/** `3 s`, `5 min`, `2 h`, `4 d`. */
+export function shortDuration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  for (const [size, unit] of STEPS) if (seconds >= size) return `${Math.floor(seconds / size)} ${unit}`
+  return '0 s'
+}
+
+export function ago(time: number, now: number): string {
+  const ms = now - time
+  if (ms < 1_500) return 'now'
+  return `${shortDuration(ms)} ago`
+}
+
+const pad = (n: number, width = 2) => String(n).padStart(width, '0')
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+
+export function clockTime(time: number, withSeconds = true): string {
+  const d = new Date(time)
+  const hm = `${pad(d.getHours())}:${pad(d.getMinutes())}`
+  return withSeconds ? `${hm}:${pad(d.getSeconds())}` : hm
+}
+
+export function dayName(time: number): string {
+  const d = new Date(time)
+  return `${d.getDate()} ${MONTHS[d.getMonth()] ?? ''}`
+}
+
+/** `14:03:12` today, `22 Nov 14:03` else, with the year when it is another. */
+export function moment(time: number, now: number): string {
+  const d = new Date(time)
+  const n = new Date(now)
+  if (d.toDateString() === n.toDateString()) return clockTime(time)
+  const year = d.getFullYear() === n.getFullYear() ? '' : ` ${d.getFullYear()}`
+  return `${dayName(time)}${year} ${clockTime(time, false)}`
+}
+
+export function valueText(value: Value, unit: string, decimals?: number): string {
+  if (typeof value === 'number') return formatValue(value, unit, decimals)
+  if (typeof value === 'boolean') return value ? 'on' : 'off'
+  return value
+}

@@ -1,0 +1,111 @@
+import { Ring, Series } from '@telltale/client'
+import { describe, expect, test } from 'vitest'
+import { valueTicks } from '../src/chart/axes'
+import { metricsOf } from '../src/chart/members'
+import { spansOf } from '../src/chart/spans'
+import { filterRows, rowsOf } from '../src/pages/list'
+import { parseRange, rangeQuery, windowOf } from '../src/range'
+import { ago } from '../src/words'
+
+const series = (
+  device: string,
+  metric: string,
+  labels: Record<string, string> = {},
+  kind: 'gauge' | 'counter' = 'gauge',
+) => new Series({ device, metric, labels, unit: '', kind })
+const device = (id: string, extra: object = {}) => ({
+  device: id,
+  name: '',
+  state: 'online' as const,
+  attributes: {},
+  series: 9,
+  ...extra,
+})
+
+describe('list of devices', () => {
+  const all = [
+    series('b', 'net.bytes', {}, 'counter'),
+    series('b', 'temperature'),
+    series('b', 'cpu', { cpu: 'cpu0' }),
+    series('b', 'cpu', { cpu: 'cpu1' }),
+    series('a10', 'temperature'),
+    series('a10', 'air'),
+  ]
+  const rows = rowsOf([device('b'), device('a10'), device('a9', { attributes: { site: 'North' } })], new Map(), all)
+
+  test('names in human order; common plain gauges first, counters last, each metric once', () => {
+    expect(rows.map((row) => [row.id, row.values.map((s) => s.metric)])).toEqual([
+      ['a9', []],
+      ['a10', ['temperature', 'air']],
+      ['b', ['temperature', 'cpu', 'net.bytes']],
+    ])
+  })
+
+  test.each([
+    ['', 3],
+    ['A1', 1],
+    ['north', 1],
+    ['online b', 1],
+    ['offline', 0],
+  ])('the filter %j leaves %i', (typed, count) => expect(filterRows(rows, typed)).toHaveLength(count))
+})
+
+test('series of one metric make one chart; lines are named by the labels that differ', () => {
+  const found = metricsOf([
+    series('d', 'cpu', { cpu: 'cpu10', host: 'x' }),
+    series('d', 'cpu', { cpu: 'cpu9', host: 'x' }),
+    series('d', 'mem', { host: 'x' }),
+  ])
+  expect(found.map((m) => [m.metric, m.members.map((member) => member.label)])).toEqual([
+    ['cpu', ['cpu9', 'cpu10']],
+    ['mem', ['']],
+  ])
+})
+
+test('spans of a state join equal values and end where the value is known to hold', () => {
+  const ring = new Ring()
+  for (const [t, v] of [
+    [0, 1],
+    [10, 1],
+    [20, 0],
+    [30, 1],
+  ] as const)
+    ring.append(t, v)
+  expect(spansOf(ring, 5, 100, 60)).toEqual([
+    { from: 5, to: 20, value: 1 },
+    { from: 20, to: 30, value: 0 },
+    { from: 30, to: 60, value: 1 },
+  ])
+})
+
+test.each([
+  ['', { kind: 'last', span: '15m' }],
+  ['range=6h', { kind: 'last', span: '6h' }],
+  ['range=soon', { kind: 'last', span: '15m' }],
+  ['from=10&to=20', { kind: 'fixed', from: 10, to: 20 }],
+  ['from=20&to=10', { kind: 'last', span: '15m' }],
+])('the address %j asks for %j', (query, expected) => {
+  const range = parseRange(new URLSearchParams(query))
+  expect(range).toEqual(expected)
+  expect(parseRange(new URLSearchParams(rangeQuery(range)))).toEqual(range)
+})
+
+test('a sliding window ends now', () => {
+  expect(windowOf({ kind: 'last', span: '1h' }, 5_000_000)).toEqual({ from: 1_400_000, to: 5_000_000 })
+})
+
+test.each([
+  [[0, 20, 40], '%', ['0 %', '20 %', '40 %']],
+  [[0.25, 0.5, 0.75], '', ['0.25', '0.50', '0.75']],
+  [[3.594, 3.596, 3.598], 'V', ['3.594 V', '3.596 V', '3.598 V']],
+  [[1000, 2000, 3000], 'W', ['1 kW', '2 kW', '3 kW']],
+  [[-1, 0, 1], '°C', ['−1 °C', '0 °C', '1 °C']],
+])('ticks %j in %s', (values, unit, expected) => expect(valueTicks(values, unit)).toEqual(expected))
+
+test.each([
+  [0, 'now'],
+  [3_000, '3 s ago'],
+  [90_000, '1 min ago'],
+  [7_200_000, '2 h ago'],
+  [-5_000, 'now'],
+])('%i ms ago reads %s', (ms, expected) => expect(ago(1e9 - ms, 1e9)).toBe(expected))

@@ -1,0 +1,169 @@
+//! What people (or an agent's hello) say about devices: name, note, attributes. Read from memory, written to the catalog first.
+//!
+//! Invariants: a device that is not here has no name and no attributes, and no reading waits for it to be here; memory holds
+//! what the catalog holds. Lock order: the map's lock is taken while the catalog's is not held.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rusqlite::{OptionalExtension, params};
+use rustc_hash::FxHashMap;
+
+use super::{Catalog, CatalogError};
+use crate::model::TimeNs;
+use crate::query::selector::Attributes;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    pub name: Option<String>,
+    pub note: Option<String>,
+    pub attributes: BTreeMap<String, String>,
+    /// Grows with each edit; 0 is a device nobody described.
+    pub version: i64,
+}
+
+/// An edit. None leaves a part as it is; an empty text takes it away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DescriptionEdit {
+    pub name: Option<String>,
+    pub note: Option<String>,
+    pub attributes: BTreeMap<String, String>,
+    /// The version the editor saw. Another one now: the edit is a conflict.
+    pub seen: Option<i64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    #[error("the device was edited by someone else: version {found} now, {seen} was edited")]
+    Conflict { seen: i64, found: i64 },
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+#[derive(Debug)]
+pub struct Devices {
+    catalog: Arc<Catalog>,
+    described: RwLock<FxHashMap<Box<str>, Arc<Description>>>,
+}
+
+impl Devices {
+    pub fn load(catalog: Arc<Catalog>) -> Result<Self, CatalogError> {
+        let described = catalog.descriptions()?.into_iter().map(|(id, is)| (id.into_boxed_str(), Arc::new(is))).collect();
+        Ok(Self { catalog, described: RwLock::new(described) })
+    }
+
+    #[must_use]
+    pub fn description(&self, device: &str) -> Option<Arc<Description>> {
+        self.described.read().get(device).cloned()
+    }
+
+    /// Blocks on the catalog.
+    pub fn edit(&self, device: &str, edit: &DescriptionEdit, now: TimeNs) -> Result<Arc<Description>, EditError> {
+        let edited = Arc::new(self.catalog.edit_description(device, edit, now)?);
+        let mut described = self.described.write();
+        let entry = described.entry(device.into()).or_default();
+        // Two edits at once may come here in the other order than they were committed in.
+        if entry.version < edited.version {
+            *entry = Arc::clone(&edited);
+        }
+        Ok(edited)
+    }
+}
+
+impl Attributes for Devices {
+    fn with_value(&self, device: &str, name: &str, use_value: &mut dyn FnMut(&str)) {
+        let description = self.description(device);
+        use_value(description.as_ref().and_then(|is| is.attributes.get(name)).map_or("", String::as_str));
+    }
+}
+
+impl Catalog {
+    fn descriptions(&self) -> Result<FxHashMap<String, Description>, CatalogError> {
+        self.read("read devices from", |db| {
+            let mut all: FxHashMap<String, Description> = db
+                .prepare("SELECT id, name, note, version FROM devices")?
+                .query_map([], |row| {
+                    let is = Description { name: row.get(1)?, note: row.get(2)?, version: row.get(3)?, ..Description::default() };
+                    Ok((row.get(0)?, is))
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let mut statement = db.prepare("SELECT device, name, value FROM attributes")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                all.entry(row.get(0)?).or_default().attributes.insert(row.get(1)?, row.get(2)?);
+            }
+            Ok(all)
+        })
+    }
+
+    fn edit_description(&self, device: &str, edit: &DescriptionEdit, now: TimeNs) -> Result<Description, EditError> {
+        self.write("describe a device in", |db| {
+            let found: i64 = db.query_row("SELECT version FROM devices WHERE id = ?1", [device], |row| row.get(0)).optional()?.unwrap_or(0);
+            if let Some(seen) = edit.seen.filter(|seen| *seen != found) {
+                return Ok(Err(EditError::Conflict { seen, found }));
+            }
+            let version = found + 1;
+            let sql = "INSERT INTO devices (id, name, note, version, changed) VALUES (?1, nullif(?2, ''), nullif(?3, ''), ?4, ?5) \
+                       ON CONFLICT (id) DO UPDATE SET version = ?4, changed = ?5, \
+                       name = CASE WHEN ?2 IS NULL THEN name ELSE nullif(?2, '') END, \
+                       note = CASE WHEN ?3 IS NULL THEN note ELSE nullif(?3, '') END";
+            db.execute(sql, params![device, edit.name, edit.note, version, now])?;
+            for (name, value) in &edit.attributes {
+                if value.is_empty() {
+                    db.execute("DELETE FROM attributes WHERE device = ?1 AND name = ?2", params![device, name])?;
+                } else {
+                    let sql = "INSERT INTO attributes (device, name, value, version) VALUES (?1, ?2, ?3, ?4) \
+                               ON CONFLICT (device, name) DO UPDATE SET value = ?3, version = ?4";
+                    db.execute(sql, params![device, name, value, version])?;
+                }
+            }
+            let (name, note) =
+                db.query_row("SELECT name, note FROM devices WHERE id = ?1", [device], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let attributes = db
+                .prepare("SELECT name, value FROM attributes WHERE device = ?1")?
+                .query_map([device], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(Ok(Description { name, note, attributes, version }))
+        })?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edit(name: Option<&str>, attributes: &[(&str, &str)], seen: Option<i64>) -> DescriptionEdit {
+        let attributes = attributes.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        DescriptionEdit { name: name.map(str::to_owned), note: None, attributes, seen }
+    }
+
+    #[test]
+    fn an_edit_changes_what_it_names_and_survives_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let devices = Devices::load(Arc::new(Catalog::open(dir.path()).unwrap())).unwrap();
+        devices.edit("d", &edit(Some("Pump"), &[("site", "hall 1"), ("floor", "2")], None), 1).unwrap();
+        let now = devices.edit("d", &edit(None, &[("floor", "")], Some(1)), 2).unwrap();
+        assert_eq!((now.name.as_deref(), now.version), (Some("Pump"), 2));
+        assert_eq!(now.attributes, [("site".to_owned(), "hall 1".to_owned())].into());
+
+        let again = Devices::load(Arc::new(Catalog::open(dir.path()).unwrap())).unwrap();
+        assert_eq!(again.description("d"), Some(now));
+        let mut site = String::new();
+        again.with_value("d", "site", &mut |value| value.clone_into(&mut site));
+        assert_eq!(site, "hall 1");
+        again.with_value("other", "site", &mut |value| value.clone_into(&mut site));
+        assert_eq!(site, "");
+    }
+
+    #[test]
+    fn an_edit_of_an_older_version_is_a_conflict_and_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let devices = Devices::load(Arc::new(Catalog::open(dir.path()).unwrap())).unwrap();
+        devices.edit("d", &edit(Some("a"), &[], None), 1).unwrap();
+        devices.edit("d", &edit(Some("b"), &[], Some(1)), 2).unwrap();
+        let error = devices.edit("d", &edit(Some("c"), &[], Some(1)), 3).unwrap_err();
+        assert!(matches!(error, EditError::Conflict { seen: 1, found: 2 }), "{error}");
+        assert_eq!(devices.description("d").unwrap().name.as_deref(), Some("b"));
+    }
+}
