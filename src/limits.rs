@@ -67,6 +67,14 @@ pub const HISTORY_POINTS: usize = 20_000_000;
 pub const HISTORY_COLUMNS: usize = 100_000;
 /// Buckets of one `every=` answer over all series. Beyond: `too_many_points` with a hint.
 pub const HISTORY_BUCKETS: usize = 1_000_000;
+/// History answers written at once. Beyond: a request waits for a place, at most this long, then `too_slow`.
+pub const HISTORY_ANSWERS: usize = 32;
+pub const HISTORY_WAIT: Duration = Duration::from_secs(10);
+/// Bytes of an answer handed on at once, and how many such chunks wait for the socket. Beyond: reading waits.
+pub const HISTORY_CHUNK_BYTES: usize = 64 << 10;
+pub const HISTORY_CHUNKS_AHEAD: usize = 4;
+/// A client that takes no chunk for this long has its connection broken, so that it frees its place.
+pub const HISTORY_STALLED: Duration = Duration::from_secs(60);
 /// Longest selector in bytes, and most of them in one query.
 pub const SELECTOR_BYTES: usize = 4096;
 pub const SELECTORS: usize = 64;

@@ -1,5 +1,8 @@
 //! Every route of the hub, in one list.
 
+pub mod history;
+pub mod series;
+
 use actix_web::{HttpResponse, web};
 
 use crate::hub::Hub;

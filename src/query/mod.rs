@@ -5,6 +5,8 @@ pub mod buckets;
 pub mod error;
 mod glob;
 pub mod number;
+pub mod reach;
+pub mod request;
 pub mod run;
 pub mod selector;
 pub mod source;

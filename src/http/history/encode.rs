@@ -1,0 +1,275 @@
+//! The same answer in four forms, written as it is read. Pure: bytes into a buffer.
+//!
+//! - JSON and MessagePack: the map of the contract, `{"series": [...], "thinned": bool}`.
+//! - CSV: `device,metric,labels,time,value` (or the aggregates in place of `value`), one line a point; labels are a JSON object.
+//! - NDJSON: one object a point, with the same names.
+//!
+//! MessagePack says how many points follow before the first of them: raw series are counted beforehand, the others (bounded
+//! by columns and buckets) are held back until their end.
+
+use serde::Serialize;
+
+use crate::http::series::Described;
+use crate::model::{TimeNs, Value};
+use crate::query::request::Format;
+use crate::query::time::{TimeFormat, ms_f64};
+
+const NEVER: &str = "writing to a Vec does not fail";
+
+#[derive(Debug)]
+pub struct Encoder {
+    pub out: Vec<u8>,
+    format: Format,
+    time: TimeFormat,
+    columns: Vec<&'static str>,
+    series: usize,
+    points: usize,
+    /// What stands before each point's own columns: CSV and NDJSON.
+    line_start: Vec<u8>,
+    /// MessagePack: points of a series whose number was not told.
+    held_back: Option<Vec<u8>>,
+}
+
+impl Encoder {
+    /// `columns` without `time`.
+    #[must_use]
+    pub fn new(format: Format, time: TimeFormat, columns: Vec<&'static str>) -> Self {
+        Self { out: Vec::new(), format, time, columns, series: 0, points: 0, line_start: Vec::new(), held_back: None }
+    }
+
+    pub fn begin(&mut self, series: usize) {
+        match self.format {
+            Format::Json => self.out.extend_from_slice(b"{\"series\":["),
+            Format::Csv => {
+                self.out.extend_from_slice(b"device,metric,labels,time");
+                for column in &self.columns {
+                    self.out.push(b',');
+                    self.out.extend_from_slice(column.as_bytes());
+                }
+                self.out.push(b'\n');
+            }
+            Format::Ndjson => {}
+            Format::MessagePack => {
+                pack_map(&mut self.out, 2);
+                pack_str(&mut self.out, "series");
+                pack_array(&mut self.out, series);
+            }
+        }
+    }
+
+    /// `points`: how many will come, where it is known.
+    pub fn begin_series(&mut self, series: &Described<'_>, points: Option<usize>) {
+        self.points = 0;
+        match self.format {
+            Format::Json => {
+                if self.series > 0 {
+                    self.out.push(b',');
+                }
+                put_json(&mut self.out, series);
+                self.out.pop(); // the closing brace: the map goes on
+                self.out.extend_from_slice(b",\"columns\":[\"time\"");
+                for column in &self.columns {
+                    self.out.push(b',');
+                    put_json(&mut self.out, column);
+                }
+                self.out.extend_from_slice(b"],\"points\":[");
+            }
+            Format::Csv => {
+                self.line_start.clear();
+                let labels = serde_json::to_string(&series.labels).expect("a map of texts is JSON");
+                for text in [series.device, series.metric, &labels] {
+                    put_csv(&mut self.line_start, text);
+                    self.line_start.push(b',');
+                }
+            }
+            Format::Ndjson => {
+                self.line_start.clear();
+                let names = serde_json::json!({ "device": series.device, "metric": series.metric, "labels": series.labels });
+                put_json(&mut self.line_start, &names);
+                self.line_start.pop();
+                self.line_start.extend_from_slice(b",\"time\":");
+            }
+            Format::MessagePack => {
+                series.pack(&mut self.out, 2);
+                pack_str(&mut self.out, "columns");
+                pack_array(&mut self.out, self.columns.len() + 1);
+                pack_str(&mut self.out, "time");
+                self.columns.iter().for_each(|column| pack_str(&mut self.out, column));
+                pack_str(&mut self.out, "points");
+                match points {
+                    Some(points) => pack_array(&mut self.out, points),
+                    None => self.held_back = Some(Vec::new()),
+                }
+            }
+        }
+        self.series += 1;
+    }
+
+    pub fn point(&mut self, time: TimeNs, value: &Value) {
+        self.begin_point(time);
+        self.value(0, Some(value));
+        self.end_point();
+    }
+
+    pub fn row(&mut self, time: TimeNs, row: &[Option<Value>]) {
+        self.begin_point(time);
+        for (i, value) in row.iter().enumerate() {
+            self.value(i, value.as_ref());
+        }
+        self.end_point();
+    }
+
+    /// How many points the series got.
+    pub fn end_series(&mut self) -> usize {
+        match self.format {
+            Format::Json => self.out.extend_from_slice(b"]}"),
+            Format::Csv | Format::Ndjson => {}
+            Format::MessagePack => {
+                if let Some(points) = self.held_back.take() {
+                    pack_array(&mut self.out, self.points);
+                    self.out.extend_from_slice(&points);
+                }
+            }
+        }
+        self.points
+    }
+
+    pub fn end(&mut self, thinned: bool) {
+        match self.format {
+            Format::Json => {
+                self.out.extend_from_slice(b"],\"thinned\":");
+                put_json(&mut self.out, &thinned);
+                self.out.push(b'}');
+            }
+            Format::Csv | Format::Ndjson => {}
+            Format::MessagePack => {
+                pack_str(&mut self.out, "thinned");
+                rmp::encode::write_bool(&mut self.out, thinned).expect(NEVER);
+            }
+        }
+    }
+
+    fn begin_point(&mut self, time: TimeNs) {
+        match self.format {
+            Format::Json => {
+                self.out.extend_from_slice(if self.points == 0 { b"[" } else { b",[" });
+                self.put_time(time);
+            }
+            Format::Csv | Format::Ndjson => {
+                self.out.extend_from_slice(&self.line_start);
+                self.put_time(time);
+            }
+            Format::MessagePack => {
+                let columns = self.columns.len() + 1;
+                let out = self.held_back.as_mut().unwrap_or(&mut self.out);
+                pack_array(out, columns);
+                pack_time(out, self.time, time);
+            }
+        }
+        self.points += 1;
+    }
+
+    fn put_time(&mut self, time: TimeNs) {
+        let quoted = self.time == TimeFormat::Rfc3339 && self.format != Format::Csv;
+        if quoted {
+            self.out.push(b'"');
+        }
+        self.time.write(time, &mut self.out);
+        if quoted {
+            self.out.push(b'"');
+        }
+    }
+
+    fn value(&mut self, column: usize, value: Option<&Value>) {
+        match self.format {
+            Format::Json => {
+                self.out.push(b',');
+                put_value(&mut self.out, value);
+            }
+            Format::Csv => {
+                self.out.push(b',');
+                match value {
+                    None => {}
+                    Some(Value::Text(text)) => put_csv(&mut self.out, text),
+                    value => put_value(&mut self.out, value),
+                }
+            }
+            Format::Ndjson => {
+                self.out.push(b',');
+                put_json(&mut self.out, &self.columns[column]);
+                self.out.push(b':');
+                put_value(&mut self.out, value);
+            }
+            Format::MessagePack => pack_value(self.held_back.as_mut().unwrap_or(&mut self.out), value),
+        }
+    }
+
+    fn end_point(&mut self) {
+        match self.format {
+            Format::Json => self.out.push(b']'),
+            Format::Csv => self.out.push(b'\n'),
+            Format::Ndjson => self.out.extend_from_slice(b"}\n"),
+            Format::MessagePack => {}
+        }
+    }
+}
+
+fn put_json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    serde_json::to_writer(out, value).expect("texts, numbers and maps of them are JSON, and writing to a Vec does not fail");
+}
+
+/// Ints stay ints; floats have the shortest form that reads back as the same float.
+fn put_value(out: &mut Vec<u8>, value: Option<&Value>) {
+    match value {
+        None => out.extend_from_slice(b"null"),
+        Some(Value::Int(i)) => put_json(out, i),
+        Some(Value::Float(f)) => put_json(out, f),
+        Some(Value::Bool(b)) => put_json(out, b),
+        Some(Value::Text(t)) => put_json(out, &**t),
+    }
+}
+
+/// RFC 4180: quoted where it must be.
+fn put_csv(out: &mut Vec<u8>, text: &str) {
+    // An empty text is quoted to tell it from a value that is not there.
+    if !text.is_empty() && !text.contains([',', '"', '\n', '\r']) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
+    out.push(b'"');
+}
+
+fn pack_value(out: &mut Vec<u8>, value: Option<&Value>) {
+    match value {
+        None => rmp::encode::write_nil(out).expect(NEVER),
+        Some(Value::Int(i)) => drop(rmp::encode::write_sint(out, *i).expect(NEVER)),
+        Some(Value::Float(f)) => rmp::encode::write_f64(out, *f).expect(NEVER),
+        Some(Value::Bool(b)) => rmp::encode::write_bool(out, *b).expect(NEVER),
+        Some(Value::Text(t)) => pack_str(out, t),
+    }
+}
+
+fn pack_time(out: &mut Vec<u8>, format: TimeFormat, time: TimeNs) {
+    match format {
+        TimeFormat::Ms if time % crate::clock::NS_PER_MS == 0 => {
+            rmp::encode::write_sint(out, time / crate::clock::NS_PER_MS).expect(NEVER);
+        }
+        TimeFormat::Ms => rmp::encode::write_f64(out, ms_f64(time)).expect(NEVER),
+        TimeFormat::Ns => drop(rmp::encode::write_sint(out, time).expect(NEVER)),
+        TimeFormat::Rfc3339 => pack_str(out, &crate::query::time::rfc3339(time).to_string()),
+    }
+}
+
+pub fn pack_str(out: &mut Vec<u8>, text: &str) {
+    rmp::encode::write_str(out, text).expect(NEVER);
+}
+
+pub fn pack_map(out: &mut Vec<u8>, len: usize) {
+    rmp::encode::write_map_len(out, u32::try_from(len).expect("maps of an answer are small")).expect(NEVER);
+}
+
+fn pack_array(out: &mut Vec<u8>, len: usize) {
+    rmp::encode::write_array_len(out, u32::try_from(len).expect("an answer is bounded far below 2^32 points")).expect(NEVER);
+}

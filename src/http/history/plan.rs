@@ -1,0 +1,138 @@
+//! Everything that is decided before the first byte: which series, frozen at one commit; whether the answer fits its bounds;
+//! whether the aggregates fit the types. After this only the disk can fail.
+
+use std::sync::Arc;
+
+use crate::auth::access::Scope;
+use crate::head::{ColumnView, Head};
+use crate::limits::HISTORY_BUCKETS;
+use crate::model::{Position, SeriesId, TimeRange, ValueType};
+use crate::query::buckets::buckets_in;
+use crate::query::error::{QueryCode, QueryError};
+use crate::query::reach::reachable;
+use crate::query::request::{History, Shape};
+use crate::query::selector::Attributes;
+use crate::query::source;
+use crate::series::{Series, SeriesTable};
+use crate::store::Store;
+
+/// Where an answer is read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    pub series: &'a SeriesTable,
+    pub head: &'a Head,
+    pub store: Option<&'a Arc<dyn Store>>,
+}
+
+#[derive(Debug)]
+pub struct Plan {
+    pub question: History,
+    /// The commit whose state the head's part shows.
+    pub position: Position,
+    pub series: Vec<Planned>,
+    pub store: Option<Arc<dyn Store>>,
+}
+
+/// One series of the answer, frozen.
+#[derive(Debug)]
+pub struct Planned {
+    pub series: Arc<Series>,
+    pub value_type: ValueType,
+    pub view: ColumnView,
+    /// Readings in the range.
+    pub points: usize,
+}
+
+impl Plan {
+    /// Blocking: with a store, counting reads it.
+    pub fn make(
+        question: History,
+        sources: Sources<'_>,
+        scope: &Scope,
+        attributes: &dyn Attributes,
+        max_points: usize,
+    ) -> Result<Self, QueryError> {
+        let found = reachable(sources.series, &question.selectors, scope, attributes);
+        check_types(&question.shape, &found)?;
+        let ids: Vec<SeriesId> = found.iter().map(|series| series.id).collect();
+        let frozen = sources.head.view(&ids, question.range);
+        let mut budget = Budget::new(&question, max_points);
+        let mut series = Vec::with_capacity(found.len());
+        for (one, view) in found.into_iter().zip(frozen.columns) {
+            let store = sources.store.map(|store| &**store);
+            let points = source::count(&view, store, one.id, question.range, budget.enough())?;
+            budget.spend(points)?;
+            series.push(Planned { value_type: one.value_type().unwrap_or(ValueType::Number), series: one, view, points });
+        }
+        Ok(Self { question, position: frozen.position, series, store: sources.store.map(Arc::clone) })
+    }
+}
+
+fn check_types(shape: &Shape, series: &[Arc<Series>]) -> Result<(), QueryError> {
+    let Shape::Buckets { aggs, .. } = shape else {
+        return Ok(());
+    };
+    for one in series {
+        let value_type = one.value_type().unwrap_or(ValueType::Number);
+        if let Some(agg) = aggs.iter().find(|agg| !agg.fits(value_type)) {
+            let message = format!("agg={}: {} holds {}, which has only first, last and count", agg.as_str(), one.key, value_type.as_str());
+            return Err(QueryError::parameter(message).with_hint("name the numbers in select, or ask for first, last or count"));
+        }
+    }
+    Ok(())
+}
+
+/// What an answer may hold, spent series by series.
+struct Budget {
+    left: usize,
+    max: usize,
+    of: Of,
+}
+
+enum Of {
+    Readings,
+    Columns(usize),
+    Buckets(u64),
+}
+
+impl Budget {
+    fn new(question: &History, max_points: usize) -> Self {
+        let (max, of) = match &question.shape {
+            Shape::Raw => (max_points, Of::Readings),
+            Shape::Thin(columns) => (max_points, Of::Columns(2 * *columns as usize + 2)),
+            Shape::Buckets { every, .. } => (HISTORY_BUCKETS, Of::Buckets(buckets_in(question.range, *every))),
+        };
+        Self { left: max, max, of }
+    }
+
+    /// Counting may stop beyond this many readings of a series.
+    fn enough(&self) -> usize {
+        match self.of {
+            Of::Readings => self.left,
+            Of::Columns(most) => most,
+            Of::Buckets(most) => usize::try_from(most).unwrap_or(usize::MAX).min(self.left),
+        }
+    }
+
+    fn spend(&mut self, readings: usize) -> Result<(), QueryError> {
+        let (spent, what, hint) = match self.of {
+            Of::Readings => (readings, "readings", "ask for a shorter range, fewer series, points=N, or every= with agg="),
+            Of::Columns(most) => (readings.min(most), "points", "ask for fewer points or series"),
+            Of::Buckets(most) => {
+                (readings.min(usize::try_from(most).unwrap_or(usize::MAX)), "buckets", "ask for a longer every or fewer series")
+            }
+        };
+        self.left = self.left.checked_sub(spent).ok_or_else(|| {
+            QueryError::new(QueryCode::TooManyPoints, format!("the answer would hold more than {} {what}", self.max)).with_hint(hint)
+        })?;
+        Ok(())
+    }
+}
+
+/// The range, for those who only have the plan.
+impl Plan {
+    #[must_use]
+    pub fn range(&self) -> TimeRange {
+        self.question.range
+    }
+}

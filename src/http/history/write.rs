@@ -1,0 +1,108 @@
+//! Runs a plan: series by series, in chunks of bounded size, until done or nobody wants more. Blocking, pure but for the store.
+
+use super::encode::Encoder;
+use super::plan::{Plan, Planned};
+use crate::http::series::Described;
+use crate::limits::HISTORY_CHUNK_BYTES;
+use crate::query::buckets::Buckets;
+use crate::query::request::{Format, Shape};
+use crate::query::run::Run;
+use crate::query::source;
+use crate::query::thin::Thinner;
+use crate::store::StoreError;
+
+/// Takes the next bytes of the answer. False: nobody reads on.
+pub type ChunkSink<'a> = dyn FnMut(Vec<u8>) -> bool + 'a;
+
+/// Why an answer that had begun was not finished.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    #[error("the client went")]
+    ClientGone,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// MessagePack told a number of points, and the store changed since.
+    #[error("{series} has {found} points where {told} were counted")]
+    Changed { series: String, told: usize, found: usize },
+}
+
+pub fn write(plan: &Plan, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
+    let question = &plan.question;
+    let columns = match &question.shape {
+        Shape::Raw | Shape::Thin(_) => vec!["value"],
+        Shape::Buckets { aggs, .. } => aggs.iter().map(|agg| agg.as_str()).collect(),
+    };
+    let mut answer = Answer { encoder: Encoder::new(question.format, question.time, columns), sink };
+    answer.encoder.begin(plan.series.len());
+    for planned in &plan.series {
+        answer.series(plan, planned)?;
+    }
+    answer.encoder.end(matches!(question.shape, Shape::Thin(_)));
+    if answer.flush() { Ok(()) } else { Err(Broken::ClientGone) }
+}
+
+struct Answer<'a, 'b> {
+    encoder: Encoder,
+    sink: &'a mut ChunkSink<'b>,
+}
+
+impl Answer<'_, '_> {
+    fn series(&mut self, plan: &Plan, planned: &Planned) -> Result<(), Broken> {
+        let told = matches!(plan.question.shape, Shape::Raw).then_some(planned.points);
+        self.encoder.begin_series(&Described::of(&planned.series), told);
+        let range = plan.range();
+        let scan = |each: &mut source::RunSink<'_>| {
+            // A range without any time has no columns to thin into.
+            if range.from >= range.to {
+                return Ok(true);
+            }
+            source::scan(&planned.view, plan.store.as_deref(), planned.series.id, range, each)
+        };
+        let wanted = match &plan.question.shape {
+            Shape::Raw => scan(&mut |run| self.raw(&run))?,
+            Shape::Thin(columns) if range.from < range.to => {
+                let mut thinner = Thinner::new(range, *columns, planned.value_type);
+                let mut point = |time, value| {
+                    self.encoder.point(time, &value);
+                    self.flush_if_full()
+                };
+                scan(&mut |run| thinner.push(run, &mut point))? && thinner.finish(&mut point)
+            }
+            Shape::Thin(_) => true,
+            Shape::Buckets { every, aggs } => {
+                let mut buckets = Buckets::new(aggs, *every, range);
+                let mut row = |time, row: &[_]| {
+                    self.encoder.row(time, row);
+                    self.flush_if_full()
+                };
+                scan(&mut |run| buckets.push(run, &mut row))? && buckets.finish(&mut row)
+            }
+        };
+        if !wanted {
+            return Err(Broken::ClientGone);
+        }
+        let found = self.encoder.end_series();
+        match told {
+            Some(told) if told != found && plan.question.format == Format::MessagePack => {
+                Err(Broken::Changed { series: planned.series.key.to_string(), told, found })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn raw(&mut self, run: &Run<'_>) -> bool {
+        for (time, value) in run.iter() {
+            self.encoder.point(time, &value);
+        }
+        self.flush_if_full()
+    }
+
+    fn flush_if_full(&mut self) -> bool {
+        self.encoder.out.len() < HISTORY_CHUNK_BYTES || self.flush()
+    }
+
+    fn flush(&mut self) -> bool {
+        let next = Vec::with_capacity(self.encoder.out.capacity());
+        (self.sink)(std::mem::replace(&mut self.encoder.out, next))
+    }
+}

@@ -1,0 +1,227 @@
+//! What `GET history` asks for, read from the query string. After this nobody checks again.
+
+use super::buckets::{Agg, parse_every};
+use super::error::{QueryCode, QueryError};
+use super::selector::Selector;
+use super::time::{TimeFormat, parse_time};
+use crate::limits::{HISTORY_COLUMNS, SELECTORS};
+use crate::model::{TimeNs, TimeRange};
+
+/// Every parameter, for the message that names the nearest one.
+const PARAMETERS: [&str; 10] = ["select", "from", "to", "points", "every", "agg", "tz", "fill", "time", "format"];
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    /// At least one; several are a union.
+    pub selectors: Vec<Selector>,
+    pub range: TimeRange,
+    pub shape: Shape,
+    pub time: TimeFormat,
+    pub format: Format,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Every reading.
+    Raw,
+    /// So many columns, at most two points each.
+    Thin(u32),
+    /// None: the whole range is one bucket.
+    Buckets { every: Option<i64>, aggs: Vec<Agg> },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    #[default]
+    Json,
+    Csv,
+    Ndjson,
+    MessagePack,
+}
+
+impl Format {
+    fn parse(text: &str) -> Result<Self, QueryError> {
+        match text {
+            "json" => Ok(Self::Json),
+            "csv" => Ok(Self::Csv),
+            "ndjson" => Ok(Self::Ndjson),
+            "msgpack" => Ok(Self::MessagePack),
+            "parquet" => Err(QueryError::parameter("format=parquet is not there yet; json, csv, ndjson and msgpack are")),
+            _ => Err(QueryError::parameter(format!("format={text}: expected json, csv, ndjson or msgpack"))),
+        }
+    }
+}
+
+impl History {
+    /// From the pairs of the query string, already percent-decoded.
+    pub fn parse<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>, now: TimeNs) -> Result<Self, QueryError> {
+        let mut selectors = Vec::new();
+        let mut given = Given::default();
+        for (name, value) in pairs {
+            match name {
+                "select" => selectors.push(value),
+                _ => given.take(name, value)?,
+            }
+        }
+        let range = given.range(now)?;
+        let shape = given.shape()?;
+        given.only_utc()?;
+        Ok(Self {
+            selectors: parse_selectors(&selectors)?,
+            range,
+            shape,
+            time: given.value("time").map(TimeFormat::parse).transpose()?.unwrap_or_default(),
+            format: given.value("format").map(Format::parse).transpose()?.unwrap_or_default(),
+        })
+    }
+}
+
+/// The union that several `select` name. None at all is refused: everything has to be asked for.
+pub fn parse_selectors(texts: &[&str]) -> Result<Vec<Selector>, QueryError> {
+    if texts.is_empty() {
+        return Err(QueryError::parameter("select is missing: which series?").with_hint("select=*/*"));
+    }
+    if texts.len() > SELECTORS {
+        return Err(QueryError::parameter(format!("{} select are more than {SELECTORS}", texts.len())));
+    }
+    texts.iter().map(|text| Selector::parse(text).map_err(QueryError::from)).collect()
+}
+
+/// An unknown parameter is refused, since it is most likely a known one misspelt.
+#[must_use]
+pub fn unknown_parameter(name: &str, known: &[&str]) -> QueryError {
+    let likeness = |known: &&&str| strsim::jaro_winkler(name, known);
+    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let error = QueryError::parameter(format!("unknown parameter {name}; there are {}", known.join(", ")));
+    match nearest {
+        Some(nearest) => error.with_hint(format!("the nearest known one is {nearest}")),
+        None => error,
+    }
+}
+
+/// Parameters that may be given once.
+#[derive(Default)]
+struct Given<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Given<'a> {
+    fn take(&mut self, name: &'a str, value: &'a str) -> Result<(), QueryError> {
+        if !PARAMETERS.contains(&name) {
+            return Err(unknown_parameter(name, &PARAMETERS));
+        }
+        if self.value(name).is_some() {
+            return Err(QueryError::parameter(format!("{name} is given twice")));
+        }
+        self.0.push((name, value));
+        Ok(())
+    }
+
+    fn value(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
+    }
+
+    fn range(&self, now: TimeNs) -> Result<TimeRange, QueryError> {
+        let Some(from) = self.value("from") else {
+            return Err(QueryError::parameter("from is missing: since when?").with_hint("from=-1h"));
+        };
+        let from = parse_time("from", from, now)?;
+        let Some(to) = self.value("to") else {
+            return Ok(TimeRange { from, to: now.max(from) });
+        };
+        let to = parse_time("to", to, now)?;
+        if to < from {
+            return Err(QueryError::new(QueryCode::BadTime, "to is before from"));
+        }
+        Ok(TimeRange { from, to })
+    }
+
+    fn shape(&self) -> Result<Shape, QueryError> {
+        let (points, every, agg) = (self.value("points"), self.value("every"), self.value("agg"));
+        if let Some(fill) = self.value("fill").filter(|fill| *fill != "none") {
+            return Err(QueryError::parameter(format!("fill={fill} is not there yet: empty buckets are left out")));
+        }
+        match (points, every, agg) {
+            (None, None, None) => Ok(Shape::Raw),
+            (Some(points), None, None) => match points.parse() {
+                Ok(columns) if (1..=HISTORY_COLUMNS).contains(&(columns as usize)) => Ok(Shape::Thin(columns)),
+                _ => Err(QueryError::parameter(format!("points={points}: expected a number of columns from 1 to {HISTORY_COLUMNS}"))),
+            },
+            (Some(_), ..) => Err(QueryError::parameter("points thins readings and every with agg sums them up: ask for one of them")),
+            (None, Some(every), None) => {
+                Err(QueryError::parameter(format!("every={every} needs agg: what of each bucket?")).with_hint("agg=mean"))
+            }
+            (None, every, Some(agg)) => Ok(Shape::Buckets { every: every.map(parse_every).transpose()?, aggs: Agg::parse_list(agg)? }),
+        }
+    }
+
+    /// Buckets lie in UTC until calendar units are there.
+    fn only_utc(&self) -> Result<(), QueryError> {
+        match self.value("tz") {
+            None | Some("UTC" | "Etc/UTC" | "Z") => Ok(()),
+            Some(tz) => Err(QueryError::parameter(format!("tz={tz} is not there yet: buckets lie in UTC")).with_hint("tz=UTC")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: TimeNs = 1_795_396_030_000_000_000;
+
+    fn parse(query: &str) -> Result<History, QueryError> {
+        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap());
+        History::parse(pairs, NOW)
+    }
+
+    #[test]
+    fn questions_are_read() {
+        let history = parse("select=a/b&select=*/c&from=-1h&every=1d&agg=max,mean&time=ns&format=csv&tz=UTC&fill=none").unwrap();
+        assert_eq!(history.selectors.len(), 2);
+        assert_eq!(history.range, TimeRange { from: NOW - 3_600_000_000_000, to: NOW });
+        assert_eq!(history.shape, Shape::Buckets { every: Some(86_400_000_000_000), aggs: vec![Agg::Max, Agg::Mean] });
+        assert_eq!((history.time, history.format), (TimeFormat::Ns, Format::Csv));
+        let shape = |query: &str| parse(&format!("select=a/b&from=-1h{query}")).unwrap().shape;
+        assert_eq!(shape(""), Shape::Raw);
+        assert_eq!(shape("&points=800"), Shape::Thin(800));
+        assert_eq!(shape("&agg=count"), Shape::Buckets { every: None, aggs: vec![Agg::Count] });
+        assert_eq!(parse("select=a/b&from=%2B1h").unwrap_err().code, QueryCode::BadTime, "decoding is not done here");
+        let ahead = parse("select=a/b&from=+1h").unwrap();
+        assert_eq!(ahead.range.from, ahead.range.to, "from beyond now, without to, is an empty range");
+    }
+
+    #[test]
+    fn questions_are_refused_with_a_reason() {
+        use QueryCode::{BadParameter, BadSelector, BadTime};
+        let rows = [
+            ("from=-1h", BadParameter, "select is missing"),
+            ("select=a/b", BadParameter, "from is missing"),
+            ("select=a&from=-1h", BadSelector, "no `/`"),
+            ("select=a/b&from=1795396030", BadTime, "needs its unit"),
+            ("select=a/b&from=-1h&to=-2h", BadTime, "before"),
+            ("select=a/b&from=-1h&form=-2h", BadParameter, "unknown parameter form"),
+            ("select=a/b&from=-1h&from=-2h", BadParameter, "twice"),
+            ("select=a/b&from=-1h&points=0", BadParameter, "1 to 100000"),
+            ("select=a/b&from=-1h&points=100001", BadParameter, "1 to 100000"),
+            ("select=a/b&from=-1h&points=-1", BadParameter, "1 to 100000"),
+            ("select=a/b&from=-1h&points=10&every=1s&agg=mean", BadParameter, "one of them"),
+            ("select=a/b&from=-1h&points=10&agg=mean", BadParameter, "one of them"),
+            ("select=a/b&from=-1h&every=1s", BadParameter, "needs agg"),
+            ("select=a/b&from=-1h&every=1mo&agg=mean", BadParameter, "not there yet"),
+            ("select=a/b&from=-1h&every=1w&agg=mean", BadParameter, "not there yet"),
+            ("select=a/b&from=-1h&every=0s&agg=mean", BadParameter, "longer than nothing"),
+            ("select=a/b&from=-1h&every=1s&agg=rate", BadParameter, "none of mean"),
+            ("select=a/b&from=-1h&tz=Europe/Berlin", BadParameter, "UTC"),
+            ("select=a/b&from=-1h&fill=null", BadParameter, "not there yet"),
+            ("select=a/b&from=-1h&time=s", BadParameter, "ms, ns or rfc3339"),
+            ("select=a/b&from=-1h&format=parquet", BadParameter, "json, csv, ndjson and msgpack"),
+            ("select=a/b&from=-1h&format=xml", BadParameter, "expected json"),
+        ];
+        for (query, code, part) in rows {
+            let error = parse(query).expect_err(query);
+            assert!(error.code == code && error.message.contains(part), "{query}: {error:?}");
+        }
+        assert_eq!(parse("selct=a/b").unwrap_err().hint.unwrap(), "the nearest known one is select");
+        let many = "select=a/b&".repeat(SELECTORS + 1);
+        assert!(parse(&format!("{many}from=-1h")).unwrap_err().message.contains("more than 64"));
+    }
+}
