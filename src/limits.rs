@@ -34,6 +34,14 @@ pub const WRITER_QUEUE_BATCHES: usize = 1024;
 pub const COMMIT_BYTES: usize = 16 << 20;
 /// Batches one connection may have unanswered. Beyond: its socket is not read until answers are out.
 pub const UNANSWERED_PER_CONNECTION: usize = 64;
+/// Readings in those batches. Beyond: the same.
+pub const UNANSWERED_READINGS_PER_CONNECTION: usize = 200_000;
+/// Bytes of names by which a connection knows its series again. Beyond: it forgets them all and looks them up anew.
+pub const KNOWN_BYTES_PER_CONNECTION: usize = 32 << 20;
+/// Pairs of device and gateway one connection may bring. Beyond: new pairs count as the connection's own, without gateway.
+pub const ARRIVALS_PER_CONNECTION: usize = 10_000;
+/// Refusals of one batch that are explained in words. Beyond: the code alone, so that an answer stays near the size of its batch.
+pub const REFUSALS_EXPLAINED: usize = 1000;
 /// Bytes of recent commits kept in memory for live. A reader that fell out of it reads the log instead.
 pub const TAIL_BYTES: usize = 64 << 20;
 /// Refusals remembered for `status/refusals`; the oldest goes.

@@ -4,8 +4,16 @@
 //! socket (shell) -> plain | compact (decode, pure) -> session (decides each reading, pure) -> queue -> writer (one thread).
 
 pub mod agents;
+mod forms;
+mod mapping;
+pub mod plain;
 pub mod refusals;
+pub mod session;
+mod times;
 pub mod writer;
+
+pub use forms::FormLimits;
+pub use times::build_date;
 
 use telltale_wire::{BatchCode, RowCode};
 use tokio::sync::oneshot;

@@ -1,0 +1,301 @@
+//! Plain ingest (contract, "Plain"): MessagePack from anyone. A binary frame is looked over once (`survey`), then its readings
+//! are decided one by one, borrowed from the frame; each batch of it is one step for the shell, in order.
+//!
+//! Invariants: a frame is refused whole or not at all, before anything of it is decided. Every batch gets one answer, and
+//! answers leave in the order of the batches. No I/O, no clock.
+
+mod answer;
+mod msgpack;
+mod reading;
+mod survey;
+mod telegraf;
+#[cfg(test)]
+mod tests;
+
+use telltale_wire::{CloseCode, FrameCode};
+use tokio::sync::oneshot;
+
+use self::msgpack::{Cursor, Malformed, Token};
+use self::reading::{Entries, Parts, Shape};
+use self::survey::{RefusedFrame, Seq, Survey};
+use super::session::{self, Deciding, Pending, Session};
+use super::{Batch, Later, Outcome, Refusal};
+use crate::limits::BAD_FRAMES;
+use crate::model::TimeNs;
+
+/// One connection's plain frames.
+#[derive(Debug, Default)]
+pub struct Plain {
+    names: Names,
+    /// Binary frames so far; answers count them from 1.
+    frames: u64,
+    bad_frames: u32,
+}
+
+/// What the shell does next for a frame, in this order.
+#[derive(Debug)]
+pub enum Step {
+    /// Give the batch to the writer; its outcome makes the answer.
+    Submit { batch: Batch, outcome: oneshot::Receiver<Outcome>, waiting: Waiting },
+    /// Nothing is left for the writer, but the answer has its place behind those before it.
+    Settled(Waiting),
+    /// An answer that is ready, in its place.
+    Say(Answer),
+}
+
+/// Goes back to the peer. No bytes: nothing to say.
+#[derive(Debug, Default, PartialEq)]
+pub struct Answer {
+    pub bytes: Vec<u8>,
+    /// A peer that asked for no answers may not read them: then they are dropped, never waited for.
+    pub may_be_dropped: bool,
+    /// Close the connection after it.
+    pub close: Option<(CloseCode, String)>,
+}
+
+/// A batch, or what a frame holds beside batches, until it is settled.
+#[derive(Debug)]
+pub struct Waiting {
+    whose: Whose,
+    pending: Pending,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    Batch(Seq),
+    /// The frame of this number, without a sequence number.
+    Frame(u64),
+}
+
+impl Plain {
+    /// Decides one binary frame.
+    pub fn frame(&mut self, session: &mut Session, frame: &[u8], received: TimeNs) -> Vec<Step> {
+        self.frames += 1;
+        session.door().metrics.frames_received.inc();
+        let clock = session.begin_frame(received);
+        let survey = match survey::survey(frame, session.door().batch_readings) {
+            Ok(survey) => survey,
+            Err(refused) => return self.refuse_frame(session, &refused),
+        };
+        if let Err(later) = clock {
+            return self.later(frame, &survey, &later);
+        }
+        let deciding = Frame { number: self.frames, cursor: Cursor::new(frame), names: &mut self.names, session, index: 0 };
+        match deciding.decide(&survey) {
+            Ok(steps) => steps,
+            // The survey went over every byte, so this is a defect here; the peer hears that nothing was taken.
+            Err(malformed) => {
+                let seqs = survey.batches.into_iter().map(|(_, seq)| seq).collect();
+                self.refuse_frame(session, &RefusedFrame { seqs, code: FrameCode::BadFrame, message: malformed.to_string() })
+            }
+        }
+    }
+
+    fn refuse_frame(&mut self, session: &Session, refused: &RefusedFrame) -> Vec<Step> {
+        session.door().metrics.frames_refused.inc();
+        self.bad_frames += 1;
+        let whose: Vec<Option<Seq>> = if refused.seqs.is_empty() { vec![None] } else { refused.seqs.iter().copied().map(Some).collect() };
+        let mut answers: Vec<Answer> = whose
+            .into_iter()
+            .map(|seq| Answer {
+                bytes: answer::frame_refused(self.frames, seq, refused.code, &refused.message),
+                may_be_dropped: seq.is_none(),
+                close: None,
+            })
+            .collect();
+        if self.bad_frames >= BAD_FRAMES
+            && let Some(last) = answers.last_mut()
+        {
+            last.close = Some((CloseCode::BadData, format!("{BAD_FRAMES} frames that are not well-formed, the last: {}", refused.message)));
+        }
+        answers.into_iter().map(Step::Say).collect()
+    }
+
+    /// The hub takes nothing now: every batch hears so, and a peer without batches keeps what it has when the connection ends.
+    fn later(&self, frame: &[u8], survey: &Survey, later: &Later) -> Vec<Step> {
+        let only_batches = survey.batches.first().is_some_and(|(at, _)| *at == 0) && count_values(frame) == survey.batches.len();
+        let batches = survey.batches.iter().map(|(_, seq)| Whose::Batch(*seq));
+        let frame = (!only_batches).then_some(Whose::Frame(self.frames));
+        batches.chain(frame).map(|whose| Step::Say(whose.later(later))).collect()
+    }
+}
+
+fn count_values(frame: &[u8]) -> usize {
+    let mut cursor = Cursor::new(frame);
+    let mut values = 0;
+    while !cursor.is_at_end() && cursor.pass(0).is_ok() {
+        values += 1;
+    }
+    values
+}
+
+impl Waiting {
+    /// How many readings it stands for.
+    #[must_use]
+    pub fn sent(&self) -> usize {
+        self.pending.sent()
+    }
+
+    /// Books the outcome and makes the answer. A step that had nothing for the writer is settled with [`nothing_left`].
+    #[must_use]
+    pub fn answer(self, session: &Session, at: TimeNs, outcome: Outcome) -> Answer {
+        match self.pending.settle(session.door(), session.access(), at, outcome) {
+            Err(later) => self.whose.later(&later),
+            Ok(settled) => match self.whose {
+                Whose::Batch(seq) => Answer { bytes: answer::ack(seq, &settled), ..Answer::default() },
+                Whose::Frame(_) if settled.rejected.is_empty() => Answer::default(),
+                Whose::Frame(number) => Answer { bytes: answer::rejected(number, &settled.rejected), may_be_dropped: true, close: None },
+            },
+        }
+    }
+}
+
+/// The outcome of a step whose readings were all refused at the door.
+#[must_use]
+pub fn nothing_left() -> Outcome {
+    Outcome::Committed { position: crate::model::Position(0), stored: 0, duplicate: 0, refused: Vec::new() }
+}
+
+impl Whose {
+    fn later(self, later: &Later) -> Answer {
+        match self {
+            Self::Batch(seq) => Answer { bytes: answer::retry(seq, later), ..Answer::default() },
+            Self::Frame(number) => Answer {
+                bytes: answer::frame_later(number, later),
+                may_be_dropped: true,
+                close: Some((CloseCode::Failed, format!("{}: {}", later.code, later.message))),
+            },
+        }
+    }
+}
+
+/// One frame on its way through.
+struct Frame<'a, 's> {
+    number: u64,
+    cursor: Cursor<'a>,
+    names: &'s mut Names,
+    session: &'s mut Session,
+    /// Among the frame's own values, arrays counted through; a batch counts its own.
+    index: u32,
+}
+
+impl Frame<'_, '_> {
+    fn decide(mut self, survey: &Survey) -> Result<Vec<Step>, Malformed> {
+        let mut steps = Vec::with_capacity(survey.batches.len() + 1);
+        let mut batches = survey.batches.iter().peekable();
+        let mut loose = self.session.begin_batch();
+        while !self.cursor.is_at_end() {
+            match batches.next_if(|(at, _)| *at == self.cursor.at()) {
+                Some((_, seq)) => {
+                    // What came before the batch goes before it.
+                    let before = std::mem::replace(&mut loose, self.session.begin_batch());
+                    steps.extend(self.loose_step(before));
+                    let batch = self.batch()?;
+                    steps.push(step(batch, Whose::Batch(*seq)));
+                }
+                None => {
+                    self.index = item(&mut self.cursor, self.session, self.names, &mut loose, self.index, 0)?;
+                }
+            }
+        }
+        steps.extend(self.loose_step(loose));
+        Ok(steps)
+    }
+
+    fn loose_step(&self, loose: Deciding) -> Option<Step> {
+        (!loose.is_empty()).then(|| step(loose, Whose::Frame(self.number)))
+    }
+
+    /// `{seq, readings}`, whose number the survey has read.
+    fn batch(&mut self) -> Result<Deciding, Malformed> {
+        let mut batch = self.session.begin_batch();
+        let Token::Map(pairs) = self.cursor.token()? else {
+            return Ok(batch);
+        };
+        for _ in 0..pairs {
+            if self.cursor.token()? != Token::Text(b"readings") {
+                self.cursor.pass(1)?;
+                continue;
+            }
+            let Token::Array(count) = self.cursor.token()? else {
+                continue;
+            };
+            let mut index = 0;
+            for _ in 0..count {
+                index = item(&mut self.cursor, self.session, self.names, &mut batch, index, 2)?;
+            }
+        }
+        Ok(batch)
+    }
+}
+
+fn step(batch: Deciding, whose: Whose) -> Step {
+    match batch.finish(None) {
+        (Some((batch, outcome)), pending) => Step::Submit { batch, outcome, waiting: Waiting { whose, pending } },
+        (None, pending) => Step::Settled(Waiting { whose, pending }),
+    }
+}
+
+/// One value at a reading's place, or an array of them. Gives the index after it. The survey bounds how deep this goes.
+fn item<'a>(
+    cursor: &mut Cursor<'a>,
+    session: &mut Session,
+    names: &mut Names,
+    batch: &mut Deciding,
+    index: u32,
+    depth: usize,
+) -> Result<u32, Malformed> {
+    match cursor.token()? {
+        Token::Map(pairs) => {
+            let parts: Parts<'a> = Parts::read(cursor, pairs, depth)?;
+            match parts.shape() {
+                Shape::Reading => reading::reading(session, names, batch, index, &parts),
+                Shape::Row => reading::row(session, names, batch, index, &parts),
+                Shape::Telegraf => telegraf::metric(session, names, batch, index, &parts),
+            }
+            Ok(index + 1)
+        }
+        Token::Array(count) => (0..count).try_fold(index, |index, _| item(cursor, session, names, batch, index, depth + 1)),
+        other => {
+            let message = format!("a reading is a map, this is {}", other.name());
+            batch.refuse(index, &[], None, Refusal::new(telltale_wire::RowCode::BadValue, message));
+            Ok(index + 1)
+        }
+    }
+}
+
+/// The bytes by which a series is known again: how the names are to be read, then the names as they came.
+#[derive(Debug, Default)]
+struct Names {
+    raw: Vec<u8>,
+    /// Where the part ends that all values of a row share.
+    head: usize,
+}
+
+impl Names {
+    fn begin(&mut self, shape: u8, name: &[u8], labels: Entries<'_>) {
+        self.raw.clear();
+        self.raw.push(shape);
+        for part in [name, labels.raw] {
+            // Lengths first, so that no two lists of names run into the same bytes.
+            self.raw.extend_from_slice(&part.len().to_le_bytes());
+            self.raw.extend_from_slice(part);
+        }
+        self.head = self.raw.len();
+    }
+
+    #[inline]
+    fn series(
+        &mut self,
+        session: &mut Session,
+        tail: &[u8],
+        meet: impl FnOnce(&mut Session, &[u8]) -> Result<session::Known, Refusal>,
+    ) -> Result<session::Known, Refusal> {
+        self.raw.truncate(self.head);
+        self.raw.extend_from_slice(tail);
+        match session.known(&self.raw) {
+            Some(known) => Ok(known),
+            None => meet(session, &self.raw),
+        }
+    }
+}
