@@ -253,11 +253,12 @@ sockets.on('connection', (socket) => {
     for (const [id, sub] of subs) {
       const described = []
       const rows = select(sub.selects).flatMap((s) => {
-        if (!sub.numbers.has(s)) {
+        const found = points(s, sub.at, now)
+        if (found.length > 0 && !sub.numbers.has(s)) {
           sub.numbers.set(s, sub.numbers.size)
           described.push({ series: sub.numbers.get(s), ...describe(s) })
         }
-        return points(s, sub.at, now).map(([t, v]) => [sub.numbers.get(s), t, v])
+        return found.map(([t, v]) => [sub.numbers.get(s), t, v])
       })
       sub.at = now
       if (rows.length > 0)

@@ -1,5 +1,6 @@
 // What is shown: a login, or the head with the state of the connection and below it the page of the address.
 
+import { connection } from './live'
 import { DevicePage } from './pages/device'
 import { DevicesPage } from './pages/devices'
 import { LoginPage } from './pages/login'
@@ -29,7 +30,9 @@ export function App() {
         <>
           <Head who={state.session.name || state.session.role} />
           <ConnectionNote />
-          <Page />
+          <div class={connection.value.phase === 'live' ? '' : 'stale'}>
+            <Page />
+          </div>
         </>
       )
   }

@@ -1,6 +1,6 @@
 // One metric of one device as lines: its value, the chart, and a legend with the values under the crosshair.
 import { useSignal } from '@preact/signals'
-import { perSecond } from '@telltale/client'
+import { decimalsOf, perSecond } from '@telltale/client'
 import { useEffect, useRef } from 'preact/hooks'
 import { onFrame, requestFrame } from '../frame'
 import { shownNow } from '../live'
@@ -43,7 +43,8 @@ export function LineCard(props: LineCardProps) {
     const newest = latest(member, { watch, last })?.value ?? null
     const value = drawn && line !== undefined ? (hover === undefined ? lastOf(line) : valueBefore(line, hover)) : newest
     if (typeof value !== 'number') return '–'
-    return valueText(value, unit, counter ? undefined : watch.sub.series.get(member.key)?.decimals)
+    const sent = Math.max(decimalsOf(value), watch.sub.series.get(member.key)?.decimals ?? 0)
+    return valueText(value, unit, counter ? 1 : sent)
   }
   const alone = members.length === 1 ? members[0] : undefined
   const counted = counter && <span class="tag">per second</span>

@@ -86,7 +86,7 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
           size: (_, values) => Math.max(AXIS_LEAST, ...(values ?? []).map((text) => 16 + 6.4 * text.length)),
           grid: { stroke: () => colour('--grid'), width: 1 },
           ticks: { show: false },
-          values: (_, splits) => valueTicks(splits, unit),
+          values: (u, splits) => (u.data[0].length === 0 ? splits.map(() => '') : valueTicks(splits, unit)),
           ...(unit === 'B' || unit === 'B/s' ? { incrs: binarySteps() } : {}),
         },
       ],
@@ -139,6 +139,7 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
       drawn = true
       lonely = table.lonely
       window = [fromMs / 1000, toMs / 1000]
+      element.toggleAttribute('data-empty', table.data[0].length === 0)
       plot.setData(table.data as uPlot.AlignedData)
     },
     show: (line, shown) => plot.setSeries(line + 1, { show: shown }),

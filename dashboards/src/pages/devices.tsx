@@ -43,7 +43,12 @@ export function DevicesPage() {
   useNewDevices(watched, () => void reload(error))
 
   const list = listed.value
-  if (list === undefined) return error.value === '' ? null : <p class="note">{error.value}</p>
+  if (list === undefined)
+    return error.value === '' ? null : (
+      <main>
+        <p class="note">{error.value}</p>
+      </main>
+    )
   if (list.devices.length === 0) return <Welcome />
   return <List list={list} watched={watched} error={error.value} onMore={() => void more(error)} />
 }

@@ -20,20 +20,19 @@ export function ConnectionPill() {
   )
 }
 
-/** A line under the header while the picture is not live, with what the hub or the browser said. */
+/** A line over the foot of the page while the picture is not live, with what the hub or the browser said. */
 export function ConnectionNote() {
   const state = connection.value
   const cause = state.phase === 'waiting' || state.phase === 'connecting' ? state.cause : undefined
   if (cause !== undefined) {
-    return <p class="note">{reasonOf(cause)} What you see is from before the break; it goes on by itself.</p>
+    return <p class="toast">{reasonOf(cause)} The picture stays and goes on by itself.</p>
   }
   if (problem.value !== '') {
     return (
-      <p class="note">
+      <p class="toast">
         {problem.value}{' '}
         <button
           type="button"
-          class="link"
           onClick={() => {
             problem.value = ''
           }}
