@@ -6,11 +6,13 @@ DATA_DIR  ?= ./telltale-data
 DEVICES   ?= 20
 CARGO     ?= cargo
 PYTEST    ?=
+BENCH     ?=
 export LISTEN DATA_DIR DEVICES
 
 PAGE         := dashboards
 PAGE_SOURCES := $(shell find $(PAGE) \( -name node_modules -o -name dist -o -name '*.png' \) -prune -o -type f -print)
 PAGE_TOOLS   := $(PAGE)/node_modules/.package-lock.json
+BROWSER      := tests/browser
 PAGE_BUILT   := $(PAGE)/dist/index.html
 
 .DEFAULT_GOAL := help
@@ -49,8 +51,8 @@ unit: $(PAGE_BUILT) ## Run the Rust tests (unit and whole system) and the page's
 	$(CARGO) test --workspace --locked
 	cd $(PAGE) && npm test
 
-browser: build ## Drive the page in a real Chromium against a real hub
-	cd $(PAGE) && npm run --silent browser
+browser: build $(BROWSER)/node_modules/.package-lock.json ## Drive the page in a real Chromium against a real hub
+	cd $(BROWSER) && npm test --silent
 
 interop: build ## Real peers against a real hub: Python, raw sockets, Telegraf, hostile input
 	TELEGRAF=$$(tests/peers/telegraf.sh) && export TELEGRAF && \
@@ -60,17 +62,17 @@ crash: build ## Kill the hub at random instants under load and check every acked
 	tests/python.sh -m pytest tests/interop -m crash $(PYTEST)
 
 bench: ## Measure ingest, live and history on this machine with release builds
-	@tests/bench/run.sh
+	$(CARGO) bench --bench bench --locked -- $(BENCH)
 
 peers: ## Build the other programs the tests talk to (cached outside the work tree)
 	tests/peers/telegraf.sh
 
 clean: ## Remove what was built here; built peers and the data directory stay
 	$(CARGO) clean
-	rm -rf $(PAGE)/node_modules $(PAGE)/dist test-results
+	rm -rf $(PAGE)/node_modules $(PAGE)/dist $(BROWSER)/node_modules test-results
 
-$(PAGE_TOOLS): $(PAGE)/package.json $(PAGE)/package-lock.json
-	cd $(PAGE) && npm ci --no-audit --no-fund
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
 	@touch $@
 
 $(PAGE_BUILT): $(PAGE_SOURCES) $(PAGE_TOOLS)
