@@ -25,9 +25,8 @@ impl Hub {
             .expect("the hub's binary starts");
         let stdout = process.stdout.take().expect("stdout is piped");
         let mut lines = BufReader::new(stdout).lines().map(|line| line.expect("the hub prints text"));
-        let address = lines
-            .find_map(|line| line.strip_prefix("listening on http://").map(ToOwned::to_owned))
-            .expect("the hub says where it listens");
+        let address =
+            lines.find_map(|line| line.strip_prefix("listening on http://").map(ToOwned::to_owned)).expect("the hub says where it listens");
         Self { process, address, data }
     }
 
