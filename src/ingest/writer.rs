@@ -21,7 +21,7 @@ use crate::limits::{COMMIT_BYTES, WRITER_QUEUE_BATCHES};
 use crate::log::tail::Tail;
 use crate::log::{AppendError, Log};
 use crate::metrics::Metrics;
-use crate::model::{BatchPart, Commit, Position, Reading, SeriesDef, SeriesId, TimeNs, Value, ValueType};
+use crate::model::{AgentSeq, BatchPart, Commit, Position, Reading, SeriesDef, SeriesId, TimeNs, Value, ValueType};
 use crate::series::SeriesTable;
 
 /// How often a full disk is tried again while nobody sends.
@@ -116,6 +116,9 @@ struct Waiting {
     stored: usize,
     duplicate: usize,
     refused: Vec<(usize, Refusal)>,
+    /// The sequence of a batch that brought nothing to the log: it is settled all the same. Not logged, so after a restart the
+    /// agent sends it again, as duplicates.
+    settles: Option<AgentSeq>,
 }
 
 impl Writer {
@@ -231,7 +234,10 @@ impl Writer {
 
     fn answer(&self, waiting: Vec<Waiting>) {
         let metrics = &self.parts.metrics;
-        for Waiting { reply, stored, duplicate, refused } in waiting {
+        for Waiting { reply, stored, duplicate, refused, settles } in waiting {
+            if let Some(agent) = settles {
+                self.parts.agents.committed(&agent);
+            }
             metrics.readings_stored.add(stored as u64);
             metrics.readings_duplicate.add(duplicate as u64);
             // Whose connection is gone needs no answer; its readings are stored all the same.
@@ -247,7 +253,7 @@ impl Writer {
         let mut heard = Vec::new();
         for batch in batches {
             let start = commit.readings.len();
-            let mut outcome = Waiting { reply: batch.reply, stored: 0, duplicate: 0, refused: Vec::new() };
+            let mut outcome = Waiting { reply: batch.reply, stored: 0, duplicate: 0, refused: Vec::new(), settles: None };
             for (index, reading) in batch.readings.into_iter().enumerate() {
                 if let Err(refusal) = self.check_type(&reading, &mut commit.series) {
                     outcome.refused.push((index, refusal));
@@ -264,6 +270,8 @@ impl Writer {
             commit.readings[start..].sort_by_key(|reading| reading.series);
             if commit.readings.len() > start {
                 commit.parts.push(BatchPart { agent: batch.agent, received: batch.received, end: commit.readings.len() });
+            } else {
+                outcome.settles = batch.agent;
             }
             commit.meta.extend(batch.meta.into_iter().filter(|change| self.is_defined(change.series)));
             waiting.push(outcome);

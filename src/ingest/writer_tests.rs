@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use super::*;
-use crate::model::{AgentSeq, Kind, MetaChange, TimeRange, TokenId};
+use crate::model::{Kind, MetaChange, TimeRange, TokenId};
 use crate::series::KeyRef;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -151,6 +151,18 @@ async fn what_waits_together_becomes_one_commit_with_a_part_a_batch() {
     assert_eq!(commit.series.len(), 2);
     assert_eq!(bench.agents.last_durable("gw", 3), Some(8));
     assert!(matches!(bench.tail.after(Position(0), Position(1)), crate::log::tail::After::Commits(c) if c.len() == 1));
+}
+
+#[tokio::test]
+async fn a_batch_of_duplicates_settles_its_sequence() {
+    let bench = Bench::new(Duration::ZERO);
+    let a = bench.id("a");
+    for seq in [4, 5] {
+        let agent = AgentSeq { agent: "gw".into(), boot: 1, seq };
+        bench.send_batch(&[(a, 1, int(1))], vec![], Some(agent)).await.await.unwrap();
+        assert_eq!(bench.agents.last_durable("gw", 1), Some(seq));
+    }
+    assert_eq!(bench.commits.lock().len(), 1);
 }
 
 #[tokio::test]
