@@ -1,7 +1,8 @@
 // A hub for working on the page without one: `npm run dev:fake`, then `npm run dev` (or open this address after a build).
 //
 // Every value is a function of time, so history of any range, live and resume agree. The code `dev` logs in. `PORT` (8080) and
-// `EMPTY_S` (0: how long it stays without readings) come from the environment. It speaks the contract's words and promises
+// `EMPTY_S` (0: how long it stays without readings) come from the environment; `BUSY=1` adds a device of 20 metrics with 5
+// lines each at 10 Hz. It speaks the contract's words and promises
 // nothing else: no disk, no access rules.
 import { createReadStream, existsSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -91,6 +92,15 @@ PLACES.forEach((_, i) => {
       value: (t) => Math.max(0, 1800 + 900 * wave(t, 4 * MIN) + 300 * noise(t / 1000, 5)),
     })
 })
+
+if (process.env.BUSY === '1') {
+  for (let metric = 0; metric < 20; metric += 1) {
+    for (let line = 0; line < 5; line += 1) {
+      const value = (t) => 50 + 20 * wave(t, (metric + 2) * MIN, line) + 6 * noise(t / 100, metric * 5 + line)
+      series('busy', `metric.${metric}`, { labels: { line: `line${line}` }, every: 100, value })
+    }
+  }
+}
 
 const describe = ({ device, metric, labels, unit, kind }) => ({ device, metric, labels, unit, kind })
 const filled = () => Date.now() >= EMPTY_UNTIL

@@ -24,6 +24,8 @@ export interface Watch {
   readonly sub: Subscription
   /** Moves in the animation frame after a change. */
   readonly version: Signal<number>
+  /** Moves when series come or go or change unit or kind. */
+  readonly shape: Signal<number>
   stop(): void
 }
 
@@ -77,6 +79,7 @@ onFrame(() => {
     if (!watch.dirty) continue
     watch.dirty = false
     watch.version.value = watch.sub.version
+    watch.shape.value = watch.sub.shape
   }
 })
 
@@ -104,6 +107,7 @@ export function watch(request: SubscribeRequest, options: WatchOptions = {}): Wa
   const watched: Watched = {
     sub,
     version: signal(0),
+    shape: signal(0),
     onEffects: options.onEffects,
     dirty: false,
     stop: () => {

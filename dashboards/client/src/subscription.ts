@@ -37,6 +37,8 @@ export interface Subscription {
   devices: Map<string, DeviceStateEntry>
   /** Rises with every change of what is held. */
   version: number
+  /** Rises when a series comes or changes unit or kind, or when all are put anew. */
+  shape: number
   /** The hub's numbers for the series, of this connection. */
   numbers: Map<number, Series>
   staged: Snapshot[]
@@ -63,6 +65,7 @@ export function newSubscription(id: string, request: SubscribeRequest, ringBound
     series: new Map(),
     devices: new Map(),
     version: 0,
+    shape: 0,
     numbers: new Map(),
     staged: [],
   }
@@ -146,6 +149,7 @@ function applySnapshot(sub: Subscription, parts: readonly Snapshot[], now: numbe
   const recovered = parts.every((part) => part.recovered)
   if (!recovered) {
     sub.series = new Map()
+    sub.shape += 1
     sub.numbers.clear()
     sub.coverFrom =
       sub.request.history === undefined
@@ -213,8 +217,10 @@ function introduce(sub: Subscription, number: number, description: SeriesDescrip
   if (series === undefined) {
     series = new Series(description, sub.ringBound)
     sub.series.set(key, series)
-  } else {
+    sub.shape += 1
+  } else if (series.unit !== description.unit || series.kind !== description.kind) {
     series.describe(description)
+    sub.shape += 1
   }
   sub.numbers.set(number, series)
 }

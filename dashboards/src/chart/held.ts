@@ -55,6 +55,17 @@ export function steppedWindow(range: TimeRange, width: number): { from: number; 
   return windowOf(range, Math.ceil(shownNow() / pixel) * pixel)
 }
 
+const SOONEST_MS = 30
+const LATEST_MS = 1_000
+
+/**
+ * How long a drawing of this window stays good: new readings move a line by less than a third of a pixel. A chart of a day
+ * is not drawn ten times a second.
+ */
+export function drawingLastsMs(range: TimeRange, width: number): number {
+  return Math.min(LATEST_MS, Math.max(SOONEST_MS, spanMs(range) / Math.max(1, width) / 3))
+}
+
 export function useOlder(device: string, metric: string, olders: Set<Older>): Older {
   const older = useMemo(() => new Older(device, metric), [device, metric])
   useEffect(() => {
@@ -76,7 +87,7 @@ export function whenVisible(element: Element | null): { now(): boolean; stop(): 
       visible = entries.at(-1)?.isIntersecting ?? visible
       if (visible) requestFrame()
     },
-    { rootMargin: '600px' },
+    { rootMargin: '300px' },
   )
   observer.observe(element)
   return { now: () => visible, stop: () => observer.disconnect() }

@@ -2,10 +2,10 @@
 import { useSignal } from '@preact/signals'
 import { decimalsOf, perSecond } from '@telltale/client'
 import { useEffect, useRef } from 'preact/hooks'
-import { onFrame, requestFrame } from '../frame'
+import { onTurn, requestFrame } from '../frame'
 import { shownNow } from '../live'
 import { clockTime, valueText } from '../words'
-import { latest, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
+import { drawingLastsMs, latest, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
 import { hoverTime } from './hover'
 import { type DrawnLine, drawLine, tableOf, valueBefore } from './lines'
 import type { Member } from './members'
@@ -111,8 +111,10 @@ function useLines(
   useEffect(() => {
     const visible = whenVisible(card.current)
     let state = ''
+    let shape = ''
     let drawnOn: PlotHandle | undefined
-    const stop = onFrame(() => {
+    let drawnAt = 0
+    const stop = onTurn(() => {
       const handle = plot.current
       if (handle === undefined || !visible.now()) return
       const { members } = now.current
@@ -123,8 +125,12 @@ function useLines(
       older.want(from, to, watch.sub.coverFrom, columns, shownNow())
       error.value = older.error
       const next = [watch.sub.version, from, to, older.answer?.askedAt, members.length, width].join()
-      if (next === state && drawnOn === handle) return
+      const asked = [range.kind === 'fixed' ? from : '', from - to, older.answer?.askedAt, members.length, width].join()
+      const soon = asked === shape && drawnOn === handle && performance.now() - drawnAt < drawingLastsMs(range, width)
+      if (soon || (next === state && drawnOn === handle)) return
       state = next
+      shape = asked
+      drawnAt = performance.now()
       drawnOn = handle
       const lines = members.map((member) => {
         const ring = watch.sub.series.get(member.key)?.ring ?? EMPTY

@@ -3,7 +3,7 @@ import { type Series, seriesKey, type Value } from '@telltale/client'
 import { useEffect, useRef } from 'preact/hooks'
 import type { LastValue } from '../api'
 import { hubNow, second } from '../clock'
-import { onFrame, requestFrame } from '../frame'
+import { onTurn, requestFrame } from '../frame'
 import { shownNow } from '../live'
 import { ago, moment, valueText } from '../words'
 import { changedAt, type Held, latest, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
@@ -71,7 +71,7 @@ function useStrip(
   useEffect(() => {
     const visible = whenVisible(row.current)
     let state = ''
-    const stop = onFrame(() => {
+    const stop = onTurn(() => {
       const handle = strip.current
       if (handle === undefined || !visible.now()) return
       const { range, watch, last, member, metric, device } = now.current

@@ -44,8 +44,8 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
   useEffect(() => void load(id, device, last, error), [id, watched])
   useTrim(watched, olders)
 
-  watched.version.value
-  const metrics = metricsOf(descriptions(last.value, watched))
+  const shape = watched.shape.value
+  const metrics = useMemo(() => metricsOf(descriptions(last.value, watched)), [watched, shape, last.value])
   const setRange = (next: TimeRange, asStep: boolean) => {
     const href = deviceHref(id, rangeQuery(next))
     // A zoom is a step that the back button undoes; choosing a range is not.

@@ -15,6 +15,8 @@ import { Welcome } from './welcome'
 const PAGE = 200
 /** A last value needs no ring; a few points are kept so that a late one does not push out the newest. */
 const RING = 8
+/** Figures that change faster than this cannot be read. */
+const MAX_HZ = 5
 const REFRESH_MS = 10_000
 
 interface Listed {
@@ -30,7 +32,8 @@ export function DevicesPage() {
   const error = useSignal('')
   const selects = useComputed(() => selectsOf(listed.value)).value
   const watched = useMemo(
-    () => (selects === undefined ? undefined : watch({ select: selects.split('\n') }, { ringBound: RING })),
+    () =>
+      selects === undefined ? undefined : watch({ select: selects.split('\n'), maxHz: MAX_HZ }, { ringBound: RING }),
     [selects],
   )
   useEffect(() => () => watched?.stop(), [watched])
