@@ -15,6 +15,8 @@ use actix_web::{App as ActixApp, HttpServer, web};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http;
+use crate::http::auth::Door;
+use crate::http::local;
 use crate::hub::{Hub, OpenHubError};
 use crate::limits::STOP_WITHIN;
 
@@ -27,6 +29,7 @@ const SEND_BUFFER_BYTES: usize = 64 << 10;
 pub struct App {
     pub hub: Arc<Hub>,
     pub address: SocketAddr,
+    pub door: web::Data<Door>,
     server: Server,
 }
 
@@ -40,6 +43,8 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot listen on the unix socket for local commands")]
+    Local(#[source] io::Error),
 }
 
 /// Why a running hub ended.
@@ -64,15 +69,20 @@ impl App {
         let listen_error = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
+        let local = local::listen(&hub.config.data.dir).map_err(StartError::Local)?;
         let state = web::Data::from(Arc::clone(&hub));
-        let server = HttpServer::new(move || ActixApp::new().app_data(state.clone()).configure(http::routes))
+        let door = web::Data::new(Door::new(Arc::clone(&hub.auth), &hub.config, address));
+        let each = (state, door.clone());
+        let server = HttpServer::new(move || ActixApp::new().app_data(each.0.clone()).app_data(each.1.clone()).configure(http::routes))
             .on_connect(tune_socket)
             .disable_signals()
             .shutdown_timeout(SERVER_STOP.as_secs())
             .listen(listener)
             .map_err(listen_error)?
+            .listen_uds(local)
+            .map_err(StartError::Local)?
             .run();
-        Ok(Self { hub, address, server })
+        Ok(Self { hub, address, door, server })
     }
 
     /// Serves until `stop` resolves or the log is poisoned.
@@ -149,7 +159,8 @@ mod poison {
 }
 
 /// Small frames leave at once; a peer that takes nothing for a minute is gone.
-fn tune_socket(connection: &dyn std::any::Any, _: &mut Extensions) {
+fn tune_socket(connection: &dyn std::any::Any, data: &mut Extensions) {
+    local::mark(connection, data);
     let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else { return };
     let fd = stream.as_fd();
     let socket = socket2::SockRef::from(&fd);

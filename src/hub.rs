@@ -10,6 +10,9 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
+use crate::auth::Auth;
+use crate::catalog::devices::Devices;
+use crate::catalog::{Catalog, CatalogError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::head::Head;
@@ -31,6 +34,9 @@ pub struct Hub {
     pub config: Config,
     pub clock: Clock,
     pub started: TimeNs,
+    pub auth: Arc<Auth>,
+    /// Names, notes and attributes of devices.
+    pub devices: Arc<Devices>,
     pub series: Arc<SeriesTable>,
     pub head: Arc<Head>,
     pub tail: Arc<Tail>,
@@ -67,6 +73,8 @@ pub enum OpenHubError {
     },
     #[error(transparent)]
     Log(#[from] OpenError),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
 }
 
 fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenHubError {
@@ -79,6 +87,9 @@ impl Hub {
     pub fn open(config: Config, clock: Clock) -> Result<Self, OpenHubError> {
         let dir = config.data.dir.clone();
         let lock = lock(&dir)?;
+        let catalog = Arc::new(Catalog::open(&dir)?);
+        let auth = Arc::new(Auth::open(Arc::clone(&catalog), clock.clone())?);
+        let devices = Arc::new(Devices::load(catalog)?);
         let series = Arc::new(SeriesTable::new(config.limits.series_per_token, config.limits.series_per_hub));
         let head = Arc::new(Head::default());
         let agents = Arc::new(Agents::default());
@@ -108,6 +119,8 @@ impl Hub {
             started: clock.now(),
             config,
             clock,
+            auth,
+            devices,
             series,
             head,
             tail,

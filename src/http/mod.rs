@@ -1,16 +1,114 @@
-//! Every route of the hub, in one list.
+//! Every route of the hub, in one list; one file per resource; `error` is the one table code -> status, `auth` says who asks.
+//!
+//! Invariant: an answer is JSON (or the page), refusals too; every answer carries the security headers; query strings, which
+//! may hold a ticket, are not logged.
 
+pub mod assets;
+pub mod auth;
+pub mod error;
+pub mod health;
 pub mod history;
+pub mod local;
+pub mod login;
 pub mod series;
+pub mod tickets;
+pub mod tokens;
 
-use actix_web::{HttpResponse, web};
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::DefaultHeaders;
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
 
-use crate::hub::Hub;
+use self::error::{ApiError, ErrorCode};
+use crate::limits::JSON_BYTES;
 
+/// Needs in the app's data: `web::Data<Hub>` and `web::Data<auth::Door>`.
 pub fn routes(app: &mut web::ServiceConfig) {
-    app.route("/healthz", web::get().to(healthz));
+    app.service(
+        web::scope("")
+            .wrap_fn(|request, next| {
+                let (method, path) = (request.method().clone(), request.path().to_owned());
+                let answer = next.call(request);
+                async move {
+                    let answer: ServiceResponse<_> = answer.await?;
+                    tracing::debug!(%method, path, status = answer.status().as_u16(), "request");
+                    Ok(answer)
+                }
+            })
+            .wrap(security_headers())
+            .app_data(json())
+            .app_data(web::QueryConfig::default().error_handler(|error, _| query_error(&error).into()))
+            .app_data(web::PathConfig::default().error_handler(|error, request| path_error(&error, request).into()))
+            .service(at("/healthz", "GET").get(health::healthz))
+            .service(at("/readyz", "GET").get(health::readyz))
+            .service(web::scope("/api/v1").configure(api_v1).default_service(web::to(no_such_resource)))
+            .default_service(web::to(assets::serve)),
+    );
 }
 
-async fn healthz(_hub: web::Data<Hub>) -> HttpResponse {
-    HttpResponse::Ok().body("ok\n")
+/// One line each: who may use it is in the handler's arguments (`Admin`, `Reader`, `Writer`, ...).
+fn api_v1(api: &mut web::ServiceConfig) {
+    api.service(at("/login", "POST").post(login::login))
+        .service(at("/login/link", "POST").post(login::create_link))
+        .service(at("/logout", "POST").post(login::logout))
+        .service(at("/session", "GET").get(login::session))
+        .service(at("/sessions", "GET").get(login::list))
+        .service(at("/sessions/{id}", "DELETE").delete(login::end))
+        .service(at("/tokens", "GET, POST").get(tokens::list).post(tokens::create))
+        .service(at("/tokens/{id}", "DELETE").delete(tokens::revoke))
+        .service(at("/live/ticket", "POST").post(tickets::create));
 }
+
+/// A resource that answers other methods with what it takes.
+fn at(path: &str, allow: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move |request: HttpRequest| async move {
+        Err::<HttpResponse, _>(ApiError::method_not_allowed(request.method().as_str(), request.path(), allow))
+    }))
+}
+
+async fn no_such_resource(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::not_found(format!("there is no {}", request.path())).with_hint("GET /api/v1/openapi.json lists what there is"))
+}
+
+/// The page is one bundle from this hub and talks to this hub alone; nothing else may load, frame or be told of it.
+fn security_headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
+             manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        ))
+        .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((REFERRER_POLICY, "no-referrer"))
+        .add((HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+}
+
+fn json() -> web::JsonConfig {
+    web::JsonConfig::default().limit(JSON_BYTES).error_handler(|error, _| {
+        let refusal = match &error {
+            JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => {
+                ApiError::new(ErrorCode::TooLarge, format!("the body is larger than {JSON_BYTES} bytes"))
+            }
+            JsonPayloadError::ContentType => ApiError::parameter("expected a JSON body with `Content-Type: application/json`"),
+            JsonPayloadError::Deserialize(why) => ApiError::parameter(format!("the JSON body is not as expected: {why}")),
+            other => ApiError::parameter(format!("the body cannot be read: {other}")),
+        };
+        refusal.into()
+    })
+}
+
+fn query_error(error: &QueryPayloadError) -> ApiError {
+    match error {
+        QueryPayloadError::Deserialize(why) => ApiError::parameter(format!("the query is not as expected: {why}")),
+        other => ApiError::parameter(format!("the query cannot be read: {other}")),
+    }
+}
+
+/// A path whose part does not fit names nothing.
+fn path_error(error: &PathError, request: &HttpRequest) -> ApiError {
+    ApiError::not_found(format!("there is no {} ({error})", request.path()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! The one table code -> status, and the one form of a refusal: `{"error":{"code","message","hint"?}}`.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use crate::catalog::CatalogError;
+use crate::catalog::devices::EditError;
+use crate::query::error::{QueryCode, QueryError};
+use crate::query::selector::SelectorError;
+
+macro_rules! error_codes {
+    ($($variant:ident = $text:literal, $status:ident;)+) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ErrorCode {
+            $($variant,)+
+        }
+
+        impl ErrorCode {
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)+ }
+            }
+        }
+    };
+}
+
+error_codes! {
+    BadSelector = "bad_selector", BAD_REQUEST;
+    BadTime = "bad_time", BAD_REQUEST;
+    BadParameter = "bad_parameter", BAD_REQUEST;
+    TooManyPoints = "too_many_points", UNPROCESSABLE_ENTITY;
+    TooSlow = "too_slow", SERVICE_UNAVAILABLE;
+    NotFound = "not_found", NOT_FOUND;
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
+    Unauthorized = "unauthorized", UNAUTHORIZED;
+    Forbidden = "forbidden", FORBIDDEN;
+    Conflict = "conflict", CONFLICT;
+    TooLarge = "too_large", PAYLOAD_TOO_LARGE;
+    StoreAway = "store_away", SERVICE_UNAVAILABLE;
+    StoreFailed = "store_failed", SERVICE_UNAVAILABLE;
+    DiskFull = "disk_full", INSUFFICIENT_STORAGE;
+    Draining = "draining", SERVICE_UNAVAILABLE;
+    Internal = "internal", INTERNAL_SERVER_ERROR;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    pub code: ErrorCode,
+    pub message: String,
+    pub hint: Option<String>,
+    /// For 405: what the resource takes.
+    allow: Option<&'static str>,
+}
+
+impl ApiError {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, allow: None }
+    }
+
+    pub fn parameter(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::BadParameter, message)
+    }
+
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::NotFound, message)
+    }
+
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Forbidden, message)
+    }
+
+    pub fn method_not_allowed(method: &str, path: &str, allow: &'static str) -> Self {
+        let mut error =
+            Self::new(ErrorCode::MethodNotAllowed, format!("{path} does not take {method}")).with_hint(format!("it takes {allow}"));
+        error.allow = Some(allow);
+        error
+    }
+
+    /// What the hub did wrong. The user gets no more than that; the operator gets the cause, here and only here.
+    pub fn internal(cause: &dyn std::error::Error) -> Self {
+        tracing::error!(cause = %chain(cause), "a request failed");
+        Self::new(ErrorCode::Internal, "the hub failed to answer; its log says why")
+    }
+
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn body(&self) -> ErrorBody<'_> {
+        ErrorBody { error: ErrorDetail { code: self.code.as_str(), message: &self.message, hint: self.hint.as_deref() } }
+    }
+}
+
+/// An error and its causes on one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors print their source themselves.
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ErrorBody<'a> {
+    error: ErrorDetail<'a>,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ErrorDetail<'a> {
+    /// What kind of refusal it is, for programs.
+    code: &'a str,
+    /// What was wrong, for people.
+    message: &'a str,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if self.code == ErrorCode::Unauthorized {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"telltale\""));
+        }
+        if let Some(allow) = self.allow {
+            response.insert_header((ALLOW, allow));
+        }
+        response.json(self.body())
+    }
+}
+
+impl From<CatalogError> for ApiError {
+    fn from(error: CatalogError) -> Self {
+        match &error {
+            CatalogError::Sqlite { source: rusqlite::Error::SqliteFailure(cause, _), .. }
+                if cause.code == rusqlite::ErrorCode::DiskFull =>
+            {
+                tracing::error!(cause = %chain(&error), "a request failed");
+                Self::new(ErrorCode::DiskFull, "the hub's disk has no room")
+            }
+            _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<EditError> for ApiError {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::Conflict { .. } => Self::new(ErrorCode::Conflict, error.to_string()).with_hint("read it again and repeat the edit"),
+            EditError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<SelectorError> for ApiError {
+    fn from(error: SelectorError) -> Self {
+        QueryError::from(error).into()
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        let code = match error.code {
+            QueryCode::BadSelector => ErrorCode::BadSelector,
+            QueryCode::BadTime => ErrorCode::BadTime,
+            QueryCode::BadParameter => ErrorCode::BadParameter,
+            QueryCode::TooManyPoints => ErrorCode::TooManyPoints,
+            QueryCode::TooSlow => ErrorCode::TooSlow,
+            QueryCode::StoreAway => ErrorCode::StoreAway,
+            QueryCode::StoreFailed => ErrorCode::StoreFailed,
+        };
+        Self { code, message: error.message, hint: error.hint, allow: None }
+    }
+}
+
+impl From<actix_web::error::BlockingError> for ApiError {
+    fn from(_: actix_web::error::BlockingError) -> Self {
+        Self::new(ErrorCode::Draining, "the hub is stopping")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_has_one_text_and_query_codes_keep_theirs() {
+        let mut texts: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), ErrorCode::ALL.len());
+        for code in [QueryCode::BadSelector, QueryCode::BadTime, QueryCode::BadParameter, QueryCode::TooManyPoints, QueryCode::TooSlow] {
+            assert_eq!(ApiError::from(QueryError::new(code, "m")).code.as_str(), code.as_str());
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! `healthz`: the hub answers. `readyz`: it takes readings now; 503 with the reasons while it does not. Open to anyone, so that
+//! a supervisor needs no token; nothing here tells more than that.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::hub::Hub;
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReadyBody {
+    ready: bool,
+    reasons: Vec<Reason>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Reason {
+    code: &'static str,
+    message: String,
+}
+
+#[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, description = "The hub answers.")))]
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
+}
+
+#[utoipa::path(get, path = "/readyz", tag = "health", security(()),
+    responses((status = 200, body = ReadyBody), (status = 503, body = ReadyBody, description = "Readings are not taken now.")))]
+pub async fn readyz(hub: web::Data<Hub>) -> HttpResponse {
+    let reasons: Vec<Reason> = hub.health.reasons().into_iter().map(|(code, message)| Reason { code: code.as_str(), message }).collect();
+    let mut response = if reasons.is_empty() { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.json(ReadyBody { ready: reasons.is_empty(), reasons })
+}
