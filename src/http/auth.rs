@@ -1,8 +1,10 @@
 //! Who is asking: credentials in the order they count, as extractors that a handler names for the right it needs.
 //!
-//! 1. a connection over the hub's own unix socket: everything; 2. `Authorization` (Bearer, Token, or Basic with the token as
-//! password), and nothing else if it is there; 3. the session's cookie, under the rules for Origin and Host when the request
-//! changes something or opens a socket; 4. for live alone, a ticket in the query.
+//! 1. A connection over the hub's own unix socket: everything.
+//! 2. `Authorization` (Bearer, Token, or Basic with the token as password), and nothing else if it is there.
+//! 3. The session's cookie, under the rules for Origin and Host when the request changes something or opens a socket.
+//! 4. For live alone, a ticket in the query, before the others.
+//!
 //! Invariant: credentials and query strings are never logged.
 
 use std::net::SocketAddr;
