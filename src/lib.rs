@@ -18,3 +18,4 @@ pub mod model;
 pub mod query;
 pub mod series;
 pub mod store;
+pub mod ws;

@@ -47,6 +47,10 @@ pub const TAIL_BYTES: usize = 64 << 20;
 /// Refusals remembered for `status/refusals`; the oldest goes.
 pub const REFUSALS_KEPT: usize = 1000;
 
+/// Frames that are still written once a close was asked for; what is ready beyond is dropped with the connection.
+pub const FRAMES_BEFORE_CLOSE: usize = 256;
+/// How long a connection is kept after its close frame, for the peer to read and answer it.
+pub const LINGER: Duration = Duration::from_secs(1);
 /// One sweep pings every open socket this often.
 pub const PING_EVERY: Duration = Duration::from_secs(25);
 /// An agent that sent nothing, no pong either, for this long is closed 1001-free: the socket is dropped after a 1008 "idle".

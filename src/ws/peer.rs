@@ -1,0 +1,216 @@
+//! What the reading side, the writing side, the session and the sweep share about one connection.
+//!
+//! Invariant: one lock, never held over an await or a call out of this file.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use telltale_wire::CloseCode;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::frame::{self, Kind, frame};
+
+/// When a connection counts as dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Nothing was heard from the peer for this long while the hub was listening.
+    Heard(Duration),
+    /// Nothing was heard and nothing could be written for this long.
+    HeardOrWritten(Duration),
+}
+
+#[derive(Debug)]
+pub struct Peer {
+    began: Instant,
+    lifetime: Lifetime,
+    /// Milliseconds since `began`.
+    heard: AtomicU64,
+    written: AtomicU64,
+    /// The hub does not read at this time, so silence says nothing.
+    deaf: AtomicBool,
+    control: Mutex<Control>,
+    dead: Notify,
+    over: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Control {
+    /// At most one of each: a newer pong answers the older ping too.
+    ping: bool,
+    pong: Option<Bytes>,
+    close: Close,
+    /// The body is to end once the close frame is out.
+    finished: bool,
+    waker: Option<Waker>,
+}
+
+#[derive(Debug, Default)]
+enum Close {
+    #[default]
+    Open,
+    Asked(Bytes),
+    Sent,
+}
+
+/// What the body does next, before it asks the source of frames.
+#[derive(Debug)]
+pub(super) enum Turn {
+    Write(Bytes),
+    /// Write what is ready, then the close frame if there is one to be sent.
+    Frames {
+        closing: bool,
+    },
+    Wait,
+    End,
+}
+
+impl Peer {
+    pub(super) fn new(lifetime: Lifetime) -> Arc<Self> {
+        Arc::new(Self {
+            began: Instant::now(),
+            lifetime,
+            heard: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            deaf: AtomicBool::new(false),
+            control: Mutex::default(),
+            dead: Notify::new(),
+            over: AtomicBool::new(false),
+        })
+    }
+
+    /// Sends a close frame behind the frames that are ready now. The first call counts.
+    pub fn close(&self, code: CloseCode, reason: &str) {
+        self.close_with(code.number(), reason);
+    }
+
+    pub(super) fn close_with(&self, code: u16, reason: &str) {
+        self.ask_close(|| frame::close(code, reason));
+    }
+
+    /// The answer to a close frame without a code.
+    pub(super) fn close_without_code(&self) {
+        self.ask_close(|| frame(Kind::Close, &[]));
+    }
+
+    fn ask_close(&self, frame: impl FnOnce() -> Bytes) {
+        let mut control = self.control.lock();
+        if let Close::Open = control.close {
+            control.close = Close::Asked(frame());
+        }
+        wake(control);
+    }
+
+    /// The connection may end, once the close frame is out where one was asked for.
+    pub fn finish(&self) {
+        let mut control = self.control.lock();
+        control.finished = true;
+        wake(control);
+    }
+
+    /// Resolves when the sweep found the peer dead.
+    pub async fn died(&self) {
+        self.dead.notified().await;
+    }
+
+    /// While the hub does not read, the peer is not held to be silent.
+    pub fn set_deaf(&self, deaf: bool) {
+        if self.deaf.swap(deaf, Ordering::Relaxed) && !deaf {
+            self.hear();
+        }
+    }
+
+    /// The connection is gone: its body was dropped.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_over(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn hear(&self) {
+        self.heard.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    pub(super) fn pong(&self, payload: &[u8]) {
+        let mut control = self.control.lock();
+        control.pong = Some(frame(Kind::Pong, payload));
+        wake(control);
+    }
+
+    pub(super) fn ping(&self) {
+        let mut control = self.control.lock();
+        control.ping = true;
+        wake(control);
+    }
+
+    /// Called by the sweep.
+    pub(super) fn check(&self) {
+        let (heard, written) = (self.heard.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed));
+        let (since, limit) = match self.lifetime {
+            Lifetime::Heard(limit) => (heard, limit),
+            Lifetime::HeardOrWritten(limit) => (heard.max(written), limit),
+        };
+        let silent = Duration::from_millis(self.now_ms().saturating_sub(since));
+        if silent > limit && !self.deaf.load(Ordering::Relaxed) {
+            self.dead.notify_one();
+        }
+    }
+
+    pub(super) fn turn(&self, cx: &mut Context<'_>) -> Turn {
+        let mut control = self.control.lock();
+        if !control.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            control.waker = Some(cx.waker().clone());
+        }
+        let finished = control.finished;
+        match &control.close {
+            Close::Open if finished => return Turn::End,
+            Close::Sent => return if finished { Turn::End } else { Turn::Wait },
+            Close::Open | Close::Asked(_) => {}
+        }
+        if let Some(pong) = control.pong.take() {
+            return Turn::Write(pong);
+        }
+        if std::mem::take(&mut control.ping) {
+            return Turn::Write(frame(Kind::Ping, &[]));
+        }
+        Turn::Frames { closing: matches!(control.close, Close::Asked(_)) }
+    }
+
+    /// The close frame, to be written now.
+    pub(super) fn take_close(&self) -> Option<Bytes> {
+        let mut control = self.control.lock();
+        match std::mem::take(&mut control.close) {
+            Close::Asked(frame) => {
+                control.close = Close::Sent;
+                Some(frame)
+            }
+            other => {
+                control.close = other;
+                None
+            }
+        }
+    }
+
+    pub(super) fn wrote(&self) {
+        self.written.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn wake(mut control: parking_lot::MutexGuard<'_, Control>) {
+    let waker = control.waker.take();
+    drop(control);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
