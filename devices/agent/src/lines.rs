@@ -1,0 +1,238 @@
+//! One line of JSON -> readings. The shapes are those of the hub's plain way:
+//! `{device, metric, value, time?, labels?, unit?, kind?}`, `{device, time?, labels?, values: {metric: value}, units?}`, or an
+//! array of them. What the hub would refuse for its form is refused here, with the same words, since here the line is known.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json};
+use telltale_sdk::{Kind, Reading, Value};
+
+use crate::config::nearest;
+
+const READING_KEYS: [&str; 7] = ["device", "metric", "value", "time", "labels", "unit", "kind"];
+const ROW_KEYS: [&str; 5] = ["device", "time", "labels", "values", "units"];
+/// 2000-01-01 in nanoseconds: an earlier time is a mistake in the unit.
+const TIME_MIN_NS: i64 = 946_684_800_000_000_000;
+
+/// Adds the line's readings; an empty line has none. After an error some may have been added.
+pub(crate) fn parse(line: &[u8], now_ns: i64, readings: &mut Vec<Reading>) -> Result<(), String> {
+    if line.trim_ascii().is_empty() {
+        return Ok(());
+    }
+    match serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))? {
+        Json::Array(items) => items
+            .into_iter()
+            .zip(0..)
+            .try_for_each(|(item, index)| one(item, now_ns, readings).map_err(|reason| format!("[{index}]: {reason}"))),
+        item => one(item, now_ns, readings),
+    }
+}
+
+fn one(item: Json, now_ns: i64, readings: &mut Vec<Reading>) -> Result<(), String> {
+    let Json::Object(mut map) = item else {
+        return Err(format!("expected an object {{device, metric, value}} or {{device, values}}, found {}", name_of(&item)));
+    };
+    let row = map.contains_key("values");
+    let known: &[&str] = if row { &ROW_KEYS } else { &READING_KEYS };
+    if let Some(unknown) = map.keys().find(|key| !known.contains(&key.as_str())) {
+        let nearest = nearest(unknown, known.iter().copied()).unwrap_or_default();
+        return Err(format!("unknown_field: {unknown:?}; the nearest known one is {nearest:?}"));
+    }
+    let device = text(map.remove("device"), "device", "bad_device")?;
+    let time_ns = map.remove("time").map_or(Ok(now_ns), |time| parse_time(&time))?;
+    let labels = map.remove("labels").map_or(Ok(Vec::new()), parse_labels)?;
+    if row { self::row(map, &device, time_ns, &labels, readings) } else { reading(map, device, time_ns, labels, readings) }
+}
+
+fn reading(
+    mut map: Map<String, Json>,
+    device: String,
+    time_ns: i64,
+    labels: Vec<(String, String)>,
+    readings: &mut Vec<Reading>,
+) -> Result<(), String> {
+    let metric = text(map.remove("metric"), "metric", "bad_metric")?;
+    let value = parse_value(map.remove("value").ok_or("bad_value: \"value\" is missing")?, "value")?;
+    let unit = map.remove("unit").filter(|unit| !unit.is_null()).map(|unit| text(Some(unit), "unit", "bad_value")).transpose()?;
+    let kind = map.remove("kind").filter(|kind| !kind.is_null()).map(|kind| parse_kind(&kind)).transpose()?;
+    readings.push(Reading { device, metric, labels, time: Some(time_ns), value, unit, kind });
+    Ok(())
+}
+
+fn row(
+    mut map: Map<String, Json>,
+    device: &str,
+    time_ns: i64,
+    labels: &[(String, String)],
+    readings: &mut Vec<Reading>,
+) -> Result<(), String> {
+    let mut units = match map.remove("units") {
+        None | Some(Json::Null) => Map::new(),
+        Some(Json::Object(units)) => units,
+        Some(other) => return Err(format!("bad_value: \"units\" is {}, expected an object {{metric: unit}}", name_of(&other))),
+    };
+    let Some(Json::Object(values)) = map.remove("values") else {
+        return Err("bad_value: \"values\" is not an object {metric: value}".to_owned());
+    };
+    for (metric, value) in values {
+        let unit = units.remove(&metric).map(|unit| text(Some(unit), "unit", "bad_value")).transpose()?;
+        let value = parse_value(value, &metric)?;
+        let (device, labels) = (device.to_owned(), labels.to_vec());
+        readings.push(Reading { device, metric, labels, time: Some(time_ns), value, unit, kind: None });
+    }
+    match units.keys().next() {
+        Some(metric) => Err(format!("bad_metric: \"units\" names {metric:?}, which is not in \"values\"")),
+        None => Ok(()),
+    }
+}
+
+fn text(value: Option<Json>, key: &str, code: &str) -> Result<String, String> {
+    match value {
+        Some(Json::String(text)) if !text.is_empty() => Ok(text),
+        Some(Json::String(_)) => Err(format!("{code}: {key:?} is empty")),
+        Some(other) => Err(format!("{code}: {key:?} is {}, expected text", name_of(&other))),
+        None => Err(format!("{code}: {key:?} is missing")),
+    }
+}
+
+fn parse_value(value: Json, key: &str) -> Result<Value, String> {
+    match value {
+        Json::Bool(bool) => Ok(Value::Bool(bool)),
+        Json::String(text) => Ok(Value::Text(text)),
+        Json::Number(number) => match (number.as_i64(), number.is_u64(), number.as_f64()) {
+            (Some(int), ..) => Ok(Value::Int(int)),
+            (None, true, _) => Err(format!("value_range: {key:?} is {number}, an integer is at most {}", i64::MAX)),
+            (None, false, Some(float)) if float.is_finite() => Ok(Value::Float(float)),
+            _ => Err(format!("not_finite: {key:?} is {number}")),
+        },
+        other => Err(format!("bad_value: {key:?} is {}, expected a number, true, false or text", name_of(&other))),
+    }
+}
+
+/// An integer of nanoseconds, or RFC 3339 with an offset.
+fn parse_time(time: &Json) -> Result<i64, String> {
+    let bad = |what: String| Err(format!("bad_time: {what}"));
+    match time {
+        Json::String(text) => match text.parse::<Timestamp>() {
+            Ok(time) => match i64::try_from(time.as_nanosecond()) {
+                Ok(ns) if ns >= TIME_MIN_NS => Ok(ns),
+                _ => bad(format!("{text:?} is before 2000-01-01")),
+            },
+            Err(_) => bad(format!("{text:?} is not RFC 3339 with an offset, such as \"2026-11-23T12:00:00Z\"")),
+        },
+        Json::Number(number) => match number.as_i64() {
+            Some(ns) if ns >= TIME_MIN_NS => Ok(ns),
+            Some(small) => bad(format!("{small} is before 2000-01-01; nanoseconds are expected{}", looks_like(small))),
+            None => bad(format!("{number}: an integer of nanoseconds is expected")),
+        },
+        other => bad(format!("\"time\" is {}, expected an integer of nanoseconds or RFC 3339 text", name_of(other))),
+    }
+}
+
+fn looks_like(time: i64) -> &'static str {
+    match time {
+        946_684_800..=4_102_444_800 => ", this looks like seconds",
+        946_684_800_000..=4_102_444_800_000 => ", this looks like milliseconds",
+        946_684_800_000_000..=4_102_444_800_000_000 => ", this looks like microseconds",
+        _ => "",
+    }
+}
+
+fn parse_labels(labels: Json) -> Result<Vec<(String, String)>, String> {
+    let Json::Object(labels) = labels else {
+        return Err(format!("bad_label: \"labels\" is {}, expected an object {{name: text}}", name_of(&labels)));
+    };
+    let pair = |(name, value): (String, Json)| match value {
+        Json::String(value) => Ok((name, value)),
+        other => Err(format!("bad_label: {name:?} is {}, expected text", name_of(&other))),
+    };
+    // An empty value means that the label is absent.
+    labels.into_iter().map(pair).filter(|pair| pair.as_ref().map_or(true, |(_, value)| !value.is_empty())).collect()
+}
+
+fn parse_kind(kind: &Json) -> Result<Kind, String> {
+    let known = kind.as_str().and_then(Kind::from_name);
+    known.ok_or_else(|| format!("bad_kind: {kind}, expected one of {}", Kind::NAMES.join(", ")))
+}
+
+fn name_of(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "null",
+        Json::Bool(_) => "a bool",
+        Json::Number(_) => "a number",
+        Json::String(_) => "text",
+        Json::Array(_) => "an array",
+        Json::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_795_396_030_000_000_000;
+
+    fn read(line: &str) -> Result<Vec<Reading>, String> {
+        let mut readings = Vec::new();
+        parse(line.as_bytes(), NOW, &mut readings).map(|()| readings)
+    }
+
+    #[test]
+    fn shapes() {
+        let reading = Reading::new("pump-1", "temp", 21.5).at(NOW);
+        assert_eq!(read(r#"{"device":"pump-1","metric":"temp","value":21.5}"#).unwrap(), std::slice::from_ref(&reading));
+        assert_eq!(
+            read(r#"{"value":7,"labels":{"a":"1","gone":""},"metric":"turns","kind":"counter","unit":"U","time":1795396030123456789,"device":"p"}"#)
+                .unwrap(),
+            [Reading::new("p", "turns", 7).label("a", "1").kind(Kind::Counter).unit("U").at(1_795_396_030_123_456_789)]
+        );
+        assert_eq!(
+            read(r#"{"device":"p","time":"2026-11-23T01:07:10.5+01:00","values":{"a":1,"b":true,"c":"on","d":1.0},"units":{"a":"B"}}"#)
+                .unwrap(),
+            [
+                Reading::new("p", "a", 1).unit("B").at(1_795_392_430_500_000_000),
+                Reading::new("p", "b", true).at(1_795_392_430_500_000_000),
+                Reading::new("p", "c", "on").at(1_795_392_430_500_000_000),
+                Reading::new("p", "d", 1.0).at(1_795_392_430_500_000_000),
+            ]
+        );
+        assert_eq!(read(r#"[{"device":"pump-1","metric":"temp","value":21.5}]"#).unwrap(), [reading]);
+        assert_eq!(read("").unwrap(), []);
+        assert_eq!(read("[]").unwrap(), []);
+        assert_eq!(read(&format!(r#"{{"device":"p","metric":"m","value":{}}}"#, i64::MIN)).unwrap()[0].value, Value::Int(i64::MIN));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let rows = [
+            ("nonsense", "not JSON: expected ident at line 1 column 2"),
+            ("{", "not JSON: EOF while parsing an object"),
+            ("3", "expected an object {device, metric, value} or {device, values}, found a number"),
+            (r#"{"metric":"m","value":1}"#, "bad_device: \"device\" is missing"),
+            (r#"{"device":"","metric":"m","value":1}"#, "bad_device: \"device\" is empty"),
+            (r#"{"device":7,"metric":"m","value":1}"#, "bad_device: \"device\" is a number, expected text"),
+            (r#"{"device":"d","value":1}"#, "bad_metric: \"metric\" is missing"),
+            (r#"{"device":"d","metric":"m"}"#, "bad_value: \"value\" is missing"),
+            (r#"{"device":"d","metric":"m","value":null}"#, "bad_value: \"value\" is null, expected a number, true, false or text"),
+            (r#"{"device":"d","metric":"m","valeu":1}"#, "unknown_field: \"valeu\"; the nearest known one is \"value\""),
+            (r#"{"device":"d","metric":"m","value":9223372036854775808}"#, "value_range: \"value\" is 9223372036854775808"),
+            (r#"{"device":"d","metric":"m","value":1,"time":1795396030}"#, "nanoseconds are expected, this looks like seconds"),
+            (r#"{"device":"d","metric":"m","value":1,"time":1795396030000}"#, "this looks like milliseconds"),
+            (
+                r#"{"device":"d","metric":"m","value":1,"time":1795396030.5}"#,
+                "bad_time: 1795396030.5: an integer of nanoseconds is expected",
+            ),
+            (r#"{"device":"d","metric":"m","value":1,"time":"2026-11-23T12:00:00"}"#, "is not RFC 3339 with an offset"),
+            (r#"{"device":"d","metric":"m","value":1,"time":"1999-11-23T12:00:00Z"}"#, "is before 2000-01-01"),
+            (r#"{"device":"d","metric":"m","value":1,"labels":{"a":1}}"#, "bad_label: \"a\" is a number, expected text"),
+            (r#"{"device":"d","metric":"m","value":1,"kind":"meter"}"#, "bad_kind: \"meter\", expected one of gauge, counter, state, text"),
+            (r#"{"device":"d","values":3}"#, "bad_value: \"values\" is not an object"),
+            (r#"{"device":"d","values":{"a":1},"metric":"m"}"#, "unknown_field: \"metric\""),
+            (r#"{"device":"d","values":{"a":1},"units":{"b":"V"}}"#, "bad_metric: \"units\" names \"b\", which is not in \"values\""),
+            (r#"[{"device":"d","metric":"m","value":1},{"device":"d"}]"#, "[1]: bad_metric: \"metric\" is missing"),
+        ];
+        for (line, expected) in rows {
+            let error = read(line).expect_err(line);
+            assert!(error.contains(expected), "{line}\n{error}");
+        }
+    }
+}
