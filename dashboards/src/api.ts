@@ -11,6 +11,7 @@ import {
   type Value,
 } from '@telltale/client'
 import { learnHubTime } from './clock'
+import { sentence } from './words'
 
 const BASE = 'api/v1'
 
@@ -20,7 +21,7 @@ export class ApiError extends Error {
   readonly hub: HubError
 
   constructor(status: number, hub: HubError) {
-    super(hub.message)
+    super(sentence(hub.message))
     this.status = status
     this.hub = hub
   }

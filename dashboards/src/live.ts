@@ -15,6 +15,7 @@ import {
 import { ApiError, fetchSession } from './api'
 import { hubNow } from './clock'
 import { onFrame, requestFrame } from './frame'
+import { sentence } from './words'
 
 export const connection = signal<ConnectionState>({ phase: 'idle' })
 /** The last complaint of the hub that belongs to no view. */
@@ -69,7 +70,7 @@ const client = new LiveClient(
       requestFrame()
     },
     problem: (message) => {
-      problem.value = message
+      problem.value = sentence(message)
     },
   },
 )

@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals'
 import { ApiError, fetchSession, login, logout, type Session } from './api'
 import { liveStart, liveStop } from './live'
+import { sentence } from './words'
 
 export type SessionState =
   | { phase: 'asking' }
@@ -81,7 +82,8 @@ function enter(who: Session): void {
 
 function noticeOf(error: unknown): Notice {
   if (error instanceof ApiError) {
-    return { message: error.hub.message, ...(error.hub.hint === undefined ? {} : { hint: error.hub.hint }) }
+    const { hint } = error.hub
+    return { message: error.message, ...(hint === undefined ? {} : { hint: sentence(hint) }) }
   }
   return { message: 'The answer of the hub could not be read.' }
 }

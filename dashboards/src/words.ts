@@ -49,3 +49,10 @@ export function valueText(value: Value, unit: string, decimals?: number): string
   if (typeof value === 'boolean') return value ? 'on' : 'off'
   return value
 }
+
+/** The hub's messages, made for logs and programs too, as sentences: a capital first, a full stop last. */
+export function sentence(text: string): string {
+  const whole = /[.!?:…]$/.test(text) ? text : `${text}.`
+  // A name or a command in quotes stays as it is.
+  return whole.charAt(0).toUpperCase() + whole.slice(1)
+}

@@ -81,7 +81,7 @@ export class Older {
     } catch (error) {
       if (this.#abort.signal.aborted) return
       this.#retryAt = now + RETRY_MS
-      this.error = error instanceof ApiError ? error.hub.message : 'History could not be read.'
+      this.error = error instanceof ApiError ? error.message : 'History could not be read.'
     } finally {
       this.busy = false
       requestFrame()

@@ -187,7 +187,7 @@ async function load(
     error.value = ''
   } catch (caught) {
     last.value = new Map()
-    error.value = caught instanceof ApiError ? caught.hub.message : 'The last values could not be read.'
+    error.value = caught instanceof ApiError ? caught.message : 'The last values could not be read.'
   }
   device.value = await known
 }

@@ -1,13 +1,14 @@
 // All devices with their state and last values, live. A hub with many is listed page by page, and only the devices that
 // are listed are watched; an empty hub says what to do next and fills by itself.
-import { signal, useComputed, useSignal } from '@preact/signals'
-import { escapeGlob, type Series } from '@telltale/client'
+import { effect, signal, useComputed, useSignal } from '@preact/signals'
+import { type Series, selectorOf } from '@telltale/client'
 import { useEffect, useMemo } from 'preact/hooks'
 import { ApiError, type Device, fetchDevices } from '../api'
 import { hubNow, second } from '../clock'
 import { type Watch, watch } from '../live'
 import { StateDot } from '../parts/state'
 import { deviceHref } from '../route'
+import { session } from '../session'
 import { ago, moment, valueText } from '../words'
 import { filterRows, type Row, rowsOf } from './list'
 import { Welcome } from './welcome'
@@ -15,6 +16,8 @@ import { Welcome } from './welcome'
 const PAGE = 200
 /** A last value needs no ring; a few points are kept so that a late one does not push out the newest. */
 const RING = 8
+/** The hub takes no more selectors in one subscription. */
+const SELECTS_MOST = 64
 /** Figures that change faster than this cannot be read. */
 const MAX_HZ = 5
 const REFRESH_MS = 10_000
@@ -28,39 +31,51 @@ interface Listed {
 const listed = signal<Listed | undefined>(undefined)
 const typed = signal('')
 
+effect(() => {
+  // The next who logs in may see others.
+  if (session.value.phase !== 'in') listed.value = undefined
+})
+
 export function DevicesPage() {
   const error = useSignal('')
   const selects = useComputed(() => selectsOf(listed.value)).value
-  const watched = useMemo(
+  const watches = useMemo(
     () =>
-      selects === undefined ? undefined : watch({ select: selects.split('\n'), maxHz: MAX_HZ }, { ringBound: RING }),
+      selects
+        .split('\n\n')
+        .filter(Boolean)
+        .map((some) => watch({ select: some.split('\n'), maxHz: MAX_HZ }, { ringBound: RING })),
     [selects],
   )
-  useEffect(() => () => watched?.stop(), [watched])
+  useEffect(
+    () => () => {
+      for (const one of watches) one.stop()
+    },
+    [watches],
+  )
   useEffect(() => {
     const load = () => void reload(error)
     load()
     const timer = setInterval(load, REFRESH_MS)
     return () => clearInterval(timer)
   }, [])
-  useNewDevices(watched, () => void reload(error))
+  useNewDevices(watches, () => void reload(error))
 
   const list = listed.value
-  if (list === undefined)
-    return error.value === '' ? null : (
-      <main>
-        <p class="note">{error.value}</p>
-      </main>
-    )
+  if (list === undefined) {
+    return <main>{error.value !== '' && <p class="note">{error.value}</p>}</main>
+  }
   if (list.devices.length === 0) return <Welcome />
-  return <List list={list} watched={watched} error={error.value} onMore={() => void more(error)} />
+  return <List list={list} watches={watches} error={error.value} onMore={() => void more(error)} />
 }
 
-function List(props: { list: Listed; watched: Watch | undefined; error: string; onMore(): void }) {
-  const { list, watched } = props
-  watched?.version.value
+function List(props: { list: Listed; watches: readonly Watch[]; error: string; onMore(): void }) {
+  const { list, watches } = props
+  for (const one of watches) one.version.value
   second.value
-  const all = rowsOf(list.devices, watched?.sub.devices ?? new Map(), watched?.sub.series.values() ?? [])
+  const states = new Map(watches.flatMap((one) => [...one.sub.devices]))
+  const series = watches.flatMap((one) => [...one.sub.series.values()])
+  const all = rowsOf(list.devices, states, series)
   const rows = filterRows(all, typed.value)
   return (
     <main class="devices">
@@ -149,25 +164,30 @@ function ValueCell({ series }: { series: Series }) {
   )
 }
 
-/** A small hub is watched whole, and new devices then show at once; of a large one only what is listed. */
-function selectsOf(list: Listed | undefined): string | undefined {
-  if (list === undefined) return undefined
+/**
+ * A small hub is watched whole, and new devices then show at once; of a large one only what is listed. As text, so that an
+ * equal list keeps its subscriptions: selectors by line, subscriptions parted by an empty one.
+ */
+function selectsOf(list: Listed | undefined): string {
+  if (list === undefined) return ''
   if (list.next === undefined && list.devices.length <= PAGE) return '*/*'
-  return list.devices.map((device) => `${escapeGlob(device.device)}/*`).join('\n')
+  const selects = list.devices.map((device) => selectorOf({ device: device.device }))
+  const groups: string[] = []
+  for (let i = 0; i < selects.length; i += SELECTS_MOST) groups.push(selects.slice(i, i + SELECTS_MOST).join('\n'))
+  return groups.join('\n\n')
 }
 
 /** Live told of a device that the list does not have: the list is asked for again. */
-function useNewDevices(watched: Watch | undefined, reload: () => void): void {
-  const unknown = useComputed(() => {
-    watched?.version.value
-    const known = new Set(listed.value?.devices.map((device) => device.device))
-    const heard = new Set([...(watched?.sub.series.values() ?? [])].map((series) => series.device))
-    return [...heard].filter((device) => !known.has(device)).length
-  })
-  const count = unknown.value
+function useNewDevices(watches: readonly Watch[], reload: () => void): void {
+  const known = new Set(listed.value?.devices.map((device) => device.device))
+  let unknown = 0
+  for (const one of watches) {
+    one.shape.value
+    for (const series of one.sub.series.values()) if (!known.has(series.device)) unknown += 1
+  }
   useEffect(() => {
-    if (count > 0) reload()
-  }, [count])
+    if (unknown > 0) reload()
+  }, [unknown])
 }
 
 async function reload(error: { value: string }): Promise<void> {
@@ -177,7 +197,7 @@ async function reload(error: { value: string }): Promise<void> {
     error.value = ''
   } catch (caught) {
     // The connection's own line tells of a hub that is away.
-    error.value = caught instanceof ApiError && caught.status !== 0 ? caught.hub.message : ''
+    error.value = caught instanceof ApiError && caught.status !== 0 ? caught.message : ''
   }
 }
 
@@ -188,6 +208,6 @@ async function more(error: { value: string }): Promise<void> {
     const next = await fetchDevices(PAGE, list.next)
     listed.value = { ...next, devices: [...list.devices, ...next.devices] }
   } catch (caught) {
-    error.value = caught instanceof ApiError ? caught.hub.message : 'The next devices could not be read.'
+    error.value = caught instanceof ApiError ? caught.message : 'The next devices could not be read.'
   }
 }

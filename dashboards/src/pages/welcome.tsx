@@ -12,7 +12,7 @@ const WAYS: readonly Way[] = [
   {
     name: 'This machine',
     says: 'The agent reports processor, memory, disks, network and temperatures.',
-    command: (hub) => `telltale-agent run --hub ${hub} --token-file agent.token`,
+    command: (hub) => `telltale-agent run --url ${hub.replace(/^http/, 'ws')} --token-file agent.token`,
   },
   {
     name: 'Python',
