@@ -12,6 +12,7 @@ pub mod http;
 pub mod hub;
 pub mod ingest;
 pub mod limits;
+pub mod live;
 pub mod log;
 pub mod metrics;
 pub mod model;

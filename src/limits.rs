@@ -73,6 +73,23 @@ pub const VIEWER_MESSAGE_BYTES: usize = 64 << 10;
 /// Slowest and fastest `max_hz` a viewer may ask for, and what it gets unasked.
 pub const MAX_HZ: (f64, f64, f64) = (0.1, 60.0, 10.0);
 
+/// Longest id of a subscription in bytes. Beyond: the subscribe is refused.
+pub const SUBSCRIPTION_ID_BYTES: usize = 256;
+/// Errors waiting for one viewer. Beyond: the oldest goes.
+pub const VIEWER_ERRORS: usize = 32;
+/// Bytes of changes a group of viewers gathers between two frames. Beyond: the frame goes out before its time.
+pub const GROUP_PENDING_BYTES: usize = 32 << 20;
+/// Subscribes and the like waiting for the live engine. When full the reading side of a viewer's socket waits.
+pub const LIVE_INPUTS: usize = 1024;
+/// Threads that read the log for resumes; what is beyond waits.
+pub const RESUME_THREADS: usize = 2;
+/// From the hub's close frame to the end of a connection whose viewer does not answer it.
+pub const CLOSE_REPLY: Duration = Duration::from_secs(5);
+/// A device is silent after three of its median intervals, but never before this.
+pub const SILENT_AFTER: Duration = Duration::from_secs(60);
+/// A device not heard since the hub started is unknown for this long, then offline.
+pub const UNKNOWN_FOR: Duration = Duration::from_secs(300);
+
 /// Points a raw history answer may hold. Beyond: `too_many_points` with a hint.
 pub const HISTORY_POINTS: usize = 20_000_000;
 /// Columns of `points=N`.

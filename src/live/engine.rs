@@ -1,0 +1,629 @@
+//! The one follower of commits for all viewers: routes changes to groups, ticks them, admits newcomers. A state machine: its
+//! thread (`mod.rs`) tells it the time and what came in. It never waits for a viewer, and reads the log only when it fell behind
+//! what memory keeps.
+//!
+//! Invariants: every group has been given all commits up to `position`. A snapshot is taken at a tick: the group's pending
+//! changes up to the snapshot's position go to the members first, so that all members stand at one cursor from then on.
+//! A head's view at position P means that the tail holds (or held) P and that P's new series are listed: both happen under the
+//! head's write lock.
+
+use std::fmt::Write;
+use std::sync::{Arc, OnceLock};
+
+use rustc_hash::FxHashMap;
+
+use super::content::{Envelope, Named, Points, Snapshot, SnapshotSeries, Tick};
+use super::cursor::Cursor;
+use super::frame;
+use super::group::{Floor, Group, Member};
+use super::mailbox::{Frame, SnapshotSlot, SubId};
+use super::outbox::{Outbox, ViewerId};
+use super::presence::Presence;
+use super::protocol::{Encoding, Refused, Subscribe, Wish};
+use super::resume::Resume;
+use crate::auth::access::Access;
+use crate::clock::Clock;
+use crate::head::{ColumnView, Head};
+use crate::limits::{GROUP_PENDING_BYTES, SUBSCRIPTIONS_PER_VIEWER};
+use crate::log::LogRead;
+use crate::log::tail::{After, Tail};
+use crate::metrics::Metrics;
+use crate::model::{Commit, Position, SeriesId, TimeNs, TimeRange, Value};
+use crate::query::selector::Attributes;
+use crate::series::{Series, SeriesTable};
+
+/// What live is given of the hub.
+#[derive(Clone)]
+pub struct Parts {
+    pub clock: Clock,
+    pub series: Arc<SeriesTable>,
+    pub head: Arc<Head>,
+    pub tail: Arc<Tail>,
+    pub log: Arc<dyn LogRead>,
+    pub attributes: Arc<dyn Attributes + Send + Sync>,
+    pub presence: Arc<Presence>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("position", &self.head.position()).finish_non_exhaustive()
+    }
+}
+
+/// All that can reach the engine beside commits and time.
+#[derive(Debug)]
+pub enum Input {
+    Opened(Arc<Outbox>),
+    Subscribe {
+        viewer: ViewerId,
+        access: Access,
+        subscribe: Subscribe,
+    },
+    Unsubscribe {
+        viewer: ViewerId,
+        id: String,
+    },
+    Gone(ViewerId),
+    /// An attribute of the device was edited: selectors and scopes may see it otherwise.
+    Attributes {
+        device: Box<str>,
+    },
+}
+
+/// Work that reads the disk, to be run beside the engine.
+pub type Job = Box<dyn FnOnce() + Send>;
+
+/// Readers of the log for resumes run here.
+pub type Pool = Box<dyn Fn(Job) + Send>;
+
+type GroupId = usize;
+
+pub struct Engine {
+    parts: Parts,
+    pool: Pool,
+    epoch: u64,
+    position: Position,
+    groups: Vec<Option<Watched>>,
+    free: Vec<GroupId>,
+    by_wish: FxHashMap<String, Vec<GroupId>>,
+    /// Groups with something to do, each once.
+    busy: Vec<GroupId>,
+    routes: Vec<Route>,
+    viewers: FxHashMap<ViewerId, Viewer>,
+    next_sub: u64,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("position", &self.position).field("viewers", &self.viewers.len()).finish_non_exhaustive()
+    }
+}
+
+/// Where the readings of one series go.
+#[derive(Debug, Default)]
+struct Route {
+    /// Its first reading since the start came by, so all groups have been asked.
+    seen: bool,
+    groups: Vec<(GroupId, u32)>,
+}
+
+#[derive(Debug)]
+struct Viewer {
+    outbox: Arc<Outbox>,
+    subs: FxHashMap<String, (GroupId, SubId)>,
+}
+
+/// A group with what the engine needs to serve it.
+#[derive(Debug)]
+struct Watched {
+    key: String,
+    wish: Wish,
+    access: Access,
+    envelope: Arc<Envelope>,
+    interval_ns: u64,
+    due_ns: u64,
+    busy: bool,
+    group: Group<Handle>,
+    joining: Vec<Joiner>,
+}
+
+#[derive(Clone, Debug)]
+struct Handle {
+    sub: SubId,
+    outbox: Arc<Outbox>,
+}
+
+#[derive(Debug)]
+struct Joiner {
+    handle: Handle,
+    cursor: Option<Cursor>,
+}
+
+impl Watched {
+    fn reaches(&self, series: &Series, attributes: &dyn Attributes) -> bool {
+        self.access.scope().reaches(&series.key, attributes) && self.wish.select.iter().any(|s| s.matches(&series.key, attributes))
+    }
+}
+
+impl Engine {
+    #[must_use]
+    pub fn new(parts: Parts, pool: Pool) -> Self {
+        let position = parts.head.position().max(*parts.tail.watch().borrow());
+        let epoch = parts.log.epoch();
+        let routes = Vec::new();
+        let engine = Self {
+            parts,
+            pool,
+            epoch,
+            position,
+            groups: Vec::new(),
+            free: Vec::new(),
+            by_wish: FxHashMap::default(),
+            busy: Vec::new(),
+            routes,
+            viewers: FxHashMap::default(),
+            next_sub: 0,
+        };
+        engine.tell_presence();
+        engine
+    }
+
+    /// The devices that the log knows, with when the hub last heard of them.
+    fn tell_presence(&self) {
+        let series = self.parts.series.select(|_| true);
+        let ids: Vec<SeriesId> = series.iter().map(|s| s.id).collect();
+        let (_, last) = self.parts.head.last(&ids);
+        for (series, last) in series.iter().zip(last) {
+            self.parts.presence.known(&series.key.device, last.map(|last| last.seen));
+        }
+    }
+
+    pub fn on_input(&mut self, input: Input, now_ns: u64) {
+        match input {
+            Input::Opened(outbox) => {
+                self.parts.metrics.viewers_open.inc();
+                self.viewers.insert(outbox.viewer, Viewer { outbox, subs: FxHashMap::default() });
+            }
+            Input::Subscribe { viewer, access, subscribe } => self.subscribe(viewer, access, subscribe, now_ns),
+            Input::Unsubscribe { viewer, id } => self.unsubscribe(viewer, &id),
+            Input::Gone(viewer) => {
+                if let Some(gone) = self.viewers.remove(&viewer) {
+                    self.parts.metrics.viewers_open.sub(1);
+                    gone.subs.into_values().for_each(|(group, sub)| self.leave(group, sub));
+                }
+            }
+            Input::Attributes { device } => self.attributes_changed(&device),
+        }
+    }
+
+    fn subscribe(&mut self, viewer: ViewerId, access: Access, subscribe: Subscribe, now_ns: u64) {
+        let Some(entry) = self.viewers.get_mut(&viewer) else {
+            return; // gone in between
+        };
+        let Subscribe { wish, cursor } = subscribe;
+        let id = wish.id.clone();
+        let refusal = if entry.subs.contains_key(&id) {
+            Some(Refused::new(
+                Some(&id),
+                "conflict",
+                format!("the id {id:?} is already subscribed on this connection; unsubscribe it first"),
+            ))
+        } else if entry.subs.len() >= SUBSCRIPTIONS_PER_VIEWER {
+            let message = format!("this connection has {SUBSCRIPTIONS_PER_VIEWER} subscriptions, which is the most it may have");
+            Some(Refused::new(Some(&id), "bad_parameter", message))
+        } else {
+            None
+        };
+        let outbox = Arc::clone(&entry.outbox);
+        if let Some(refused) = refusal {
+            outbox.with(|mailbox| mailbox.push_error(frame::error(outbox.encoding, &refused)));
+            return;
+        }
+        self.next_sub += 1;
+        let sub = SubId(self.next_sub);
+        let group = self.group_for(wish, access, outbox.encoding, now_ns);
+        if let Some(viewer) = self.viewers.get_mut(&viewer) {
+            viewer.subs.insert(id, (group, sub));
+        }
+        if let Some(watched) = self.groups[group].as_mut() {
+            watched.joining.push(Joiner { handle: Handle { sub, outbox }, cursor });
+        }
+        self.make_busy(group);
+    }
+
+    fn unsubscribe(&mut self, viewer: ViewerId, id: &str) {
+        let Some(entry) = self.viewers.get_mut(&viewer) else {
+            return;
+        };
+        let Some((group, sub)) = entry.subs.remove(id) else {
+            let refused = Refused::new(Some(id), "not_found", format!("the id {id:?} is not subscribed on this connection"));
+            entry.outbox.with(|mailbox| mailbox.push_error(frame::error(entry.outbox.encoding, &refused)));
+            return;
+        };
+        entry.outbox.with(|mailbox| mailbox.drop_items(sub));
+        self.leave(group, sub);
+    }
+
+    fn leave(&mut self, id: GroupId, sub: SubId) {
+        let Some(watched) = self.groups[id].as_mut() else {
+            return;
+        };
+        watched.joining.retain(|joiner| joiner.handle.sub != sub);
+        watched.group.members.retain(|member| member.handle.sub != sub);
+        if watched.joining.is_empty() && watched.group.members.is_empty() {
+            self.drop_group(id);
+        }
+    }
+
+    fn drop_group(&mut self, id: GroupId) {
+        let Some(watched) = self.groups[id].take() else {
+            return;
+        };
+        for series in watched.group.series() {
+            if let Some(route) = self.routes.get_mut(series.id.index()) {
+                route.groups.retain(|(group, _)| *group != id);
+            }
+        }
+        if let Some(same) = self.by_wish.get_mut(&watched.key) {
+            same.retain(|group| *group != id);
+            if same.is_empty() {
+                self.by_wish.remove(&watched.key);
+            }
+        }
+        self.busy.retain(|group| *group != id);
+        self.free.push(id);
+    }
+
+    /// The group of this wish and reach; a new one where there is none. Below one frame a second everyone has a group alone,
+    /// since a newcomer would wait for the next tick.
+    fn group_for(&mut self, wish: Wish, access: Access, encoding: Encoding, now_ns: u64) -> GroupId {
+        let key = wish_key(&wish, encoding);
+        let private = wish.max_hz < 1.0;
+        let same = self.by_wish.get(&key).map_or(&[][..], Vec::as_slice).iter().copied();
+        let same_reach = |id: &GroupId| self.groups[*id].as_ref().is_some_and(|watched| watched.access.scope() == access.scope());
+        if !private && let Some(id) = same.into_iter().find(same_reach) {
+            return id;
+        }
+        let watched = Watched {
+            envelope: Arc::new(Envelope { id: wish.id.as_str().into(), encoding }),
+            interval_ns: wish.interval_ns(),
+            due_ns: now_ns,
+            busy: false,
+            group: Group::new(Cursor { epoch: self.epoch, position: self.position }),
+            joining: Vec::new(),
+            key: key.clone(),
+            wish,
+            access,
+        };
+        let id = self.free.pop().unwrap_or(self.groups.len());
+        if id == self.groups.len() {
+            self.groups.push(None);
+        }
+        self.by_wish.entry(key).or_default().push(id);
+        self.fill(id, watched);
+        id
+    }
+
+    /// Puts the series that exist into a new group.
+    fn fill(&mut self, id: GroupId, mut watched: Watched) {
+        let attributes = &*self.parts.attributes;
+        for series in self.parts.series.select(|series| watched.reaches(series, attributes)) {
+            let route = route_of(&mut self.routes, series.id);
+            route.groups.push((id, watched.group.add_series(series)));
+        }
+        self.groups[id] = Some(watched);
+    }
+
+    fn make_busy(&mut self, id: GroupId) {
+        if let Some(watched) = self.groups[id].as_mut()
+            && !watched.busy
+        {
+            watched.busy = true;
+            self.busy.push(id);
+        }
+    }
+
+    /// Takes in all commits there are.
+    pub fn follow(&mut self) {
+        self.follow_to(Position(u64::MAX));
+    }
+
+    fn follow_to(&mut self, until: Position) {
+        match self.parts.tail.after(self.position, until) {
+            After::Commits(commits) => commits.iter().for_each(|commit| self.route(commit)),
+            After::Gone => self.catch_up(until),
+        }
+    }
+
+    /// Fell behind what memory keeps: the log has the rest. Where it has not, everyone begins anew with a snapshot.
+    fn catch_up(&mut self, until: Position) {
+        self.parts.metrics.live_log_reads.inc();
+        let newest = until.min(self.parts.head.position());
+        let log = Arc::clone(&self.parts.log);
+        let read = log.read(self.position, newest, u64::MAX, &mut |commit| self.route(&commit));
+        let Err(error) = read else {
+            return;
+        };
+        tracing::warn!(%error, behind = newest.0 - self.position.0, "live cannot follow the log; every subscription starts anew with a snapshot");
+        self.position = newest;
+        for id in 0..self.groups.len() {
+            if let Some(watched) = self.groups[id].as_mut() {
+                // What is pending is in the snapshot.
+                drop(watched.group.take(Cursor { epoch: self.epoch, position: newest }, false));
+                let members = std::mem::take(&mut watched.group.members);
+                watched.joining.extend(members.into_iter().map(|member| Joiner { handle: member.handle, cursor: None }));
+                self.make_busy(id);
+            }
+        }
+    }
+
+    fn route(&mut self, commit: &Commit) {
+        if commit.position <= self.position {
+            return;
+        }
+        self.position = commit.position;
+        for change in &commit.meta {
+            self.each_group(change.series, |group, number| group.stale_description(number), false);
+        }
+        for delete in &commit.deletes {
+            self.each_group(delete.series, |group, number| group.delete(number, delete.from, delete.to), true);
+        }
+        for (part, readings) in commit.batches() {
+            for reading in readings {
+                self.meet(reading.series, part.received);
+                self.each_group(reading.series, |group, number| group.put(number, reading.time, &reading.value), true);
+            }
+        }
+    }
+
+    /// The first reading of a series since the start: which groups want it?
+    fn meet(&mut self, id: SeriesId, received: TimeNs) {
+        let route = route_of(&mut self.routes, id);
+        if std::mem::replace(&mut route.seen, true) {
+            return;
+        }
+        let Some(series) = self.parts.series.by_id(id) else {
+            return;
+        };
+        self.parts.presence.known(&series.key.device, Some(received));
+        for (group, watched) in self.groups.iter_mut().enumerate() {
+            if let Some(watched) = watched
+                && watched.group.number_of(id).is_none()
+                && watched.reaches(&series, &*self.parts.attributes)
+            {
+                self.routes[id.index()].groups.push((group, watched.group.add_series(Arc::clone(&series))));
+            }
+        }
+    }
+
+    fn each_group(&mut self, id: SeriesId, mut change: impl FnMut(&mut Group<Handle>, u32), news: bool) {
+        let Some(route) = self.routes.get(id.index()) else {
+            return;
+        };
+        for (id, number) in &route.groups {
+            let Some(watched) = self.groups[*id].as_mut() else {
+                continue;
+            };
+            change(&mut watched.group, *number);
+            if news && !watched.busy {
+                watched.busy = true;
+                self.busy.push(*id);
+            }
+            if watched.group.weight() > GROUP_PENDING_BYTES {
+                watched.due_ns = 0;
+            }
+        }
+    }
+
+    /// States of devices that changed since the last call.
+    pub fn presence_changed(&mut self) {
+        let changes = self.parts.presence.take_changes();
+        if changes.is_empty() {
+            return;
+        }
+        for id in 0..self.groups.len() {
+            if let Some(watched) = self.groups[id].as_mut() {
+                changes.iter().for_each(|state| watched.group.device_state(state));
+                if watched.group.has_pending() {
+                    self.make_busy(id);
+                }
+            }
+        }
+    }
+
+    fn attributes_changed(&mut self, device: &str) {
+        let attributes = Arc::clone(&self.parts.attributes);
+        for series in self.parts.series.select(|series| *series.key.device == *device) {
+            for id in 0..self.groups.len() {
+                let Some(watched) = self.groups[id].as_mut() else {
+                    continue;
+                };
+                let route = route_of(&mut self.routes, series.id);
+                let routed = route.groups.iter().position(|(group, _)| *group == id);
+                match (watched.reaches(&series, &*attributes), routed) {
+                    (true, None) => route.groups.push((id, watched.group.add_series(Arc::clone(&series)))),
+                    (false, Some(place)) => {
+                        let (_, number) = route.groups.swap_remove(place);
+                        watched.group.forget_pending(number);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// When the next tick is due; None while nobody has anything to be told.
+    #[must_use]
+    pub fn due_ns(&self) -> Option<u64> {
+        self.busy.iter().filter_map(|id| self.groups[*id].as_ref()).map(|watched| watched.due_ns).min()
+    }
+
+    /// Ticks every group that is due.
+    pub fn tick(&mut self, now_ns: u64) {
+        let is_due = |id: &GroupId| self.groups[*id].as_ref().is_some_and(|watched| watched.due_ns <= now_ns);
+        let due: Vec<GroupId> = self.busy.iter().copied().filter(is_due).collect();
+        for id in due {
+            self.busy.retain(|busy| *busy != id);
+            if let Some(watched) = self.groups[id].as_mut() {
+                watched.busy = false;
+                if watched.joining.is_empty() {
+                    let cursor = Cursor { epoch: self.epoch, position: self.position };
+                    send(watched, cursor, false, now_ns, &self.parts.metrics);
+                } else {
+                    self.admit(id, now_ns);
+                }
+            }
+        }
+    }
+
+    /// Takes the head's state, brings the group to the same place, and lets the newcomers in there.
+    fn admit(&mut self, id: GroupId, now_ns: u64) {
+        let (start, states) = loop {
+            let Some(watched) = &self.groups[id] else {
+                return;
+            };
+            let ids: Vec<SeriesId> = watched.group.series().map(|series| series.id).collect();
+            let start = self.look(&ids, watched.wish.history);
+            self.follow_to(start.position);
+            let Some(watched) = &self.groups[id] else {
+                return;
+            };
+            if watched.group.series().len() == ids.len() {
+                let devices = watched.group.devices().iter().map(|device| &**device);
+                break (start, self.parts.presence.of_all(devices));
+            }
+            // A series was new in a commit between the list and the look: look again, with it.
+        };
+        let cursor = Cursor { epoch: self.epoch, position: start.position.max(self.position) };
+        let Some(watched) = self.groups[id].as_mut() else {
+            return;
+        };
+        send(watched, cursor, true, now_ns, &self.parts.metrics);
+        watched.due_ns = watched.due_ns.max(now_ns + watched.interval_ns);
+        let newcomers = std::mem::take(&mut watched.joining);
+        let state = Tick { states, ..Tick::empty(cursor, cursor) };
+        let state = Arc::new(Frame::new(Arc::clone(&watched.envelope), state));
+        let mut by_cursor: FxHashMap<Option<Position>, Vec<Handle>> = FxHashMap::default();
+        for Joiner { handle, cursor: given } in newcomers {
+            let given = given.filter(|given| given.epoch == self.epoch && given.position <= cursor.position);
+            by_cursor.entry(given.map(|given| given.position)).or_default().push(handle);
+        }
+        for (after, handles) in by_cursor {
+            let slot = Arc::new(SnapshotSlot { envelope: Arc::clone(&watched.envelope), content: OnceLock::new() });
+            let recovered = Arc::new(OnceLock::new());
+            for handle in &handles {
+                handle.outbox.with(|mailbox| {
+                    mailbox.push_snapshot(handle.sub, Arc::clone(&slot));
+                    if !state.tick.states.is_empty() {
+                        mailbox.push_frame(handle.sub, Arc::clone(&state), watched.interval_ns);
+                    }
+                });
+                let floor = match after {
+                    None => start.floor.clone(),
+                    Some(_) => Floor::Resuming { otherwise: Box::new(start.floor.clone()), recovered: Arc::clone(&recovered) },
+                };
+                watched.group.join(Member { handle: handle.clone(), floor }, cursor, &start.last);
+            }
+            let fresh = start.snapshot(&watched.group, cursor);
+            let outboxes: Vec<_> = handles.into_iter().map(|handle| handle.outbox).collect();
+            match after {
+                None => {
+                    let _only_here = slot.content.set(fresh);
+                    outboxes.iter().for_each(|outbox| outbox.with(|_| ()));
+                }
+                Some(after) => {
+                    let resume = Resume {
+                        log: Arc::clone(&self.parts.log),
+                        tail: Arc::clone(&self.parts.tail),
+                        metrics: Arc::clone(&self.parts.metrics),
+                        after,
+                        named: named(&watched.group),
+                        otherwise: fresh,
+                        slot,
+                        recovered,
+                        outboxes,
+                    };
+                    (self.pool)(Box::new(move || resume.run()));
+                }
+            }
+        }
+    }
+
+    /// What a snapshot shows of these series, all at one position.
+    fn look(&self, ids: &[SeriesId], history: Option<i64>) -> Start {
+        let from = history.map(|length| self.parts.clock.now().saturating_sub(length));
+        self.parts.head.with_reader(|head| {
+            let last: Vec<Option<TimeNs>> = ids.iter().map(|id| head.newest_time(*id)).collect();
+            let points = |id: &SeriesId| match from {
+                Some(from) => Shown::View(head.view(*id, TimeRange { from, to: TimeNs::MAX })),
+                None => Shown::Last(head.last(*id).map(|last| (last.time, last.value.clone()))),
+            };
+            let floor = match from {
+                Some(time) => Floor::From { time, count: ids.len() },
+                None => Floor::Last(last.iter().map(|time| time.unwrap_or(TimeNs::MIN)).collect()),
+            };
+            Start { position: head.position(), shown: ids.iter().map(points).collect(), last, floor }
+        })
+    }
+}
+
+/// The head's state for a group's newcomers.
+struct Start {
+    position: Position,
+    shown: Vec<Shown>,
+    last: Vec<Option<TimeNs>>,
+    floor: Floor,
+}
+
+enum Shown {
+    View(ColumnView),
+    Last(Option<(TimeNs, Value)>),
+}
+
+impl Start {
+    fn snapshot(&self, group: &Group<Handle>, cursor: Cursor) -> Snapshot {
+        let points = |shown: &Shown| match shown {
+            Shown::View(view) => Points::View(view.clone()),
+            Shown::Last(last) => Points::List(last.iter().cloned().collect()),
+        };
+        let series = named(group).into_iter().zip(&self.shown).map(|(named, shown)| SnapshotSeries { named, points: points(shown) });
+        Snapshot { cursor, recovered: false, spans: Vec::new(), series: series.collect() }
+    }
+}
+
+fn named(group: &Group<Handle>) -> Vec<Named> {
+    (0..).zip(group.series()).map(|(number, series)| Named { number, series: Arc::clone(series) }).collect()
+}
+
+/// Sends a group what is pending, and sets when it may be sent something again.
+fn send(watched: &mut Watched, cursor: Cursor, mark: bool, now_ns: u64, metrics: &Metrics) {
+    let Some(tick) = watched.group.take(cursor, mark) else {
+        return;
+    };
+    watched.due_ns = now_ns + watched.interval_ns * tick.messages().max(1);
+    for (tick, members) in watched.group.audience(tick) {
+        let frame = Arc::new(Frame::new(Arc::clone(&watched.envelope), tick));
+        metrics.live_frames.add(members.len() as u64);
+        for index in members {
+            let Handle { sub, outbox } = &watched.group.members[index].handle;
+            outbox.with(|mailbox| mailbox.push_frame(*sub, Arc::clone(&frame), watched.interval_ns));
+        }
+    }
+}
+
+fn route_of(routes: &mut Vec<Route>, id: SeriesId) -> &mut Route {
+    if routes.len() <= id.index() {
+        routes.resize_with(id.index() + 1, Route::default);
+    }
+    &mut routes[id.index()]
+}
+
+/// Equal wishes of equal encoding give equal text.
+fn wish_key(wish: &Wish, encoding: Encoding) -> String {
+    let mut key = format!("{encoding:?} {:?} {:?} {}", wish.id, wish.history, wish.max_hz);
+    for selector in &wish.select {
+        write!(key, " {:?}", selector.to_string()).expect("a String takes all");
+    }
+    key
+}

@@ -1,0 +1,183 @@
+//! Live against the real head and tail, with a log in memory, a manual clock, and viewers that keep a map as the contract tells
+//! them to. No threads: the engine is stepped.
+
+mod client;
+mod exact;
+mod rules;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::engine::{Engine, Input, Job, Parts};
+use super::outbox::{Outbox, ViewerId};
+use super::presence::Presence;
+use super::protocol::{ClientMessage, Encoding, parse_json};
+use crate::auth::access::{Access, Role, Scope};
+use crate::clock::Clock;
+use crate::head::Head;
+use crate::log::tail::Tail;
+use crate::log::{LogRead, ReadError};
+use crate::metrics::Metrics;
+use crate::model::{BatchPart, Commit, Delete, MetaChange, Position, Reading, SeriesDef, SeriesId, TimeNs, TokenId, Value};
+use crate::series::{KeyRef, SeriesTable};
+
+const EPOCH: u64 = 0x1234;
+/// Where the manual clock starts: 2026-11-23, in whole ms so that JSON is exact too.
+const NOW: TimeNs = 1_795_396_030_000_000_000;
+
+/// A commit log that forgets what is before `oldest`.
+#[derive(Debug, Default)]
+struct MemLog {
+    commits: Mutex<Vec<Arc<Commit>>>,
+    oldest: AtomicU64,
+}
+
+impl LogRead for MemLog {
+    fn epoch(&self) -> u64 {
+        EPOCH
+    }
+
+    fn read(&self, after: Position, until: Position, _max: u64, each: &mut dyn FnMut(Commit)) -> Result<(), ReadError> {
+        let oldest = Position(self.oldest.load(Ordering::Relaxed));
+        if after < oldest {
+            return Err(ReadError::Gone { asked: after, oldest });
+        }
+        let commits = self.commits.lock().clone();
+        commits.iter().filter(|c| c.position > after && c.position <= until).for_each(|c| each((**c).clone()));
+        Ok(())
+    }
+}
+
+/// All points of all series as they were after one commit.
+type Truth = BTreeMap<SeriesId, BTreeMap<TimeNs, Value>>;
+
+struct World {
+    engine: Engine,
+    series: Arc<SeriesTable>,
+    head: Arc<Head>,
+    tail: Arc<Tail>,
+    log: Arc<MemLog>,
+    presence: Arc<Presence>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    jobs: Arc<Mutex<Vec<Job>>>,
+    now_ns: u64,
+    /// By position: what history answered then.
+    truth: Vec<Arc<Truth>>,
+    viewers: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with_tail(64 << 20)
+    }
+
+    fn with_tail(tail_bytes: usize) -> Self {
+        let clock = Clock::manual(NOW);
+        let (series, head, log) = (Arc::new(SeriesTable::new(10_000, 10_000)), Arc::new(Head::default()), Arc::new(MemLog::default()));
+        let tail = Arc::new(Tail::new(Position(0), tail_bytes));
+        let (presence, metrics) = (Arc::new(Presence::new(NOW, Vec::new())), Arc::new(Metrics::default()));
+        let parts = Parts {
+            clock: clock.clone(),
+            series: Arc::clone(&series),
+            head: Arc::clone(&head),
+            tail: Arc::clone(&tail),
+            log: Arc::clone(&log) as Arc<dyn LogRead>,
+            attributes: Arc::new(()),
+            presence: Arc::clone(&presence),
+            metrics: Arc::clone(&metrics),
+        };
+        let jobs: Arc<Mutex<Vec<Job>>> = Arc::default();
+        let queue = Arc::clone(&jobs);
+        let engine = Engine::new(parts, Box::new(move |job| queue.lock().push(job)));
+        let truth = vec![Arc::new(Truth::new())];
+        Self { engine, series, head, tail, log, presence, metrics, clock, jobs, now_ns: 1, truth, viewers: 0 }
+    }
+
+    fn id(&self, device: &str, metric: &str) -> SeriesId {
+        self.series.resolve(KeyRef { device, metric, labels: &[] }, TokenId(1)).unwrap().id
+    }
+
+    /// Commits as the writer does: defines what is new, drops duplicates, publishes under the head's lock.
+    fn commit(&mut self, deletes: &[Delete], readings: &[(SeriesId, TimeNs, Value)]) {
+        let position = Position(self.truth.len() as u64);
+        let mut truth = (**self.truth.last().unwrap()).clone();
+        let mut commit = Commit { position, wall: self.clock.now(), deletes: deletes.to_vec(), ..Commit::default() };
+        for delete in deletes {
+            truth.entry(delete.series).or_default().retain(|t, _| !(delete.from..=delete.to).contains(t));
+        }
+        for (id, time, value) in readings {
+            let series = self.series.by_id(*id).unwrap();
+            if !series.is_listed() && !commit.series.iter().any(|def| def.id == *id) {
+                let value_type = series.fix_type(value.value_type());
+                commit.series.push(SeriesDef { id: *id, key: series.key.clone(), value_type, owner: TokenId(1) });
+            }
+            let points = truth.entry(*id).or_default();
+            if points.get(time) != Some(value) {
+                points.insert(*time, value.clone());
+                commit.readings.push(Reading { series: *id, time: *time, value: value.clone() });
+            }
+        }
+        commit.parts.push(BatchPart { agent: None, received: self.clock.now(), end: commit.readings.len() });
+        self.truth.push(Arc::new(truth));
+        self.publish(commit);
+    }
+
+    fn publish(&self, commit: Commit) {
+        let commit = Arc::new(commit);
+        self.log.commits.lock().push(Arc::clone(&commit));
+        self.head.apply(&commit, || {
+            commit.series.iter().for_each(|def| self.series.list(def.id));
+            commit.meta.iter().for_each(|change| self.series.apply_meta(change, commit.wall));
+            self.tail.push(Arc::clone(&commit));
+        });
+    }
+
+    fn change_meta(&mut self, series: SeriesId, unit: &str) {
+        let position = Position(self.truth.len() as u64);
+        self.truth.push(Arc::clone(self.truth.last().unwrap()));
+        let meta = vec![MetaChange { series, unit: Some(unit.into()), kind: None }];
+        self.publish(Commit { position, meta, ..Commit::default() });
+    }
+
+    /// Moves time and lets the engine do what is due.
+    fn advance(&mut self, ms: u64) {
+        self.now_ns += ms * 1_000_000;
+        self.clock.advance(i64::try_from(ms).unwrap() * 1_000_000);
+        self.turn();
+    }
+
+    fn turn(&mut self) {
+        self.engine.presence_changed();
+        self.engine.follow();
+        self.engine.tick(self.now_ns);
+    }
+
+    fn run_jobs(&self) {
+        let jobs = std::mem::take(&mut *self.jobs.lock());
+        jobs.into_iter().for_each(|job| job());
+    }
+
+    fn open(&mut self, encoding: Encoding, mailbox_bytes: usize) -> Arc<Outbox> {
+        self.viewers += 1;
+        let outbox = Arc::new(Outbox::new(ViewerId(self.viewers), encoding, mailbox_bytes, Arc::clone(&self.metrics)));
+        self.engine.on_input(Input::Opened(Arc::clone(&outbox)), self.now_ns);
+        outbox
+    }
+
+    fn send(&mut self, viewer: ViewerId, scope: Scope, text: &str) {
+        let input = match parse_json(text).unwrap() {
+            ClientMessage::Subscribe(subscribe) => Input::Subscribe { viewer, access: access(scope), subscribe },
+            ClientMessage::Unsubscribe { id } => Input::Unsubscribe { viewer, id },
+        };
+        self.engine.on_input(input, self.now_ns);
+    }
+}
+
+fn access(scope: Scope) -> Access {
+    Access::new(TokenId(1), "test".to_owned(), Role::Viewer, scope, watch::channel(false).1)
+}
