@@ -9,7 +9,9 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::{Extensions, Server, ServerHandle};
+use actix_web::rt::net::TcpStream;
 use actix_web::{App as ActixApp, HttpServer, web};
 
 use crate::clock::Clock;
@@ -19,6 +21,7 @@ use crate::http::auth::Door;
 use crate::http::local;
 use crate::hub::{Hub, OpenHubError};
 use crate::limits::STOP_WITHIN;
+use crate::tls::{Tls, TlsError};
 
 /// What sockets and requests get to finish of a stop; the rest is for the last commits.
 const SERVER_STOP: Duration = Duration::from_secs(8);
@@ -31,6 +34,8 @@ pub struct App {
     pub address: SocketAddr,
     pub door: web::Data<Door>,
     server: Server,
+    /// Watches the certificate's files while the hub runs.
+    tls: Option<Tls>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +48,8 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("cannot listen on the unix socket for local commands")]
     Local(#[source] io::Error),
 }
@@ -65,6 +72,7 @@ impl App {
     /// Opens the data and binds the address. Must be called inside an actix system.
     pub fn build(config: Config, clock: Clock) -> Result<Self, StartError> {
         let address = config.listen.address;
+        let tls = config.listen.tls.clone().map(Tls::open).transpose()?;
         let hub = Arc::new(Hub::open(config, clock)?);
         let listen_error = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(listen_error)?;
@@ -77,17 +85,26 @@ impl App {
             .on_connect(tune_socket)
             .disable_signals()
             .shutdown_timeout(SERVER_STOP.as_secs())
-            .listen(listener)
-            .map_err(listen_error)?
             .listen_uds(local)
-            .map_err(StartError::Local)?
-            .run();
-        Ok(Self { hub, address, door, server })
+            .map_err(StartError::Local)?;
+        let server = match &tls {
+            Some(tls) => server.listen_rustls_0_23(listener, tls.config.clone()),
+            None => server.listen(listener),
+        };
+        let server = server.map_err(listen_error)?.run();
+        Ok(Self { hub, address, door, server, tls })
+    }
+
+    /// Where the hub listens, as an address to open.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Serves until `stop` resolves or the log is poisoned.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<Ended> {
-        let Self { hub, server, .. } = self;
+        let Self { hub, server, tls: _watched, .. } = self;
         let stays_up = poison::ended_often(&hub);
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
@@ -161,7 +178,8 @@ mod poison {
 /// Small frames leave at once; a peer that takes nothing for a minute is gone.
 fn tune_socket(connection: &dyn std::any::Any, data: &mut Extensions) {
     local::mark(connection, data);
-    let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else { return };
+    let secured = connection.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0);
+    let Some(stream) = connection.downcast_ref::<TcpStream>().or(secured) else { return };
     let fd = stream.as_fd();
     let socket = socket2::SockRef::from(&fd);
     let tuned = socket

@@ -1,1 +1,5 @@
-fn main() {}
+//! `telltale`: the hub and its commands.
+
+fn main() -> std::process::ExitCode {
+    telltale::cli::run(std::env::args_os())
+}

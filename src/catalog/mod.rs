@@ -8,6 +8,8 @@
 pub mod devices;
 pub mod tokens;
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +32,12 @@ pub enum CatalogError {
         what: &'static str,
         #[source]
         source: rusqlite::Error,
+    },
+    #[error("{}: cannot be opened: {source}", path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
     },
     /// The hub ends with 78.
     #[error("{}: the catalog has format {found}, this build knows formats up to {known}: use a newer telltale", path.display())]
@@ -56,6 +64,7 @@ impl Catalog {
             let path = path.clone();
             move |source| CatalogError::Sqlite { path, what, source }
         };
+        private(&path)?;
         let mut connection = Connection::open(&path).map_err(failed("open"))?;
         connection.busy_timeout(BUSY).map_err(failed("open"))?;
         connection.pragma_update(None, "journal_mode", "wal").map_err(failed("open"))?;
@@ -111,6 +120,12 @@ impl Catalog {
     }
 }
 
+/// Whatever the directory's mode is, only the owner reads the catalog; SQLite gives its WAL the mode of the file.
+fn private(path: &Path) -> Result<(), CatalogError> {
+    let made = File::options().create(true).truncate(false).write(true).mode(0o600).open(path);
+    made.map(drop).map_err(|source| CatalogError::Io { path: path.to_owned(), source })
+}
+
 /// Makes the tables, unless another process just did.
 fn make(connection: &mut Connection, path: &Path) -> Result<(), CatalogError> {
     let mut id = [0; 8];
@@ -141,6 +156,8 @@ fn make(connection: &mut Connection, path: &Path) -> Result<(), CatalogError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -149,6 +166,8 @@ mod tests {
         let id = Catalog::open(dir.path()).unwrap().hub_id().unwrap();
         assert_eq!(id.len(), 16);
         assert_eq!(Catalog::open(dir.path()).unwrap().hub_id().unwrap(), id);
+        let mode = std::fs::metadata(dir.path().join(FILE_NAME)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

@@ -1,0 +1,76 @@
+//! One REST request to the running hub over `DATA/hub.sock`. HTTP/1.0, so that the answer is one piece that ends with the
+//! connection: a local command needs no more of HTTP.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Exit, Failure};
+use crate::http::local;
+
+/// The hub is on this machine; one that does not answer for so long hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+const MOST_BYTES: u64 = 64 << 20;
+
+/// The answer's JSON (null where it is empty), or what the hub refused.
+pub(super) fn ask(data_dir: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    let socket = local::path(data_dir);
+    let mut stream = UnixStream::connect(&socket).map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            let dir = data_dir.display();
+            Failure::new(Exit::Failed, format!("no hub runs on {dir}; start one with `telltale serve --data-dir {dir}`"))
+        }
+        _ => Failure::new(Exit::Failed, format!("{}: {error}", socket.display())),
+    })?;
+    let failed = |error: std::io::Error| Failure::new(Exit::Failed, format!("{}: the hub does not answer: {error}", socket.display()));
+    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+    stream.write_all(&request(method, path, body)).map_err(failed)?;
+    let mut answer = Vec::new();
+    stream.take(MOST_BYTES).read_to_end(&mut answer).map_err(failed)?;
+    read(&answer).unwrap_or_else(|| Err(Failure::new(Exit::Failed, format!("{}: the answer is not HTTP with JSON", socket.display()))))
+}
+
+fn request(method: &str, path: &str, body: Option<&Value>) -> Vec<u8> {
+    let body = body.map_or_else(String::new, Value::to_string);
+    let length = body.len();
+    format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+/// None: not an answer that can be read.
+fn read(answer: &[u8]) -> Option<Result<Value, Failure>> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head) = response.parse(answer).ok()? else {
+        return None;
+    };
+    let status = response.code?;
+    let body = &answer[head..];
+    let json = if body.is_empty() { Value::Null } else { serde_json::from_slice(body).ok()? };
+    if (200..300).contains(&status) {
+        return Some(Ok(json));
+    }
+    let error = &json["error"];
+    let hint = error["hint"].as_str().map_or_else(String::new, |hint| format!(" ({hint})"));
+    Some(Err(Failure::new(Exit::Failed, format!("{}{hint}", error["message"].as_str()?))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_its_json_or_the_hubs_refusal() {
+        let read = |text: &str| read(text.as_bytes()).map(|answer| answer.map_err(|failure| failure.message));
+        assert_eq!(read("HTTP/1.0 201 Created\r\nx: y\r\n\r\n{\"a\":1}"), Some(Ok(serde_json::json!({"a": 1}))));
+        assert_eq!(read("HTTP/1.0 204 No Content\r\n\r\n"), Some(Ok(Value::Null)));
+        let refusal = "HTTP/1.0 400 Bad Request\r\n\r\n{\"error\":{\"code\":\"c\",\"message\":\"m\",\"hint\":\"h\"}}";
+        assert_eq!(read(refusal), Some(Err("m (h)".to_owned())));
+        assert_eq!(read("HTTP/1.0 200 OK\r\n"), None);
+        assert_eq!(read("HTTP/1.0 200 OK\r\n\r\n<html>"), None);
+    }
+}

@@ -1,0 +1,127 @@
+//! The commands. `serve` is the hub; `token` writes the catalog itself; every other asks the running hub over `DATA/hub.sock`.
+//!
+//! stdout is for what was asked for and nothing else; messages and the log go to stderr. The only place that prints.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what commands are for")]
+
+mod client;
+mod login;
+mod owner;
+mod serve;
+mod status;
+mod token;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Flag, Sources};
+
+/// How a command ends: part of the contract, since supervisors and scripts go by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Failed = 1,
+    /// Configuration or usage; nothing was touched.
+    Configuration = 64,
+    /// The commit log is poisoned; starting again reads the disk.
+    Poisoned = 74,
+    DirectoryInUse = 75,
+    NewerFormat = 78,
+}
+
+/// One line for the user, and the code to end with.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    pub exit: Exit,
+    pub message: String,
+}
+
+impl Failure {
+    fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+
+    /// A failed command, with the causes of its error.
+    fn of(error: &dyn std::error::Error) -> Self {
+        Self::new(Exit::Failed, crate::http::error::chain(error))
+    }
+}
+
+/// An IoT telemetry hub: takes readings from agents, keeps them, shows them live.
+#[derive(Debug, Parser)]
+#[command(name = "telltale", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the hub
+    Serve(serve::Serve),
+    /// Make, list and revoke tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Print a link that logs a browser in, once, within 15 minutes
+    Login(login::Login),
+    /// Show how the running hub is
+    Status(status::Status),
+}
+
+/// Where the hub's data is; the same three ways for every command.
+#[derive(Args, Debug)]
+struct Place {
+    /// The configuration file [default: none]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory [default: ./telltale-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+}
+
+impl Place {
+    fn config(&self, more: impl IntoIterator<Item = Flag>) -> Result<Config, Failure> {
+        let dir = self.data_dir.clone().map(|value| Flag { flag: "--data-dir", section: "data", key: "dir", value });
+        let sources =
+            Sources { file: self.config.clone(), variables: std::env::vars_os().collect(), flags: dir.into_iter().chain(more).collect() };
+        Config::load(&sources).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))
+    }
+
+    /// The data directory, if the user of this command may work in it.
+    fn data_dir(&self) -> Result<PathBuf, Failure> {
+        let dir = self.config([])?.data.dir;
+        owner::check(&dir)?;
+        Ok(dir)
+    }
+}
+
+/// The program, from its arguments to its exit code.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let done = match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Token(token) => token.run(),
+        Command::Login(login) => login.run(),
+        Command::Status(status) => status.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("telltale: {failure}");
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+/// Help and version are no mistakes and go to stdout; a mistake has the code of a bad setting.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing is left to say where even the message cannot be printed.
+    drop(error.print());
+    if error.use_stderr() { ExitCode::from(Exit::Configuration as u8) } else { ExitCode::SUCCESS }
+}

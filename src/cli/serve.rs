@@ -1,0 +1,76 @@
+//! `telltale serve`: settings, log, then the hub until SIGTERM or Ctrl-C.
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Exit, Failure, Place, owner};
+use crate::app::{App, Ended, StartError};
+use crate::auth::access::Role;
+use crate::catalog::CatalogError;
+use crate::clock::Clock;
+use crate::config::{Config, Flag};
+use crate::hub::OpenHubError;
+use crate::log::recovery::OpenError;
+use crate::{http, logging};
+
+#[derive(Args, Debug)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    place: Place,
+    /// The IP address and port to serve on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let listen = self.listen.map(|value| Flag { flag: "--listen", section: "listen", key: "address", value });
+        let config = self.place.config(listen)?;
+        owner::check(&config.data.dir)?;
+        logging::start(config.logging);
+        actix_web::rt::System::new().block_on(serve(config))
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    // Taken before the hub opens, so that a stop asked for during recovery is not lost.
+    let failed = |error: std::io::Error| Failure::of(&error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let app = App::build(config, Clock::system()).map_err(|error| not_started(&error))?;
+    println!("listening on {}", app.url());
+    if let Some(link) = login_link(&app)? {
+        println!("login: {link}");
+    }
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    match app.run(stop).await {
+        Ok(Ended::Asked) => Ok(()),
+        Ok(Ended::Poisoned) => Err(Failure::new(Exit::Poisoned, "the commit log is poisoned; the log above says why")),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// While nobody manages this hub from a browser, each start prints a way in.
+fn login_link(app: &App) -> Result<Option<String>, Failure> {
+    let auth = &app.hub.auth;
+    let made = auth.login_due().and_then(|due| if due { auth.create_login_code(Role::Admin).map(Some) } else { Ok(None) });
+    let code = made.map_err(|error| Failure::of(&error))?;
+    Ok(code.map(|code| app.door.login_link(&code)))
+}
+
+fn not_started(error: &StartError) -> Failure {
+    let exit = match error {
+        StartError::Hub(OpenHubError::InUse { .. }) => Exit::DirectoryInUse,
+        StartError::Hub(OpenHubError::Log(OpenError::Newer { .. }) | OpenHubError::Catalog(CatalogError::Newer { .. })) => {
+            Exit::NewerFormat
+        }
+        StartError::Tls(_) => Exit::Configuration,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, http::error::chain(error))
+}
