@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `client` | [`Client`]: open, push, stats, close |
 //! | `runner` | its task: bytes between session, spool and socket |
+//! | `link` | an open connection |
 //! | `session` | what to say and when; pure |
 //! | `outgoing` | batches -> frames: aliases and the hub's limits |
 //! | `connect`, `tls`, `error` | from a URL to a socket, and every way that fails, by name |
@@ -19,6 +20,7 @@ mod client;
 mod clock;
 mod connect;
 mod error;
+mod link;
 mod outgoing;
 mod probe;
 mod reading;

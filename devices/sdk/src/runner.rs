@@ -1,35 +1,29 @@
 //! The client's task: moves bytes between the session, the spool and the socket, and waits for whichever comes first.
 //!
-//! Reading and writing are separate: a writer task of its own takes frames from a small bounded queue, so that acks are
-//! read also while the socket takes no more. When the queue is full the session is not asked for more.
+//! When the socket's queue is full the session is not asked for more. The disk is synced beside the loop: a slow card must
+//! not hold up acks.
 
-use std::collections::BTreeMap;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::stream::SplitStream;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use telltale_wire::{Goodbye, Hello, HubFrame, Places, Welcome};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant as TokioInstant;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use crate::client::{Config, Shared};
 use crate::connect::{Dialer, Socket};
 use crate::error::ConnectError;
+use crate::link::{CLOSE_DEADLINE, Closed, Link};
 use crate::outgoing::{Encoder, TooBig};
 use crate::refusals::Refusals;
 use crate::session::{Action, Event, Session};
 use crate::spool::codec::Batch;
 
-/// Batches of frames that wait for the socket; more wait in the spool.
-const OUTBOX_BATCHES: usize = 4;
-/// After close frames, for the other side to end the connection.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 /// The hub's clock and ours should not differ by more.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
@@ -55,26 +49,9 @@ pub(crate) struct Runner {
     told_batch: u64,
     told_first: u64,
     sync_at: TokioInstant,
+    syncing: Option<JoinHandle<io::Result<()>>>,
     refusals: Refusals,
     ended: bool,
-}
-
-/// An open connection.
-struct Link {
-    incoming: SplitStream<Socket>,
-    outbox: mpsc::Sender<Vec<Message>>,
-    writer: JoinHandle<()>,
-    encoder: Encoder,
-    /// By sequence number: place in the frame -> row of the batch, to understand refusals.
-    orders: BTreeMap<u64, Vec<u32>>,
-    /// The hub's close frame, and until when its end of the connection is waited for.
-    closed: Option<Closed>,
-}
-
-struct Closed {
-    code: Option<u16>,
-    reason: String,
-    until: Instant,
 }
 
 /// What the task waited for.
@@ -85,6 +62,7 @@ enum Woken {
     /// The outbox has room again; `false`: the writer is gone.
     Outbox(bool),
     Stop,
+    Synced(Result<io::Result<()>, JoinError>),
     Timer,
 }
 
@@ -107,6 +85,7 @@ impl Runner {
             told_batch,
             told_first,
             refusals: Refusals::default(),
+            syncing: None,
             ended: false,
         }
     }
@@ -122,14 +101,15 @@ impl Runner {
                 Woken::Dialed(result) => self.dialed(*result),
                 Woken::Incoming(message) => self.incoming(message),
                 Woken::Stop => self.stopping(),
-                Woken::Timer => self.timer().await,
+                Woken::Synced(result) => self.synced(result),
+                Woken::Timer => self.timer(),
             }
         }
         if let Some(link) = self.link.take() {
             link.close().await;
         }
         self.refusals.flush();
-        self.sync().await;
+        self.sync_to_the_end().await;
     }
 
     async fn wait(&mut self) -> Woken {
@@ -141,6 +121,7 @@ impl Runner {
             message = async { maybe(self.link.as_mut().map(|link| link.incoming.next())).await } => Woken::Incoming(message),
             room = async { maybe(outbox.as_ref().map(|outbox| outbox.reserve())).await } => Woken::Outbox(room.is_ok()),
             Ok(()) = self.stop.changed() => Woken::Stop,
+            result = maybe(self.syncing.as_mut()) => Woken::Synced(result),
             () = tokio::time::sleep_until(timer) => Woken::Timer,
         }
     }
@@ -151,9 +132,9 @@ impl Runner {
         wake_at.map_or(self.sync_at, |at| TokioInstant::from_std(at).min(self.sync_at))
     }
 
-    async fn timer(&mut self) {
+    fn timer(&mut self) {
         if TokioInstant::now() >= self.sync_at {
-            self.sync().await;
+            self.sync();
             self.refusals.flush_old();
             // Zero means that push syncs by itself; the timer then only writes the log.
             let every = if self.config.sync_every.is_zero() { Duration::from_secs(1) } else { self.config.sync_every };
@@ -440,15 +421,33 @@ impl Runner {
         }
     }
 
-    async fn sync(&mut self) {
-        let files = self.shared.spool().take_unsynced();
-        if files.is_empty() {
+    /// Starts a sync of what was written since the last one, unless one is under way.
+    fn sync(&mut self) {
+        if self.syncing.is_some() {
             return;
         }
-        let synced = tokio::task::spawn_blocking(move || files.iter().try_for_each(|file| file.sync_data())).await;
-        if let Ok(Err(error)) = synced {
+        let files = self.shared.spool().take_unsynced();
+        if !files.is_empty() {
+            let work = move || files.iter().try_for_each(|file| file.sync_data());
+            self.syncing = Some(tokio::task::spawn_blocking(work));
+        }
+    }
+
+    fn synced(&mut self, result: Result<io::Result<()>, JoinError>) {
+        self.syncing = None;
+        if let Ok(Err(error)) = result {
             tracing::error!(%error, "the spool could not be synced: a power cut may lose readings");
             self.shared.stats().spool_failures += 1;
+        }
+    }
+
+    /// Waits until all that was written is synced.
+    async fn sync_to_the_end(&mut self) {
+        loop {
+            self.sync();
+            let Some(syncing) = self.syncing.as_mut() else { return };
+            let result = syncing.await;
+            self.synced(result);
         }
     }
 
@@ -458,46 +457,6 @@ impl Runner {
             tracing::warn!(%error, "the spool could not be written");
             self.shared.stats().spool_failures += 1;
         }
-    }
-}
-
-impl Link {
-    fn new(socket: Socket) -> Link {
-        let (sink, incoming) = socket.split();
-        let (outbox, mut frames) = mpsc::channel::<Vec<Message>>(OUTBOX_BATCHES);
-        let writer = tokio::spawn(async move {
-            let mut sink = sink;
-            while let Some(batch) = frames.recv().await {
-                for frame in batch {
-                    if sink.feed(frame).await.is_err() {
-                        return; // the reading side sees the end of the connection too
-                    }
-                }
-                if frames.is_empty() && sink.flush().await.is_err() {
-                    return;
-                }
-            }
-        });
-        let encoder = Encoder::new(telltale_wire::Limits::default());
-        Link { incoming, outbox, writer, encoder, orders: BTreeMap::new(), closed: None }
-    }
-
-    /// Says that this side ends; what the hub still has to say is not waited for.
-    async fn close(mut self) {
-        let frame = CloseFrame { code: CloseCode::Away, reason: "the agent is stopping".into() };
-        if self.closed.is_none() && self.outbox.try_send(vec![Message::Close(Some(frame))]).is_ok() {
-            let (outbox, _) = mpsc::channel(1);
-            self.outbox = outbox; // the writer ends when it has written all
-            if tokio::time::timeout(CLOSE_DEADLINE, &mut self.writer).await.is_err() {
-                tracing::debug!("the close frame could not be written");
-            }
-        }
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.writer.abort();
     }
 }
 
