@@ -414,7 +414,6 @@ impl Spool {
             // A file that cannot be deleted now is met again at the next start.
             segment.open > 0 || fs::remove_file(&segment.path).is_err()
         });
-        files::sync_dir(&self.dir)?;
         self.bytes = self.segments.iter().map(|segment| segment.bytes).sum();
         let seq_of: BTreeMap<u64, u64> = seqs.into_iter().map(|(seq, batch)| (batch, seq)).collect();
         let mut found = Vec::new();
