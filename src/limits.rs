@@ -38,6 +38,9 @@ pub const UNANSWERED_PER_CONNECTION: usize = 64;
 pub const UNANSWERED_READINGS_PER_CONNECTION: usize = 200_000;
 /// Bytes of names by which a connection knows its series again. Beyond: it forgets them all and looks them up anew.
 pub const KNOWN_BYTES_PER_CONNECTION: usize = 32 << 20;
+/// Aliases one agent connection may define, and bytes of names under them. Beyond: closed 1008.
+pub const ALIASES_PER_CONNECTION: usize = 100_000;
+pub const ALIAS_BYTES_PER_CONNECTION: usize = 32 << 20;
 /// Pairs of device and gateway one connection may bring. Beyond: new pairs count as the connection's own, without gateway.
 pub const ARRIVALS_PER_CONNECTION: usize = 10_000;
 /// Refusals of one batch that are explained in words. Beyond: the code alone, so that an answer stays near the size of its batch.

@@ -4,6 +4,7 @@
 //! socket (shell) -> plain | compact (decode, pure) -> session (decides each reading, pure) -> queue -> writer (one thread).
 
 pub mod agents;
+pub mod compact;
 mod forms;
 mod mapping;
 pub mod plain;

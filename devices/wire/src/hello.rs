@@ -65,7 +65,7 @@ pub struct Welcome<'a> {
     pub limits: Limits,
     /// The hub's clock, nanoseconds since 1970 UTC, when the frame was made.
     pub hub_time_ns: i64,
-    /// The last batch of this agent and boot that is durable; `None` if the hub knows of none.
+    /// The highest batch number of this agent and boot that the hub knows of: where numbering goes on, not what may be deleted.
     pub last_durable: Option<u64>,
     /// Name and version of the hub's program.
     pub program: &'a str,
