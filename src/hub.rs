@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::auth::Auth;
 use crate::catalog::devices::Devices;
@@ -20,7 +20,7 @@ use crate::health::Health;
 use crate::ingest::agents::Agents;
 use crate::ingest::refusals::Refusals;
 use crate::ingest::writer::{self, Queue};
-use crate::limits::TAIL_BYTES;
+use crate::limits::{HISTORY_ANSWERS, TAIL_BYTES};
 use crate::log::LogRead;
 use crate::log::files::{FileLog, Opened};
 use crate::log::recovery::{OpenError, Recovered};
@@ -48,6 +48,8 @@ pub struct Hub {
     pub health: Arc<Health>,
     pub refusals: Arc<Refusals>,
     pub metrics: Arc<Metrics>,
+    /// Places for long answers that are being written.
+    pub long_answers: Arc<Semaphore>,
     pub recovered: Recovered,
     /// True from the moment the hub begins to stop: sockets say goodbye.
     pub stopping: watch::Sender<bool>,
@@ -131,6 +133,7 @@ impl Hub {
             health,
             refusals: Arc::default(),
             metrics,
+            long_answers: Arc::new(Semaphore::new(HISTORY_ANSWERS)),
             recovered,
             stopping: watch::Sender::new(false),
             _lock: lock,

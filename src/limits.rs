@@ -107,6 +107,9 @@ pub const HISTORY_CHUNK_BYTES: usize = 64 << 10;
 pub const HISTORY_CHUNKS_AHEAD: usize = 4;
 /// A client that takes no chunk for this long has its connection broken, so that it frees its place.
 pub const HISTORY_STALLED: Duration = Duration::from_secs(60);
+/// Rows of one page of a list when nobody says, and the most that may be asked for.
+pub const PAGE_ROWS: usize = 1000;
+pub const PAGE_ROWS_MAX: usize = 10_000;
 /// Longest selector in bytes, and most of them in one query.
 pub const SELECTOR_BYTES: usize = 4096;
 pub const SELECTORS: usize = 64;

@@ -8,9 +8,12 @@ pub mod auth;
 pub mod error;
 pub mod health;
 pub mod history;
+pub mod last;
 pub mod local;
 pub mod login;
+pub mod params;
 pub mod series;
+pub mod stream;
 pub mod tickets;
 pub mod tokens;
 
@@ -57,6 +60,9 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/sessions/{id}", "DELETE").delete(login::end))
         .service(at("/tokens", "GET, POST").get(tokens::list).post(tokens::create))
         .service(at("/tokens/{id}", "DELETE").delete(tokens::revoke))
+        .service(at("/history", "GET").get(history::history))
+        .service(at("/last", "GET").get(last::last))
+        .service(at("/series", "GET").get(series::list))
         .service(at("/live/ticket", "POST").post(tickets::create));
 }
 
@@ -110,5 +116,9 @@ fn path_error(error: &PathError, request: &HttpRequest) -> ApiError {
     ApiError::not_found(format!("there is no {} ({error})", request.path()))
 }
 
+#[cfg(test)]
+mod readings_tests;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,22 @@
-//! How a series is described in answers: the same five fields in history, last and series.
+//! `GET series`, and how a series is described in every answer: the same five fields in history, last and series.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
+use super::auth::Reader;
+use super::error::{ApiError, ErrorBody};
 use super::history::encode::{pack_map, pack_str};
-use crate::model::Labels;
+use super::params::{Page, Params};
+use crate::hub::Hub;
+use crate::model::{Labels, SeriesId, ValueType};
+use crate::query::reach::reachable;
+use crate::query::request::parse_selectors;
+use crate::query::selector::Selector;
+use crate::query::time::ms_f64;
 use crate::series::Series;
 
 /// `{device, metric, labels, unit, kind}`.
@@ -66,4 +77,73 @@ impl<'a> Described<'a> {
         pack_str(out, "kind");
         pack_str(out, self.kind);
     }
+}
+
+/// A page of series, sorted by device, metric, labels.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SeriesBody {
+    series: Vec<SeriesRow>,
+    /// Give it as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SeriesRow {
+    device: String,
+    metric: String,
+    labels: BTreeMap<String, String>,
+    unit: Option<String>,
+    /// `gauge`, `counter`, `state` or `text`.
+    kind: &'static str,
+    /// `number`, `bool` or `text`; fixed by the first reading.
+    #[serde(rename = "type")]
+    value_type: &'static str,
+    /// The newest reading's time, ms since 1970 UTC; null when all were deleted.
+    time: Option<f64>,
+    /// When the hub last received a reading of it, ms since 1970 UTC.
+    seen: Option<f64>,
+}
+
+/// The series there are.
+#[utoipa::path(get, path = "/api/v1/series", tag = "readings",
+    params(
+        ("select" = Option<Vec<String>>, Query, description = "Selector; several are a union. Default: all."),
+        ("limit" = Option<u32>, Query, description = "Rows of a page: 1 to 10000, default 1000."),
+        ("after" = Option<String>, Query, description = "`next` of the page before.")),
+    responses((status = 200, body = SeriesBody), (status = 400, body = ErrorBody, description = "`bad_selector` or `bad_parameter`.")))]
+pub async fn list(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let params = Params::read(&request, &["select", "limit", "after"])?;
+    let page = Page::read(&params)?;
+    let after = params.one("after")?.map(|text| place(&hub, text)).transpose()?;
+    let selects = params.all("select");
+    let selectors = if selects.is_empty() { Vec::new() } else { parse_selectors(&selects)? };
+    let hub = hub.into_inner();
+    let body = web::block(move || rows(&hub, &reader, &selectors, page, after.as_deref())).await?;
+    Ok(HttpResponse::Ok().json(body))
+}
+
+/// `next` is the number of the last series of a page: numbers are never used again, and the order is that of the keys.
+fn place(hub: &Hub, text: &str) -> Result<Arc<Series>, ApiError> {
+    let series = text.parse().ok().and_then(|id| hub.series.by_id(SeriesId(id)));
+    series.ok_or_else(|| ApiError::parameter(format!("after={text}: expected `next` of the page before")))
+}
+
+fn rows(hub: &Hub, reader: &Reader, selectors: &[Selector], page: Page, after: Option<&Series>) -> SeriesBody {
+    let found = reachable(&hub.series, selectors, reader.0.scope(), &*hub.devices);
+    let start = after.map_or(0, |after| found.partition_point(|series| series.key <= after.key));
+    let (shown, next) = page.cut(&found[start..]);
+    let ids: Vec<_> = shown.iter().map(|series| series.id).collect();
+    let last = hub.head.last(&ids).1;
+    let row = |(series, last): (&Arc<Series>, Option<crate::head::LastKnown>)| SeriesRow {
+        device: series.key.device.to_string(),
+        metric: series.key.metric.to_string(),
+        labels: series.key.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        unit: series.meta().unit.map(|unit| unit.to_string()),
+        kind: series.kind().as_str(),
+        value_type: series.value_type().unwrap_or(ValueType::Number).as_str(),
+        time: last.as_ref().map(|last| ms_f64(last.time)),
+        seen: last.as_ref().map(|last| ms_f64(last.seen)),
+    };
+    SeriesBody { series: shown.iter().zip(last).map(row).collect(), next: next.map(|series| series.id.0.to_string()) }
 }

@@ -153,11 +153,15 @@ impl Encoder {
         match self.format {
             Format::Json => {
                 self.out.extend_from_slice(if self.points == 0 { b"[" } else { b",[" });
-                self.put_time(time);
+                put_time(&mut self.out, self.time, time);
             }
-            Format::Csv | Format::Ndjson => {
+            Format::Ndjson => {
                 self.out.extend_from_slice(&self.line_start);
-                self.put_time(time);
+                put_time(&mut self.out, self.time, time);
+            }
+            Format::Csv => {
+                self.out.extend_from_slice(&self.line_start);
+                self.time.write(time, &mut self.out);
             }
             Format::MessagePack => {
                 let columns = self.columns.len() + 1;
@@ -167,17 +171,6 @@ impl Encoder {
             }
         }
         self.points += 1;
-    }
-
-    fn put_time(&mut self, time: TimeNs) {
-        let quoted = self.time == TimeFormat::Rfc3339 && self.format != Format::Csv;
-        if quoted {
-            self.out.push(b'"');
-        }
-        self.time.write(time, &mut self.out);
-        if quoted {
-            self.out.push(b'"');
-        }
     }
 
     fn value(&mut self, column: usize, value: Option<&Value>) {
@@ -214,12 +207,20 @@ impl Encoder {
     }
 }
 
-fn put_json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+pub fn put_json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     serde_json::to_writer(out, value).expect("texts, numbers and maps of them are JSON, and writing to a Vec does not fail");
 }
 
+/// A time as JSON: text in quotes, numbers without.
+pub fn put_time(out: &mut Vec<u8>, format: TimeFormat, time: TimeNs) {
+    let quote: &[u8] = if format == TimeFormat::Rfc3339 { b"\"" } else { b"" };
+    out.extend_from_slice(quote);
+    format.write(time, out);
+    out.extend_from_slice(quote);
+}
+
 /// Ints stay ints; floats have the shortest form that reads back as the same float.
-fn put_value(out: &mut Vec<u8>, value: Option<&Value>) {
+pub fn put_value(out: &mut Vec<u8>, value: Option<&Value>) {
     match value {
         None => out.extend_from_slice(b"null"),
         Some(Value::Int(i)) => put_json(out, i),

@@ -1,11 +1,91 @@
 //! `GET history`: readings of a range, whole, thinned or in buckets.
 //!
-//! plan (what, frozen, within bounds) -> write (series by series) -> encode (bytes), in a blocking thread; this file moves the
-//! chunks to the socket.
+//! plan (what, frozen, within bounds) -> write (series by series) -> encode (bytes), in a blocking thread; `http::stream` moves
+//! the chunks to the socket.
 
 pub mod encode;
 pub mod plan;
 pub mod write;
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use url::form_urlencoded;
+use utoipa::ToSchema;
+
+use self::plan::{Plan, Sources};
+use super::auth::Reader;
+use super::error::{ApiError, ErrorBody};
+use super::stream;
+use crate::hub::Hub;
+use crate::query::request::{Format, History};
+
+/// The answer as JSON; `msgpack` is the same map.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape for the document; the bytes are written as they are read (encode.rs)")]
+struct HistoryBody {
+    /// Sorted by device, metric, labels.
+    series: Vec<HistorySeries>,
+    /// Whether `points` was asked for.
+    thinned: bool,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "as above")]
+struct HistorySeries {
+    device: String,
+    metric: String,
+    labels: std::collections::BTreeMap<String, String>,
+    unit: Option<String>,
+    /// `gauge`, `counter`, `state` or `text`.
+    kind: String,
+    /// `time`, then `value` or the aggregates in the order asked.
+    columns: Vec<String>,
+    /// One array per point, as the columns say.
+    points: Vec<Vec<serde_json::Value>>,
+}
+
+/// Readings of a range: every one, or thinned to `points` columns, or summed up in buckets.
+#[utoipa::path(get, path = "/api/v1/history", tag = "readings",
+    params(
+        ("select" = Vec<String>, Query, description = "Selector, `DEVICE_GLOB/METRIC_GLOB{label=\"value\",@attribute=\"value\"}`. Several are a union."),
+        ("from" = String, Query, description = "Start, inside: RFC 3339, an epoch with unit (`1795396030s`, `ms`, `us`, `ns`), `-1h`, `now`."),
+        ("to" = Option<String>, Query, description = "End, outside. Default: now."),
+        ("points" = Option<u32>, Query, description = "Thin to this many columns: of each at most its least and greatest reading, and the first and last of the range."),
+        ("every" = Option<String>, Query, description = "Length of a bucket: `10s`, `15m`, `1h`, `1d`. Needs `agg`."),
+        ("agg" = Option<String>, Query, description = "Any of `mean,min,max,first,last,count,sum`. Without `every` the range is one bucket."),
+        ("tz" = Option<String>, Query, description = "Only `UTC` so far."),
+        ("fill" = Option<String>, Query, description = "Only `none` so far: empty buckets are left out."),
+        ("time" = Option<String>, Query, description = "`ms` (default, a fraction where the time has one), `ns` (integers) or `rfc3339`."),
+        ("format" = Option<String>, Query, description = "`json` (default), `csv`, `ndjson` or `msgpack`.")),
+    responses(
+        (status = 200, body = HistoryBody, description = "Streamed. A connection that breaks off means an incomplete answer."),
+        (status = 400, body = ErrorBody, description = "`bad_selector`, `bad_time` or `bad_parameter`."),
+        (status = 422, body = ErrorBody, description = "`too_many_points`."),
+        (status = 503, body = ErrorBody, description = "`too_slow`, `store_away` or `store_failed`.")))]
+pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let pairs: Vec<_> = form_urlencoded::parse(request.query_string().as_bytes()).collect();
+    let question = History::parse(pairs.iter().map(|(name, value)| (&**name, &**value)), hub.clock.now())?;
+    let place = stream::place(&hub.long_answers).await?;
+    let content_type = content_type(question.format);
+    let hub = hub.into_inner();
+    let plan = web::block(move || make_plan(&hub, question, &reader)).await??;
+    Ok(stream::answer(place, content_type, "history", move |sink| write::write(&plan, sink)))
+}
+
+fn make_plan(hub: &Arc<Hub>, question: History, reader: &Reader) -> Result<Plan, ApiError> {
+    let sources = Sources { series: &hub.series, head: &hub.head, store: hub.store.as_ref() };
+    Ok(Plan::make(question, sources, reader.0.scope(), &*hub.devices, hub.config.limits.history_points)?)
+}
+
+fn content_type(format: Format) -> &'static str {
+    match format {
+        Format::Json => "application/json",
+        Format::Csv => "text/csv; charset=utf-8",
+        Format::Ndjson => "application/x-ndjson",
+        Format::MessagePack => "application/vnd.msgpack",
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use super::encode::Encoder;
 use super::plan::{Plan, Planned};
 use crate::http::series::Described;
+use crate::http::stream::ChunkSink;
 use crate::limits::HISTORY_CHUNK_BYTES;
 use crate::query::buckets::Buckets;
 use crate::query::request::{Format, Shape};
@@ -10,9 +11,6 @@ use crate::query::run::Run;
 use crate::query::source;
 use crate::query::thin::Thinner;
 use crate::store::StoreError;
-
-/// Takes the next bytes of the answer. False: nobody reads on.
-pub type ChunkSink<'a> = dyn FnMut(Vec<u8>) -> bool + 'a;
 
 /// Why an answer that had begun was not finished.
 #[derive(Debug, thiserror::Error)]

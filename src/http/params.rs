@@ -1,0 +1,74 @@
+//! Parameters of a query string: known ones, once each unless a list is meant; and pages.
+
+use actix_web::HttpRequest;
+use url::form_urlencoded;
+
+use super::error::ApiError;
+use crate::limits::{PAGE_ROWS, PAGE_ROWS_MAX};
+use crate::query::request::unknown_parameter;
+
+/// Name and value, decoded. Every name is a known one.
+#[derive(Debug)]
+pub struct Params(Vec<(String, String)>);
+
+impl Params {
+    pub fn read(request: &HttpRequest, known: &[&str]) -> Result<Self, ApiError> {
+        let pairs = form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect::<Vec<_>>();
+        match pairs.iter().find(|(name, _)| !known.contains(&&**name)) {
+            Some((name, _)) => Err(unknown_parameter(name, known).into()),
+            None => Ok(Self(pairs)),
+        }
+    }
+
+    #[must_use]
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| &**value).collect()
+    }
+
+    pub fn one(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        match *self.all(name) {
+            [] => Ok(None),
+            [value] => Ok(Some(value)),
+            _ => Err(ApiError::parameter(format!("{name} is given more than once"))),
+        }
+    }
+}
+
+/// How many rows of a list to show.
+#[derive(Clone, Copy, Debug)]
+pub struct Page(usize);
+
+impl Page {
+    pub fn read(params: &Params) -> Result<Self, ApiError> {
+        let Some(text) = params.one("limit")? else {
+            return Ok(Self(PAGE_ROWS));
+        };
+        match text.parse() {
+            Ok(rows) if (1..=PAGE_ROWS_MAX).contains(&rows) => Ok(Self(rows)),
+            _ => Err(ApiError::parameter(format!("limit={text}: expected a number from 1 to {PAGE_ROWS_MAX}"))),
+        }
+    }
+
+    /// The rows of the page, and its last one where more follow.
+    #[must_use]
+    pub fn cut<T>(self, rows: &[T]) -> (&[T], Option<&T>) {
+        match rows.split_at_checked(self.0) {
+            Some((shown, rest)) if !rest.is_empty() => (shown, shown.last()),
+            _ => (rows, None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_tells_where_the_next_begins() {
+        let rows = [1, 2, 3];
+        assert_eq!(Page(2).cut(&rows), (&rows[..2], Some(&2)));
+        assert_eq!(Page(3).cut(&rows), (&rows[..], None));
+        assert_eq!(Page(4).cut(&rows), (&rows[..], None));
+        assert_eq!(Page(1).cut::<i32>(&[]), (&[][..], None));
+    }
+}
