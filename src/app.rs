@@ -108,6 +108,8 @@ impl App {
         let stays_up = poison::ended_often(&hub);
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
+        let sockets = Arc::clone(&hub.sockets);
+        let sweep = tokio::spawn(async move { sockets.run().await });
         let ended = tokio::select! {
             () = stop => Ended::Asked,
             () = poisoned(&hub), if !stays_up => Ended::Poisoned,
@@ -119,6 +121,7 @@ impl App {
         if tokio::time::timeout(STOP_WITHIN, stop_in_order(&hub, &handle)).await.is_err() {
             tracing::warn!("the stop took too long; what was not done is left to the next start");
         }
+        sweep.abort();
         Ok(ended)
     }
 }

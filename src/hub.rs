@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::head::Head;
 use crate::health::Health;
+use crate::ingest;
 use crate::ingest::agents::Agents;
 use crate::ingest::refusals::Refusals;
 use crate::ingest::writer::{self, Queue};
@@ -27,8 +28,10 @@ use crate::log::recovery::{OpenError, Recovered};
 use crate::log::tail::Tail;
 use crate::metrics::Metrics;
 use crate::model::{Commit, TimeNs};
+use crate::query::selector::Attributes;
 use crate::series::SeriesTable;
 use crate::store::Store;
+use crate::ws;
 
 pub struct Hub {
     pub config: Config,
@@ -44,6 +47,10 @@ pub struct Hub {
     /// Sealed history behind the head. None while the log and the head hold everything.
     pub store: Option<Arc<dyn Store>>,
     pub queue: Queue,
+    /// What every way in shares.
+    pub door: Arc<ingest::session::Door>,
+    /// Every open WebSocket.
+    pub sockets: Arc<ws::Registry>,
     pub agents: Arc<Agents>,
     pub health: Arc<Health>,
     pub refusals: Arc<Refusals>,
@@ -117,6 +124,9 @@ impl Hub {
             has_room: room_probe(dir.join("log"), config.log.segment_bytes),
         })
         .map_err(io_error("start the writer for", &dir))?;
+        let refusals = Arc::new(Refusals::default());
+        let attributes: Arc<dyn Attributes + Send + Sync> = Arc::<Devices>::clone(&devices);
+        let door = ingest::session::Door::new(&config, Arc::clone(&series), Arc::clone(&refusals), Arc::clone(&metrics), attributes);
         Ok(Self {
             started: clock.now(),
             config,
@@ -129,9 +139,11 @@ impl Hub {
             log: reader,
             store: None,
             queue,
+            door: Arc::new(door),
+            sockets: Arc::default(),
             agents,
             health,
-            refusals: Arc::default(),
+            refusals,
             metrics,
             long_answers: Arc::new(Semaphore::new(HISTORY_ANSWERS)),
             recovered,

@@ -36,6 +36,11 @@ pub const COMMIT_BYTES: usize = 16 << 20;
 pub const UNANSWERED_PER_CONNECTION: usize = 64;
 /// Readings in those batches. Beyond: the same.
 pub const UNANSWERED_READINGS_PER_CONNECTION: usize = 200_000;
+/// Answers ready for one connection and not yet written. Beyond: its socket is not read until they are out; answers that nobody
+/// asked for are dropped and counted.
+pub const ANSWERS_PER_CONNECTION: usize = 64;
+/// How long answers that are on their way hold up a close frame.
+pub const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// Bytes of names by which a connection knows its series again. Beyond: it forgets them all and looks them up anew.
 pub const KNOWN_BYTES_PER_CONNECTION: usize = 32 << 20;
 /// Aliases one agent connection may define, and bytes of names under them. Beyond: closed 1008.

@@ -24,6 +24,7 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 
 use self::error::{ApiError, ErrorCode};
+use crate::ingest;
 use crate::limits::JSON_BYTES;
 
 /// Needs in the app's data: `web::Data<Hub>` and `web::Data<auth::Door>`.
@@ -63,6 +64,7 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/history", "GET").get(history::history))
         .service(at("/last", "GET").get(last::last))
         .service(at("/series", "GET").get(series::list))
+        .service(at("/ingest", "GET").get(ingest::socket::ingest))
         .service(at("/live/ticket", "POST").post(tickets::create));
 }
 

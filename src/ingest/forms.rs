@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use telltale_wire::RowCode;
 
 use super::Refusal;
-use crate::limits;
 
 /// Bounds on names that a user may set (`[limits]`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +18,14 @@ pub struct FormLimits {
 
 impl Default for FormLimits {
     fn default() -> Self {
-        Self {
-            name_bytes: limits::NAME_BYTES,
-            labels: limits::LABELS,
-            label_value_bytes: limits::LABEL_VALUE_BYTES,
-            text_bytes: limits::TEXT_BYTES,
-        }
+        Self::from(&crate::config::Limits::default())
+    }
+}
+
+impl From<&crate::config::Limits> for FormLimits {
+    fn from(limits: &crate::config::Limits) -> Self {
+        let &crate::config::Limits { name_bytes, labels, label_value_bytes, text_bytes, .. } = limits;
+        Self { name_bytes, labels, label_value_bytes, text_bytes }
     }
 }
 
@@ -145,6 +146,7 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits;
 
     #[test]
     fn labels_have_their_form() {

@@ -10,7 +10,9 @@ mod mapping;
 pub mod plain;
 pub mod refusals;
 pub mod session;
+pub mod socket;
 mod times;
+pub mod way;
 pub mod writer;
 
 pub use forms::FormLimits;

@@ -13,15 +13,15 @@ mod telegraf;
 mod tests;
 
 use telltale_wire::{CloseCode, FrameCode};
-use tokio::sync::oneshot;
 
 use self::msgpack::{Cursor, Malformed, Token};
 use self::reading::{Entries, Parts, Shape};
 use self::survey::{RefusedFrame, Seq, Survey};
 use super::session::{self, Deciding, Pending, Session};
-use super::{Batch, Later, Outcome, Refusal};
+use super::way::{Answer, Step, Way};
+use super::{Later, Outcome, Refusal};
 use crate::limits::BAD_FRAMES;
-use crate::model::TimeNs;
+use crate::model::{Position, TimeNs};
 
 /// One connection's plain frames.
 #[derive(Debug, Default)]
@@ -32,32 +32,14 @@ pub struct Plain {
     bad_frames: u32,
 }
 
-/// What the shell does next for a frame, in this order.
+/// A batch, or what a frame holds beside batches, until it is settled; or an answer that is ready.
 #[derive(Debug)]
-pub enum Step {
-    /// Give the batch to the writer; its outcome makes the answer.
-    Submit { batch: Batch, outcome: oneshot::Receiver<Outcome>, waiting: Waiting },
-    /// Nothing is left for the writer, but the answer has its place behind those before it.
-    Settled(Waiting),
-    /// An answer that is ready, in its place.
+pub struct Waiting(What);
+
+#[derive(Debug)]
+enum What {
+    Pending(Whose, Pending),
     Say(Answer),
-}
-
-/// Goes back to the peer. No bytes: nothing to say.
-#[derive(Debug, Default, PartialEq)]
-pub struct Answer {
-    pub bytes: Vec<u8>,
-    /// A peer that asked for no answers may not read them: then they are dropped, never waited for.
-    pub may_be_dropped: bool,
-    /// Close the connection after it.
-    pub close: Option<(CloseCode, String)>,
-}
-
-/// A batch, or what a frame holds beside batches, until it is settled.
-#[derive(Debug)]
-pub struct Waiting {
-    whose: Whose,
-    pending: Pending,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,9 +49,10 @@ enum Whose {
     Frame(u64),
 }
 
-impl Plain {
-    /// Decides one binary frame.
-    pub fn frame(&mut self, session: &mut Session, frame: &[u8], received: TimeNs) -> Vec<Step> {
+impl Way for Plain {
+    type Waiting = Waiting;
+
+    fn frame(&mut self, session: &mut Session, frame: &[u8], received: TimeNs) -> Vec<Step<Waiting>> {
         self.frames += 1;
         session.door().metrics.frames_received.inc();
         let clock = session.begin_frame(received);
@@ -91,7 +74,32 @@ impl Plain {
         }
     }
 
-    fn refuse_frame(&mut self, session: &Session, refused: &RefusedFrame) -> Vec<Step> {
+    fn sent(waiting: &Waiting) -> usize {
+        if let What::Pending(_, pending) = &waiting.0 { pending.sent() } else { 0 }
+    }
+
+    fn answer(&mut self, session: &Session, waiting: Waiting, outcome: Option<Outcome>, at: TimeNs) -> Vec<Answer> {
+        let (whose, pending) = match waiting.0 {
+            What::Say(answer) => return vec![answer],
+            What::Pending(whose, pending) => (whose, pending),
+        };
+        let nothing_left = Outcome::Committed { position: Position(0), stored: 0, duplicate: 0, refused: Vec::new() };
+        let settled = match pending.settle(session.door(), session.access(), at, outcome.unwrap_or(nothing_left)) {
+            Ok(settled) => settled,
+            Err(later) => return vec![whose.later(&later)],
+        };
+        match whose {
+            Whose::Batch(seq) => vec![Answer { bytes: answer::ack(seq, &settled), ..Answer::default() }],
+            Whose::Frame(_) if settled.rejected.is_empty() => Vec::new(),
+            Whose::Frame(number) => {
+                vec![Answer { bytes: answer::rejected(number, &settled.rejected), may_be_dropped: true, close: None }]
+            }
+        }
+    }
+}
+
+impl Plain {
+    fn refuse_frame(&mut self, session: &Session, refused: &RefusedFrame) -> Vec<Step<Waiting>> {
         session.door().metrics.frames_refused.inc();
         self.bad_frames += 1;
         let whose: Vec<Option<Seq>> = if refused.seqs.is_empty() { vec![None] } else { refused.seqs.iter().copied().map(Some).collect() };
@@ -108,15 +116,15 @@ impl Plain {
         {
             last.close = Some((CloseCode::BadData, format!("{BAD_FRAMES} frames that are not well-formed, the last: {}", refused.message)));
         }
-        answers.into_iter().map(Step::Say).collect()
+        answers.into_iter().map(say).collect()
     }
 
     /// The hub takes nothing now: every batch hears so, and a peer without batches keeps what it has when the connection ends.
-    fn later(&self, frame: &[u8], survey: &Survey, later: &Later) -> Vec<Step> {
+    fn later(&self, frame: &[u8], survey: &Survey, later: &Later) -> Vec<Step<Waiting>> {
         let only_batches = survey.batches.first().is_some_and(|(at, _)| *at == 0) && count_values(frame) == survey.batches.len();
         let batches = survey.batches.iter().map(|(_, seq)| Whose::Batch(*seq));
         let frame = (!only_batches).then_some(Whose::Frame(self.frames));
-        batches.chain(frame).map(|whose| Step::Say(whose.later(later))).collect()
+        batches.chain(frame).map(|whose| say(whose.later(later))).collect()
     }
 }
 
@@ -129,31 +137,8 @@ fn count_values(frame: &[u8]) -> usize {
     values
 }
 
-impl Waiting {
-    /// How many readings it stands for.
-    #[must_use]
-    pub fn sent(&self) -> usize {
-        self.pending.sent()
-    }
-
-    /// Books the outcome and makes the answer. A step that had nothing for the writer is settled with [`nothing_left`].
-    #[must_use]
-    pub fn answer(self, session: &Session, at: TimeNs, outcome: Outcome) -> Answer {
-        match self.pending.settle(session.door(), session.access(), at, outcome) {
-            Err(later) => self.whose.later(&later),
-            Ok(settled) => match self.whose {
-                Whose::Batch(seq) => Answer { bytes: answer::ack(seq, &settled), ..Answer::default() },
-                Whose::Frame(_) if settled.rejected.is_empty() => Answer::default(),
-                Whose::Frame(number) => Answer { bytes: answer::rejected(number, &settled.rejected), may_be_dropped: true, close: None },
-            },
-        }
-    }
-}
-
-/// The outcome of a step whose readings were all refused at the door.
-#[must_use]
-pub fn nothing_left() -> Outcome {
-    Outcome::Committed { position: crate::model::Position(0), stored: 0, duplicate: 0, refused: Vec::new() }
+fn say(answer: Answer) -> Step<Waiting> {
+    Step::Settled(Waiting(What::Say(answer)))
 }
 
 impl Whose {
@@ -180,7 +165,7 @@ struct Frame<'a, 's> {
 }
 
 impl Frame<'_, '_> {
-    fn decide(mut self, survey: &Survey) -> Result<Vec<Step>, Malformed> {
+    fn decide(mut self, survey: &Survey) -> Result<Vec<Step<Waiting>>, Malformed> {
         let mut steps = Vec::with_capacity(survey.batches.len() + 1);
         let mut batches = survey.batches.iter().peekable();
         let mut loose = self.session.begin_batch();
@@ -202,7 +187,7 @@ impl Frame<'_, '_> {
         Ok(steps)
     }
 
-    fn loose_step(&self, loose: Deciding) -> Option<Step> {
+    fn loose_step(&self, loose: Deciding) -> Option<Step<Waiting>> {
         (!loose.is_empty()).then(|| step(loose, Whose::Frame(self.number)))
     }
 
@@ -229,10 +214,10 @@ impl Frame<'_, '_> {
     }
 }
 
-fn step(batch: Deciding, whose: Whose) -> Step {
+fn step(batch: Deciding, whose: Whose) -> Step<Waiting> {
     match batch.finish(None) {
-        (Some((batch, outcome)), pending) => Step::Submit { batch, outcome, waiting: Waiting { whose, pending } },
-        (None, pending) => Step::Settled(Waiting { whose, pending }),
+        (Some((batch, outcome)), pending) => Step::Submit { batch, outcome, waiting: Waiting(What::Pending(whose, pending)) },
+        (None, pending) => Step::Settled(Waiting(What::Pending(whose, pending))),
     }
 }
 

@@ -16,8 +16,8 @@ use super::mapping::fits;
 use super::refusals::{Refusals, Refused};
 use super::{Batch, Later, Outcome, Refusal, times};
 use crate::auth::access::Access;
-use crate::config::{Mapping, MetricRules};
-use crate::limits::{ARRIVALS_PER_CONNECTION, BATCH_READINGS, KNOWN_BYTES_PER_CONNECTION, REFUSALS_EXPLAINED};
+use crate::config::{Config, Mapping, MetricRules};
+use crate::limits::{ARRIVALS_PER_CONNECTION, KNOWN_BYTES_PER_CONNECTION, REFUSALS_EXPLAINED};
 use crate::metrics::Metrics;
 use crate::model::{AgentSeq, Kind, MetaChange, Reading, SeriesId, TimeNs, Value, ValueType};
 use crate::query::selector::Attributes;
@@ -40,9 +40,9 @@ pub struct Door {
 }
 
 impl Door {
-    /// The defaults of `config/hub.toml`.
     #[must_use]
     pub fn new(
+        config: &Config,
         series: Arc<SeriesTable>,
         refusals: Arc<Refusals>,
         metrics: Arc<Metrics>,
@@ -53,10 +53,10 @@ impl Door {
             refusals,
             metrics,
             attributes,
-            mappings: Vec::new(),
-            metric_rules: MetricRules::default(),
-            forms: FormLimits::default(),
-            batch_readings: BATCH_READINGS,
+            mappings: config.ingest.mappings.clone(),
+            metric_rules: config.metrics.clone(),
+            forms: FormLimits::from(&config.limits),
+            batch_readings: config.ingest.batch_readings,
             built: times::build_date(),
             floor: None,
         }

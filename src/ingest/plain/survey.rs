@@ -114,7 +114,10 @@ impl Surveyor<'_> {
                     if std::mem::replace(&mut has_readings, true) {
                         self.wrong("`readings` is given twice".to_owned());
                     }
+                    let before = self.values;
                     self.readings(depth)?;
+                    // A batch is answered even when it is empty.
+                    self.count(usize::from(self.values == before));
                 }
                 b"values" | b"fields" => {
                     let token = self.cursor.token()?;

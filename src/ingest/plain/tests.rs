@@ -9,9 +9,10 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::auth::access::{Access, Role, Scope};
+use crate::config::Config;
 use crate::ingest::refusals::Refusals;
 use crate::ingest::session::Door;
-use crate::ingest::{Later, build_date};
+use crate::ingest::{Batch, Later, build_date};
 use crate::metrics::Metrics;
 use crate::model::{SeriesId, TokenId, Value};
 use crate::query::selector::{Attributes, Glob, Selector};
@@ -42,7 +43,8 @@ fn world() -> World {
 
 fn world_with(scope: Scope, change: impl FnOnce(&mut Door)) -> World {
     let series = Arc::new(SeriesTable::new(50, 100));
-    let mut door = Door::new(series, Arc::new(Refusals::default()), Arc::new(Metrics::default()), Arc::new(NoAttributes));
+    let mut door =
+        Door::new(&Config::default(), series, Arc::new(Refusals::default()), Arc::new(Metrics::default()), Arc::new(NoAttributes));
     assert_eq!(door.built, build_date());
     door.built = NOW - 1;
     change(&mut door);
@@ -64,18 +66,19 @@ impl World {
     fn frame(&mut self, frame: &[u8]) -> Vec<Json> {
         let mut answers = Vec::new();
         for step in self.plain.frame(&mut self.session, frame, self.now) {
-            let answer = match step {
-                Step::Say(answer) => answer,
-                Step::Settled(waiting) => waiting.answer(&self.session, self.now, nothing_left()),
+            let made = match step {
+                Step::Settled(waiting) => self.plain.answer(&self.session, waiting, None, self.now),
                 Step::Submit { batch, waiting, .. } => {
                     let outcome = self.write(&batch);
-                    waiting.answer(&self.session, self.now, outcome)
+                    self.plain.answer(&self.session, waiting, Some(outcome), self.now)
                 }
             };
-            if !answer.bytes.is_empty() {
-                answers.push(rmp_serde::from_slice(&answer.bytes).unwrap());
+            for answer in made {
+                if !answer.bytes.is_empty() {
+                    answers.push(rmp_serde::from_slice(&answer.bytes).unwrap());
+                }
+                self.closed = self.closed.or(answer.close.map(|(code, _)| code));
             }
-            self.closed = self.closed.or(answer.close.map(|(code, _)| code));
         }
         answers
     }
