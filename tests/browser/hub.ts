@@ -47,6 +47,14 @@ export class Hub {
     return (await this.cli('token', 'create', '--role', role, '--name', name)).trim()
   }
 
+  /** Ends the token of this name. */
+  async revoke(name: string): Promise<void> {
+    const rows = (await this.cli('token', 'list')).split('\n').map((row) => row.trim().split(/\s+/))
+    const id = rows.find((row) => row.includes(name))?.[0]
+    if (id === undefined) throw new Error(`no token ${name} among ${JSON.stringify(rows)}`)
+    await this.cli('token', 'revoke', id)
+  }
+
   async cli(...args: string[]): Promise<string> {
     const { stdout } = await run(BIN, [...args, '--data-dir', this.#dir], { timeout: START_MS })
     return stdout

@@ -34,7 +34,7 @@ test('a revoked token closes its page with a reason, within seconds', async ({ p
   await page.getByRole('button', { name: 'Log in' }).click()
   await page.getByText('pump').click()
   await expect(page.getByText('4.2 bar')).toBeVisible()
-  await hub.cli('token', 'revoke', 'guest')
+  await hub.revoke('guest')
   await expect(page.getByRole('alert')).toContainText('ended', { timeout: 5_000 })
   await page.reload()
   await expect(page.getByRole('button', { name: 'Log in' })).toBeVisible()

@@ -106,6 +106,9 @@ describe('snapshot', () => {
       },
       'c1',
     ])
+    const series = [{ series: 0, ...M, points: at([[-8, 8]]) }]
+    say(sub, { type: 'snapshot', cursor: 'c3', recovered: false, series })
+    expect([held(sub), sub.cursor]).toEqual([{ m: [[-8, 8]] }, 'c3'])
   })
 
   test('recovered: ranges first, then points are added to what is held', () => {
