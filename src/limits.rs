@@ -126,5 +126,11 @@ pub const LIVE_TICKET: Duration = Duration::from_secs(30);
 pub const TICKETS: usize = 10_000;
 /// A session ends this long after its last use.
 pub const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Open sessions. Beyond: the one that was used longest ago ends.
+pub const SESSIONS: u32 = 10_000;
+/// Login codes not yet used. Beyond: the one that would expire first is forgotten.
+pub const LOGIN_CODES: u32 = 1000;
+/// Characters kept of what a browser calls itself; the rest is cut.
+pub const CLIENT_CHARS: usize = 200;
 /// JSON bodies of REST requests. Beyond: 413 `too_large`.
 pub const JSON_BYTES: usize = 1 << 20;

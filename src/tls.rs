@@ -111,7 +111,7 @@ impl Resolver {
                 *self.0.write() = pair;
                 tracing::info!(cert = %files.cert.display(), "the certificate changed and is in use for new connections");
             }
-            Err(error) => tracing::error!(%error, "the changed certificate is not used; the one before stays"),
+            Err(error) => tracing::warn!(%error, "the changed certificate is not used; the one before stays"),
         }
     }
 }

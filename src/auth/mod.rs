@@ -32,8 +32,6 @@ use crate::model::{TimeNs, TokenId};
 pub const WATCH_EVERY: Duration = Duration::from_millis(400);
 /// A session's last use is written down at most this often.
 const TOUCH_EVERY: Duration = Duration::from_secs(3600);
-/// Longest `client` (user agent) kept with a session, in characters; the rest is cut.
-const CLIENT_CHARS: usize = 200;
 
 /// Somebody let in, and by what.
 #[derive(Debug)]
@@ -263,7 +261,7 @@ pub fn local_access() -> Access {
 }
 
 fn cut(client: &str) -> String {
-    client.chars().filter(|c| !c.is_control()).take(CLIENT_CHARS).collect()
+    client.chars().filter(|c| !c.is_control()).take(limits::CLIENT_CHARS).collect()
 }
 
 fn ns(duration: Duration) -> i64 {

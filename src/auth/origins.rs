@@ -80,6 +80,11 @@ impl Origins {
         self.0.first()
     }
 
+    #[must_use]
+    pub fn all_https(&self) -> bool {
+        self.0.iter().all(|url| url.origin.starts_with("https:"))
+    }
+
     /// The rule for a request that brings a cookie and changes something or opens a socket.
     pub fn check(&self, origin: Option<&str>, host: Option<&str>) -> Result<(), OriginError> {
         let origin = origin.ok_or(OriginError::NoOrigin)?;

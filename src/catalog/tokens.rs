@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::{Catalog, CatalogError};
 use crate::auth::access::{Role, Scope};
 use crate::auth::secret::Hash;
+use crate::limits;
 use crate::model::{TimeNs, TokenId};
 use crate::query::selector::{Glob, Selector};
 
@@ -136,8 +137,9 @@ impl Catalog {
             db.execute(
                 "INSERT INTO login_codes (hash, role, expires) VALUES (?1, ?2, ?3)",
                 params![hash.as_bytes(), role.as_str(), expires],
-            )
-            .map(drop)
+            )?;
+            let sql = "DELETE FROM login_codes WHERE hash IN (SELECT hash FROM login_codes ORDER BY expires DESC LIMIT -1 OFFSET ?1)";
+            db.execute(sql, [limits::LOGIN_CODES]).map(drop)
         })
     }
 
@@ -167,7 +169,10 @@ fn insert_session(
         "INSERT INTO sessions (hash, role, token, client, created, used) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
         params![hash.as_bytes(), role.as_str(), token.map(|id| id.0), client, now],
     )?;
-    Ok(SessionId(db.last_insert_rowid()))
+    let id = SessionId(db.last_insert_rowid());
+    let sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions ORDER BY used DESC, id DESC LIMIT -1 OFFSET ?1)";
+    db.execute(sql, [limits::SESSIONS])?;
+    Ok(id)
 }
 
 fn token_id(rowid: i64) -> rusqlite::Result<TokenId> {
@@ -267,5 +272,27 @@ mod tests {
         assert_eq!(catalog.redeem_login_code(late, hash(), "b", 100).unwrap(), None, "expired");
         assert_eq!(catalog.sessions(0).unwrap().len(), 1);
         assert_eq!(catalog.sessions(50).unwrap().len(), 0, "not used since");
+    }
+
+    #[test]
+    fn the_oldest_sessions_and_codes_make_room_at_the_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(dir.path()).unwrap();
+        // Filled behind the catalog's back: one by one, each would be synced.
+        let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) ";
+        let sessions = "INSERT INTO sessions (hash, role, client, created, used) SELECT randomblob(32), 'viewer', '', i, i FROM n";
+        let codes = "INSERT INTO login_codes (hash, role, expires) SELECT randomblob(32), 'viewer', 1000000 + i FROM n";
+        for (rows, most) in [(sessions, limits::SESSIONS), (codes, limits::LOGIN_CODES)] {
+            let (into, from) = rows.split_once(" SELECT").unwrap();
+            catalog.connection.lock().execute(&format!("{into} {fill} SELECT{from}"), [most]).unwrap();
+        }
+        catalog.create_session(hash(), Role::Viewer, None, "new", 50_000).unwrap();
+        let open = catalog.sessions(0).unwrap();
+        assert_eq!((u32::try_from(open.len()).unwrap(), open[0].used, open.last().unwrap().used), (limits::SESSIONS, 2, 50_000));
+        let code = hash();
+        catalog.create_login_code(code, Role::Admin, 2_000_000, 1, 0).unwrap();
+        let left: u32 = catalog.connection.lock().query_row("SELECT count(*) FROM login_codes", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, limits::LOGIN_CODES);
+        assert!(catalog.redeem_login_code(code, hash(), "b", 2).unwrap().is_some());
     }
 }

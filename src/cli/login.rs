@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Exit, Failure, Place, client};
+use super::{Exit, Failure, Place, client, print};
 
 #[derive(Args, Debug)]
 pub(super) struct Login {
@@ -18,7 +18,6 @@ impl Login {
         let body = serde_json::json!({ "role": self.role });
         let answer = client::ask(&self.place.data_dir()?, "POST", "/api/v1/login/link", Some(&body))?;
         let link = answer["link"].as_str().ok_or_else(|| Failure::new(Exit::Failed, "the hub's answer holds no link"))?;
-        println!("{link}");
-        Ok(())
+        print(link)
     }
 }

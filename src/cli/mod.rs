@@ -1,7 +1,6 @@
 //! The commands. `serve` is the hub; `token` writes the catalog itself; every other asks the running hub over `DATA/hub.sock`.
 //!
 //! stdout is for what was asked for and nothing else; messages and the log go to stderr. The only place that prints.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what commands are for")]
 
 mod client;
 mod login;
@@ -11,6 +10,7 @@ mod status;
 mod token;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -113,9 +113,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("telltale: {failure}");
+            // Nothing is left to say where even stderr is gone.
+            drop(writeln!(io::stderr(), "telltale: {failure}"));
             ExitCode::from(failure.exit as u8)
         }
+    }
+}
+
+/// A line on stdout. A reader that has seen enough (`| head`) is no failure.
+fn print(line: impl std::fmt::Display) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(Exit::Failed, format!("stdout: {error}"))),
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, Failure, Place, owner};
+use super::{Exit, Failure, Place, owner, print};
 use crate::app::{App, Ended, StartError};
 use crate::auth::access::Role;
 use crate::catalog::CatalogError;
@@ -38,9 +38,9 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let app = App::build(config, Clock::system()).map_err(|error| not_started(&error))?;
-    println!("listening on {}", app.url());
+    print(format_args!("listening on {}", app.url()))?;
     if let Some(link) = login_link(&app)? {
-        println!("login: {link}");
+        print(format_args!("login: {link}"))?;
     }
     let stop = async move {
         tokio::select! {

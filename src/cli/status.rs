@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Failure, Place, client};
+use super::{Failure, Place, client, print};
 
 #[derive(Args, Debug)]
 pub(super) struct Status {
@@ -13,7 +13,6 @@ pub(super) struct Status {
 impl Status {
     pub(super) fn run(self) -> Result<(), Failure> {
         let answer = client::ask(&self.place.data_dir()?, "GET", "/api/v1/status", None)?;
-        println!("{answer:#}");
-        Ok(())
+        print(format_args!("{answer:#}"))
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::{Failure, Place, owner};
+use super::{Failure, Place, owner, print};
 use crate::auth;
 use crate::catalog::{Catalog, FILE_NAME};
 use crate::clock::Clock;
@@ -70,21 +70,20 @@ impl Create {
         owner::make(&dir)?;
         let catalog = Catalog::open(&dir).map_err(|error| Failure::of(&error))?;
         let (secret, _) = auth::create_token(&catalog, spec, Clock::system().now()).map_err(|error| Failure::of(&error))?;
-        println!("{}", secret.reveal());
-        Ok(())
+        print(secret.reveal())
     }
 }
 
 fn list(place: &Place) -> Result<(), Failure> {
     let tokens = existing(&place.data_dir()?)?.tokens().map_err(|error| Failure::of(&error))?;
-    println!("{:>6}  {:<6}  {:<20}  {:<20}  REACHES", "ID", "ROLE", "CREATED", "NAME");
+    print(format_args!("{:>6}  {:<6}  {:<20}  {:<20}  REACHES", "ID", "ROLE", "CREATED", "NAME"))?;
     for token in tokens {
         let spec = token.spec;
         let created = Timestamp::from_nanosecond(token.created.into()).map_or_else(|_| "?".to_owned(), |at| format!("{at:.0}"));
         let reaches: Vec<String> =
             spec.devices.map(|glob| format!("--devices {glob}")).into_iter().chain(spec.select.map(|s| format!("--select {s}"))).collect();
         let reaches = if reaches.is_empty() { "everything".to_owned() } else { reaches.join(" ") };
-        println!("{:>6}  {:<6}  {:<20}  {:<20}  {reaches}", token.id.0, spec.role.as_str(), created, spec.name);
+        print(format_args!("{:>6}  {:<6}  {:<20}  {:<20}  {reaches}", token.id.0, spec.role.as_str(), created, spec.name))?;
     }
     Ok(())
 }

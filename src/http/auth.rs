@@ -47,8 +47,10 @@ pub struct LocalPeer;
 impl Door {
     #[must_use]
     pub fn new(auth: Arc<Auth>, config: &Config, bound: SocketAddr) -> Self {
-        let secure = config.listen.tls.is_some();
-        let origins = Origins::new(&config.http.public_urls, bound, secure);
+        let tls = config.listen.tls.is_some();
+        let origins = Origins::new(&config.http.public_urls, bound, tls);
+        // Also where a proxy does the TLS, if it is the only way in for browsers.
+        let secure = origins.all_https();
         let cookie_name = format!("telltale_{}", auth.hub_id());
         Self { auth, origins, cookie_name, secure }
     }

@@ -212,6 +212,9 @@ async fn the_cookie_is_secure_under_tls() {
     let config = Config { listen: crate::config::Listen { tls: Some(tls), ..Config::default().listen }, ..Config::default() };
     let door = Door::new(Arc::clone(&b.door.auth), &config, HUB.parse().unwrap());
     assert!(door.empty_cookie().to_string().contains("; Secure"));
+    let proxy = crate::config::Http { public_urls: vec![crate::config::PublicUrl::parse("https://hub.example").unwrap()] };
+    let door = Door::new(Arc::clone(&b.door.auth), &Config { http: proxy, ..Config::default() }, HUB.parse().unwrap());
+    assert!(door.empty_cookie().to_string().contains("; Secure"));
     assert!(!b.door.empty_cookie().to_string().contains("; Secure"));
 }
 
