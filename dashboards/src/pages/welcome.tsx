@@ -8,11 +8,13 @@ interface Way {
   command(hub: string): string
 }
 
+const ws = (hub: string) => hub.replace(/^http/, 'ws')
+
 const WAYS: readonly Way[] = [
   {
     name: 'This machine',
     says: 'The agent reports processor, memory, disks, network and temperatures.',
-    command: (hub) => `telltale-agent run --url ${hub.replace(/^http/, 'ws')} --token-file agent.token`,
+    command: (hub) => `telltale-agent run --url ${ws(hub)} --token-file agent.token`,
   },
   {
     name: 'Python',
@@ -21,7 +23,7 @@ const WAYS: readonly Way[] = [
 from websockets.sync.client import connect
 
 token = open("agent.token").read().strip()
-with connect("${hub.replace(/^http/, 'ws')}/api/v1/ingest",
+with connect("${ws(hub)}/api/v1/ingest",
              additional_headers={"Authorization": f"Bearer {token}"}) as hub:
     while True:
         hub.send(msgpack.packb({"device": "desk", "metric": "temperature",
@@ -29,10 +31,10 @@ with connect("${hub.replace(/^http/, 'ws')}/api/v1/ingest",
         time.sleep(1)`,
   },
   {
-    name: 'curl',
-    says: 'Line protocol, as InfluxDB clients speak it.',
-    command: (hub) =>
-      `curl ${hub}/api/v2/write -H "Authorization: Bearer $(cat agent.token)" --data-binary 'room,device=desk temperature=21.5'`,
+    name: 'JSON lines',
+    says: 'Whatever a script prints, one reading a line; each line is kept until the hub has it.',
+    command: (hub) => `echo '{"device": "desk", "metric": "temperature", "value": 21.5, "unit": "°C"}' |
+  telltale-agent stdin --url ${ws(hub)} --token-file agent.token`,
   },
 ]
 
