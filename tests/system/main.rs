@@ -1,1 +1,2 @@
 //! Whole-system tests: one binary, one file per promise.
+mod commands;

@@ -1,0 +1,249 @@
+//! The commands as their users run them: exit codes, what goes to stdout, tokens and links from another process, TLS.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn telltale(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telltale"));
+    command.args(arguments).arg("--data-dir").arg(data).env_clear();
+    command
+}
+
+/// Exit code, stdout and stderr of a command that ends by itself.
+fn run(command: &mut Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.code().expect("it was not killed"), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// A running `serve`. Killed when dropped.
+struct Served {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    url: String,
+}
+
+impl Served {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.next().expect("the hub ended before it listened").unwrap();
+        let url = first.strip_prefix("listening on ").expect(&first).to_owned();
+        Self { child, lines, url }
+    }
+
+    fn on(data: &Path) -> Self {
+        Self::start(telltale(data, &["serve", "--listen", "127.0.0.1:0"]))
+    }
+
+    fn login_line(&mut self) -> String {
+        self.lines.next().expect("a login link").unwrap()
+    }
+
+    fn authority(&self) -> &str {
+        self.url.split_once("://").unwrap().1
+    }
+
+    fn get(&self, path: &str, header: &str) -> String {
+        exchange(TcpStream::connect(self.authority()).unwrap(), "GET", path, header, "")
+    }
+
+    fn post(&self, path: &str, header: &str, body: &str) -> String {
+        exchange(TcpStream::connect(self.authority()).unwrap(), "POST", path, header, body)
+    }
+
+    /// SIGTERM, and the exit code.
+    fn stop(mut self) -> i32 {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.child.wait().unwrap().code().expect("it ended by itself")
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // Already gone after `stop`; an error says just that.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// One request; the whole answer as text. HTTP/1.0 ends with the connection.
+fn exchange(mut stream: impl Read + Write, method: &str, path: &str, header: &str, body: &str) -> String {
+    let length = body.len();
+    let header = if header.is_empty() { "Accept: */*" } else { header };
+    write!(stream, "{method} {path} HTTP/1.0\r\n{header}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
+        .unwrap();
+    let mut answer = Vec::new();
+    // A TLS peer may close without saying so; what came is what counts.
+    drop(stream.read_to_end(&mut answer));
+    String::from_utf8(answer).unwrap()
+}
+
+#[track_caller]
+fn eventually(within: Duration, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < within, "not within {within:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_bad_setting_ends_with_64_before_anything_is_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let file = dir.path().join("hub.toml");
+    std::fs::write(&file, "[log]\nkeep_fro = \"2h\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    let rows: &[(&[&str], &[(&str, &str)], &str)] = &[
+        (&["serve", "--config", file], &[], "hub.toml:2: [log] keep_fro = \"2h\": unknown key; the nearest known one is keep_for"),
+        (&["serve", "--config", "/no/such.toml"], &[], "/no/such.toml: cannot be read"),
+        (&["serve", "--listen", "8080"], &[], "--listen: [listen] address = \"8080\": expected an IP address and a port"),
+        (&["serve", "--listen", "0.0.0.0:0"], &[], "an address beyond loopback needs TLS"),
+        (&["serve"], &[("TELLTALE_LOG__KEEP", "2h")], "TELLTALE_LOG__KEEP: the environment: unknown setting"),
+        (&["serve"], &[("TELLTALE_LOG__KEEP_FOR", "2 h 3")], "TELLTALE_LOG__KEEP_FOR: [log] keep_for = \"2 h 3\": expected a duration"),
+        (
+            &["serve"],
+            &[("TELLTALE_LISTEN__TLS_CERT", "/no/cert.pem"), ("TELLTALE_LISTEN__TLS_KEY", "/no/key.pem")],
+            "[listen] tls_cert = \"/no/cert.pem\": cannot be read",
+        ),
+        (&["token", "create", "--role", "boss"], &[], "role = \"boss\": expected agent, viewer or admin"),
+        (&["token", "create", "--role", "viewer", "--select", "pump"], &[], "has no `/` between device and metric"),
+        (&["serve", "--lisen", "x"], &[], "unexpected argument '--lisen'"),
+    ];
+    for (arguments, variables, message) in rows {
+        let (code, stdout, stderr) = run(telltale(&data, arguments).envs(variables.iter().copied()));
+        assert_eq!((code, stdout.as_str()), (64, ""), "{arguments:?} {variables:?}");
+        assert!(stderr.contains(message), "{arguments:?}: {stderr}");
+        assert!(!data.exists(), "{arguments:?} touched the data directory");
+    }
+}
+
+#[test]
+fn a_second_hub_on_the_same_directory_ends_with_75() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Served::on(dir.path());
+    let (code, stdout, stderr) = run(&mut telltale(dir.path(), &["serve", "--listen", "127.0.0.1:0"]));
+    assert_eq!((code, stdout.as_str()), (75, ""));
+    assert!(stderr.contains(&format!("{} is in use", dir.path().display())), "{stderr}");
+    assert!(first.get("/healthz", "").contains("200 OK"));
+    assert_eq!(first.stop(), 0);
+}
+
+#[test]
+fn a_catalog_of_a_newer_format_ends_with_78() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(Served::on(dir.path()).stop(), 0);
+    let catalog = rusqlite::Connection::open(dir.path().join("catalog.sqlite")).unwrap();
+    catalog.pragma_update(None, "user_version", 999).unwrap();
+    drop(catalog);
+    let (code, _, stderr) = run(&mut telltale(dir.path(), &["serve", "--listen", "127.0.0.1:0"]));
+    assert_eq!(code, 78, "{stderr}");
+    assert!(stderr.contains("format 999"), "{stderr}");
+}
+
+#[test]
+fn a_token_is_printed_alone_works_at_once_and_ends_within_a_second() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    // Before the first start, then while the hub runs.
+    let early = run(&mut telltale(&data, &["token", "create", "--role", "admin"]));
+    assert_eq!((early.0, early.2.as_str()), (0, ""));
+    let hub = Served::on(&data);
+    let (_, wall, _) = run(&mut telltale(&data, &["token", "create", "--role", "viewer", "--name", "wall", "--devices", "pump-*"]));
+    let session = |token: &str| hub.get("/api/v1/session", &format!("Authorization: Bearer {}", token.trim()));
+    assert!(session(&early.1).contains("\"role\":\"admin\""));
+    assert!(session(&wall).ends_with("{\"role\":\"viewer\",\"name\":\"wall\"}"), "{}", session(&wall));
+
+    let (_, list, _) = run(&mut telltale(&data, &["token", "list"]));
+    assert!(list.lines().nth(2).unwrap().trim().starts_with("2  viewer"), "{list}");
+    assert!(list.contains("--devices pump-*") && !list.contains(wall.trim()), "{list}");
+
+    assert_eq!(run(&mut telltale(&data, &["token", "revoke", "2"])).0, 0);
+    eventually(Duration::from_secs(1), || session(&wall).contains("\"unauthorized\""));
+    assert!(session(&early.1).contains("\"role\":\"admin\""));
+    let (code, _, stderr) = run(&mut telltale(&data, &["token", "revoke", "2"]));
+    assert_eq!((code, stderr.as_str()), (1, "telltale: there is no token 2, or it was revoked before\n"));
+}
+
+#[test]
+fn a_login_link_is_printed_until_it_was_used_and_again_on_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = run(&mut telltale(dir.path(), &["login"]));
+    assert_eq!(code, 1);
+    assert!(stderr.contains("no hub runs on"), "{stderr}");
+
+    let mut hub = Served::on(dir.path());
+    let line = hub.login_line();
+    let link = line.strip_prefix("login: ").unwrap().to_owned();
+    let (url, code) = link.split_once("/#login=").unwrap();
+    assert_eq!(url, hub.url);
+    let login = |code: &str| hub.post("/api/v1/login", "", &format!("{{\"code\":\"{code}\"}}"));
+    let answer = login(code);
+    assert!(answer.contains(" 204 ") && answer.contains("HttpOnly; SameSite=Strict; Path=/"), "{answer}");
+    assert!(!answer.contains("Secure"), "not without TLS: {answer}");
+    assert!(login(code).contains(" 401 "), "once");
+
+    let (_, asked, _) = run(&mut telltale(dir.path(), &["login", "--role", "viewer"]));
+    assert!(login(asked.trim().split_once("/#login=").unwrap().1).contains(" 204 "));
+    let mode = std::fs::metadata(dir.path().join("hub.sock")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    // An admin has a session now, so a restart prints no link; and a socket left by a kill is no hindrance.
+    drop(hub);
+    let mut hub = Served::on(dir.path());
+    assert_eq!(run(&mut telltale(dir.path(), &["login"])).0, 0);
+    kill_process(Pid::from_child(&hub.child), Signal::TERM).unwrap();
+    assert!(hub.lines.next().is_none(), "nothing else on stdout");
+}
+
+#[test]
+fn a_directory_of_another_user_is_refused_with_the_way_to_run_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (foreign, owner) = if geteuid().is_root() {
+        std::os::unix::fs::chown(dir.path(), Some(65534), None).unwrap();
+        (dir.path(), "nobody")
+    } else {
+        (Path::new("/"), "root")
+    };
+    for arguments in [&["token", "list"][..], &["login"], &["serve", "--listen", "127.0.0.1:0"]] {
+        let (code, _, stderr) = run(&mut telltale(foreign, arguments));
+        assert_eq!(code, 1, "{arguments:?}");
+        assert!(stderr.contains(&format!("belongs to {owner}: run this as `sudo -u {owner} telltale ...`")), "{stderr}");
+    }
+}
+
+#[test]
+fn tls_serves_https_and_a_secure_cookie() {
+    let dir = tempfile::tempdir().unwrap();
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (cert_file, key_file) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&cert_file, cert.pem()).unwrap();
+    std::fs::write(&key_file, signing_key.serialize_pem()).unwrap();
+    let mut command = telltale(&dir.path().join("data"), &["serve", "--listen", "127.0.0.1:0"]);
+    command.env("TELLTALE_LISTEN__TLS_CERT", cert_file).env("TELLTALE_LISTEN__TLS_KEY", key_file);
+    let mut hub = Served::start(command);
+    assert!(hub.url.starts_with("https://127.0.0.1:"), "{}", hub.url);
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let config = Arc::new(config.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots).with_no_client_auth());
+    let line = hub.login_line();
+    let body = format!("{{\"code\":\"{}\"}}", line.split_once("#login=").unwrap().1);
+    let stream = TcpStream::connect(hub.authority()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let client = rustls::ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap();
+    let answer = exchange(rustls::StreamOwned::new(client, stream), "POST", "/api/v1/login", "", &body);
+    assert!(answer.contains(" 204 ") && answer.contains("; Secure"), "{answer}");
+    assert!(!hub.get("/healthz", "").contains("200 OK"), "plain HTTP is not served on this port");
+    assert_eq!(hub.stop(), 0);
+}
