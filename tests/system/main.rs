@@ -1,2 +1,4 @@
-//! Whole-system tests: one binary, one file per promise.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
+//! Whole-system tests: the real program as a process, real sockets. One binary, one file per promise.
+
 mod commands;
