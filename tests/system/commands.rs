@@ -103,7 +103,9 @@ fn a_bad_setting_ends_with_64_before_anything_is_touched() {
     let file = dir.path().join("hub.toml");
     std::fs::write(&file, "[log]\nkeep_fro = \"2h\"\n").unwrap();
     let file = file.to_str().unwrap();
-    let rows: &[(&[&str], &[(&str, &str)], &str)] = &[
+    /// Arguments, variables, and what stderr says.
+    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+    let rows: &[Row<'_>] = &[
         (&["serve", "--config", file], &[], "hub.toml:2: [log] keep_fro = \"2h\": unknown key; the nearest known one is keep_for"),
         (&["serve", "--config", "/no/such.toml"], &[], "/no/such.toml: cannot be read"),
         (&["serve", "--listen", "8080"], &[], "--listen: [listen] address = \"8080\": expected an IP address and a port"),
