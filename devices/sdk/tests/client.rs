@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
+mod certificates;
 mod fake_hub;
 
 use std::time::{Duration, Instant};
@@ -213,4 +214,31 @@ async fn a_spool_synced_at_each_push_works_the_same() {
     }
     assert_eq!(client.close(LONG).await.unsent, 0);
     assert_eq!(stored(&hub), expected(1..=5));
+}
+
+#[tokio::test]
+async fn over_tls_with_a_certificate_of_our_own() {
+    let hub = FakeHub::start(Limits::default(), || Mood::Ack).await;
+    let ca = certificates::ca("ours");
+    let acceptor = certificates::acceptor(&ca, "localhost", (2020, 2090));
+    let front = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = front.local_addr().unwrap().port();
+    let behind = hub.address;
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = front.accept().await {
+            let mut tls = acceptor.accept(tcp).await.unwrap();
+            let mut plain = tokio::net::TcpStream::connect(behind).await.unwrap();
+            drop(tokio::io::copy_bidirectional(&mut tls, &mut plain).await);
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(&hub, &dir);
+    config.url = format!("wss://localhost:{port}");
+    config.ca_file = Some(ca.file.path().to_owned());
+    let client = Client::open(config).unwrap();
+    for time in 1..=30 {
+        client.push(readings(time)).unwrap();
+    }
+    assert_eq!(client.close(LONG).await.unsent, 0);
+    assert_eq!(stored(&hub), expected(1..=30));
 }
