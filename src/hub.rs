@@ -22,6 +22,9 @@ use crate::ingest::agents::Agents;
 use crate::ingest::refusals::Refusals;
 use crate::ingest::writer::{self, Queue};
 use crate::limits::{HISTORY_ANSWERS, TAIL_BYTES};
+use crate::live::Live;
+use crate::live::engine;
+use crate::live::presence::Presence;
 use crate::log::LogRead;
 use crate::log::files::{FileLog, Opened};
 use crate::log::recovery::{OpenError, Recovered};
@@ -51,6 +54,9 @@ pub struct Hub {
     pub door: Arc<ingest::session::Door>,
     /// Every open WebSocket.
     pub sockets: Arc<ws::Registry>,
+    /// Followers of the commits, and who brings which device.
+    pub live: Live,
+    pub presence: Arc<Presence>,
     pub agents: Arc<Agents>,
     pub health: Arc<Health>,
     pub refusals: Arc<Refusals>,
@@ -126,6 +132,18 @@ impl Hub {
         .map_err(io_error("start the writer for", &dir))?;
         let refusals = Arc::new(Refusals::default());
         let attributes: Arc<dyn Attributes + Send + Sync> = Arc::<Devices>::clone(&devices);
+        let presence = Arc::new(Presence::new(clock.now(), Vec::new()));
+        let live = Live::start(engine::Parts {
+            clock: clock.clone(),
+            series: Arc::clone(&series),
+            head: Arc::clone(&head),
+            tail: Arc::clone(&tail),
+            log: Arc::clone(&reader) as Arc<dyn LogRead>,
+            attributes: Arc::clone(&attributes),
+            presence: Arc::clone(&presence),
+            metrics: Arc::clone(&metrics),
+        })
+        .map_err(io_error("start live for", &dir))?;
         let door = ingest::session::Door::new(&config, Arc::clone(&series), Arc::clone(&refusals), Arc::clone(&metrics), attributes);
         Ok(Self {
             started: clock.now(),
@@ -141,6 +159,8 @@ impl Hub {
             queue,
             door: Arc::new(door),
             sockets: Arc::default(),
+            live,
+            presence,
             agents,
             health,
             refusals,

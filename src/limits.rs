@@ -91,8 +91,6 @@ pub const GROUP_PENDING_BYTES: usize = 32 << 20;
 pub const LIVE_INPUTS: usize = 1024;
 /// Threads that read the log for resumes; what is beyond waits.
 pub const RESUME_THREADS: usize = 2;
-/// From the hub's close frame to the end of a connection whose viewer does not answer it.
-pub const CLOSE_REPLY: Duration = Duration::from_secs(5);
 /// A device is silent after three of its median intervals, but never before this.
 pub const SILENT_AFTER: Duration = Duration::from_secs(60);
 /// A device not heard since the hub started is unknown for this long, then offline.

@@ -9,6 +9,7 @@ pub mod error;
 pub mod health;
 pub mod history;
 pub mod last;
+pub mod live;
 pub mod local;
 pub mod login;
 pub mod params;
@@ -65,6 +66,7 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/last", "GET").get(last::last))
         .service(at("/series", "GET").get(series::list))
         .service(at("/ingest", "GET").get(ingest::socket::ingest))
+        .service(at("/live", "GET").get(live::live))
         .service(at("/live/ticket", "POST").post(tickets::create));
 }
 

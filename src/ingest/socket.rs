@@ -25,6 +25,7 @@ use crate::http::auth::Writer;
 use crate::http::error::ApiError;
 use crate::hub::Hub;
 use crate::limits::{AGENT_IDLE, ANSWERS_PER_CONNECTION, LAST_ANSWERS, UNANSWERED_PER_CONNECTION, UNANSWERED_READINGS_PER_CONNECTION};
+use crate::live::via::Via;
 use crate::ws::{self, End, Incoming, Lifetime, Message, Peer};
 
 /// The handler: upgrades and serves until the peer, the token or the hub ends.
@@ -38,6 +39,7 @@ pub async fn ingest(request: HttpRequest, payload: web::Payload, hub: web::Data<
         .map_err(|error| ApiError::parameter(format!("expected a WebSocket handshake: {error}")))?;
     let connection: Connection<Plain> = Connection {
         session: Session::new(Arc::clone(&hub.door), access.clone()),
+        via: Via::open(&hub.presence, &hub.series, &hub.clock, access.name()),
         hub,
         access,
         incoming: opened.incoming,
@@ -54,6 +56,7 @@ struct Connection<W: Way> {
     hub: Arc<Hub>,
     access: Access,
     session: Session,
+    via: Via,
     incoming: Incoming,
     peer: Arc<Peer>,
     answers: mpsc::Sender<Bytes>,
@@ -107,7 +110,8 @@ impl<W: Way> Connection<W> {
             }
             peer.close(*code, reason);
         }
-        let Self { incoming, session, unanswered, .. } = self;
+        let Self { incoming, session, unanswered, via, .. } = self;
+        drop(via);
         if let Ending::Gone = ending {
             peer.finish();
         } else {
@@ -161,7 +165,10 @@ impl<W: Way> Connection<W> {
 
     async fn step(&mut self, step: Step<W::Waiting>) {
         let (outcome, waiting) = match step {
-            Step::Submit { batch, outcome, waiting } => (Some(self.submit(batch, outcome).await), waiting),
+            Step::Submit { batch, outcome, waiting } => {
+                self.via.brought(&batch.readings, batch.received);
+                (Some(self.submit(batch, outcome).await), waiting)
+            }
             Step::Settled(waiting) => (None, waiting),
         };
         self.unanswered_readings += W::sent(&waiting);

@@ -17,8 +17,12 @@ pub mod outbox;
 pub mod presence;
 pub mod protocol;
 mod resume;
+pub mod socket;
+pub mod via;
 mod write;
 
+#[cfg(test)]
+mod socket_tests;
 #[cfg(test)]
 mod tests;
 
@@ -62,12 +66,11 @@ impl Live {
         Ok(Self { inputs, viewers: AtomicU64::new(0), metrics })
     }
 
-    /// A viewer connected: its mailbox, from which its socket pulls.
-    pub async fn open(&self, encoding: Encoding) -> Result<Arc<Outbox>, Stopped> {
+    /// A mailbox for a viewer that connects. The engine knows it from [`Input::Opened`] on.
+    #[must_use]
+    pub fn outbox(&self, encoding: Encoding) -> Arc<Outbox> {
         let viewer = ViewerId(self.viewers.fetch_add(1, Ordering::Relaxed));
-        let outbox = Arc::new(Outbox::new(viewer, encoding, MAILBOX_BYTES, Arc::clone(&self.metrics)));
-        self.tell(Input::Opened(Arc::clone(&outbox))).await?;
-        Ok(outbox)
+        Arc::new(Outbox::new(viewer, encoding, MAILBOX_BYTES, Arc::clone(&self.metrics)))
     }
 
     /// Waits while the engine has many before it: the one who asks is a viewer's own reading side, or a request.

@@ -231,7 +231,7 @@ impl Run {
 #[test]
 fn at_every_cursor_the_map_is_what_history_was() {
     let (mut checked, mut resumed, mut merged) = (0, 0, 0);
-    for seed in 0..150 {
+    for seed in 0..30 {
         let mut run = Run::new(seed);
         for _ in 0..250 {
             run.round();
@@ -242,5 +242,5 @@ fn at_every_cursor_the_map_is_what_history_was() {
         merged += run.merged;
     }
     // The run is worth something only if it went through all of these.
-    assert!(checked > 20_000 && resumed > 100 && merged > 100, "{checked} cursors checked, {resumed} resumes, {merged} merged frames");
+    assert!(checked > 5_000 && resumed > 20 && merged > 20, "{checked} cursors checked, {resumed} resumes, {merged} merged frames");
 }
