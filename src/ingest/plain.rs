@@ -107,8 +107,8 @@ impl Plain {
             .into_iter()
             .map(|seq| Answer {
                 bytes: answer::frame_refused(self.frames, seq, refused.code, &refused.message),
-                may_be_dropped: seq.is_none(),
-                close: None,
+                // Not even for a peer that does not read: there are BAD_FRAMES of them at most.
+                ..Answer::default()
             })
             .collect();
         if self.bad_frames >= BAD_FRAMES

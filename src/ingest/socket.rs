@@ -212,6 +212,10 @@ impl<W: Way> Connection<W> {
     /// Waits while the peer does not read, unless nobody asked for the answer.
     async fn say(&mut self, answer: Answer) -> Result<(), Ending> {
         if answer.may_be_dropped {
+            if self.answers.capacity() == 0 {
+                // The body has not had its turn since a burst of frames; a peer that reads has room after it.
+                tokio::task::yield_now().await;
+            }
             self.offer(&answer.bytes);
         } else if !answer.bytes.is_empty() {
             self.peer.set_deaf(true);
@@ -280,3 +284,7 @@ async fn book<W: Way>(way: &mut W, session: &Session, hub: &Hub, unanswered: Vec
         drop(way.answer(session, waiting, outcome, hub.clock.now()));
     }
 }
+
+#[cfg(test)]
+#[path = "socket_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! What a client sends, as whole messages. Pings are answered, close frames are answered with their own code, fragments are put
 //! together into one buffer; the session sees data and, once, how it ended.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -45,6 +45,8 @@ pub struct Incoming {
     peer: Arc<Peer>,
     fragments: Option<(bool, BytesMut)>,
     max: usize,
+    /// actix-ws tells of a broken message before the good ones that came with it. They are given first.
+    broken: Option<End>,
     end: Option<End>,
 }
 
@@ -59,6 +61,8 @@ pub(super) struct Source {
     payload: RefCell<Payload>,
     guard: RefCell<Guard>,
     violation: RefCell<Option<Violation>>,
+    /// No more bytes are given on.
+    stopped: Cell<bool>,
     peer: Arc<Peer>,
 }
 
@@ -76,6 +80,7 @@ pub(super) fn guarded(payload: Payload, max: usize, peer: &Arc<Peer>) -> (BoxedP
         payload: RefCell::new(payload),
         guard: RefCell::new(Guard::new(max)),
         violation: RefCell::new(None),
+        stopped: Cell::new(false),
         peer: Arc::clone(peer),
     });
     (Box::pin(Guarded(Rc::clone(&source))), source)
@@ -86,7 +91,7 @@ impl Stream for Guarded {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let source = &self.0;
-        if source.violation.borrow().is_some() {
+        if source.stopped.get() || source.violation.borrow().is_some() {
             return Poll::Ready(None);
         }
         let polled = Pin::new(&mut *source.payload.borrow_mut()).poll_next(cx);
@@ -107,7 +112,7 @@ impl Stream for Guarded {
 
 impl Incoming {
     pub(super) fn new(messages: MessageStream, source: Rc<Source>, peer: Arc<Peer>, max: usize) -> Self {
-        Self { messages, source, peer, fragments: None, max, end: None }
+        Self { messages, source, peer, fragments: None, max, broken: None, end: None }
     }
 
     /// The next whole message. May be dropped and asked again. After an end it gives the same end.
@@ -156,8 +161,13 @@ impl Incoming {
 
     fn take(&mut self, message: Option<Result<actix_ws::Message, ProtocolError>>) -> Result<Option<Message>, End> {
         match message {
+            None | Some(Err(_)) if self.broken.is_some() => Err(self.broken.take().unwrap_or(End::Gone)),
             None => Err(self.source.violation.borrow().as_ref().map_or(End::Gone, broke)),
-            Some(Err(error)) => Err(self.failed(&error)),
+            Some(Err(error)) => {
+                self.source.stopped.set(true);
+                self.broken = Some(self.failed(&error));
+                Ok(None)
+            }
             Some(Ok(actix_ws::Message::Binary(bytes))) => Ok(Some(Message::Binary(bytes))),
             Some(Ok(actix_ws::Message::Text(text))) => Ok(Some(Message::Text(text.into_bytes()))),
             Some(Ok(actix_ws::Message::Continuation(item))) => self.fragment(item),
