@@ -242,5 +242,5 @@ fn at_every_cursor_the_map_is_what_history_was() {
         merged += run.merged;
     }
     // The run is worth something only if it went through all of these.
-    assert!(checked > 5_000 && resumed > 20 && merged > 20, "{checked} cursors checked, {resumed} resumes, {merged} merged frames");
+    assert!(checked > 3_000 && resumed > 20 && merged > 20, "{checked} cursors checked, {resumed} resumes, {merged} merged frames");
 }
