@@ -2,7 +2,6 @@
 //! connection: a local command needs no more of HTTP.
 
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ const MOST_BYTES: u64 = 64 << 20;
 /// The answer's JSON (null where it is empty), or what the hub refused.
 pub(super) fn ask(data_dir: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
     let socket = local::path(data_dir);
-    let mut stream = UnixStream::connect(&socket).map_err(|error| match error.kind() {
+    let mut stream = local::connect(data_dir).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
             let dir = data_dir.display();
             Failure::new(Exit::Failed, format!("no hub runs on {dir}; start one with `telltale serve --data-dir {dir}`"))
