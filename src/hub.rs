@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use telltale_wire::BatchCode;
 use tokio::sync::{Semaphore, watch};
 
 use crate::auth::Auth;
@@ -170,6 +171,15 @@ impl Hub {
             stopping: watch::Sender::new(false),
             _lock: lock,
         })
+    }
+
+    /// Why readings are not taken now; empty when they are.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<(BatchCode, String)> {
+        let mut reasons = self.health.reasons();
+        let clock = ingest::times::check_clock(self.clock.now(), self.door.built);
+        reasons.extend(clock.err().map(|later| (later.code, later.message)));
+        reasons
     }
 
     /// Resolves when the hub begins to stop.

@@ -15,6 +15,8 @@ pub const NAME_BYTES: usize = 256;
 pub const LABEL_VALUE_BYTES: usize = 1024;
 /// Most labels of one series. Beyond: `limit_labels`.
 pub const LABELS: usize = 32;
+/// Longest note on a device in bytes. Beyond: the edit is refused `bad_parameter`.
+pub const NOTE_BYTES: usize = 4096;
 /// Longest text value in bytes. Beyond: `limit_text`.
 pub const TEXT_BYTES: usize = 16 << 10;
 /// Series one token may make. Beyond: new series are refused `limit_series`, existing ones go on.

@@ -53,6 +53,12 @@ impl Devices {
         Ok(Self { catalog, described: RwLock::new(described) })
     }
 
+    /// The ids of all that were ever described.
+    #[must_use]
+    pub fn described(&self) -> Vec<String> {
+        self.described.read().keys().map(|id| id.to_string()).collect()
+    }
+
     #[must_use]
     pub fn description(&self, device: &str) -> Option<Arc<Description>> {
         self.described.read().get(device).cloned()

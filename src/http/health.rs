@@ -3,6 +3,7 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use telltale_wire::BatchCode;
 use utoipa::ToSchema;
 
 use crate::hub::Hub;
@@ -19,6 +20,12 @@ pub struct Reason {
     message: String,
 }
 
+impl From<(BatchCode, String)> for Reason {
+    fn from((code, message): (BatchCode, String)) -> Self {
+        Self { code: code.as_str(), message }
+    }
+}
+
 #[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, description = "The hub answers.")))]
 pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
@@ -27,7 +34,7 @@ pub async fn healthz() -> HttpResponse {
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()),
     responses((status = 200, body = ReadyBody), (status = 503, body = ReadyBody, description = "Readings are not taken now.")))]
 pub async fn readyz(hub: web::Data<Hub>) -> HttpResponse {
-    let reasons: Vec<Reason> = hub.health.reasons().into_iter().map(|(code, message)| Reason { code: code.as_str(), message }).collect();
+    let reasons: Vec<Reason> = hub.reasons().into_iter().map(Reason::from).collect();
     let mut response = if reasons.is_empty() { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(ReadyBody { ready: reasons.is_empty(), reasons })
 }

@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod auth;
+pub mod devices;
 pub mod error;
 pub mod health;
 pub mod history;
@@ -12,8 +13,11 @@ pub mod last;
 pub mod live;
 pub mod local;
 pub mod login;
+pub mod metrics;
+pub mod openapi;
 pub mod params;
 pub mod series;
+pub mod status;
 pub mod stream;
 pub mod tickets;
 pub mod tokens;
@@ -47,6 +51,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
             .app_data(web::PathConfig::default().error_handler(|error, request| path_error(&error, request).into()))
             .service(at("/healthz", "GET").get(health::healthz))
             .service(at("/readyz", "GET").get(health::readyz))
+            .service(at("/metrics", "GET").get(metrics::metrics))
             .service(web::scope("/api/v1").configure(api_v1).default_service(web::to(no_such_resource)))
             .default_service(web::to(assets::serve)),
     );
@@ -65,6 +70,11 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/history", "GET").get(history::history))
         .service(at("/last", "GET").get(last::last))
         .service(at("/series", "GET").get(series::list))
+        .service(at("/devices", "GET").get(devices::list))
+        .service(at("/devices/{id}", "GET, PATCH").get(devices::one).patch(devices::edit))
+        .service(at("/status", "GET").get(status::status))
+        .service(at("/status/refusals", "GET").get(status::refusals))
+        .service(at("/openapi.json", "GET").get(openapi::document))
         .service(at("/ingest", "GET").get(ingest::socket::ingest))
         .service(at("/live", "GET").get(live::live))
         .service(at("/live/ticket", "POST").post(tickets::create));
@@ -120,6 +130,8 @@ fn path_error(error: &PathError, request: &HttpRequest) -> ApiError {
     ApiError::not_found(format!("there is no {} ({error})", request.path()))
 }
 
+#[cfg(test)]
+mod operator_tests;
 #[cfg(test)]
 mod readings_tests;
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub mod plain;
 pub mod refusals;
 pub mod session;
 pub mod socket;
-mod times;
+pub(crate) mod times;
 pub mod way;
 pub mod writer;
 

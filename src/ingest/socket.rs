@@ -29,6 +29,8 @@ use crate::live::via::Via;
 use crate::ws::{self, End, Incoming, Lifetime, Message, Peer};
 
 /// The handler: upgrades and serves until the peer, the token or the hub ends.
+#[utoipa::path(get, path = "/api/v1/ingest", tag = "ingest",
+    responses((status = 101, description = "A WebSocket: binary frames of readings in MessagePack, answers with `ack`.")))]
 pub async fn ingest(request: HttpRequest, payload: web::Payload, hub: web::Data<Hub>, writer: Writer) -> Result<HttpResponse, ApiError> {
     let hub = hub.into_inner();
     let access = writer.0;

@@ -17,7 +17,7 @@ pub fn build_date() -> TimeNs {
 }
 
 /// A hub that does not know the time takes nothing: it would refuse good times and keep bad ones.
-pub(super) fn check_clock(now: TimeNs, built: TimeNs) -> Result<(), Later> {
+pub(crate) fn check_clock(now: TimeNs, built: TimeNs) -> Result<(), Later> {
     if now >= built {
         return Ok(());
     }

@@ -1,0 +1,99 @@
+//! `/metrics`: the hub's own counters in the text form of Prometheus. A field of [`Metrics`] that is not here does not compile.
+
+use std::fmt::Write;
+
+use actix_web::{HttpResponse, web};
+
+use super::auth::Scraper;
+use crate::hub::Hub;
+use crate::metrics::{Counter, Metrics};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grows {
+    /// Only ever: `_total`.
+    Only,
+    /// It goes up and down.
+    AndShrinks,
+}
+
+/// Name, what it does, its meaning, its value.
+type Row<'a> = (&'static str, Grows, &'static str, &'a Counter);
+
+macro_rules! rows {
+    ($metrics:ident: $($field:ident $grows:ident $help:literal;)+) => {{
+        let Metrics { $($field,)+ } = $metrics;
+        vec![$((stringify!($field), Grows::$grows, $help, $field),)+]
+    }};
+}
+
+fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
+    rows! { metrics:
+        readings_received Only "Readings that came in, taken or refused.";
+        readings_stored Only "Readings committed: new or rewritten.";
+        readings_duplicate Only "Readings that were there already with the same value.";
+        readings_refused Only "Readings refused for good or for now.";
+        frames_received Only "Binary frames from agents.";
+        frames_refused Only "Frames refused whole.";
+        batches_later Only "Batches not taken when they came, to be sent again.";
+        answers_dropped Only "Refusals of frames without a number that the peer did not read.";
+        commits Only "Commits synced to the log.";
+        commit_bytes Only "Bytes of these commits.";
+        commit_ns Only "Time spent appending and syncing, ns.";
+        agents_open AndShrinks "Ingest connections open.";
+        viewers_open AndShrinks "Live connections open.";
+        live_frames Only "Frames made for viewers.";
+        live_readings_merged Only "Readings left out of frames for slow viewers.";
+        live_log_reads Only "Times live read the log because memory did not reach back far enough.";
+    }
+}
+
+/// The counters by name, for `status`.
+pub(super) fn counters(metrics: &Metrics) -> impl Iterator<Item = (&'static str, u64)> {
+    rows(metrics).into_iter().map(|(name, _, _, counter)| (name, counter.value()))
+}
+
+/// The hub's own counters, for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "health",
+    responses((status = 200, content_type = "text/plain", description = "Any token; from this machine, past no proxy, none.")))]
+pub async fn metrics(hub: web::Data<Hub>, _: Scraper) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text(&hub))
+}
+
+fn text(hub: &Hub) -> String {
+    let mut out = String::new();
+    for (name, grows, help, counter) in rows(&hub.metrics) {
+        match grows {
+            Grows::Only => put(&mut out, &format!("{name}_total"), "counter", help, counter.value()),
+            Grows::AndShrinks => put(&mut out, name, "gauge", help, counter.value()),
+        }
+    }
+    let uptime = hub.clock.now().saturating_sub(hub.started).max(0).unsigned_abs() / crate::clock::NS_PER_SEC.unsigned_abs();
+    let long_answers = crate::limits::HISTORY_ANSWERS - hub.long_answers.available_permits();
+    put(&mut out, "series", "gauge", "Series that hold a reading.", hub.series.len() as u64);
+    put(&mut out, "head_points", "gauge", "Readings in memory.", hub.head.points() as u64);
+    put(&mut out, "position", "gauge", "Position of the newest commit.", hub.head.position().0);
+    put(&mut out, "queue_batches", "gauge", "Batches waiting for the writer.", hub.queue.depth() as u64);
+    put(&mut out, "long_answers", "gauge", "History answers being written.", long_answers as u64);
+    put(&mut out, "uptime_seconds", "gauge", "Since the start.", uptime);
+    put(&mut out, "ready", "gauge", "1 while readings are taken.", u64::from(hub.reasons().is_empty()));
+    head(&mut out, "refused_total", "counter", "Readings refused, by code.");
+    for (code, count) in hub.refusals.by_code() {
+        line(&mut out, &format!("refused_total{{code=\"{code}\"}}"), count);
+    }
+    head(&mut out, "build_info", "gauge", "The version, as a label.");
+    line(&mut out, concat!("build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1);
+    out
+}
+
+fn put(out: &mut String, name: &str, kind: &str, help: &str, value: u64) {
+    head(out, name, kind, help);
+    line(out, name, value);
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+    writeln!(out, "# HELP telltale_{name} {help}\n# TYPE telltale_{name} {kind}").expect("writing to a String does not fail");
+}
+
+fn line(out: &mut String, name: &str, value: u64) {
+    writeln!(out, "telltale_{name} {value}").expect("writing to a String does not fail");
+}

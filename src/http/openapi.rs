@@ -1,0 +1,107 @@
+//! `GET openapi.json`: the document of all routes, made from the handlers themselves. A test compares it with the list of routes.
+
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::{devices, health, history, last, live, login, metrics, series, status, tickets, tokens};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Telltale",
+        description = "An IoT telemetry hub. Times are milliseconds since 1970 UTC unless it is said otherwise. A refusal is \
+                       `{\"error\":{\"code\",\"message\",\"hint\"?}}`. What is out of a token's scope does not exist for it."
+    ),
+    paths(
+        health::healthz, health::readyz, metrics::metrics, status::status, status::refusals,
+        history::history, last::last, series::list,
+        devices::list, devices::one, devices::edit,
+        crate::ingest::socket::ingest, live::live, tickets::create,
+        login::login, login::create_link, login::logout, login::session, login::list, login::end,
+        tokens::list, tokens::create, tokens::revoke,
+        document,
+    ),
+    modifiers(&Security),
+    security(("token" = []), ("session" = [])),
+)]
+struct Document;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A token of `telltale token create`.")).build();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        let cookie = ApiKeyValue::with_description("telltale_HUBID", "The session of a browser that logged in.");
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    }
+}
+
+static JSON: LazyLock<String> = LazyLock::new(|| Document::openapi().to_json().expect("a document made of names is JSON"));
+
+/// This document. Open to anyone: it holds no data.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "health", security(()),
+    responses((status = 200, content_type = "application/json", description = "OpenAPI 3.1.")))]
+pub async fn document() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(JSON.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// `METHOD /path` of every `at("/path", "METHOD, METHOD")` in the list of routes.
+    fn routes() -> BTreeSet<String> {
+        let source = include_str!("mod.rs");
+        let (outer, api) = source.split_once("fn api_v1").unwrap();
+        let in_part = |part: &'static str, prefix: &'static str| {
+            part.split(".service(at(\"").skip(1).flat_map(move |rest| {
+                let (path, rest) = rest.split_once("\", \"").unwrap();
+                let (methods, _) = rest.split_once('"').unwrap();
+                methods.split(", ").map(move |method| format!("{method} {prefix}{path}"))
+            })
+        };
+        in_part(outer, "").chain(in_part(api, "/api/v1")).collect()
+    }
+
+    #[test]
+    fn the_document_holds_every_route_and_no_other() {
+        let document: Value = serde_json::from_str(&JSON).unwrap();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        let mut documented = BTreeSet::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            documented.extend(methods.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
+        }
+        assert_eq!(documented, routes());
+        assert!(documented.contains("GET /api/v1/history") && documented.contains("PATCH /api/v1/devices/{id}"));
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document: Value = serde_json::from_str(&JSON).unwrap();
+        let mut open = vec![&document];
+        let mut references = 0;
+        while let Some(value) = open.pop() {
+            match value {
+                Value::Object(map) => {
+                    if let Some(Value::String(target)) = map.get("$ref") {
+                        references += 1;
+                        assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{target}");
+                    }
+                    open.extend(map.values());
+                }
+                Value::Array(items) => open.extend(items),
+                _ => {}
+            }
+        }
+        assert!(references > 20, "{references}");
+    }
+}

@@ -1,0 +1,225 @@
+//! `GET status` and `GET status/refusals`: what the hub says of itself, for whoever runs it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::auth::Admin;
+use super::devices::devices;
+use super::error::ApiError;
+use super::health::Reason;
+use super::metrics::counters;
+use crate::auth::access::Access;
+use crate::clock::NS_PER_SEC;
+use crate::hub::Hub;
+use crate::limits::{HISTORY_ANSWERS, REFUSALS_KEPT, WRITER_QUEUE_BATCHES};
+use crate::live::presence::State;
+use crate::query::time::ms_f64;
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StatusBody {
+    version: &'static str,
+    hub_id: String,
+    /// The hub's clock, ms since 1970 UTC.
+    now: f64,
+    started: f64,
+    uptime_s: i64,
+    /// Whether readings are taken now.
+    ready: bool,
+    /// Why not.
+    reasons: Vec<Reason>,
+    /// Of cursors; new after a restore or after damage.
+    epoch: String,
+    /// Of the newest commit.
+    position: u64,
+    series: usize,
+    /// Readings in memory.
+    head_points: usize,
+    /// Sealed history; null while memory and log hold everything.
+    store: Option<StoreStatus>,
+    queue: Filled,
+    long_answers: Filled,
+    /// Since the start.
+    counters: BTreeMap<&'static str, u64>,
+    /// Readings refused since the start, by code.
+    refused: BTreeMap<&'static str, u64>,
+    /// Devices by state.
+    devices: BTreeMap<&'static str, usize>,
+    /// Who brings devices: agents and tokens.
+    gateways: Vec<Gateway>,
+    limits: BTreeMap<&'static str, u64>,
+    recovered: RecoveredStatus,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StoreStatus {
+    points: u64,
+    bytes: u64,
+}
+
+/// Something bounded.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Filled {
+    now: usize,
+    max: usize,
+}
+
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Gateway {
+    /// The agent's or token's name.
+    via: String,
+    /// Devices that it brought last, by state.
+    devices: BTreeMap<&'static str, usize>,
+    /// When the hub last heard of one of them, ms since 1970 UTC.
+    seen: Option<f64>,
+}
+
+/// What the start found in the commit log.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RecoveredStatus {
+    commits: u64,
+    bytes: u64,
+    /// The last stop was in order.
+    clean: bool,
+    /// All cursors began anew.
+    epoch_changed: bool,
+    set_aside: Vec<SetAsideRow>,
+}
+
+/// Bytes of the log that could not be read; kept, never erased.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SetAsideRow {
+    segment: String,
+    offset: u64,
+    bytes: u64,
+    what: String,
+    kept_in: String,
+    /// The last commit before a crash, which was never acked.
+    unfinished: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefusalsBody {
+    /// Newest first.
+    refusals: Vec<RefusalRow>,
+    /// How many are remembered at most.
+    max: usize,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefusalRow {
+    /// When it was refused, ms since 1970 UTC.
+    time: f64,
+    /// The number of the token that sent it.
+    token: u32,
+    /// Its name; null when it was revoked.
+    token_name: Option<String>,
+    device: String,
+    metric: String,
+    code: &'static str,
+    message: String,
+}
+
+/// What the hub says of itself.
+#[utoipa::path(get, path = "/api/v1/status", tag = "health", responses((status = 200, body = StatusBody)))]
+pub async fn status(hub: web::Data<Hub>, admin: Admin) -> Result<HttpResponse, ApiError> {
+    let hub = hub.into_inner();
+    Ok(HttpResponse::Ok().json(web::block(move || body(&hub, &admin.0)).await?))
+}
+
+/// The last refused readings.
+#[utoipa::path(get, path = "/api/v1/status/refusals", tag = "health", responses((status = 200, body = RefusalsBody)))]
+pub async fn refusals(hub: web::Data<Hub>, _: Admin) -> Result<HttpResponse, ApiError> {
+    let auth = Arc::clone(&hub.auth);
+    let names: BTreeMap<_, _> = web::block(move || auth.tokens()).await??.into_iter().map(|token| (token.id, token.spec.name)).collect();
+    let row = |refused: crate::ingest::refusals::Refused| RefusalRow {
+        time: ms_f64(refused.at),
+        token: refused.token.0,
+        token_name: names.get(&refused.token).cloned(),
+        device: refused.device.into(),
+        metric: refused.metric.into(),
+        code: refused.code.as_str(),
+        message: refused.message.into(),
+    };
+    let refusals = hub.refusals.recent().into_iter().map(row).collect();
+    Ok(HttpResponse::Ok().json(RefusalsBody { refusals, max: REFUSALS_KEPT }))
+}
+
+fn body(hub: &Hub, access: &Access) -> StatusBody {
+    let now = hub.clock.now();
+    let reasons: Vec<Reason> = hub.reasons().into_iter().map(Reason::from).collect();
+    let (devices, gateways) = presence(hub, access);
+    StatusBody {
+        version: env!("CARGO_PKG_VERSION"),
+        hub_id: hub.auth.hub_id().to_owned(),
+        now: ms_f64(now),
+        started: ms_f64(hub.started),
+        uptime_s: now.saturating_sub(hub.started) / NS_PER_SEC,
+        ready: reasons.is_empty(),
+        reasons,
+        epoch: format!("{:016x}", hub.log.epoch()),
+        position: hub.head.position().0,
+        series: hub.series.len(),
+        head_points: hub.head.points(),
+        store: hub.store.as_ref().map(|store| store.stats()).map(|stats| StoreStatus { points: stats.points, bytes: stats.bytes }),
+        queue: Filled { now: hub.queue.depth(), max: WRITER_QUEUE_BATCHES },
+        long_answers: Filled { now: HISTORY_ANSWERS - hub.long_answers.available_permits(), max: HISTORY_ANSWERS },
+        counters: counters(&hub.metrics).collect(),
+        refused: hub.refusals.by_code().into_iter().map(|(code, count)| (code.as_str(), count)).collect(),
+        devices,
+        gateways,
+        limits: limits(hub),
+        recovered: recovered(hub),
+    }
+}
+
+/// Devices by state, and by who brought them last.
+fn presence(hub: &Hub, access: &Access) -> (BTreeMap<&'static str, usize>, Vec<Gateway>) {
+    let mut by_state: BTreeMap<_, _> =
+        [State::Online, State::Silent, State::Offline, State::Unknown].into_iter().map(|state| (state.as_str(), 0)).collect();
+    let mut gateways = BTreeMap::<Arc<str>, Gateway>::new();
+    let devices = devices(hub, access);
+    for device in hub.presence.of_all(devices.keys().map(String::as_str)) {
+        *by_state.entry(device.state.as_str()).or_default() += 1;
+        let Some(via) = device.via else { continue };
+        let gateway = gateways.entry(Arc::clone(&via)).or_default();
+        gateway.via = via.to_string();
+        *gateway.devices.entry(device.state.as_str()).or_default() += 1;
+        let seen = device.seen.map(ms_f64);
+        gateway.seen = if gateway.seen < seen { seen } else { gateway.seen };
+    }
+    (by_state, gateways.into_values().collect())
+}
+
+fn limits(hub: &Hub) -> BTreeMap<&'static str, u64> {
+    let (ingest, limits) = (&hub.config.ingest, &hub.config.limits);
+    BTreeMap::from([
+        ("frame_bytes", ingest.frame_bytes as u64),
+        ("batch_readings", ingest.batch_readings as u64),
+        ("series_per_token", limits.series_per_token as u64),
+        ("series_per_hub", limits.series_per_hub as u64),
+        ("history_points", limits.history_points as u64),
+    ])
+}
+
+fn recovered(hub: &Hub) -> RecoveredStatus {
+    let recovered = &hub.recovered;
+    let set_aside = recovered.set_aside.iter().map(|aside| SetAsideRow {
+        segment: aside.segment.display().to_string(),
+        offset: aside.offset,
+        bytes: aside.bytes,
+        what: aside.what.clone(),
+        kept_in: aside.kept_in.display().to_string(),
+        unfinished: aside.unfinished,
+    });
+    RecoveredStatus {
+        commits: recovered.commits,
+        bytes: recovered.bytes,
+        clean: recovered.clean,
+        epoch_changed: recovered.epoch_changed,
+        set_aside: set_aside.collect(),
+    }
+}
