@@ -17,8 +17,10 @@ use crate::outgoing::Encoder;
 
 /// Batches of frames that wait for the socket; more wait in the spool.
 const OUTBOX_BATCHES: usize = 4;
-/// After close frames, for the other side to end the connection.
-pub(crate) const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+/// For our own close frame to be written.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+/// After the hub's close frame was answered, for the hub to end the connection; then this side does.
+pub(crate) const CLOSED_DEADLINE: Duration = Duration::from_millis(200);
 
 /// An open connection.
 pub(crate) struct Link {

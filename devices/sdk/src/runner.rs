@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use crate::client::{Config, Shared};
 use crate::connect::{Dialer, Socket};
 use crate::error::ConnectError;
-use crate::link::{CLOSE_DEADLINE, Closed, Link};
+use crate::link::{CLOSED_DEADLINE, Closed, Link};
 use crate::outgoing::{Encoder, TooBig};
 use crate::refusals::Refusals;
 use crate::session::{Action, Event, Session};
@@ -260,10 +260,10 @@ impl Runner {
             Some(Ok(Message::Close(frame))) => {
                 let code = frame.as_ref().map(|frame| u16::from(frame.code));
                 let reason = frame.map_or_else(String::new, |frame| frame.reason.to_string());
-                tracing::info!(?code, "the hub closed the connection: {reason}");
+                tracing::debug!(?code, "the hub closed the connection: {reason}");
                 if let Some(link) = &mut self.link {
                     // Reading on writes our own close frame; then the hub ends the connection.
-                    link.closed = Some(Closed { code, reason, until: Instant::now() + CLOSE_DEADLINE });
+                    link.closed = Some(Closed { code, reason, until: Instant::now() + CLOSED_DEADLINE });
                 }
             }
             Some(Ok(_)) => self.handle(Event::Heard),
