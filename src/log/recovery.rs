@@ -134,6 +134,14 @@ impl Recovery<'_> {
             fs::remove_file(path).map_err(io_error("remove the empty segment", path))?;
             return Ok(());
         }
+        if self.pending.is_none() && scan.offset() < bytes.len() {
+            // Reserved and never written: given back, so that the next start does not read it again.
+            let cut = OpenOptions::new()
+                .write(true)
+                .open(path)
+                .and_then(|file| file.set_len(scan.offset() as u64).and_then(|()| file.sync_all()));
+            cut.map_err(io_error("cut", path))?;
+        }
         self.recovered.bytes += info.end;
         self.segments.push(info);
         Ok(())
@@ -226,7 +234,7 @@ impl Recovery<'_> {
 
     /// A segment without a readable header. Cut off while it was made, it holds nothing; else its records are lost to us.
     fn headless(&mut self, path: &Path, bytes: &[u8]) -> Result<(), OpenError> {
-        let used = bytes.iter().rposition(|&b| b != 0).map_or(0, |i| i + 1);
+        let used = segment::written_bytes(bytes).unwrap_or(0);
         if used > HEADER_BYTES {
             self.settle(true)?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -183,12 +183,26 @@ impl<'a> Iterator for Scan<'a> {
             Err(what) => what,
         };
         let from = self.offset;
-        let written = from + self.bytes.get(from..).unwrap_or_default().iter().rposition(|&b| b != 0)? + 1;
+        let written = from + written_bytes(self.bytes.get(from..).unwrap_or_default())?;
         let good = (from + ALIGN..written).step_by(ALIGN).find_map(|at| record_at(self.bytes, at, self.salt).ok());
         let to = good.map_or(written.next_multiple_of(ALIGN).max(from + RECORD_HEADER_BYTES), |record| record.offset);
         self.offset = to;
         Some(Stretch::Bad { from, to, what, then: good.map(|record| record.position) })
     }
+}
+
+/// How many bytes stand before the zeros at the end; None if all are zeros. A start reads megabytes of them, so blocks are compared
+/// whole.
+pub(super) fn written_bytes(bytes: &[u8]) -> Option<usize> {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let mut end = bytes.len();
+    for block in bytes.rchunks(ZEROS.len()) {
+        if *block != ZEROS[..block.len()] {
+            return block.iter().rposition(|&b| b != 0).map(|last| end - block.len() + last + 1);
+        }
+        end -= block.len();
+    }
+    None
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

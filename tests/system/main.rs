@@ -1,4 +1,7 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "a test that cannot go on says so by a panic")]
 //! Whole-system tests: the real program as a process, real sockets. One binary, one file per promise.
 
+mod agent;
 mod commands;
+mod crash;
+mod hub;

@@ -1,0 +1,117 @@
+//! The promise of an ack: after kill -9 at any instant every acked reading is there exactly once, nothing is there that was not sent,
+//! and sending everything again brings duplicates alone.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::agent::{Agent, Answer, Sent, batch};
+use crate::hub::Hub;
+
+const RUNS: u64 = 30;
+const AGENTS: u64 = 3;
+/// Batches an agent has on the way.
+const WINDOW: usize = 8;
+/// 2026-01-01T00:00:00Z
+const START: i64 = 1_767_225_600_000_000_000;
+
+/// What one agent knows of its batches: sent, and whether it was acked.
+#[derive(Default)]
+struct Book {
+    batches: Vec<(Vec<Sent>, bool)>,
+}
+
+#[tokio::test]
+async fn thirty_kills_lose_nothing_and_double_nothing() {
+    let seed = std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("SEED={seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let dir = tempfile::tempdir().unwrap();
+    let mut books: Vec<Book> = (0..AGENTS).map(|_| Book::default()).collect();
+    for run in 0..RUNS {
+        let hub = Hub::start(dir.path());
+        check(&hub, &books, run, seed);
+        let token = hub.token(&["--role", "agent"]);
+        let agents: Vec<_> = books
+            .drain(..)
+            .enumerate()
+            .map(|(number, book)| tokio::spawn(load(hub.address.clone(), token.clone(), number, book, rng.fork())))
+            .collect();
+        tokio::time::sleep(Duration::from_millis(rng.u64(5..250))).await;
+        hub.kill();
+        for agent in agents {
+            books.push(agent.await.unwrap());
+        }
+    }
+    let hub = Hub::start(dir.path());
+    check(&hub, &books, RUNS, seed);
+    let acked: usize = books.iter().flat_map(|b| &b.batches).filter(|(_, acked)| *acked).count();
+    assert!(acked > 100, "the load was too small to say anything: {acked} batches acked");
+    retry_is_all_duplicates(&hub, &books).await;
+    assert_eq!(hub.stop(), Some(0));
+}
+
+/// Sends batches until the connection breaks, then says what was acked. What was not is sent again on the next run.
+async fn load(address: String, token: String, number: usize, mut book: Book, mut rng: fastrand::Rng) -> Book {
+    let Ok(mut agent) = Agent::connect(&address, &token).await else { return book };
+    let mut again: Vec<usize> = (0..book.batches.len()).filter(|i| !book.batches[*i].1).collect();
+    let mut on_the_way = 0;
+    loop {
+        let next = again.pop().unwrap_or_else(|| {
+            book.batches.push((readings(number, book.batches.len(), &mut rng), false));
+            book.batches.len() - 1
+        });
+        if agent.send(batch(next as u64, &book.batches[next].0)).await.is_err() {
+            return book;
+        }
+        on_the_way += 1;
+        while on_the_way >= WINDOW {
+            match agent.answer().await {
+                Some(Answer::Ack { seq, stored, duplicate, rejected }) => {
+                    let (readings, acked) = &mut book.batches[seq as usize];
+                    assert_eq!((stored + duplicate, rejected), (readings.len() as u64, 0));
+                    *acked = true;
+                    on_the_way -= 1;
+                }
+                None => return book,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// Times of one agent never repeat, so every reading is one of a kind.
+fn readings(agent: usize, batch: usize, rng: &mut fastrand::Rng) -> Vec<Sent> {
+    let count = rng.usize(1..40);
+    let reading = |i: usize| Sent {
+        device: format!("gw{agent}"),
+        metric: format!("m{}", i % 4),
+        time: START + (batch * 1_000 + i) as i64 * 1_000_000,
+        value: (batch * 1_000 + i) as f64 / 10.0,
+    };
+    (0..count).map(reading).collect()
+}
+
+fn check(hub: &Hub, books: &[Book], run: u64, seed: u64) {
+    let mut found = HashMap::new();
+    for (series, time, value) in hub.history("*/*") {
+        let twice = found.insert((series.clone(), time), value.as_f64().unwrap());
+        assert!(twice.is_none(), "SEED={seed} run {run}: {series} has {time} twice");
+    }
+    let mut known = 0;
+    for (readings, acked) in books.iter().flat_map(|book| &book.batches) {
+        let stored = readings.iter().filter(|r| found.get(&(format!("{}/{}", r.device, r.metric), r.time)) == Some(&r.value)).count();
+        assert!(stored == readings.len() || !acked, "SEED={seed} run {run}: {stored} of {} acked readings are there", readings.len());
+        assert!(stored == readings.len() || stored == 0, "SEED={seed} run {run}: a batch is torn: {stored} of {}", readings.len());
+        known += stored;
+    }
+    assert_eq!(known, found.len(), "SEED={seed} run {run}: something is stored that nobody sent");
+}
+
+async fn retry_is_all_duplicates(hub: &Hub, books: &[Book]) {
+    let mut agent = Agent::connect(&hub.address, &hub.token(&["--role", "agent"])).await.unwrap();
+    for (i, (readings, _)) in books.iter().flat_map(|b| &b.batches).filter(|(_, acked)| *acked).enumerate() {
+        agent.send(batch(i as u64, readings)).await.unwrap();
+        let duplicates = Answer::Ack { seq: i as u64, stored: 0, duplicate: readings.len() as u64, rejected: 0 };
+        assert_eq!(agent.answer().await, Some(duplicates));
+    }
+}
