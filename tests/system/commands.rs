@@ -177,6 +177,49 @@ fn a_token_is_printed_alone_works_at_once_and_ends_within_a_second() {
 }
 
 #[test]
+fn revoking_a_token_closes_its_sockets_with_4401_within_a_second() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Served::on(dir.path());
+    for (id, role, path) in [("1", "agent", "/api/v1/ingest"), ("2", "viewer", "/api/v1/live")] {
+        let (_, token, _) = run(&mut telltale(dir.path(), &["token", "create", "--role", role]));
+        let mut socket = TcpStream::connect(hub.authority()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let upgrade =
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n{upgrade}\r\n\r\n", hub.authority(), token.trim())
+            .unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            socket.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+
+        assert_eq!(run(&mut telltale(dir.path(), &["token", "revoke", id])).0, 0);
+        let revoked = Instant::now();
+        let code = close_code(&mut socket);
+        assert_eq!(code, 4401, "{role}");
+        assert!(revoked.elapsed() < Duration::from_secs(1), "{role}: {:?}", revoked.elapsed());
+    }
+}
+
+/// Reads frames up to a close frame and gives its code. A server's frames are not masked, and these are short.
+fn close_code(socket: &mut TcpStream) -> u16 {
+    loop {
+        let mut head = [0; 2];
+        socket.read_exact(&mut head).unwrap();
+        assert!(head[1] < 126, "a short frame");
+        let mut payload = vec![0; head[1].into()];
+        socket.read_exact(&mut payload).unwrap();
+        if head[0] & 0x0f == 8 {
+            return u16::from_be_bytes([payload[0], payload[1]]);
+        }
+    }
+}
+
+#[test]
 fn a_login_link_is_printed_until_it_was_used_and_again_on_request() {
     let dir = tempfile::tempdir().unwrap();
     let (code, _, stderr) = run(&mut telltale(dir.path(), &["login"]));
