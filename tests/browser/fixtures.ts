@@ -30,7 +30,7 @@ export const test = base.extend<Fixtures>({
       page.on('console', (message) => {
         // A hub that is away, or a visitor without a session, is told by the browser as a failed load: part of these tests.
         const expected =
-          /ERR_CONNECTION_REFUSED|ERR_SOCKET_NOT_CONNECTED|ERR_CONNECTION_RESET|status of 401|Unexpected response code: 401/
+          /ERR_CONNECTION_REFUSED|ERR_SOCKET_NOT_CONNECTED|ERR_CONNECTION_RESET|status of 401|HTTP Authentication failed/
         if (message.type() === 'error' && !expected.test(message.text())) complaints.push(message.text())
       })
       await use(complaints)

@@ -1,4 +1,6 @@
 // A viewer as someone would write it in a page of their own: `new WebSocket`, four handlers, no library.
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { expect, test } from './fixtures'
 import type { Hub } from './hub'
 
@@ -11,6 +13,19 @@ async function ticket(hub: Hub, token: string): Promise<string> {
   return ((await response.json()) as { ticket: string }).ticket
 }
 
+/** A page of someone else's, on another port: another origin, to which the hub gives nothing without a ticket. */
+let server: Server
+let port = 0
+test.beforeAll(async () => {
+  server = createServer((_, response) => {
+    response.setHeader('content-type', 'text/html')
+    response.end('<!doctype html><title>plain</title><link rel="icon" href="data:,">')
+  })
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
+  port = (server.address() as AddressInfo).port
+})
+test.afterAll(() => server.close())
+
 interface Seen {
   opened: number
   errors: number
@@ -21,25 +36,25 @@ interface Seen {
 test('onopen, onmessage, onclose and onerror do what the standard says', async ({ page, hub, sender }) => {
   await sender.send({ device: 'pump', metric: 'pressure', value: 1, unit: 'bar' })
   const token = await hub.token('viewer', 'plain')
-  await page.route('**/plain.html', (route) =>
-    route.fulfill({ contentType: 'text/html', body: '<title>plain</title>' }),
-  )
-  await page.goto(`${hub.url}/plain.html`)
+  await page.goto(`http://127.0.0.1:${port}/`)
   const open = (ticket: string) =>
-    page.evaluate((ticket) => {
-      const seen: Seen = { opened: 0, errors: 0, closed: [], messages: [] }
-      Object.assign(window, { seen })
-      const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/api/v1/live?ticket=${ticket}`)
-      socket.onopen = () => {
-        seen.opened += 1
-        socket.send(JSON.stringify({ type: 'subscribe', id: 'mine', select: ['pump/*'] }))
-      }
-      socket.onmessage = (event) => seen.messages.push(JSON.parse(event.data as string) as Record<string, unknown>)
-      socket.onclose = ({ code, reason, wasClean }) => seen.closed.push({ code, reason, wasClean })
-      socket.onerror = () => {
-        seen.errors += 1
-      }
-    }, ticket)
+    page.evaluate(
+      ([url, ticket]) => {
+        const seen: Seen = { opened: 0, errors: 0, closed: [], messages: [] }
+        Object.assign(window, { seen })
+        const socket = new WebSocket(`${url}/api/v1/live?ticket=${ticket}`)
+        socket.onopen = () => {
+          seen.opened += 1
+          socket.send(JSON.stringify({ type: 'subscribe', id: 'mine', select: ['pump/*'] }))
+        }
+        socket.onmessage = (event) => seen.messages.push(JSON.parse(event.data as string) as Record<string, unknown>)
+        socket.onclose = ({ code, reason, wasClean }) => seen.closed.push({ code, reason, wasClean })
+        socket.onerror = () => {
+          seen.errors += 1
+        }
+      },
+      [hub.url.replace('http', 'ws'), ticket] as const,
+    )
   const seen = () => page.evaluate(() => (window as unknown as { seen: Seen }).seen)
 
   const used = await ticket(hub, token)
