@@ -165,8 +165,7 @@ function Figure({ text }: { text: string }) {
   const [figures, ...unit] = text.split(' ')
   return (
     <>
-      <b>{figures}</b>
-      <span>{unit.join(' ')}</span>
+      <b>{figures}</b> <span>{unit.join(' ')}</span>
     </>
   )
 }
