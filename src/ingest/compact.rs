@@ -8,18 +8,20 @@ mod aliases;
 mod answer;
 mod readings;
 #[cfg(test)]
+mod socket_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 use telltale_wire::{self as wire, AgentFrame, CloseCode, ColumnBuf, FrameCode, Limits, WireError};
-use tokio::sync::oneshot;
 
 use self::aliases::Aliases;
 use self::answer::Due;
 use super::agents::Agents;
 use super::session::{Pending, Session};
-use super::{Batch, Later, Outcome};
+use super::way::{Answer, Step, Way};
+use super::{Later, Outcome};
 use crate::limits::{ALIASES_PER_CONNECTION, BAD_FRAMES, FRAME_BYTES};
 use crate::model::{AgentSeq, TimeNs};
 
@@ -27,7 +29,9 @@ use crate::model::{AgentSeq, TimeNs};
 #[derive(Debug)]
 pub struct Compact {
     limits: Limits,
+    agents: Arc<Agents>,
     state: State,
+    opened: Option<Opened>,
     aliases: Aliases,
     /// The highest batch number taken on this connection.
     last_seq: Option<u64>,
@@ -52,18 +56,7 @@ enum State {
     Ending,
 }
 
-/// What the shell does next for a frame, in this order.
-#[derive(Debug)]
-pub enum Step {
-    /// The agent said who it is: end another connection with the same agent and boot (4409), then go on.
-    Open(Opened),
-    /// Give the batch to the writer; its outcome makes the answer.
-    Submit { batch: Batch, outcome: oneshot::Receiver<Outcome>, waiting: Waiting },
-    /// Nothing is for the writer, but the answer has its place behind those before it: [`Compact::answer`] without an outcome.
-    Settled(Waiting),
-}
-
-/// A hello that was taken. Its welcome follows as a step of its own.
+/// What a hello said that the shell acts on, before the welcome goes out.
 #[derive(Debug, PartialEq)]
 pub struct Opened {
     pub agent: Arc<str>,
@@ -106,20 +99,45 @@ enum What {
     },
 }
 
-impl Waiting {
-    /// How many readings it stands for.
-    #[must_use]
-    pub fn sent(&self) -> usize {
-        if let What::Batch { pending, .. } = &self.0 { pending.sent() } else { 0 }
-    }
-}
-
 /// Why the connection cannot go on.
 struct Fatal(CloseCode, String);
 
+impl Way for Compact {
+    type Waiting = Waiting;
+
+    fn frame(&mut self, session: &mut Session, frame: &[u8], received: TimeNs) -> Vec<Step<Waiting>> {
+        session.door().metrics.frames_received.inc();
+        let clock = session.begin_frame(received);
+        self.decide(session, frame, received, clock).unwrap_or_else(|Fatal(code, reason)| {
+            session.door().metrics.frames_refused.inc();
+            vec![self.end(code, reason)]
+        })
+    }
+
+    fn opened(&mut self) -> Option<Opened> {
+        self.opened.take()
+    }
+
+    fn sent(waiting: &Waiting) -> usize {
+        if let What::Batch { pending, .. } = &waiting.0 { pending.sent() } else { 0 }
+    }
+
+    fn answer(&mut self, session: &Session, waiting: Waiting, outcome: Option<Outcome>, at: TimeNs) -> Vec<Answer> {
+        self.answers_to(session, waiting.0, outcome, at)
+    }
+
+    fn caught_up(&mut self) -> Option<Answer> {
+        self.ack()
+    }
+
+    fn closing(&mut self, code: CloseCode, reason: &str) -> Option<Answer> {
+        self.last_word(code, reason)
+    }
+}
+
 impl Compact {
     #[must_use]
-    pub fn new(session: &Session) -> Self {
+    pub fn new(session: &Session, agents: Arc<Agents>) -> Self {
         let narrow = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
         let door = session.door();
         Self {
@@ -132,7 +150,9 @@ impl Compact {
                 label_count: narrow(door.forms.labels),
                 text_bytes: narrow(door.forms.text_bytes),
             },
+            agents,
             state: State::New,
+            opened: None,
             aliases: Aliases::default(),
             last_seq: None,
             again_from: None,
@@ -144,24 +164,8 @@ impl Compact {
         }
     }
 
-    /// Who the agent said it is.
-    #[must_use]
-    pub fn agent(&self) -> Option<(&Arc<str>, u64)> {
-        if let State::Open { agent, boot } = &self.state { Some((agent, *boot)) } else { None }
-    }
-
-    /// Decides one binary frame.
-    pub fn frame(&mut self, session: &mut Session, agents: &Agents, frame: &[u8], received: TimeNs) -> Vec<Step> {
-        session.door().metrics.frames_received.inc();
-        let clock = session.begin_frame(received);
-        self.decide(session, agents, frame, received, clock).unwrap_or_else(|Fatal(code, reason)| {
-            session.door().metrics.frames_refused.inc();
-            vec![self.close(code, reason)]
-        })
-    }
-
-    /// Ends the connection behind the answers that are on their way: the hub stops, the token ended, the agent came elsewhere.
-    pub fn close(&mut self, code: CloseCode, reason: impl Into<String>) -> Step {
+    /// Ends the connection behind the answers that are on their way.
+    fn end(&mut self, code: CloseCode, reason: impl Into<String>) -> Step<Waiting> {
         self.state = State::Ending;
         Step::Settled(Waiting(What::Close { code, reason: reason.into() }))
     }
@@ -169,11 +173,10 @@ impl Compact {
     fn decide(
         &mut self,
         session: &mut Session,
-        agents: &Agents,
         frame: &[u8],
         received: TimeNs,
         clock: Result<(), Later>,
-    ) -> Result<Vec<Step>, Fatal> {
+    ) -> Result<Vec<Step<Waiting>>, Fatal> {
         if matches!(self.state, State::Ending) {
             return Ok(Vec::new());
         }
@@ -182,7 +185,7 @@ impl Compact {
             Err(error) => return self.unreadable(session, frame, &error),
         };
         match (&self.state, parsed) {
-            (State::New, AgentFrame::Hello(hello)) => self.hello(session, agents, &hello, received),
+            (State::New, AgentFrame::Hello(hello)) => self.hello(session, &hello, received),
             (State::New, _) => Err(Fatal(CloseCode::Protocol, "the first frame of a connection is hello".to_owned())),
             (_, AgentFrame::Hello(_)) => Err(Fatal(CloseCode::Protocol, "a second hello on one connection".to_owned())),
             (_, AgentFrame::Define(define)) => {
@@ -192,36 +195,37 @@ impl Compact {
             (_, AgentFrame::Batch(batch)) => self.batch(session, &batch, clock),
             (_, AgentFrame::Goodbye(goodbye)) => {
                 tracing::debug!(reason = goodbye.reason, "an agent said goodbye");
-                Ok(vec![self.close(CloseCode::Normal, "goodbye")])
+                Ok(vec![self.end(CloseCode::Normal, "goodbye")])
             }
         }
     }
 
-    fn hello(&mut self, session: &Session, agents: &Agents, hello: &wire::Hello<'_>, received: TimeNs) -> Result<Vec<Step>, Fatal> {
+    fn hello(&mut self, session: &Session, hello: &wire::Hello<'_>, received: TimeNs) -> Result<Vec<Step<Waiting>>, Fatal> {
         let forms = &session.door().forms;
         forms.device(hello.agent).map_err(|refusal| Fatal(CloseCode::Policy, format!("agent id: {}", refusal.message)))?;
+        forms.labels(&hello.attributes).map_err(|refusal| Fatal(CloseCode::Policy, format!("attributes: {}", refusal.message)))?;
         let agent: Arc<str> = hello.agent.into();
         let mut welcome = Vec::new();
         wire::Welcome {
             limits: self.limits,
             hub_time_ns: received,
-            last_durable: agents.last_durable(&agent, hello.boot),
+            last_durable: self.agents.last_durable(&agent, hello.boot),
             program: concat!("telltale ", env!("CARGO_PKG_VERSION")),
         }
         .encode(&mut welcome);
-        let opened = Opened {
+        self.opened = Some(Opened {
             agent: Arc::clone(&agent),
             boot: hello.boot,
             clock_ahead_ns: hello.clock_ns.saturating_sub(received),
             program: hello.program.into(),
             attributes: hello.attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-        };
+        });
         self.state = State::Open { agent, boot: hello.boot };
-        Ok(vec![Step::Open(opened), Step::Settled(Waiting(What::Say(welcome)))])
+        Ok(vec![Step::Settled(Waiting(What::Say(welcome)))])
     }
 
     /// A batch whose number can be read is refused whole and the connection stays; any other frame ends it.
-    fn unreadable(&mut self, session: &Session, frame: &[u8], error: &WireError) -> Result<Vec<Step>, Fatal> {
+    fn unreadable(&mut self, session: &Session, frame: &[u8], error: &WireError) -> Result<Vec<Step<Waiting>>, Fatal> {
         let open = matches!(self.state, State::Open { .. });
         let Some(seq) = wire::Batch::peek_seq(frame).filter(|_| open) else {
             let code = if matches!(error, WireError::Limit { .. }) { CloseCode::Policy } else { CloseCode::Protocol };
@@ -233,13 +237,13 @@ impl Compact {
         Ok(self.refuse_batch(session, seq, error))
     }
 
-    fn refuse_batch(&mut self, session: &Session, seq: u64, error: &WireError) -> Vec<Step> {
+    fn refuse_batch(&mut self, session: &Session, seq: u64, error: &WireError) -> Vec<Step<Waiting>> {
         session.door().metrics.frames_refused.inc();
         self.bad_frames += 1;
         let refused = What::Refused { seq, turn: self.turn, code: error.code(), message: error.to_string() };
         let mut steps = vec![Step::Settled(Waiting(refused))];
         if self.bad_frames >= BAD_FRAMES {
-            steps.push(self.close(CloseCode::BadData, format!("{BAD_FRAMES} batches that cannot be read, the last: {error}")));
+            steps.push(self.end(CloseCode::BadData, format!("{BAD_FRAMES} batches that cannot be read, the last: {error}")));
         }
         steps
     }
@@ -257,7 +261,7 @@ impl Compact {
         Ok(true)
     }
 
-    fn batch(&mut self, session: &mut Session, batch: &wire::Batch<'_>, clock: Result<(), Later>) -> Result<Vec<Step>, Fatal> {
+    fn batch(&mut self, session: &mut Session, batch: &wire::Batch<'_>, clock: Result<(), Later>) -> Result<Vec<Step<Waiting>>, Fatal> {
         let (seq, turn) = (batch.seq(), self.turn);
         let State::Open { agent, boot } = &self.state else {
             return Err(Fatal(CloseCode::Protocol, "a batch before hello".to_owned()));

@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod compact;
 mod forms;
+mod gateway;
 mod mapping;
 pub mod plain;
 pub mod refusals;

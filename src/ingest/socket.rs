@@ -12,10 +12,13 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use telltale_wire::{BatchCode, CloseCode};
-use tokio::sync::{mpsc, oneshot};
+use telltale_wire::{BatchCode, CloseCode, SUBPROTOCOL};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::agents::Seat;
+use super::compact::{Compact, Opened};
+use super::gateway;
 use super::plain::Plain;
 use super::session::Session;
 use super::way::{Answer, Step, Way};
@@ -36,22 +39,30 @@ pub async fn ingest(request: HttpRequest, payload: web::Payload, hub: web::Data<
     let access = writer.0;
     let (answers, frames) = mpsc::channel(ANSWERS_PER_CONNECTION);
     let frame_bytes = hub.config.ingest.frame_bytes;
-    let opened = ws::open(&request, payload, &[], frame_bytes, Lifetime::Heard(AGENT_IDLE), &hub.sockets, frames)
+    let opened = ws::open(&request, payload, &[SUBPROTOCOL], frame_bytes, Lifetime::Heard(AGENT_IDLE), &hub.sockets, frames)
         .await
         .map_err(|error| ApiError::parameter(format!("expected a WebSocket handshake: {error}")))?;
-    let connection: Connection<Plain> = Connection {
-        session: Session::new(Arc::clone(&hub.door), access.clone()),
-        via: Via::open(&hub.presence, &hub.series, &hub.clock, access.name()),
-        hub,
-        access,
-        incoming: opened.incoming,
-        peer: opened.peer,
-        answers,
-        unanswered: VecDeque::new(),
-        unanswered_readings: 0,
-    };
-    actix_web::rt::spawn(connection.run(Plain::default()));
+    let session = Session::new(Arc::clone(&hub.door), access.clone());
+    let shell = Shell { hub, access, incoming: opened.incoming, peer: opened.peer, answers };
+    match opened.protocol {
+        Some(_) => {
+            let compact = Compact::new(&session, Arc::clone(&shell.hub.agents));
+            actix_web::rt::spawn(Connection::new(shell, session).run(compact));
+        }
+        None => {
+            actix_web::rt::spawn(Connection::new(shell, session).run(Plain::default()));
+        }
+    }
     Ok(opened.response)
+}
+
+/// What a connection of either form is made of.
+struct Shell {
+    hub: Arc<Hub>,
+    access: Access,
+    incoming: Incoming,
+    peer: Arc<Peer>,
+    answers: mpsc::Sender<Bytes>,
 }
 
 struct Connection<W: Way> {
@@ -64,6 +75,9 @@ struct Connection<W: Way> {
     answers: mpsc::Sender<Bytes>,
     unanswered: VecDeque<Unanswered<W::Waiting>>,
     unanswered_readings: usize,
+    /// Told when another connection comes as the same agent.
+    displaced: Arc<Notify>,
+    seat: Option<Seat>,
 }
 
 /// A step whose answer is not out. Without an outcome it is ready.
@@ -93,11 +107,28 @@ impl From<End> for Ending {
 }
 
 impl<W: Way> Connection<W> {
+    fn new(shell: Shell, session: Session) -> Self {
+        let Shell { hub, access, incoming, peer, answers } = shell;
+        Self {
+            via: Via::open(&hub.presence, &hub.series, &hub.clock, access.name()),
+            hub,
+            access,
+            session,
+            incoming,
+            peer,
+            answers,
+            unanswered: VecDeque::new(),
+            unanswered_readings: 0,
+            displaced: Arc::default(),
+            seat: None,
+        }
+    }
+
     async fn run(mut self, mut way: W) {
         let hub = Arc::clone(&self.hub);
         hub.metrics.agents_open.inc();
-        let (access, peer) = (self.access.clone(), Arc::clone(&self.peer));
-        let mut ended = pin!(ended(&hub, &access, &peer));
+        let (access, peer, displaced) = (self.access.clone(), Arc::clone(&self.peer), Arc::clone(&self.displaced));
+        let mut ended = pin!(ended(&hub, &access, &peer, &displaced));
         let ending = tokio::select! {
             ending = self.serve(&mut way) => ending,
             ending = &mut ended => ending,
@@ -136,7 +167,7 @@ impl<W: Way> Connection<W> {
                 Next::Outcome(outcome) => self.answer(way, outcome).await,
                 Next::Message(Ok(Message::Binary(frame))) => self.frame(way, &frame).await,
                 Next::Message(Ok(Message::Text(_))) => {
-                    Err(Ending::Close(CloseCode::Unsupported, "text frame; readings come in binary frames of MessagePack".to_owned()))
+                    Err(Ending::Close(CloseCode::Unsupported, "text frame; readings come in binary frames".to_owned()))
                 }
                 Next::Message(Err(end)) => Err(end.into()),
             };
@@ -153,6 +184,9 @@ impl<W: Way> Connection<W> {
     async fn frame(&mut self, way: &mut W, frame: &[u8]) -> Result<(), Ending> {
         let received = self.hub.clock.now();
         let steps = way.frame(&mut self.session, frame, received);
+        if let Some(opened) = way.opened() {
+            self.opened(&opened);
+        }
         self.peer.set_deaf(true);
         for step in steps {
             // One frame may hold many batches.
@@ -163,6 +197,16 @@ impl<W: Way> Connection<W> {
             self.step(step).await;
         }
         Ok(())
+    }
+
+    /// An agent said who it is.
+    fn opened(&mut self, opened: &Opened) {
+        let Opened { agent, boot, clock_ahead_ns, program, .. } = opened;
+        tracing::info!(%agent, boot, clock_ahead_ns, program, token = self.access.name(), "an agent connected");
+        self.seat = Some(self.hub.agents.sit(agent, *boot, &self.displaced));
+        // From now on people see the agent's name, not its token's.
+        self.via = Via::open(&self.hub.presence, &self.hub.series, &self.hub.clock, agent);
+        gateway::describe(&self.hub, &self.access, opened);
     }
 
     async fn step(&mut self, step: Step<W::Waiting>) {
@@ -262,10 +306,11 @@ fn writer_gone() -> Later {
 }
 
 /// Resolves when something other than the peer's frames ends the connection.
-async fn ended(hub: &Hub, access: &Access, peer: &Peer) -> Ending {
+async fn ended(hub: &Hub, access: &Access, peer: &Peer, displaced: &Notify) -> Ending {
     let (code, reason) = tokio::select! {
         () = access.ended() => (CloseCode::TokenEnded, "the token was revoked or has ended"),
         () = hub.stopped() => (CloseCode::Draining, "the hub is stopping"),
+        () = displaced.notified() => (CloseCode::SameAgent, "the same agent with the same boot id connected elsewhere"),
         () = peer.died() => (CloseCode::Policy, "idle: no frame and no pong"),
     };
     Ending::Close(code, reason.to_owned())

@@ -131,6 +131,8 @@ impl Client {
         self.0.read_exact(&mut payload).unwrap();
         match (head[0], &payload[..]) {
             (0x82, payload) => Got::Answer(rmp_serde::from_slice(payload).unwrap()),
+            // The hub's own pings, on a machine so busy that a test lasts long enough to get one.
+            (0x89, _) => self.read(),
             (0x8a, payload) => Got::Pong(payload.to_vec()),
             (0x88, []) => Got::CloseWithoutCode,
             (0x88, [a, b, ..]) => Got::Close(u16::from_be_bytes([*a, *b])),

@@ -3,6 +3,7 @@
 use telltale_wire::CloseCode;
 use tokio::sync::oneshot;
 
+use super::compact::Opened;
 use super::session::Session;
 use super::{Batch, Outcome};
 use crate::model::TimeNs;
@@ -33,6 +34,11 @@ pub trait Way {
 
     /// Decides one binary frame.
     fn frame(&mut self, session: &mut Session, frame: &[u8], received: TimeNs) -> Vec<Step<Self::Waiting>>;
+
+    /// What the frame said about who is there; the shell acts on it before the steps.
+    fn opened(&mut self) -> Option<Opened> {
+        None
+    }
 
     /// How many readings it stands for.
     fn sent(waiting: &Self::Waiting) -> usize;

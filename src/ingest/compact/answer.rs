@@ -2,27 +2,21 @@
 
 use telltale_wire::{self as wire, CloseCode, Code, Places};
 
-use super::{Compact, State, Waiting, What};
+use super::{Compact, State, What};
 use crate::ingest::session::{Rejected, Session, Settled};
+use crate::ingest::way::Answer;
 use crate::ingest::{Later, Outcome};
 use crate::limits::REFUSALS_EXPLAINED;
 use crate::model::{Position, TimeNs};
 
-/// A frame for the agent.
-#[derive(Debug, PartialEq)]
-pub struct Answer {
-    pub bytes: Vec<u8>,
-    /// Close the connection after it.
-    pub close: Option<(CloseCode, String)>,
+fn frame(encode: impl FnOnce(&mut Vec<u8>)) -> Answer {
+    let mut bytes = Vec::new();
+    encode(&mut bytes);
+    Answer { bytes, ..Answer::default() }
 }
 
-impl Answer {
-    fn frame(encode: impl FnOnce(&mut Vec<u8>)) -> Self {
-        let mut bytes = Vec::new();
-        encode(&mut bytes);
-        Self { bytes, close: None }
-    }
-}
+/// When an agent should come back to a hub that stops: a restart takes about this long.
+const RETRY_DRAINING_MS: u32 = 1_000;
 
 /// What is durable and not yet said.
 #[derive(Debug, Default)]
@@ -43,13 +37,12 @@ struct DueRejected {
 }
 
 impl Compact {
-    /// Books what became of a step, in the order of the steps; `None` for one that was settled. An ack is not given at once:
-    /// [`Compact::flush`] makes one for all that came together.
-    #[must_use]
-    pub fn answer(&mut self, session: &Session, waiting: Waiting, outcome: Option<Outcome>, at: TimeNs) -> Vec<Answer> {
-        match waiting.0 {
-            What::Say(bytes) => self.behind_the_ack(Answer { bytes, close: None }),
-            What::Close { code, reason } => self.closing(code, reason, None),
+    /// An ack is not made at once: [`Compact::ack`] makes one for all that came together.
+    pub(super) fn answers_to(&mut self, session: &Session, what: What, outcome: Option<Outcome>, at: TimeNs) -> Vec<Answer> {
+        match what {
+            What::Say(bytes) => self.behind_the_ack(Answer { bytes, ..Answer::default() }),
+            // The shell asks for the last word when it closes.
+            What::Close { code, reason } => self.behind_the_ack(Answer { close: Some((code, reason)), ..Answer::default() }),
             // Taken before a retry went out: the agent sends it again, and then it is acked.
             What::Batch { turn, .. } | What::Refused { turn, .. } | What::Later { turn, .. } if turn != self.turn => Vec::new(),
             What::Later { seq, later, .. } => self.retry(seq, &later),
@@ -71,38 +64,35 @@ impl Compact {
         }
     }
 
-    /// The ack for everything that was answered since the last one. Asked for when no outcome is ready any more.
-    #[must_use]
-    pub fn flush(&mut self) -> Option<Answer> {
-        let Due { up_to, stored, duplicate, rejected } = std::mem::take(&mut self.due);
+    /// The ack for everything that was answered since the last one.
+    pub(super) fn ack(&mut self) -> Option<Answer> {
+        let up_to = self.due.up_to?;
+        let Due { stored, duplicate, rejected, .. } = std::mem::take(&mut self.due);
         let rejected = rejected.iter().map(DueRejected::borrowed).collect();
-        Some(Answer::frame(|out| wire::Ack { up_to: up_to.unwrap_or(0), stored, duplicate, rejected }.encode(out)))
-            .filter(|_| up_to.is_some())
+        Some(frame(|out| wire::Ack { up_to, stored, duplicate, rejected }.encode(out)))
     }
 
-    /// The last word, for a connection that ends by the hub's will with a time to come again.
-    #[must_use]
-    pub fn closing(&mut self, code: CloseCode, reason: String, retry_after_ms: Option<u32>) -> Vec<Answer> {
+    /// The last frame of a connection, with a time to come again where the hub knows one.
+    pub(super) fn last_word(&mut self, code: CloseCode, reason: &str) -> Option<Answer> {
         self.state = State::Ending;
-        let mut answer = Answer::frame(|out| wire::Closing { code: code.number(), reason: &reason, retry_after_ms }.encode(out));
-        answer.close = Some((code, reason));
-        self.behind_the_ack(answer)
+        let retry_after_ms = (code == CloseCode::Draining).then_some(RETRY_DRAINING_MS);
+        Some(frame(|out| wire::Closing { code: code.number(), reason, retry_after_ms }.encode(out)))
     }
 
     fn acked(&mut self, seq: u64) -> Vec<Answer> {
         self.due.up_to = Some(seq);
-        if self.due.rejected.len() >= REFUSALS_EXPLAINED { self.flush().into_iter().collect() } else { Vec::new() }
+        if self.due.rejected.len() >= REFUSALS_EXPLAINED { self.ack().into_iter().collect() } else { Vec::new() }
     }
 
     fn retry(&mut self, seq: u64, later: &Later) -> Vec<Answer> {
         self.turn += 1;
         self.again_from = Some(seq);
         let retry = wire::Retry { seq, after_ms: later.after_ms, code: Code::Batch(later.code), message: &later.message };
-        self.behind_the_ack(Answer::frame(|out| retry.encode(out)))
+        self.behind_the_ack(frame(|out| retry.encode(out)))
     }
 
     fn behind_the_ack(&mut self, answer: Answer) -> Vec<Answer> {
-        self.flush().into_iter().chain([answer]).collect()
+        self.ack().into_iter().chain([answer]).collect()
     }
 }
 

@@ -9,12 +9,11 @@ use telltale_wire::{
 };
 use tokio::sync::watch;
 
-use super::answer::Answer;
 use super::*;
 use crate::auth::access::{Access, Role, Scope};
-use crate::ingest::Refusal;
 use crate::ingest::refusals::Refusals;
 use crate::ingest::session::Door;
+use crate::ingest::{Batch, Refusal};
 use crate::metrics::Metrics;
 use crate::model::{Position, SeriesId, TokenId, Value};
 use crate::query::selector::Glob;
@@ -26,7 +25,7 @@ const SECOND: TimeNs = 1_000_000_000;
 struct World {
     compact: Compact,
     session: Session,
-    agents: Agents,
+    agents: Arc<Agents>,
     now: TimeNs,
     /// Steps whose answers are not made yet, with the batches that the writer has not seen.
     queue: VecDeque<(Option<Batch>, Waiting)>,
@@ -49,10 +48,11 @@ fn world_with(scope: Scope, change: impl FnOnce(&mut Door)) -> World {
     // The sender is kept for ever, else the access would have ended.
     let ended = Box::leak(Box::new(watch::Sender::new(false))).subscribe();
     let session = Session::new(Arc::new(door), Access::new(TokenId(7), "test".to_owned(), Role::Agent, scope, ended));
+    let agents = Arc::<Agents>::default();
     World {
-        compact: Compact::new(&session),
+        compact: Compact::new(&session, Arc::clone(&agents)),
         session,
-        agents: Agents::default(),
+        agents,
         now: NOW,
         queue: VecDeque::new(),
         stored: HashMap::new(),
@@ -73,9 +73,10 @@ fn open() -> World {
 
 impl World {
     fn send(&mut self, frame: &[u8]) {
-        for step in self.compact.frame(&mut self.session, &self.agents, frame, self.now) {
+        let steps = self.compact.frame(&mut self.session, frame, self.now);
+        self.opened.extend(self.compact.opened());
+        for step in steps {
             match step {
-                Step::Open(opened) => self.opened.push(opened),
                 Step::Submit { batch, waiting, .. } => self.queue.push_back((Some(batch), waiting)),
                 Step::Settled(waiting) => self.queue.push_back((None, waiting)),
             }
@@ -97,13 +98,19 @@ impl World {
             });
             heard.extend(self.compact.answer(&self.session, waiting, outcome, self.now));
         }
-        heard.extend(self.compact.flush());
-        heard.into_iter().map(|answer| self.hear(answer)).collect()
-    }
-
-    fn hear(&mut self, answer: Answer) -> String {
-        self.closed = answer.close.or(self.closed.take());
-        told(&HubFrame::parse(&answer.bytes).unwrap())
+        heard.extend(self.compact.caught_up());
+        // What the shell does: what has bytes is sent, and a close is preceded by the last word.
+        let mut told = Vec::new();
+        for answer in heard {
+            if !answer.bytes.is_empty() {
+                told.push(say(&answer));
+            }
+            if let Some((code, reason)) = answer.close {
+                told.extend(self.compact.closing(code, &reason).map(|last| say(&last)));
+                self.closed = Some((code, reason));
+            }
+        }
+        told
     }
 
     fn exchange(&mut self, frame: &[u8]) -> Vec<String> {
@@ -143,6 +150,10 @@ impl World {
         kept.sort();
         kept
     }
+}
+
+fn say(answer: &Answer) -> String {
+    told(&HubFrame::parse(&answer.bytes).unwrap())
 }
 
 fn shown(value: &Value) -> String {
@@ -220,7 +231,6 @@ fn an_agent_is_welcomed_with_what_is_durable() {
     let attributes = vec![("site".into(), "north".into())];
     let opened = Opened { agent: "gw".into(), boot: 5, clock_ahead_ns: 3, program: "test 1".into(), attributes };
     assert_eq!(world.opened, [opened]);
-    assert_eq!(world.compact.agent(), Some((&Arc::from("gw"), 5)));
 }
 
 #[test]
@@ -231,7 +241,7 @@ fn readings_of_every_type_are_stored_and_acked_together() {
     assert_eq!(world.answers(), ["ack 2 stored 5 duplicate 1"]);
     assert_eq!(world.kept(), ["d/b -1 true", "d/n -1 7.5", "d/n -2 7", "d/t -1 \"läuft\"", "d/t 0 \"läuft\""]);
     assert_eq!(world.exchange(&batch(3, &[])), ["ack 3 stored 0 duplicate 0"]);
-    assert_eq!(world.compact.flush(), None);
+    assert_eq!(world.compact.caught_up(), None);
 }
 
 #[test]
@@ -354,7 +364,7 @@ fn answers_of_the_first_time_do_not_ack_the_second() {
     let (batch, waiting) = outcomes.next().unwrap();
     let outcome = world.write(&batch.unwrap());
     assert_eq!(world.compact.answer(&world.session, waiting, Some(outcome), NOW), []);
-    assert_eq!(world.compact.flush(), None);
+    assert_eq!(world.compact.caught_up(), None);
     assert_eq!(world.answers(), ["ack 1 stored 1 duplicate 0"]);
 }
 
