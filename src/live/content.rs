@@ -40,9 +40,23 @@ pub struct Span {
     pub number: Number,
     pub from: TimeNs,
     pub to: TimeNs,
-    /// True for a range that was deleted. False for one late point, which stands alone in its span: nothing else is forgotten.
+    /// True for a range that was deleted. False for late points: nothing else that stands in the range is forgotten, since
+    /// there is nothing else.
     pub deleted: bool,
     pub points: Vec<(TimeNs, Value)>,
+}
+
+impl Span {
+    /// Without what lies before `floor`; of a deleted range all is kept.
+    #[must_use]
+    pub fn since(&self, floor: TimeNs) -> Self {
+        let mut span = self.clone();
+        if !span.deleted && span.from < floor {
+            span.from = floor;
+            span.points.retain(|(time, _)| *time >= floor);
+        }
+        span
+    }
 }
 
 /// What a group has to say at one tick.

@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 use super::content::{Envelope, Named, Points, Snapshot, SnapshotSeries, Tick};
 use super::cursor::Cursor;
 use super::frame;
-use super::group::{Floor, Group, Member};
+use super::group::{Floor, Group, Late, Member};
 use super::mailbox::{Frame, SnapshotSlot, SubId};
 use super::outbox::{Outbox, ViewerId};
 use super::presence::Presence;
@@ -350,7 +350,7 @@ impl Engine {
         for id in 0..self.groups.len() {
             if let Some(watched) = self.groups[id].as_mut() {
                 // What is pending is in the snapshot.
-                drop(watched.group.take(Cursor { epoch: self.epoch, position: newest }, false));
+                drop(watched.group.take(Cursor { epoch: self.epoch, position: newest }, false, &FxHashMap::default()));
                 let members = std::mem::take(&mut watched.group.members);
                 watched.joining.extend(members.into_iter().map(|member| Joiner { handle: member.handle, cursor: None }));
                 self.make_busy(id);
@@ -468,12 +468,28 @@ impl Engine {
             if let Some(watched) = self.groups[id].as_mut() {
                 watched.busy = false;
                 if watched.joining.is_empty() {
-                    let cursor = Cursor { epoch: self.epoch, position: self.position };
-                    send(watched, cursor, false, now_ns, &self.parts.metrics);
+                    self.send(id, now_ns);
                 } else {
                     self.admit(id, now_ns);
                 }
             }
+        }
+    }
+
+    /// Sends a group what is pending. Late points are looked at in the head, so that a backlog travels as few spans and not as
+    /// one for each point.
+    fn send(&mut self, id: GroupId, now_ns: u64) {
+        let late = self.groups[id].as_ref().map(|watched| watched.group.late()).unwrap_or_default();
+        let views = if late.is_empty() {
+            FxHashMap::default()
+        } else {
+            let (position, views) = look_at_late(&self.parts.head, &late);
+            self.follow_to(position);
+            views
+        };
+        let cursor = Cursor { epoch: self.epoch, position: self.position };
+        if let Some(watched) = self.groups[id].as_mut() {
+            send(watched, cursor, false, &views, now_ns, &self.parts.metrics);
         }
     }
 
@@ -499,7 +515,7 @@ impl Engine {
         let Some(watched) = self.groups[id].as_mut() else {
             return;
         };
-        send(watched, cursor, true, now_ns, &self.parts.metrics);
+        send(watched, cursor, true, &FxHashMap::default(), now_ns, &self.parts.metrics);
         watched.due_ns = watched.due_ns.max(now_ns + watched.interval_ns);
         let newcomers = std::mem::take(&mut watched.joining);
         let state = Tick { states, ..Tick::empty(cursor, cursor) };
@@ -596,9 +612,19 @@ fn named(group: &Group<Handle>) -> Vec<Named> {
     (0..).zip(group.series()).map(|(number, series)| Named { number, series: Arc::clone(series) }).collect()
 }
 
-/// Sends a group what is pending, and sets when it may be sent something again.
-fn send(watched: &mut Watched, cursor: Cursor, mark: bool, now_ns: u64, metrics: &Metrics) {
-    let Some(tick) = watched.group.take(cursor, mark) else {
+/// The head over the times of late points. A series whose points lie far apart among many others is left out.
+fn look_at_late(head: &Head, late: &[Late]) -> (Position, FxHashMap<u32, ColumnView>) {
+    let (position, views) = head.with_reader(|head| {
+        let view = |late: &Late| head.view(late.series, TimeRange { from: late.from, to: late.to.saturating_add(1) });
+        (head.position(), late.iter().map(view).collect::<Vec<_>>())
+    });
+    let worth = late.iter().zip(views).filter(|(late, view)| view.points() <= 4 * late.count + 64);
+    (position, worth.map(|(late, view)| (late.number, view)).collect())
+}
+
+/// Sends a group what is pending at `cursor`, and sets when it may be sent something again.
+fn send(watched: &mut Watched, cursor: Cursor, mark: bool, views: &FxHashMap<u32, ColumnView>, now_ns: u64, metrics: &Metrics) {
+    let Some(tick) = watched.group.take(cursor, mark, views) else {
         return;
     };
     watched.due_ns = now_ns + watched.interval_ns * tick.messages().max(1);

@@ -15,6 +15,7 @@ use super::content::{Named, Number, Run, Span, Tick, point_weight};
 use super::cursor::Cursor;
 use super::merge::unite;
 use super::presence::DeviceState;
+use crate::head::ColumnView;
 use crate::model::{SeriesId, TimeNs, Value};
 use crate::series::Series;
 
@@ -91,6 +92,16 @@ struct Slot {
     changes: Vec<Change>,
     /// `changes` are puts only, each newer than all before: the common case, sent as it is.
     in_order: bool,
+}
+
+/// Several late points of one series: `count` of them in [from, to].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late {
+    pub number: Number,
+    pub series: SeriesId,
+    pub from: TimeNs,
+    pub to: TimeNs,
+    pub count: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -203,16 +214,34 @@ impl<H> Group<H> {
         }
     }
 
+    /// Series with several late points pending, and the times they lie between: with a view of the head over each,
+    /// [`Group::take`] can make few spans of many points.
+    #[must_use]
+    pub fn late(&self) -> Vec<Late> {
+        let late = |number: &Number| {
+            let slot = &self.slots[*number as usize];
+            let newest = slot.newest.filter(|_| !slot.in_order)?;
+            let times = slot.changes.iter().filter_map(|change| match change {
+                Change::Put(time, _) if *time <= newest => Some(*time),
+                _ => None,
+            });
+            let (from, to, count) = times.fold((TimeNs::MAX, TimeNs::MIN, 0), |(from, to, n), t| (from.min(t), to.max(t), n + 1));
+            (count > 1).then(|| Late { number: *number, series: slot.series.id, from, to, count })
+        };
+        self.dirty.iter().filter_map(late).collect()
+    }
+
     /// What is pending becomes a tick; `cursor` is the place up to which commits have been put in. `mark`: tell the cursor even
-    /// if there is nothing else, because someone is about to join there. None: nothing to say.
-    pub fn take(&mut self, cursor: Cursor, mark: bool) -> Option<Tick> {
+    /// if there is nothing else, because someone is about to join there. `views`: the head at `cursor`, see [`Group::late`].
+    /// None: nothing to say.
+    pub fn take(&mut self, cursor: Cursor, mark: bool, views: &FxHashMap<Number, ColumnView>) -> Option<Tick> {
         let mut tick = Tick::empty(self.cursor, cursor);
         tick.states = std::mem::take(&mut self.states).into_values().collect();
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.sort_unstable();
         for number in dirty {
             let slot = &mut self.slots[number as usize];
-            let used = slot.settle(number, &mut tick);
+            let used = slot.settle(number, &mut tick, views.get(&number));
             if used && !slot.announced {
                 slot.announced = true;
                 tick.announced.push(Named { number, series: Arc::clone(&slot.series) });
@@ -240,21 +269,27 @@ impl<H> Group<H> {
         self.members.push(member);
     }
 
-    /// Who gets what of a tick: usually all members the whole; a change from before some member's start is kept from that one.
+    /// Who gets what of a tick: usually all members the whole; late points from before some member's start, and deletes that end
+    /// before it, are kept from that one.
     /// Yields a tick with the members (by index) who are sent it.
     #[must_use]
     pub fn audience(&self, tick: Tick) -> Vec<(Tick, Vec<usize>)> {
-        let below_any = |span: &Span| span.to < self.slots[span.number as usize].floor_max;
+        let first = |span: &Span| if span.deleted { span.to } else { span.from };
+        let below_any = |span: &Span| first(span) < self.slots[span.number as usize].floor_max;
         if !tick.spans.iter().any(below_any) {
             return vec![(tick, (0..self.members.len()).collect())];
         }
-        let mut by_kept: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
+        // By the spans that are kept, each with the time before which its points are not.
+        let mut by_kept: BTreeMap<Vec<(usize, TimeNs)>, Vec<usize>> = BTreeMap::new();
         for (index, member) in self.members.iter().enumerate() {
-            let kept = tick.spans.iter().enumerate().filter(|(_, span)| span.to >= member.floor.of(span.number)).map(|(i, _)| i);
+            let kept = tick.spans.iter().enumerate().filter_map(|(i, span)| {
+                let floor = member.floor.of(span.number);
+                (span.to >= floor).then_some((i, if first(span) < floor { floor } else { TimeNs::MIN }))
+            });
             by_kept.entry(kept.collect()).or_default().push(index);
         }
-        let part = |(kept, members): (Vec<usize>, Vec<usize>)| {
-            let spans = kept.iter().map(|i| tick.spans[*i].clone()).collect();
+        let part = |(kept, members): (Vec<(usize, TimeNs)>, Vec<usize>)| {
+            let spans = kept.iter().map(|(i, floor)| tick.spans[*i].since(*floor)).collect();
             let mut part = Tick { spans, ..tick.clone() };
             part.mark = !part.has_readings();
             (part, members)
@@ -265,7 +300,7 @@ impl<H> Group<H> {
 
 impl Slot {
     /// Adds what its changes come to. False: they cancel out, or nothing of them is known to anyone.
-    fn settle(&mut self, number: Number, tick: &mut Tick) -> bool {
+    fn settle(&mut self, number: Number, tick: &mut Tick, view: Option<&ColumnView>) -> bool {
         let changes = std::mem::take(&mut self.changes);
         if std::mem::replace(&mut self.in_order, true) {
             let point = |change| match change {
@@ -297,12 +332,43 @@ impl Slot {
         }
         let used = !(run.is_empty() && late.is_empty() && gone.is_empty());
         tick.spans.append(&mut gone);
-        tick.spans.append(&mut late);
+        tick.spans.extend(match view {
+            Some(view) => join_neighbours(late, view),
+            None => late,
+        });
         if !run.is_empty() {
             tick.runs.push(Run { number, points: run });
         }
         used
     }
+}
+
+/// Late points between which the series has no other point share a span. `view` is the series at the tick's cursor.
+fn join_neighbours(late: Vec<Span>, view: &ColumnView) -> Vec<Span> {
+    let mut joined: Vec<Span> = Vec::new();
+    let mut late = late.into_iter().peekable();
+    let mut before_is_late = false;
+    for (time, _) in view.iter() {
+        // What lies outside of the view stays alone.
+        while let Some(outside) = late.next_if(|span| span.from < time) {
+            joined.push(outside);
+            before_is_late = false;
+        }
+        let Some(span) = late.next_if(|span| span.from == time) else {
+            before_is_late = false;
+            continue;
+        };
+        match joined.last_mut().filter(|_| before_is_late) {
+            Some(open) => {
+                open.to = time;
+                open.points.extend(span.points);
+            }
+            None => joined.push(span),
+        }
+        before_is_late = true;
+    }
+    joined.extend(late);
+    joined
 }
 
 /// Changes in commit order, as what stays of them: the points that stand, and all that was deleted on the way.

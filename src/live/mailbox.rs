@@ -84,9 +84,14 @@ pub struct Mailbox {
     /// Of frames and merged content; snapshots are views of the head and not counted.
     weight: usize,
     max_weight: usize,
+    /// Above this it is merged: `max_weight`, or twice what the last merge could not go below (one reading of each of very many
+    /// series), so that merging does not repeat at every frame.
+    limit: usize,
     /// Messages that are of no subscription: errors, and `closing`.
     messages: usize,
     closed: bool,
+    /// Something in `items` is merged.
+    merged: bool,
     /// The subscription whose snapshot the socket sends part by part.
     sending: Option<SubId>,
 }
@@ -94,7 +99,7 @@ pub struct Mailbox {
 impl Mailbox {
     #[must_use]
     pub fn new(max_weight: usize) -> Self {
-        Self { items: VecDeque::new(), weight: 0, max_weight, messages: 0, closed: false, sending: None }
+        Self { items: VecDeque::new(), weight: 0, max_weight, limit: max_weight, messages: 0, closed: false, merged: false, sending: None }
     }
 
     pub fn push_error(&mut self, message: Bytes) {
@@ -123,22 +128,28 @@ impl Mailbox {
         if self.closed {
             return;
         }
-        let waiting = self.items.iter_mut().find_map(|item| match item {
-            Item::Merged(of, _, merged) if *of == sub => Some(merged),
-            _ => None,
-        });
+        // Most mailboxes hold nothing merged and a frame or two: look through the items only where there is a reason.
+        let waiting = self.merged.then(|| self.merged_of(sub)).flatten();
         if let Some(merged) = waiting {
             let before = merged.weight();
             merged.fold(&frame.tick);
-            self.weight = self.weight + merged.weight() - before;
+            let after = merged.weight();
+            self.weight = self.weight + after - before;
         } else {
             self.weight += frame.weight;
             self.items.push_back(Item::Frame(sub, frame));
         }
-        let several = self.items.iter().filter(|item| matches!(item, Item::Frame(..) | Item::Merged(..))).count() > 1;
-        if self.weight > self.max_weight && (several || self.items.iter().any(|item| matches!(item, Item::Merged(..)))) {
+        let mergeable = || self.items.iter().filter(|item| matches!(item, Item::Frame(..) | Item::Merged(..))).count();
+        if self.weight > self.limit && (self.merged || mergeable() > 1) {
             self.merge(interval_ns);
         }
+    }
+
+    fn merged_of(&mut self, sub: SubId) -> Option<&mut Merged> {
+        self.items.iter_mut().find_map(|item| match item {
+            Item::Merged(of, _, merged) if *of == sub => Some(&mut **merged),
+            _ => None,
+        })
     }
 
     /// Merges the waiting frames of each subscription at the place of its first, then thins until the bound is kept or nothing
@@ -160,6 +171,7 @@ impl Mailbox {
             }
         }
         self.items = kept;
+        self.merged = true;
         self.weight = self.merged_weight();
         if self.weight > self.max_weight {
             // To half the bound: thinning again at every tick would cost more than the tick.
@@ -172,6 +184,7 @@ impl Mailbox {
             }
             self.weight = self.merged_weight();
         }
+        self.limit = if self.weight > self.max_weight { 2 * self.weight } else { self.max_weight };
     }
 
     fn merged_weight(&self) -> usize {
@@ -225,6 +238,10 @@ impl Mailbox {
             }
             Item::Merged(_, envelope, merged) => {
                 self.weight -= merged.weight();
+                self.merged = self.items.iter().any(|item| matches!(item, Item::Merged(..)));
+                if !self.merged {
+                    self.limit = self.max_weight;
+                }
                 Pulled::Merged(envelope, merged)
             }
         })

@@ -96,7 +96,8 @@ impl Merged {
     pub fn thin(&mut self, target: usize) {
         self.weigh();
         while self.weight > target {
-            let widest = self.width_ns > i64::MAX / 4;
+            let widest = self.width_ns > i64::MAX / 32;
+            let before = self.left_out;
             for series in self.series.values_mut() {
                 self.left_out += if widest { series.keep_last() } else { series.thin(self.width_ns) };
             }
@@ -105,7 +106,8 @@ impl Merged {
                 return;
             }
             if self.weight > target {
-                self.width_ns *= 2;
+                // Where columns hold next to nothing, twice as wide ones do as well.
+                self.width_ns *= if self.left_out == before { 16 } else { 2 };
             }
         }
     }

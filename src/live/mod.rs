@@ -4,6 +4,8 @@
 //! [`outbox`], from which the socket pulls. `protocol` reads what viewers send, `frame` and `write` make bytes, `merge` is what a
 //! slow viewer gets, `resume` what a returning one gets, `presence` knows who is online.
 //!
+//! What the contract leaves open is decided in LIVE.md.
+//!
 //! Invariant: nobody awaits a viewer. What the engine does takes as long with a stuck viewer as without.
 
 pub mod content;

@@ -106,6 +106,26 @@ fn new_is_an_update_late_is_a_patch_and_what_is_before_the_start_is_not_sent() {
 }
 
 #[test]
+fn a_backlog_travels_as_one_range_for_each_stretch_without_other_points() {
+    let mut scene = scene();
+    let (a, start) = (scene.a, NOW - 60_000 * MS);
+    scene.world.commit(&[], &[(a, start + 500 * MS + MS / 2, Value::Int(-1))]);
+    scene.say(&SUBSCRIBE.replace("]}", r#"],"history":"55s"}"#));
+    scene.hear();
+    let backlog: Vec<_> = (0..1_000).map(|i| (a, start + i * 10 * MS, Value::Int(i))).collect();
+    backlog.chunks(100).for_each(|chunk| scene.world.commit(&[], chunk));
+    let heard = scene.hear();
+    assert_eq!(shape(&heard), ["patch"]);
+    // Five of the sixty seconds are before the start of this viewer, and with them the point that stood there.
+    let ranges = heard[0]["ranges"].as_array().unwrap();
+    assert_eq!((ranges.len(), ranges[0]["points"].as_array().unwrap().len()), (1, 500));
+    assert_eq!((&ranges[0]["from"], &ranges[0]["to"]), (&Json::from(1_795_395_975_000_u64), &Json::from(1_795_395_979_990_u64)));
+    let again: Vec<_> = [2, 3, 5].map(|i| (a, start + (600 + i) * 10 * MS, Value::Int(7))).into();
+    scene.world.commit(&[], &again);
+    assert_eq!(scene.hear()[0]["ranges"].as_array().unwrap().len(), 2, "the point between is not forgotten");
+}
+
+#[test]
 fn one_frame_holds_what_came_between_and_a_rewrite_in_it_shows_its_last_value() {
     let mut scene = scene();
     scene.say(SUBSCRIBE);
