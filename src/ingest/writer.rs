@@ -197,14 +197,17 @@ impl Writer {
             self.answer(waiting);
             return;
         }
-        if let Err(error) = self.parts.log.append(&commit) {
-            let later = self.append_failed(&commit, &error);
-            self.parts.metrics.batches_later.add(waiting.len() as u64);
-            for batch in waiting {
-                // Whose connection is gone needs no answer.
-                drop(batch.reply.send(Outcome::Later(later.clone())));
+        match self.parts.log.append(&commit) {
+            Ok(bytes) => self.parts.metrics.commit_bytes.add(bytes),
+            Err(error) => {
+                let later = self.append_failed(&commit, &error);
+                self.parts.metrics.batches_later.add(waiting.len() as u64);
+                for batch in waiting {
+                    // Whose connection is gone needs no answer.
+                    drop(batch.reply.send(Outcome::Later(later.clone())));
+                }
+                return;
             }
-            return;
         }
         self.position = commit.position;
         self.parts.health.disk_full(None);

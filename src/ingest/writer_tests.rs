@@ -22,13 +22,13 @@ struct FakeLog {
 }
 
 impl Log for FakeLog {
-    fn append(&mut self, commit: &Commit) -> Result<(), AppendError> {
+    fn append(&mut self, commit: &Commit) -> Result<u64, AppendError> {
         match *self.fail.lock() {
             Fail::No => self.commits.lock().push(commit.clone()),
             Fail::Full => return Err(AppendError::DiskFull { path: "/d".into() }),
             Fail::Broken => return Err(AppendError::Poisoned { what: "fdatasync", path: "/d".into(), source: None }),
         }
-        Ok(())
+        Ok(1)
     }
 
     fn close(&mut self) -> Result<(), AppendError> {

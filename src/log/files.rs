@@ -148,11 +148,12 @@ impl FileLog {
 }
 
 impl Log for FileLog {
-    fn append(&mut self, commit: &Commit) -> Result<(), AppendError> {
+    fn append(&mut self, commit: &Commit) -> Result<u64, AppendError> {
         self.buffer.clear();
         self.buffer.resize(RECORD_HEADER_BYTES, 0);
         record::encode(commit, &mut self.buffer);
-        self.write_record(RecordKind::Commit, commit.position)
+        self.write_record(RecordKind::Commit, commit.position)?;
+        Ok(self.buffer.len() as u64)
     }
 
     fn close(&mut self) -> Result<(), AppendError> {

@@ -18,8 +18,8 @@ use crate::model::{Commit, Position};
 
 /// Appends commits. Only the writer holds one.
 pub trait Log: Send {
-    /// Makes the commit durable, or says why not.
-    fn append(&mut self, commit: &Commit) -> Result<(), AppendError>;
+    /// Makes the commit durable and says how many bytes it took, or why it is not.
+    fn append(&mut self, commit: &Commit) -> Result<u64, AppendError>;
     /// Writes the end record of a clean stop and closes.
     fn close(&mut self) -> Result<(), AppendError>;
 }

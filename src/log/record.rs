@@ -117,11 +117,12 @@ fn run_tag(run: &[Reading]) -> u64 {
 
 /// The integer that gives `f` back exactly when divided by `scale`; None where there is none (also for -0.0).
 fn scaled(f: f64, scale: f64) -> Option<i64> {
-    let product = (f * scale).round();
+    let product = f * scale;
     if product.abs() >= SCALED_MAX {
         return None;
     }
-    let int = product as i64;
+    // Half away from zero by hand: `round` is a call into libm on the x86-64 baseline, and the way back decides anyway.
+    let int = (product + 0.5_f64.copysign(product)) as i64;
     (unscale(int, scale).to_bits() == f.to_bits()).then_some(int)
 }
 
