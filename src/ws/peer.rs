@@ -152,12 +152,16 @@ impl Peer {
 
     /// Called by the sweep.
     pub(super) fn check(&self) {
+        self.check_at(self.now_ms());
+    }
+
+    fn check_at(&self, now_ms: u64) {
         let (heard, written) = (self.heard.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed));
         let (since, limit) = match self.lifetime {
             Lifetime::Heard(limit) => (heard, limit),
             Lifetime::HeardOrWritten(limit) => (heard.max(written), limit),
         };
-        let silent = Duration::from_millis(self.now_ms().saturating_sub(since));
+        let silent = Duration::from_millis(now_ms.saturating_sub(since));
         if silent > limit && !self.deaf.load(Ordering::Relaxed) {
             self.dead.notify_one();
         }
@@ -212,5 +216,37 @@ fn wake(mut control: parking_lot::MutexGuard<'_, Control>) {
     drop(control);
     if let Some(waker) = waker {
         waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_is_dead_by_what_its_lifetime_counts() {
+        const LIMIT: Duration = Duration::from_secs(75);
+        let (heard, either) = (Lifetime::Heard(LIMIT), Lifetime::HeardOrWritten(LIMIT));
+        // Lifetime, last heard and last written at, whether the hub reads, dead at 80 s.
+        let rows = [
+            (heard, 0, 0, true, true),
+            (heard, 5_000, 0, true, false),
+            (heard, 4_999, 80_000, true, true),
+            (heard, 0, 0, false, false),
+            (either, 0, 80_000, true, false),
+            (either, 80_000, 0, true, false),
+            (either, 4_999, 4_999, true, true),
+        ];
+        for (lifetime, heard, written, reads, dead) in rows {
+            let peer = Peer::new(lifetime);
+            peer.set_deaf(!reads);
+            peer.heard.store(heard, Ordering::Relaxed);
+            peer.written.store(written, Ordering::Relaxed);
+            peer.check_at(80_000);
+            let died = pin!(peer.died()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+            assert_eq!(died, dead, "{lifetime:?} heard {heard} written {written} reads {reads}");
+        }
     }
 }

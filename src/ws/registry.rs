@@ -48,3 +48,28 @@ impl Registry {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::super::peer::Turn;
+    use super::*;
+
+    const LIMIT: Lifetime = Lifetime::Heard(Duration::from_secs(75));
+
+    #[test]
+    fn the_sweep_pings_each_once_and_forgets_what_is_gone() {
+        let registry = Registry::default();
+        let (stays, dropped, over) = (registry.join(LIMIT), registry.join(LIMIT), registry.join(LIMIT));
+        drop(dropped);
+        over.set_over();
+        registry.sweep(false);
+        assert_eq!(registry.peers.lock().len(), 1);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(stays.turn(&mut cx), Turn::Frames { closing: false }));
+        registry.sweep(true);
+        assert!(matches!(stays.turn(&mut cx), Turn::Write(ping) if ping[..] == [0x89, 0]));
+        assert!(matches!(stays.turn(&mut cx), Turn::Frames { closing: false }));
+    }
+}

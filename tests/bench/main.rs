@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "the figures are what this program is for")]
 
+mod decode;
 mod hub;
 mod ingest;
 mod live;
@@ -12,7 +13,7 @@ mod socket;
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let all: [(&str, fn()); 3] = [("rows", ingest::rows), ("single", ingest::single), ("live", live::fan_out)];
+    let all: [(&str, fn()); 4] = [("decode", decode::decode), ("rows", ingest::rows), ("single", ingest::single), ("live", live::fan_out)];
     for (name, scenario) in all {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {
             scenario();

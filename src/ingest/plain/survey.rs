@@ -4,6 +4,7 @@
 use telltale_wire::FrameCode;
 
 use super::msgpack::{Cursor, Malformed, Token};
+use crate::ingest::forms::shown;
 use crate::limits::NESTING;
 
 /// A batch's number: any integer, echoed as it came.
@@ -56,7 +57,7 @@ struct Surveyor<'a> {
     wrong: Option<Why>,
 }
 
-impl Surveyor<'_> {
+impl<'a> Surveyor<'a> {
     fn frame(&mut self) -> Result<(), Malformed> {
         if self.cursor.is_at_end() {
             self.wrong("the frame is empty, expected readings".to_owned());
@@ -72,7 +73,7 @@ impl Surveyor<'_> {
     }
 
     /// A value at a reading's place that is not a map: an array of readings, or something that will be refused.
-    fn other(&mut self, token: Token<'_>, depth: usize) -> Result<(), Malformed> {
+    fn other(&mut self, token: Token<'a>, depth: usize) -> Result<(), Malformed> {
         self.count(1);
         let Token::Array(count) = token else {
             return Ok(());
@@ -98,7 +99,7 @@ impl Surveyor<'_> {
             let Token::Text(name) = key else {
                 self.cursor.pass_content(key, depth + 1)?;
                 self.cursor.pass(depth + 1)?;
-                stray = stray.or(Some(key.name().to_owned()));
+                stray = stray.or(Some(key));
                 continue;
             };
             match name {
@@ -125,11 +126,11 @@ impl Surveyor<'_> {
                         values = Some(count as usize);
                     }
                     self.cursor.pass_content(token, depth + 1)?;
-                    stray = stray.or_else(|| Some(quoted(name)));
+                    stray = stray.or(Some(key));
                 }
                 _ => {
                     self.cursor.pass(depth + 1)?;
-                    stray = stray.or_else(|| Some(quoted(name)));
+                    stray = stray.or(Some(key));
                 }
             }
         }
@@ -138,7 +139,10 @@ impl Surveyor<'_> {
             (Some(_), true, None) => {}
             (None, true, _) => self.wrong("`readings` without `seq`, expected {seq, readings}".to_owned()),
             (Some(_), false, _) => self.wrong("`seq` without `readings`, expected {seq, readings}".to_owned()),
-            (Some(_), true, Some(stray)) => self.wrong(format!("{stray} in a batch, expected only `seq` and `readings`")),
+            (Some(_), true, Some(stray)) => {
+                let key = if let Token::Text(name) = stray { format!("`{}`", shown(name)) } else { stray.name().to_owned() };
+                self.wrong(format!("{key} in a batch, expected only `seq` and `readings`"));
+            }
         }
         Ok(())
     }
@@ -181,8 +185,4 @@ impl Surveyor<'_> {
     fn wrong(&mut self, message: String) {
         self.wrong.get_or_insert(Why { code: FrameCode::BadFrame, message });
     }
-}
-
-fn quoted(name: &[u8]) -> String {
-    format!("`{}`", crate::ingest::forms::shown(name))
 }
