@@ -111,15 +111,16 @@ export function formatValue(value: number, unit: string, decimals?: number): str
   return parts.unit === '' ? parts.figures : `${parts.figures} ${parts.unit}`
 }
 
-/** How many decimals a value was written with, up to `MOST_DECIMALS`, where it no longer matters. */
-export function decimalsOf(value: number): number {
-  for (let decimals = 0; decimals < MOST_DECIMALS; decimals += 1) {
+/** How many decimals a value was written with, up to `most`. */
+export function decimalsOf(value: number, most = MOST_DECIMALS): number {
+  for (let decimals = 0; decimals < most; decimals += 1) {
     const shifted = value * 10 ** decimals
     if (Math.abs(shifted - Math.round(shifted)) < 1e-7 * Math.max(1, Math.abs(shifted))) return decimals
   }
-  return MOST_DECIMALS
+  return most
 }
 
+/** More are not shown. */
 export const MOST_DECIMALS = 4
 
 /** The unit as it is shown, without prefix. */

@@ -1,5 +1,5 @@
 // Tick texts of the charts: 24-hour times in the viewer's zone, values with one prefix for the whole axis.
-import { scaleFor } from '@telltale/client'
+import { decimalsOf, scaleFor } from '@telltale/client'
 import uPlot from 'uplot'
 import { clockTime, dayName } from '../words'
 
@@ -13,22 +13,18 @@ export function timeTicks(seconds: readonly number[], stepSeconds: number): stri
   })
 }
 
+const TICK_DECIMALS = 6
+
 /** Ticks with as many decimals as their distance needs, and one prefix for the whole axis. */
 export function valueTicks(values: readonly number[], unit: string): string[] {
   const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0)
   const scale = scaleFor(unit, largest)
   const step = Math.abs((values[1] ?? 1) - (values[0] ?? 0)) / scale.divisor
-  const decimals = step > 0 && step < 1 ? Math.min(6, Math.ceil(-Math.log10(step) - 1e-9) + (isRound(step) ? 0 : 1)) : 0
+  const decimals = step > 0 ? decimalsOf(step, TICK_DECIMALS) : 0
   return values.map((v) => {
     const figures = (v / scale.divisor).toFixed(decimals).replace('-', '\u2212')
     return scale.unit === '' ? figures : `${figures} ${scale.unit}`
   })
-}
-
-/** True for 0.1, 0.2 and 0.5, which need no decimal beyond their first; not for 0.25. */
-function isRound(step: number): boolean {
-  const first = step / 10 ** Math.floor(Math.log10(step))
-  return Math.abs(first - Math.round(first)) < 1e-6
 }
 
 /** What hardly moves looks flat: an axis never shows less than this part of its values. */
