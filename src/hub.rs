@@ -15,7 +15,7 @@ use crate::auth::Auth;
 use crate::catalog::devices::Devices;
 use crate::catalog::{Catalog, CatalogError};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, DeviceRule};
 use crate::head::Head;
 use crate::health::Health;
 use crate::ingest;
@@ -32,7 +32,7 @@ use crate::log::recovery::{OpenError, Recovered};
 use crate::log::tail::Tail;
 use crate::metrics::Metrics;
 use crate::model::{Commit, TimeNs};
-use crate::query::selector::Attributes;
+use crate::query::selector::{Attributes, Glob};
 use crate::series::SeriesTable;
 use crate::store::Store;
 use crate::ws;
@@ -133,7 +133,7 @@ impl Hub {
         .map_err(io_error("start the writer for", &dir))?;
         let refusals = Arc::new(Refusals::default());
         let attributes: Arc<dyn Attributes + Send + Sync> = Arc::<Devices>::clone(&devices);
-        let presence = Arc::new(Presence::new(clock.now(), Vec::new()));
+        let presence = Arc::new(Presence::new(clock.now(), expectations(&config)));
         let live = Live::start(engine::Parts {
             clock: clock.clone(),
             series: Arc::clone(&series),
@@ -189,6 +189,12 @@ impl Hub {
     }
 }
 
+/// `[[device]] expect` in the unit of presence.
+fn expectations(config: &Config) -> Vec<(Glob, i64)> {
+    let ns = |rule: &DeviceRule| i64::try_from(rule.expect.as_nanos()).unwrap_or(i64::MAX);
+    config.devices.iter().map(|rule| (rule.devices.clone(), ns(rule))).collect()
+}
+
 /// An OS lock on `DATA/lock`: free again after kill -9, whatever is written in the file.
 fn lock(dir: &Path) -> Result<File, OpenHubError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error("make the data directory", dir))?;
@@ -228,4 +234,30 @@ fn report(recovered: &Recovered, began: Instant) {
 
 fn room_probe(dir: PathBuf, segment_bytes: u64) -> Box<dyn Fn() -> bool + Send> {
     Box::new(move || rustix::fs::statvfs(&dir).is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) > segment_bytes + (1 << 20)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::NS_PER_SEC;
+    use crate::live::presence::State;
+
+    #[actix_web::test]
+    async fn a_device_is_silent_after_the_time_its_setting_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.data.dir = dir.path().to_owned();
+        config.devices = vec![DeviceRule { devices: Glob::parse("meter-*").unwrap(), expect: Duration::from_secs(600) }];
+        let now = 1_800_000_000 * NS_PER_SEC;
+        let hub = Hub::open(config, Clock::manual(now)).unwrap();
+        let agent = hub.presence.opened("agent");
+        for device in ["meter-1", "pump"] {
+            hub.presence.seen(agent, device, now);
+        }
+        hub.presence.sweep(now + 599 * NS_PER_SEC);
+        let states = hub.presence.of_all(["meter-1", "pump"]).into_iter().map(|state| state.state);
+        assert_eq!(states.collect::<Vec<_>>(), [State::Online, State::Silent]);
+    }
 }

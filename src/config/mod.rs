@@ -20,7 +20,7 @@ use tracing::level_filters::LevelFilter;
 pub use crate::auth::origins::PublicUrl;
 pub use error::ConfigError;
 pub use load::{Flag, Sources};
-pub use rules::{DeviceRules, Mapping, MetricRules, pattern};
+pub use rules::{DeviceRule, Mapping, MetricRules, pattern};
 
 use crate::limits;
 
@@ -37,8 +37,8 @@ pub struct Config {
     pub logging: Logging,
     /// `[[metric]]`: kind and unit where the sender does not say them; the user's first, then the table that ships.
     pub metrics: MetricRules,
-    /// `[[device]]`: how often a device is expected to send.
-    pub devices: DeviceRules,
+    /// `[[device]]`, in file order: the first that matches a device is used.
+    pub devices: Vec<DeviceRule>,
 }
 
 /// Invariant: `address` is loopback, or `tls` is set, or `plaintext` is true.

@@ -52,16 +52,11 @@ impl MetricRules {
     }
 }
 
-/// How often devices are expected to send.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DeviceRules(Vec<(Glob, Duration)>);
-
-impl DeviceRules {
-    /// None: the hub goes by the device's own median interval.
-    #[must_use]
-    pub fn expect(&self, device: &str) -> Option<Duration> {
-        self.0.iter().find(|(glob, _)| glob.matches(device)).map(|(_, expect)| *expect)
-    }
+/// How often devices are expected to send. A device that no rule matches goes by its own median interval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRule {
+    pub devices: Glob,
+    pub expect: Duration,
 }
 
 /// Which tags of a measurement name the device and the gateway, for Telegraf and line protocol.
@@ -92,7 +87,7 @@ pub(super) fn take(config: &mut Config, file: &TomlFile<'_>, name: &str, value: 
         let entry = Entry { file, array: name, place: file.place(entry), table };
         match name {
             "metric" => config.metrics.users.push(entry.metric()?),
-            "device" => config.devices.0.push(entry.device()?),
+            "device" => config.devices.push(entry.device()?),
             _ => config.ingest.mappings.push(entry.mapping()?),
         }
     }
@@ -123,13 +118,13 @@ impl Entry<'_> {
         Ok(rule)
     }
 
-    fn device(&self) -> Result<(Glob, Duration), ConfigError> {
+    fn device(&self) -> Result<DeviceRule, ConfigError> {
         self.known(&["match", "expect"])?;
         let glob = self.optional("match", GLOB, |given| pattern(given.text()?))?;
         let every = pattern("*").expect("* is a glob");
         let long = "a duration from \"1s\" on, such as \"10m\"";
         let expect = self.required("expect", long, |given| given.duration().filter(|d| *d >= Duration::from_secs(1)))?;
-        Ok((glob.unwrap_or(every), expect))
+        Ok(DeviceRule { devices: glob.unwrap_or(every), expect })
     }
 
     fn mapping(&self) -> Result<Mapping, ConfigError> {

@@ -217,8 +217,9 @@ fn the_examples_in_hub_toml_hold() {
     let examples: String = HUB_TOML.lines().filter_map(|line| line.strip_prefix("#   ")).map(|line| format!("{line}\n")).collect();
     let config = load(&examples, &[], None).unwrap();
     assert_eq!(config.metrics.of("pump.energy_total"), (Some(Kind::Counter), Some("kWh".into())));
-    assert_eq!(config.devices.expect("meter-7"), Some(Duration::from_secs(600)));
-    assert_eq!(config.devices.expect("pump"), None);
+    let device = &config.devices[0];
+    assert_eq!((device.devices.matches("meter-7"), device.devices.matches("pump")), (true, false));
+    assert_eq!(device.expect, Duration::from_secs(600));
     let mapping = &config.ingest.mappings[0];
     assert!(mapping.measurement.matches("mqtt_consumer"));
     assert_eq!((&*mapping.device_tag, mapping.gateway_tag.as_deref()), ("device", Some("host")));
