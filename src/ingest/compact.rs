@@ -22,7 +22,7 @@ use super::agents::Agents;
 use super::session::{Pending, Session};
 use super::way::{Answer, Step, Way};
 use super::{Later, Outcome};
-use crate::limits::{ALIASES_PER_CONNECTION, BAD_FRAMES, FRAME_BYTES};
+use crate::limits::{ALIASES_PER_CONNECTION, BAD_FRAMES};
 use crate::model::{AgentSeq, TimeNs};
 
 /// One connection that speaks `telltale.v1`.
@@ -137,12 +137,12 @@ impl Way for Compact {
 
 impl Compact {
     #[must_use]
-    pub fn new(session: &Session, agents: Arc<Agents>) -> Self {
+    pub fn new(session: &Session, agents: Arc<Agents>, frame_bytes: usize) -> Self {
         let narrow = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
         let door = session.door();
         Self {
             limits: Limits {
-                frame_bytes: narrow(FRAME_BYTES),
+                frame_bytes: narrow(frame_bytes),
                 batch_readings: narrow(door.batch_readings),
                 aliases: narrow(ALIASES_PER_CONNECTION),
                 name_bytes: narrow(door.forms.name_bytes),

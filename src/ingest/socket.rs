@@ -46,7 +46,7 @@ pub async fn ingest(request: HttpRequest, payload: web::Payload, hub: web::Data<
     let shell = Shell { hub, access, incoming: opened.incoming, peer: opened.peer, answers };
     match opened.protocol {
         Some(_) => {
-            let compact = Compact::new(&session, Arc::clone(&shell.hub.agents));
+            let compact = Compact::new(&session, Arc::clone(&shell.hub.agents), frame_bytes);
             actix_web::rt::spawn(Connection::new(shell, session).run(compact));
         }
         None => {

@@ -41,6 +41,7 @@ impl Running {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.data.dir = dir.path().join("data");
+        config.ingest.frame_bytes = 100_000;
         config.listen.address = "127.0.0.1:0".parse().unwrap();
         let (stop, stopped) = oneshot::channel();
         let (started, start) = mpsc::sync_channel(1);
@@ -229,6 +230,12 @@ async fn a_connection_ends_with_a_word_and_a_code() {
     agent.batch(1, &[(7, now, 1.0)]).await;
     assert!(agent.hear().await.contains("batch 1 uses alias 7, which is not defined"));
     assert_eq!(agent.hear().await, "close 1002");
+
+    let mut agent = Agent::connect(&hub).await;
+    assert!(agent.hello().await.contains("frame_bytes: 100000,"), "welcome tells the configured limit");
+    agent.0.send(Message::binary(vec![3; 100_001])).await.unwrap();
+    assert!(agent.hear().await.contains("code: 1009"));
+    assert_eq!(agent.hear().await, "close 1009");
 
     let mut agent = Agent::connect(&hub).await;
     agent.hello().await;

@@ -50,7 +50,7 @@ fn world_with(scope: Scope, change: impl FnOnce(&mut Door)) -> World {
     let session = Session::new(Arc::new(door), Access::new(TokenId(7), "test".to_owned(), Role::Agent, scope, ended));
     let agents = Arc::<Agents>::default();
     World {
-        compact: Compact::new(&session, Arc::clone(&agents)),
+        compact: Compact::new(&session, Arc::clone(&agents), crate::limits::FRAME_BYTES),
         session,
         agents,
         now: NOW,
