@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::auth::Reader;
 use super::error::{ApiError, ErrorBody};
+use super::history::TimeParam;
 use super::history::encode::{put_json, put_time, put_value};
 use super::params::Params;
 use super::series::Described;
@@ -47,7 +48,7 @@ struct LastSeries {
 #[utoipa::path(get, path = "/api/v1/last", tag = "readings",
     params(
         ("select" = Vec<String>, Query, description = "Selector. Several are a union."),
-        ("time" = Option<String>, Query, description = "`ms` (default), `ns` or `rfc3339`: for time, seen and changed.")),
+        ("time" = Option<TimeParam>, Query, description = "`ms` (default), `ns` or `rfc3339`: for time, seen and changed.")),
     responses((status = 200, body = LastBody), (status = 400, body = ErrorBody, description = "`bad_selector` or `bad_parameter`.")))]
 pub async fn last(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let params = Params::read(&request, &["select", "time"])?;

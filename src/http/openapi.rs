@@ -3,9 +3,11 @@
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
+use super::error::ErrorBody;
 use super::{devices, health, history, last, live, login, metrics, series, status, tickets, tokens};
 
 #[derive(OpenApi)]
@@ -24,7 +26,8 @@ use super::{devices, health, history, last, live, login, metrics, series, status
         tokens::list, tokens::create, tokens::revoke,
         document,
     ),
-    modifiers(&Security),
+    components(schemas(ErrorBody, history::FormatParam, history::TimeParam)),
+    modifiers(&Security, &Refusals),
     security(("token" = []), ("session" = [])),
 )]
 struct Document;
@@ -39,6 +42,38 @@ impl Modify for Security {
         let cookie = ApiKeyValue::with_description("telltale_HUBID", "The session of a browser that logged in.");
         components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
+}
+
+/// What any resource may answer besides what its handler names: said once, here.
+struct Refusals;
+
+impl Modify for Refusals {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+            for operation in operations.into_iter().flatten() {
+                let is_open = operation.security.as_ref().is_some_and(|needs| needs.contains(&SecurityRequirement::default()));
+                let has_body = operation.request_body.is_some();
+                let rows = [
+                    (!is_open, "401", "`unauthorized`: no token or session, or one that has ended."),
+                    (!is_open, "403", "`forbidden`: the role or the Origin does not allow it."),
+                    (has_body || operation.parameters.is_some(), "400", "`bad_parameter`."),
+                    (path.contains('{'), "404", "`not_found`."),
+                    (has_body, "413", "`too_large`."),
+                    (true, "default", "The hub cannot answer now: `draining`, `disk_full` or `internal`."),
+                ];
+                for (_, status, what) in rows.into_iter().filter(|(applies, ..)| *applies) {
+                    let refusal = || RefOr::T(refusal(what));
+                    operation.responses.responses.entry(status.to_owned()).or_insert_with(refusal);
+                }
+            }
+        }
+    }
+}
+
+fn refusal(what: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+    ResponseBuilder::new().description(what).content("application/json", content).build()
 }
 
 static JSON: LazyLock<String> = LazyLock::new(|| Document::openapi().to_json().expect("a document made of names is JSON"));

@@ -45,6 +45,26 @@ struct HistorySeries {
     points: Vec<Vec<serde_json::Value>>,
 }
 
+/// How times are written.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "the names for the document; TimeFormat::parse reads them")]
+pub(super) enum TimeParam {
+    Ms,
+    Ns,
+    Rfc3339,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "as above; Format reads them")]
+pub(super) enum FormatParam {
+    Json,
+    Csv,
+    Ndjson,
+    Msgpack,
+}
+
 /// Readings of a range: every one, or thinned to `points` columns, or summed up in buckets.
 #[utoipa::path(get, path = "/api/v1/history", tag = "readings",
     params(
@@ -56,8 +76,8 @@ struct HistorySeries {
         ("agg" = Option<String>, Query, description = "Any of `mean,min,max,first,last,count,sum`. Without `every` the range is one bucket."),
         ("tz" = Option<String>, Query, description = "Only `UTC` so far."),
         ("fill" = Option<String>, Query, description = "Only `none` so far: empty buckets are left out."),
-        ("time" = Option<String>, Query, description = "`ms` (default, a fraction where the time has one), `ns` (integers) or `rfc3339`."),
-        ("format" = Option<String>, Query, description = "`json` (default), `csv`, `ndjson` or `msgpack`.")),
+        ("time" = Option<TimeParam>, Query, description = "`ms` (default, a fraction where the time has one), `ns` (integers) or `rfc3339`."),
+        ("format" = Option<FormatParam>, Query, description = "`json` (default), `csv`, `ndjson` or `msgpack`.")),
     responses(
         (status = 200, body = HistoryBody, description = "Streamed. A connection that breaks off means an incomplete answer."),
         (status = 400, body = ErrorBody, description = "`bad_selector`, `bad_time` or `bad_parameter`."),
