@@ -17,7 +17,7 @@ PAGE_BUILT   := $(PAGE)/dist/index.html
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test deps build fmt lint unit browser interop crash bench peers clean
+.PHONY: help run test deps page build fmt lint unit browser interop crash bench peers clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -30,6 +30,8 @@ test: ## Run every check and test there is, with the minutes of each part at the
 
 deps: ## Check that the tools are there; as root on Debian, install those that Debian has
 	@tests/deps.sh
+
+page: $(PAGE_BUILT) ## Build the page, which the hub's binary then holds
 
 build: $(PAGE_BUILT) ## Build the page, then the programs and their tests (development profile)
 	$(CARGO) build --workspace --all-targets --locked

@@ -1,17 +1,14 @@
 """Plain ingest with Python's `websockets` and `msgpack`: every form of the contract, read back by history."""
 
 import datetime
-import os
 import re
 import struct
-import subprocess
-import sys
 import time
 
 import msgpack
 import pytest
 
-from hub import ROOT, eventually
+from hub import eventually
 from plain import Sender
 
 INT_MAX = 2**63 - 1
@@ -35,19 +32,6 @@ def points(hub, device, metric="m", labels=(), **params):
 
 def refusals(answer):
     return [(r["index"], r.get("metric"), r["code"], r["retry"]) for r in answer["rejected"]]
-
-
-def test_the_example_of_the_readme_runs_as_it_stands(hub):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    example = next(b for b in blocks if "websockets" in b)
-    assert len(example.strip().splitlines()) <= 12
-    env = os.environ | {"TELLTALE_URL": hub.ws(""), "TELLTALE_TOKEN": hub.token("agent")}
-    done = subprocess.run([sys.executable, "-c", example], env=env, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    answers = [eval(line, {"__builtins__": {}}) for line in done.stdout.splitlines()]
-    assert answers and all(a["rejected"] == [] and a["duplicate"] == 0 for a in answers)
-    kept = hub.history("*/*")
-    assert sum(len(p) for p in kept.values()) == sum(a["stored"] for a in answers)
 
 
 def test_a_reading_and_a_row_are_acked_once_stored(shared_hub, sender, device):

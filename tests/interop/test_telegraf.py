@@ -5,12 +5,13 @@ The same run writes every metric to a file as well; history must hold exactly wh
 
 import json
 import os
+import re
 import signal
 import subprocess
 
 import pytest
 
-from hub import eventually
+from hub import ROOT, eventually
 
 CONFIG = """
 [agent]
@@ -29,12 +30,7 @@ CONFIG = """
 [[inputs.net]]
   ignore_protocol_stats = true
 
-[[outputs.websocket]]
-  url = "{url}"
-  use_text_frames = false
-  data_format = "msgpack"
-  [outputs.websocket.headers]
-    Authorization = "Bearer {token}"
+{output}
 
 [[outputs.file]]
   files = ["{file}"]
@@ -63,11 +59,19 @@ def written(file):
     return expected
 
 
+def readme_snippet(hub):
+    """What the README tells a user of Telegraf to write, with this hub's address and token."""
+    readme = (ROOT / "README.md").read_text()
+    (snippet,) = [block for block in re.findall(r"```toml\n(.*?)```", readme, re.S) if "outputs.websocket" in block]
+    assert "ws://127.0.0.1:8080/" in snippet and "TOKEN" in snippet
+    return snippet.replace("ws://127.0.0.1:8080", hub.ws("")).replace("TOKEN", hub.token("agent"))
+
+
 def run_telegraf(telegraf, hub, folder):
     """Runs it for a few collections, ends it by SIGTERM (which flushes its outputs); returns what it wrote."""
     file = folder / "metrics.json"
     config = folder / "telegraf.conf"
-    config.write_text(CONFIG.format(url=hub.ws("/api/v1/ingest"), token=hub.token("agent"), file=file))
+    config.write_text(CONFIG.format(output=readme_snippet(hub), file=file))
     with open(folder / "telegraf.log", "wb") as log:
         process = subprocess.Popen([telegraf, "--config", config], stderr=log, stdout=log)
         try:
