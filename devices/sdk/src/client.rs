@@ -262,7 +262,7 @@ impl Client {
 }
 
 impl Drop for Client {
-    /// Without `close`, the task ends at once; the spool keeps what was not acked.
+    /// Without `close`, the task ends soon; the spool keeps what was not acked, and is free for another client then.
     fn drop(&mut self) {
         if let Some(task) = &self.task {
             task.abort();

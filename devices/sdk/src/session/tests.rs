@@ -277,7 +277,7 @@ fn how_long_to_stay_away() {
 
 #[test]
 fn after_closing_nothing_more_is_sent() {
-    check("", &format!("{UP} push:1 closing:1001,- send"), "connect hello");
+    check("the batch waits for the next connection", &format!("{UP} push:1 closing:1001,- send"), "connect hello");
 }
 
 #[test]
