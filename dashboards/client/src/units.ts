@@ -20,9 +20,20 @@ const BINARY: readonly (readonly [number, string])[] = [
   [1, ''],
 ]
 
+/** Seconds become minutes, hours and days, and below one the usual parts. */
+const TIME: readonly (readonly [number, string])[] = [
+  [86_400, 'd'],
+  [3_600, 'h'],
+  [60, 'min'],
+  [1, 's'],
+  [1e-3, 'ms'],
+  [1e-6, 'µs'],
+  [1e-9, 'ns'],
+]
+
 interface UnitRule {
   shown: string
-  prefix: 'si' | 'si-large' | 'binary' | 'none'
+  prefix: 'si' | 'si-large' | 'binary' | 'time' | 'none'
 }
 
 /** Senders write units in many ways; these are shown in one. A unit that is not here is shown as it is, without prefix. */
@@ -45,7 +56,7 @@ const RULES: Readonly<Record<string, UnitRule>> = {
   g: { shown: 'g', prefix: 'si' },
   m: { shown: 'm', prefix: 'si' },
   'm/s': { shown: 'm/s', prefix: 'none' },
-  s: { shown: 's', prefix: 'si' },
+  s: { shown: 's', prefix: 'time' },
   F: { shown: 'F', prefix: 'si' },
   Ohm: { shown: 'Ω', prefix: 'si' },
   ohm: { shown: 'Ω', prefix: 'si' },
@@ -73,6 +84,10 @@ export function scaleFor(unit: string, largest: number): Scale {
   if (rule.prefix === 'none' || !Number.isFinite(size) || size === 0) return { divisor: 1, unit: rule.shown }
   // A bare count reads best in full up to 9999.
   if (unit === '' && size < 10_000) return { divisor: 1, unit: '' }
+  if (rule.prefix === 'time') {
+    const [divisor, name] = TIME.find(([factor]) => size >= factor) ?? [1, 's']
+    return { divisor, unit: name }
+  }
   const steps = rule.prefix === 'binary' ? BINARY : SI
   const smallest = rule.prefix === 'si' ? 0 : 1
   for (const [factor, prefix] of steps) {

@@ -20,7 +20,8 @@ export function valueTicks(values: readonly number[], unit: string): string[] {
   const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0)
   const scale = scaleFor(unit, largest)
   const step = Math.abs((values[1] ?? 1) - (values[0] ?? 0)) / scale.divisor
-  const decimals = step > 0 ? decimalsOf(step, TICK_DECIMALS) : 0
+  const most = Math.min(TICK_DECIMALS, Math.max(0, Math.ceil(-Math.log10(step))) + 2)
+  const decimals = step > 0 ? decimalsOf(step, most) : 0
   return values.map((v) => {
     const figures = (v / scale.divisor).toFixed(decimals).replace('-', '\u2212')
     return scale.unit === '' ? figures : `${figures} ${scale.unit}`

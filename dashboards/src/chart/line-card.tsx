@@ -44,7 +44,7 @@ export function LineCard(props: LineCardProps) {
     const value = drawn && line !== undefined ? (hover === undefined ? lastOf(line) : valueBefore(line, hover)) : newest
     if (typeof value !== 'number') return '–'
     const sent = Math.max(decimalsOf(value), watch.sub.series.get(member.key)?.decimals ?? 0)
-    return valueText(value, unit, counter ? 1 : sent)
+    return valueText(value, unit, counter ? Number(value !== 0) : sent)
   }
   const alone = members.length === 1 ? members[0] : undefined
   const counted = counter && <span class="tag">per second</span>

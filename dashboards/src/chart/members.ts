@@ -31,7 +31,7 @@ function metricOf(metric: string, list: SeriesDescription[]): Metric {
   const members = list.map((description) => ({
     key: seriesKey(description),
     description,
-    label: varying.map((name) => description.labels[name] ?? '–').join(' · '),
+    label: varying.map((name) => description.labels[name] ?? `no ${name}`).join(' · '),
   }))
   members.sort((a, b) => order.compare(a.label, b.label))
   const first = list[0]

@@ -73,7 +73,7 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
           font: FONT,
           size: 22,
           gap: 4,
-          space: 64,
+          space: 52,
           grid: { show: false },
           ticks: { show: false },
           values: (_, splits, __, ___, step) => (drawn ? timeTicks(splits, step) : splits.map(() => '')),
