@@ -110,7 +110,7 @@ impl<W: Way> Connection<W> {
     fn new(shell: Shell, session: Session) -> Self {
         let Shell { hub, access, incoming, peer, answers } = shell;
         Self {
-            via: Via::open(&hub.presence, &hub.series, &hub.clock, access.name()),
+            via: Via::open(&hub.presence, &hub.clock, access.name()),
             hub,
             access,
             session,
@@ -187,6 +187,7 @@ impl<W: Way> Connection<W> {
         if let Some(opened) = way.opened() {
             self.opened(&opened);
         }
+        self.via.brought(self.session.arrived(), received);
         self.peer.set_deaf(true);
         for step in steps {
             // One frame may hold many batches.
@@ -205,16 +206,13 @@ impl<W: Way> Connection<W> {
         tracing::info!(%agent, boot, clock_ahead_ns, program, token = self.access.name(), "an agent connected");
         self.seat = Some(self.hub.agents.sit(agent, *boot, &self.displaced));
         // From now on people see the agent's name, not its token's.
-        self.via = Via::open(&self.hub.presence, &self.hub.series, &self.hub.clock, agent);
+        self.via = Via::open(&self.hub.presence, &self.hub.clock, agent);
         gateway::describe(&self.hub, &self.access, opened);
     }
 
     async fn step(&mut self, step: Step<W::Waiting>) {
         let (outcome, waiting) = match step {
-            Step::Submit { batch, outcome, waiting } => {
-                self.via.brought(&batch.readings, batch.received);
-                (Some(self.submit(batch, outcome).await), waiting)
-            }
+            Step::Submit { batch, outcome, waiting } => (Some(self.submit(batch, outcome).await), waiting),
             Step::Settled(waiting) => (None, waiting),
         };
         self.unanswered_readings += W::sent(&waiting);
