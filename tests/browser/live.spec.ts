@@ -111,3 +111,36 @@ test('names that mean something to a selector are shown as what they are', async
   await expect(page.locator('.figure')).toContainText('7 V')
   await expect(page.locator('.card-error')).toHaveCount(0)
 })
+
+test('older data comes from history, a drag zooms and the back button undoes it', async ({ page, hub, sender }) => {
+  const now = Date.now()
+  const old = Array.from({ length: 120 }, (_, i) => ({
+    device: 'tank',
+    metric: 'level',
+    value: i % 7,
+    unit: 'm',
+    time: now - 50 * 60_000 + i * 10_000,
+  }))
+  await sender.send(...old)
+  await logIn(page, hub)
+  await page.getByRole('link', { name: /tank/ }).click()
+  const plot = page.locator('.plot')
+  await expect(plot).toHaveAttribute('data-empty')
+  await expect(page.locator('.figure'), 'the last known value is older than the range').toContainText('0 m')
+  await page.getByRole('button', { name: '1h' }).click()
+  await expect(plot).not.toHaveAttribute('data-empty')
+
+  const box = await plot.locator('.u-over').boundingBox()
+  if (box === null) throw new Error('the chart has no drawing area')
+  await page.mouse.move(box.x + box.width * 0.2, box.y + 50)
+  await page.mouse.down()
+  await page.mouse.move(box.x + box.width * 0.4, box.y + 50, { steps: 5 })
+  await page.mouse.up()
+  await expect(page).toHaveURL(/from=\d+&to=\d+/)
+  const zoomed = new URLSearchParams(new URL(page.url()).hash.split('?')[1])
+  const span = Number(zoomed.get('to')) - Number(zoomed.get('from'))
+  expect(Math.abs(span - 12 * 60_000), 'a fifth of an hour, to a few pixels').toBeLessThan(60_000)
+  await expect(plot).not.toHaveAttribute('data-empty')
+  await page.goBack()
+  await expect(page.getByRole('button', { name: '1h' })).toHaveAttribute('aria-pressed', 'true')
+})

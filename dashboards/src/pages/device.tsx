@@ -12,7 +12,7 @@ import { hubNow, second } from '../clock'
 import { onFrame } from '../frame'
 import { forgetBefore, type Watch, watch } from '../live'
 import { StateDot } from '../parts/state'
-import { parseRange, rangeQuery, SPANS, type TimeRange } from '../range'
+import { DEFAULT_RANGE, parseRange, rangeQuery, SPANS, type TimeRange } from '../range'
 import { deviceHref, replaceHash } from '../route'
 import { ago, moment } from '../words'
 
@@ -163,8 +163,8 @@ function RangeBar({ range, onRange }: { range: TimeRange; onRange(range: TimeRan
       {range.kind === 'fixed' ? (
         <p class="range-fixed">
           {moment(range.from, hubNow())} – {moment(range.to, hubNow())}
-          <button type="button" class="link" onClick={() => history.back()}>
-            Undo zoom
+          <button type="button" class="link" onClick={() => onRange(DEFAULT_RANGE)}>
+            Back to live
           </button>
         </p>
       ) : (
