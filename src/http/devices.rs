@@ -17,6 +17,7 @@ use crate::auth::access::Access;
 use crate::catalog::devices::{Description, DescriptionEdit};
 use crate::hub::Hub;
 use crate::limits::{LABEL_VALUE_BYTES, LABELS, NAME_BYTES, NOTE_BYTES};
+use crate::live::engine::Input;
 use crate::live::presence::{DeviceState, State};
 use crate::query::reach::reachable;
 use crate::query::selector::is_name;
@@ -128,6 +129,7 @@ pub async fn edit(hub: web::Data<Hub>, admin: Admin, id: web::Path<String>, body
         return Err(ApiError::parameter("a device id is not empty"));
     }
     let edit = checked(body.into_inner())?;
+    let (live, device) = (Arc::clone(&hub), id.as_str().into());
     let row = web::block(move || {
         let held = hub.devices.description(&id).map(|is| is.attributes.clone()).unwrap_or_default();
         let added = edit.attributes.iter().filter(|(name, value)| !value.is_empty() && !held.contains_key(*name)).count();
@@ -138,7 +140,10 @@ pub async fn edit(hub: web::Data<Hub>, admin: Admin, id: web::Path<String>, body
         let series = devices(&hub, &admin.0).get(&id).copied().unwrap_or(0);
         Ok(row(&hub, &id, series))
     });
-    Ok(HttpResponse::Ok().json(row.await??))
+    let row = row.await??;
+    // Selectors and scopes may see the device otherwise now. The edit holds whether or not live still runs.
+    drop(live.live.tell(Input::Attributes { device }).await);
+    Ok(HttpResponse::Ok().json(row))
 }
 
 fn checked(edit: DeviceEdit) -> Result<DescriptionEdit, ApiError> {

@@ -260,11 +260,7 @@ impl Engine {
         let Some(watched) = self.groups[id].take() else {
             return;
         };
-        for series in watched.group.series() {
-            if let Some(route) = self.routes.get_mut(series.id.index()) {
-                route.groups.retain(|(group, _)| *group != id);
-            }
-        }
+        unroute(&mut self.routes, id, &watched.group);
         if let Some(same) = self.by_wish.get_mut(&watched.key) {
             same.retain(|group| *group != id);
             if same.is_empty() {
@@ -347,15 +343,7 @@ impl Engine {
         };
         tracing::warn!(%error, behind = newest.0 - self.position.0, "live cannot follow the log; every subscription starts anew with a snapshot");
         self.position = newest;
-        for id in 0..self.groups.len() {
-            if let Some(watched) = self.groups[id].as_mut() {
-                // What is pending is in the snapshot.
-                drop(watched.group.take(Cursor { epoch: self.epoch, position: newest }, false, &FxHashMap::default()));
-                let members = std::mem::take(&mut watched.group.members);
-                watched.joining.extend(members.into_iter().map(|member| Joiner { handle: member.handle, cursor: None }));
-                self.make_busy(id);
-            }
-        }
+        (0..self.groups.len()).for_each(|id| self.rebuild(id));
     }
 
     fn route(&mut self, commit: &Commit) {
@@ -432,25 +420,31 @@ impl Engine {
         }
     }
 
+    /// Groups that see the device otherwise now begin anew: what came in brings its past, and what left is gone from view.
     fn attributes_changed(&mut self, device: &str) {
         let attributes = Arc::clone(&self.parts.attributes);
-        for series in self.parts.series.select(|series| *series.key.device == *device) {
-            for id in 0..self.groups.len() {
-                let Some(watched) = self.groups[id].as_mut() else {
-                    continue;
-                };
-                let route = route_of(&mut self.routes, series.id);
-                let routed = route.groups.iter().position(|(group, _)| *group == id);
-                match (watched.reaches(&series, &*attributes), routed) {
-                    (true, None) => route.groups.push((id, watched.group.add_series(Arc::clone(&series)))),
-                    (false, Some(place)) => {
-                        let (_, number) = route.groups.swap_remove(place);
-                        watched.group.forget_pending(number);
-                    }
-                    _ => {}
-                }
+        let series = self.parts.series.select(|series| *series.key.device == *device);
+        for id in 0..self.groups.len() {
+            let Some(watched) = &self.groups[id] else {
+                continue;
+            };
+            if series.iter().any(|series| watched.reaches(series, &*attributes) != watched.group.number_of(series.id).is_some()) {
+                self.rebuild(id);
             }
         }
+    }
+
+    /// Everyone in the group is sent a fresh snapshot, with numbers of its own.
+    fn rebuild(&mut self, id: GroupId) {
+        let Some(mut watched) = self.groups[id].take() else {
+            return;
+        };
+        unroute(&mut self.routes, id, &watched.group);
+        let cursor = Cursor { epoch: self.epoch, position: self.position };
+        let old = std::mem::replace(&mut watched.group, Group::new(cursor));
+        watched.joining.extend(old.members.into_iter().map(|member| Joiner { handle: member.handle, cursor: None }));
+        self.fill(id, watched);
+        self.make_busy(id);
     }
 
     /// When the next tick is due; None while nobody has anything to be told.
@@ -505,11 +499,11 @@ impl Engine {
             let Some(watched) = &self.groups[id] else {
                 return;
             };
-            if watched.group.series().len() == ids.len() {
+            if watched.group.series().map(|series| series.id).eq(ids) {
                 let devices = watched.group.devices().iter().map(|device| &**device);
                 break (start, self.parts.presence.of_all(devices));
             }
-            // A series was new in a commit between the list and the look: look again, with it.
+            // A series was new in a commit between the list and the look, or the group was begun anew: look again.
         };
         let cursor = Cursor { epoch: self.epoch, position: start.position.max(self.position) };
         let Some(watched) = self.groups[id].as_mut() else {
@@ -643,6 +637,14 @@ fn route_of(routes: &mut Vec<Route>, id: SeriesId) -> &mut Route {
         routes.resize_with(id.index() + 1, Route::default);
     }
     &mut routes[id.index()]
+}
+
+fn unroute(routes: &mut [Route], id: GroupId, group: &Group<Handle>) {
+    for series in group.series() {
+        if let Some(route) = routes.get_mut(series.id.index()) {
+            route.groups.retain(|(group, _)| *group != id);
+        }
+    }
 }
 
 /// Equal wishes of equal encoding give equal text.

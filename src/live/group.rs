@@ -200,14 +200,6 @@ impl<H> Group<H> {
         self.slots[number as usize].announced = false;
     }
 
-    /// The series left the group's reach: what is pending of it is not sent.
-    pub fn forget_pending(&mut self, number: Number) {
-        let slot = &mut self.slots[number as usize];
-        slot.changes.clear();
-        slot.in_order = true;
-        self.dirty.retain(|n| *n != number);
-    }
-
     pub fn device_state(&mut self, state: &DeviceState) {
         if self.devices.contains(&*state.device) {
             self.states.insert(Arc::clone(&state.device), state.clone());

@@ -23,6 +23,7 @@ use crate::log::tail::Tail;
 use crate::log::{LogRead, ReadError};
 use crate::metrics::Metrics;
 use crate::model::{BatchPart, Commit, Delete, MetaChange, Position, Reading, SeriesDef, SeriesId, TimeNs, TokenId, Value};
+use crate::query::selector::Attributes;
 use crate::series::{KeyRef, SeriesTable};
 
 const EPOCH: u64 = 0x1234;
@@ -52,6 +53,17 @@ impl LogRead for MemLog {
     }
 }
 
+/// Attributes that a test may edit: by device and name.
+#[derive(Debug, Default)]
+struct Described(Mutex<BTreeMap<(String, String), String>>);
+
+impl Attributes for Described {
+    fn with_value(&self, device: &str, name: &str, use_value: &mut dyn FnMut(&str)) {
+        let all = self.0.lock();
+        use_value(all.get(&(device.to_owned(), name.to_owned())).map_or("", String::as_str));
+    }
+}
+
 /// All points of all series as they were after one commit.
 type Truth = BTreeMap<SeriesId, BTreeMap<TimeNs, Value>>;
 
@@ -62,6 +74,7 @@ struct World {
     tail: Arc<Tail>,
     log: Arc<MemLog>,
     presence: Arc<Presence>,
+    described: Arc<Described>,
     metrics: Arc<Metrics>,
     clock: Clock,
     jobs: Arc<Mutex<Vec<Job>>>,
@@ -81,13 +94,14 @@ impl World {
         let (series, head, log) = (Arc::new(SeriesTable::new(10_000, 10_000)), Arc::new(Head::default()), Arc::new(MemLog::default()));
         let tail = Arc::new(Tail::new(Position(0), tail_bytes));
         let (presence, metrics) = (Arc::new(Presence::new(NOW, Vec::new())), Arc::new(Metrics::default()));
+        let described = Arc::new(Described::default());
         let parts = Parts {
             clock: clock.clone(),
             series: Arc::clone(&series),
             head: Arc::clone(&head),
             tail: Arc::clone(&tail),
             log: Arc::clone(&log) as Arc<dyn LogRead>,
-            attributes: Arc::new(()),
+            attributes: Arc::clone(&described) as Arc<dyn Attributes + Send + Sync>,
             presence: Arc::clone(&presence),
             metrics: Arc::clone(&metrics),
         };
@@ -95,7 +109,7 @@ impl World {
         let queue = Arc::clone(&jobs);
         let engine = Engine::new(parts, Box::new(move |job| queue.lock().push(job)));
         let truth = vec![Arc::new(Truth::new())];
-        Self { engine, series, head, tail, log, presence, metrics, clock, jobs, now_ns: 1, truth, viewers: 0 }
+        Self { engine, series, head, tail, log, presence, described, metrics, clock, jobs, now_ns: 1, truth, viewers: 0 }
     }
 
     fn id(&self, device: &str, metric: &str) -> SeriesId {
@@ -142,6 +156,11 @@ impl World {
         self.truth.push(Arc::clone(self.truth.last().unwrap()));
         let meta = vec![MetaChange { series, unit: Some(unit.into()), kind: None }];
         self.publish(Commit { position, meta, ..Commit::default() });
+    }
+
+    fn describe(&mut self, device: &str, name: &str, value: &str) {
+        self.described.0.lock().insert((device.to_owned(), name.to_owned()), value.to_owned());
+        self.engine.on_input(Input::Attributes { device: device.into() }, self.now_ns);
     }
 
     /// Moves time and lets the engine do what is due.

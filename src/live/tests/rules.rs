@@ -281,6 +281,28 @@ fn what_is_out_of_scope_does_not_exist() {
 }
 
 #[test]
+fn an_edited_attribute_brings_a_device_in_and_takes_it_out() {
+    let mut scene = scene();
+    scene.say(r#"{"type":"subscribe","id":"s","select":["*/*{@site=\"north\"}"]}"#);
+    assert_eq!(scene.hear()[0]["series"], Json::Array(Vec::new()));
+    let a = scene.a;
+    scene.world.describe("a", "site", "north");
+    let heard = scene.hear();
+    assert_eq!(
+        (&heard[0]["recovered"], heard[0]["series"][0]["points"].to_string()),
+        (&Json::from(false), "[[1795396020000,2]]".to_owned())
+    );
+    scene.put(a, 2, 4);
+    assert_eq!(scene.hear()[0]["points"].to_string(), "[[0,1795396030002,4]]");
+    scene.put(a, 3, 5);
+    scene.world.describe("a", "site", "south");
+    let heard = scene.hear();
+    assert_eq!((shape(&heard), &heard[0]["series"]), (vec!["snapshot".to_owned()], &Json::Array(Vec::new())), "gone from view");
+    scene.put(a, 4, 6);
+    assert!(scene.hear().is_empty());
+}
+
+#[test]
 fn a_change_of_state_reaches_the_groups_that_show_the_device() {
     let mut scene = scene();
     scene.say(SUBSCRIBE);
