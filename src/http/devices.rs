@@ -142,7 +142,9 @@ pub async fn edit(hub: web::Data<Hub>, admin: Admin, id: web::Path<String>, body
     });
     let row = row.await??;
     // Selectors and scopes may see the device otherwise now. The edit holds whether or not live still runs.
-    drop(live.live.tell(Input::Attributes { device }).await);
+    if let Err(stopped) = live.live.tell(Input::Attributes { device }).await {
+        tracing::warn!(%stopped, "viewers do not see an edited attribute");
+    }
     Ok(HttpResponse::Ok().json(row))
 }
 
