@@ -58,6 +58,7 @@ async fn edits_are_checked() {
         json!({"nam": "x"}),
         json!({"name": 7}),
         json!({"name": long}),
+        json!({"note": "x".repeat(crate::limits::NOTE_BYTES + 1)}),
         json!({"name": "a\u{7}b"}),
         json!({"attributes": {"1x": "y"}}),
         json!({"attributes": {"x": "a\nb"}}),

@@ -47,6 +47,7 @@ async fn refusals_have_their_status_and_code() {
         ("last?select=d", 400, "bad_selector"),
         ("last?select=d/m&time=ns&time=ms", 400, "bad_parameter"),
         ("series?limit=0", 400, "bad_parameter"),
+        ("series?limit=10001", 400, "bad_parameter"),
         ("series?after=nothing", 400, "bad_parameter"),
         ("series?selct=d/m", 400, "bad_parameter"),
     ];

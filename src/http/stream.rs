@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use bytes::Bytes;
@@ -23,10 +24,13 @@ pub type ChunkSink<'a> = dyn FnMut(Vec<u8>) -> bool + 'a;
 
 /// A place among the answers being written, waited for not too long.
 pub async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
-    let waited = timeout(HISTORY_WAIT, Arc::clone(places).acquire_owned()).await;
+    place_within(places, HISTORY_WAIT).await
+}
+
+async fn place_within(places: &Arc<Semaphore>, wait: Duration) -> Result<OwnedSemaphorePermit, ApiError> {
+    let waited = timeout(wait, Arc::clone(places).acquire_owned()).await;
     waited.ok().and_then(Result::ok).ok_or_else(|| {
-        let message =
-            format!("{HISTORY_ANSWERS} long answers are being written already, and none ended within {} s", HISTORY_WAIT.as_secs());
+        let message = format!("{HISTORY_ANSWERS} long answers are being written already, and none ended within {} s", wait.as_secs());
         ApiError::new(ErrorCode::TooSlow, message).with_hint("try again later")
     })
 }
@@ -38,6 +42,16 @@ pub fn answer<E: Display>(
     what: &'static str,
     write: impl FnOnce(&mut ChunkSink<'_>) -> Result<(), E> + Send + 'static,
 ) -> HttpResponse {
+    answer_within(place, content_type, what, HISTORY_STALLED, write)
+}
+
+fn answer_within<E: Display>(
+    place: OwnedSemaphorePermit,
+    content_type: &'static str,
+    what: &'static str,
+    patience: Duration,
+    write: impl FnOnce(&mut ChunkSink<'_>) -> Result<(), E> + Send + 'static,
+) -> HttpResponse {
     let (sender, mut receiver) = mpsc::channel::<Bytes>(HISTORY_CHUNKS_AHEAD);
     let runtime = Handle::current();
     // Only an answer that was written to its end ends the body; whatever else closes the channel, a panic too, breaks it.
@@ -46,7 +60,7 @@ pub fn answer<E: Display>(
     tokio::task::spawn_blocking(move || {
         let _place = place;
         let mut stalled = false;
-        let done = write(&mut |chunk| match runtime.block_on(timeout(HISTORY_STALLED, sender.send(chunk.into()))) {
+        let done = write(&mut |chunk| match runtime.block_on(timeout(patience, sender.send(chunk.into()))) {
             Ok(sent) => sent.is_ok(),
             Err(_) => {
                 stalled = true;
@@ -58,7 +72,7 @@ pub fn answer<E: Display>(
             return;
         };
         if stalled {
-            tracing::info!(what, "a client took nothing for {} s; its answer is broken off", HISTORY_STALLED.as_secs());
+            tracing::info!(what, "a client took nothing for {} s; its answer is broken off", patience.as_secs());
         } else if !sender.is_closed() {
             tracing::error!(what, %error, "an answer is broken off");
         }
@@ -105,6 +119,27 @@ mod tests {
             panic!("a bug in the middle of an answer")
         };
         assert!(body(panics).await.unwrap_err().contains("broken off"));
+    }
+
+    #[actix_web::test]
+    async fn a_client_that_takes_nothing_loses_its_place() {
+        let places = Arc::new(Semaphore::new(1));
+        let endless = |sink: &mut ChunkSink<'_>| {
+            while sink(vec![0; 1000]) {}
+            Err("stalled")
+        };
+        let taken = place(&places).await.unwrap();
+        let response = answer_within(taken, "text/plain", "test", Duration::from_millis(20), endless);
+        assert!(place(&places).await.is_ok(), "though the client still holds its connection");
+        assert!(to_bytes(response.into_body()).await.is_err());
+    }
+
+    #[actix_web::test]
+    async fn no_place_is_too_slow() {
+        let places = Arc::new(Semaphore::new(1));
+        let _taken = place(&places).await.unwrap();
+        let refused = place_within(&places, Duration::from_millis(1)).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::TooSlow);
     }
 
     #[actix_web::test]

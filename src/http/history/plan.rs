@@ -136,3 +136,32 @@ impl Plan {
         self.question.range
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spent(shape: &str, readings: &[usize]) -> Result<(), QueryError> {
+        let query = format!("select=*/*&from=0s&to=100000000s{shape}");
+        let question = History::parse(query.split('&').filter_map(|pair| pair.split_once('=')), 0).unwrap();
+        let mut budget = Budget::new(&question, 20_000_000);
+        readings.iter().try_for_each(|readings| budget.spend(*readings))
+    }
+
+    #[test]
+    fn an_answer_is_bounded_by_what_it_holds_not_by_what_it_reads() {
+        let rows: &[(&str, &[usize], bool)] = &[
+            ("", &[20_000_000], true),
+            ("", &[10_000_000, 10_000_001], false),
+            ("&points=800", &[1_000_000_000; 1000], true),
+            ("&points=100000", &[1_000_000_000; 100], false),
+            ("&every=1s&agg=mean", &[HISTORY_BUCKETS], true),
+            ("&every=1s&agg=mean", &[HISTORY_BUCKETS, 1], false),
+            ("&every=1d&agg=mean", &[1_000_000_000; 800], true),
+            ("&agg=mean", &[1_000_000_000; 100_000], true),
+        ];
+        for (shape, readings, fits) in rows {
+            assert_eq!(spent(shape, readings).is_ok(), *fits, "{shape} {} series", readings.len());
+        }
+    }
+}
