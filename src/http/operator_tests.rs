@@ -7,6 +7,8 @@ use telltale_wire::RowCode;
 use super::testing::{NOW, TestHub};
 use crate::auth::access::Role;
 use crate::ingest::refusals::Refused;
+use crate::live::engine::Input;
+use crate::live::protocol::{ClientMessage, Encoding, parse_json};
 use crate::model::{TokenId, Value};
 
 async fn filled() -> TestHub {
@@ -47,6 +49,37 @@ async fn a_device_is_described_and_found() {
     assert_eq!(row["note"], "behind\nthe door", "what is not named stays");
     let (status, refused) = patch(&hub, "pump%2F1", json!({"name": "x", "version": 1})).await;
     assert_eq!((status, &refused["error"]["code"]), (409, &json!("conflict")));
+}
+
+#[actix_web::test]
+async fn who_watches_by_attributes_hears_of_an_edit() {
+    let hub = filled().await;
+    let live = &hub.hub.live;
+    let outbox = live.outbox(Encoding::Json);
+    let subscribe = r#"{"type":"subscribe","id":"a","select":["*/*{@site=\"north\"}"]}"#;
+    let Ok(ClientMessage::Subscribe(subscribe)) = parse_json(subscribe) else { panic!("a subscription") };
+    live.tell(Input::Opened(std::sync::Arc::clone(&outbox))).await.unwrap();
+    live.tell(Input::Subscribe { viewer: outbox.viewer, access: crate::auth::local_access(), subscribe }).await.unwrap();
+    let (mut heard, mut reading) = (String::new(), None);
+    let mut hears = async |what: &str| {
+        for _ in 0..500 {
+            while let Some(frame) = outbox.next(&mut reading) {
+                heard.push_str(&String::from_utf8_lossy(&frame));
+            }
+            if heard.contains(what) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{what} is not in {heard}");
+    };
+    hears("\"snapshot\"").await;
+    patch(&hub, "fan", json!({"attributes": {"site": "north"}})).await;
+    for device in ["zebra", "fan"] {
+        hub.put(device, "m", &[], &[(NOW + 1, Value::Int(2))]).await;
+    }
+    hears("\"device\":\"fan\"").await;
+    assert!(!heard.contains("zebra"));
 }
 
 #[actix_web::test]
