@@ -198,6 +198,9 @@ fn expectations(config: &Config) -> Vec<(Glob, i64)> {
 /// An OS lock on `DATA/lock`: free again after kill -9, whatever is written in the file.
 fn lock(dir: &Path) -> Result<File, OpenHubError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error("make the data directory", dir))?;
+    // The directory's own entry must be on disk before anything in it is promised.
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("sync the parent of", dir))?;
     let path = dir.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error("open", &path))?;
     match file.try_lock() {

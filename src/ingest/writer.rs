@@ -97,8 +97,23 @@ fn draining() -> Later {
 pub fn start(parts: Parts) -> std::io::Result<Queue> {
     let (sender, receiver) = mpsc::channel(WRITER_QUEUE_BATCHES);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    std::thread::Builder::new().name("writer".to_owned()).spawn(move || runtime.block_on(Writer::new(parts).run(receiver)))?;
+    let panicked = PoisonOnPanic(Arc::clone(&parts.health));
+    std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
+        let _panicked = panicked;
+        runtime.block_on(Writer::new(parts).run(receiver));
+    })?;
     Ok(Queue(sender))
+}
+
+/// A broken invariant ends the writer loudly: the hub says so, acks nothing more, and ends to be started again.
+struct PoisonOnPanic(Arc<Health>);
+
+impl Drop for PoisonOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison("the writer broke an invariant; its panic is in the log".to_owned());
+        }
+    }
 }
 
 #[derive(Debug)]

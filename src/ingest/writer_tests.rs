@@ -13,6 +13,7 @@ enum Fail {
     No,
     Full,
     Broken,
+    Panic,
 }
 
 struct FakeLog {
@@ -26,6 +27,7 @@ impl Log for FakeLog {
         match *self.fail.lock() {
             Fail::No => self.commits.lock().push(commit.clone()),
             Fail::Full => return Err(AppendError::DiskFull { path: "/d".into() }),
+            Fail::Panic => panic!("asked for by the test"),
             Fail::Broken => return Err(AppendError::Poisoned { what: "fdatasync", path: "/d".into(), source: None }),
         }
         Ok(1)
@@ -193,6 +195,15 @@ async fn a_poisoned_log_acks_nothing_and_says_so() {
     assert!(matches!(outcome, Outcome::Later(Later { code: BatchCode::StoreFailed, .. })));
     assert_eq!(bench.health.reasons()[0].0, BatchCode::StoreFailed);
     assert!(bench.health.poisoned().await.contains("fdatasync"));
+}
+
+#[tokio::test]
+async fn a_writer_that_breaks_poisons_the_hub() {
+    let bench = Bench::new(Duration::ZERO);
+    *bench.fail.lock() = Fail::Panic;
+    let unanswered = bench.send(&[(bench.id("a"), 1, int(1))]).await.await;
+    assert!(unanswered.is_err());
+    assert!(bench.health.poisoned().await.contains("invariant"));
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenEr
 }
 
 pub(super) fn recover(dir: &Path, set_aside: &Path, each: &mut dyn FnMut(Commit)) -> Result<(Index, Recovered), OpenError> {
-    fs::create_dir_all(dir).map_err(io_error("make", dir))?;
+    make_dir(dir)?;
     let mut recovery =
         Recovery { dir, set_aside, recovered: Recovered { clean: true, ..Recovered::default() }, segments: Vec::new(), pending: None };
     for path in segment_paths(dir)? {
@@ -72,6 +72,12 @@ pub(super) fn recover(dir: &Path, set_aside: &Path, each: &mut dyn FnMut(Commit)
         tracing::debug!(segment = %skip.segment.display(), offset = skip.offset, "set aside");
     }
     Ok((Index { epoch, segments: Mutex::new(recovery.segments) }, recovery.recovered))
+}
+
+/// A directory is on disk when its parent's entry is: what is synced inside it would be lost with it.
+fn make_dir(dir: &Path) -> Result<(), OpenError> {
+    fs::create_dir_all(dir).map_err(io_error("make", dir))?;
+    dir.parent().map_or(Ok(()), sync_dir).map_err(io_error("sync the parent of", dir))
 }
 
 fn segment_paths(dir: &Path) -> Result<Vec<PathBuf>, OpenError> {
@@ -263,7 +269,7 @@ impl Recovery<'_> {
     }
 
     fn keep(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, OpenError> {
-        fs::create_dir_all(self.set_aside).map_err(io_error("make", self.set_aside))?;
+        make_dir(self.set_aside)?;
         let path = self.set_aside.join(name);
         let write = || {
             let mut file = File::create(&path)?;
