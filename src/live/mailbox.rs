@@ -208,15 +208,15 @@ impl Mailbox {
             .sum();
     }
 
-    /// The connection is about to be closed: what waits is dropped, `words` (the `closing` message) are the last that is sent.
-    pub fn close(&mut self, words: Bytes) {
+    /// The connection is about to be closed: what waits is dropped; `words` (the `closing` message) are the last that is sent.
+    pub fn close(&mut self, words: Option<Bytes>) {
         if !self.closed {
             self.closed = true;
             self.items.clear();
             self.weight = 0;
             self.sending = None;
-            self.messages = 1;
-            self.items.push_back(Item::Message(words));
+            self.messages = usize::from(words.is_some());
+            self.items.extend(words.map(Item::Message));
         }
     }
 

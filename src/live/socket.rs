@@ -91,10 +91,10 @@ impl Connection {
                 peer.finish();
                 return;
             }
-            Ending::Closed => outbox.with(|mailbox| mailbox.close(Bytes::new())),
+            Ending::Closed => outbox.with(|mailbox| mailbox.close(None)),
             Ending::Close(code, reason) => {
                 let retry = (code == CloseCode::Draining).then_some(RETRY_AFTER_MS);
-                outbox.with(|mailbox| mailbox.close(frame::closing(outbox.encoding, code.number(), &reason, retry)));
+                outbox.with(|mailbox| mailbox.close(Some(frame::closing(outbox.encoding, code.number(), &reason, retry))));
                 peer.close(code, &reason);
             }
         }
