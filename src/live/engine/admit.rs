@@ -1,0 +1,145 @@
+//! Newcomers: the head's state at one place, the group brought to the same place, and then they are members.
+
+use std::sync::{Arc, OnceLock};
+
+use rustc_hash::FxHashMap;
+
+use super::{Engine, GroupId, Handle, Joiner, send};
+use crate::head::ColumnView;
+use crate::live::content::{Named, Points, Snapshot, SnapshotSeries, Tick};
+use crate::live::cursor::Cursor;
+use crate::live::group::{Floor, Group, Member};
+use crate::live::mailbox::{Frame, SnapshotSlot};
+use crate::live::resume::Resume;
+use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
+
+/// What those who join at one tick share.
+struct JoinTick {
+    start: Start,
+    cursor: Cursor,
+    state: Arc<Frame>,
+}
+
+impl Engine {
+    /// Takes the head's state, brings the group to the same place, and lets the newcomers in there.
+    pub(super) fn admit(&mut self, id: GroupId, now_ns: u64) {
+        let (start, states) = loop {
+            let Some(watched) = &self.groups[id] else {
+                return;
+            };
+            let ids: Vec<SeriesId> = watched.group.series().map(|series| series.id).collect();
+            let start = self.look(&ids, watched.wish.history);
+            self.follow_to(start.position);
+            let Some(watched) = &self.groups[id] else {
+                return;
+            };
+            if watched.group.series().map(|series| series.id).eq(ids) {
+                let devices = watched.group.devices().iter().map(|device| &**device);
+                break (start, self.parts.presence.of_all(devices));
+            }
+            // A series was new in a commit between the list and the look, or the group was begun anew: look again.
+        };
+        let cursor = Cursor { epoch: self.epoch, position: start.position.max(self.position) };
+        let Some(watched) = self.groups[id].as_mut() else {
+            return;
+        };
+        send(watched, cursor, true, &FxHashMap::default(), now_ns, &self.parts.metrics);
+        watched.due_ns = watched.due_ns.max(now_ns + watched.interval_ns);
+        let newcomers = std::mem::take(&mut watched.joining);
+        let state = Tick { states, ..Tick::empty(cursor, cursor) };
+        let state = Arc::new(Frame::new(Arc::clone(&watched.envelope), state));
+        let mut by_cursor: FxHashMap<Option<Position>, Vec<Handle>> = FxHashMap::default();
+        for Joiner { handle, cursor: given } in newcomers {
+            let given = given.filter(|given| given.epoch == self.epoch && given.position <= cursor.position);
+            by_cursor.entry(given.map(|given| given.position)).or_default().push(handle);
+        }
+        let tick = JoinTick { start, cursor, state };
+        by_cursor.into_iter().for_each(|(after, handles)| self.let_in(id, &tick, after, handles));
+    }
+
+    /// Lets in those who came with the same cursor, or without.
+    fn let_in(&mut self, id: GroupId, tick: &JoinTick, after: Option<Position>, handles: Vec<Handle>) {
+        let Some(watched) = self.groups[id].as_mut() else {
+            return;
+        };
+        let JoinTick { start, cursor, state } = tick;
+        let slot = Arc::new(SnapshotSlot { envelope: Arc::clone(&watched.envelope), content: OnceLock::new() });
+        let recovered = Arc::new(OnceLock::new());
+        for handle in &handles {
+            handle.outbox.with(|mailbox| {
+                mailbox.push_snapshot(handle.sub, Arc::clone(&slot));
+                if !state.tick.states.is_empty() {
+                    mailbox.push_frame(handle.sub, Arc::clone(state), watched.interval_ns);
+                }
+            });
+            let floor = match after {
+                None => start.floor.clone(),
+                Some(_) => Floor::Resuming { otherwise: Box::new(start.floor.clone()), recovered: Arc::clone(&recovered) },
+            };
+            watched.group.join(Member { handle: handle.clone(), floor }, *cursor, &start.last);
+        }
+        let fresh = start.snapshot(&watched.group, *cursor);
+        let outboxes: Vec<_> = handles.into_iter().map(|handle| handle.outbox).collect();
+        let Some(after) = after else {
+            let _only_here = slot.content.set(fresh);
+            return outboxes.iter().for_each(|outbox| outbox.with(|_| ()));
+        };
+        let resume = Resume {
+            log: Arc::clone(&self.parts.log),
+            tail: Arc::clone(&self.parts.tail),
+            metrics: Arc::clone(&self.parts.metrics),
+            after,
+            named: named(&watched.group),
+            otherwise: fresh,
+            slot,
+            recovered,
+            outboxes,
+        };
+        (self.pool)(Box::new(move || resume.run()));
+    }
+
+    /// What a snapshot shows of these series, all at one position.
+    fn look(&self, ids: &[SeriesId], history: Option<i64>) -> Start {
+        let from = history.map(|length| self.parts.clock.now().saturating_sub(length));
+        self.parts.head.with_reader(|head| {
+            let last: Vec<Option<TimeNs>> = ids.iter().map(|id| head.newest_time(*id)).collect();
+            let points = |id: &SeriesId| match from {
+                Some(from) => Shown::View(head.view(*id, TimeRange { from, to: TimeNs::MAX })),
+                None => Shown::Last(head.last(*id).map(|last| (last.time, last.value.clone()))),
+            };
+            let floor = match from {
+                Some(time) => Floor::From { time, count: ids.len() },
+                None => Floor::Last(last.iter().map(|time| time.unwrap_or(TimeNs::MIN)).collect()),
+            };
+            Start { position: head.position(), shown: ids.iter().map(points).collect(), last, floor }
+        })
+    }
+}
+
+/// The head's state for a group's newcomers.
+struct Start {
+    position: Position,
+    shown: Vec<Shown>,
+    last: Vec<Option<TimeNs>>,
+    floor: Floor,
+}
+
+enum Shown {
+    View(ColumnView),
+    Last(Option<(TimeNs, Value)>),
+}
+
+impl Start {
+    fn snapshot(&self, group: &Group<Handle>, cursor: Cursor) -> Snapshot {
+        let points = |shown: &Shown| match shown {
+            Shown::View(view) => Points::View(view.clone()),
+            Shown::Last(last) => Points::List(last.iter().cloned().collect()),
+        };
+        let series = named(group).into_iter().zip(&self.shown).map(|(named, shown)| SnapshotSeries { named, points: points(shown) });
+        Snapshot { cursor, recovered: false, spans: Vec::new(), series: series.collect() }
+    }
+}
+
+fn named(group: &Group<Handle>) -> Vec<Named> {
+    (0..).zip(group.series()).map(|(number, series)| Named { number, series: Arc::clone(series) }).collect()
+}

@@ -1,0 +1,383 @@
+//! The one follower of commits for all viewers: routes changes to groups, ticks them, admits newcomers. A state machine: its
+//! thread (in `live`) tells it the time and what came in. It never waits for a viewer, and reads the log only when it fell behind
+//! what memory keeps.
+//!
+//! `members` is who is in which group, `admit` lets newcomers in.
+//!
+//! Invariants: every group has been given all commits up to `position`. A snapshot is taken at a tick: the group's pending
+//! changes up to the snapshot's position go to the members first, so that all members stand at one cursor from then on.
+//! A head's view at position P means that the tail holds (or held) P and that P's new series are listed: both happen under the
+//! head's write lock.
+
+mod admit;
+mod members;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::auth::access::Access;
+use crate::clock::Clock;
+use crate::head::{ColumnView, Head};
+use crate::limits::GROUP_PENDING_BYTES;
+use crate::live::content::Envelope;
+use crate::live::cursor::Cursor;
+use crate::live::group::{Group, Late};
+use crate::live::mailbox::{Frame, SubId};
+use crate::live::outbox::{Outbox, ViewerId};
+use crate::live::presence::Presence;
+use crate::live::protocol::{Subscribe, Wish};
+use crate::log::LogRead;
+use crate::log::tail::{After, Tail};
+use crate::metrics::Metrics;
+use crate::model::{Commit, Position, SeriesId, TimeNs, TimeRange};
+use crate::query::selector::Attributes;
+use crate::series::{Series, SeriesTable};
+
+/// What live is given of the hub.
+#[derive(Clone)]
+pub struct Parts {
+    pub clock: Clock,
+    pub series: Arc<SeriesTable>,
+    pub head: Arc<Head>,
+    pub tail: Arc<Tail>,
+    pub log: Arc<dyn LogRead>,
+    pub attributes: Arc<dyn Attributes + Send + Sync>,
+    pub presence: Arc<Presence>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("position", &self.head.position()).finish_non_exhaustive()
+    }
+}
+
+/// All that can reach the engine beside commits and time.
+#[derive(Debug)]
+pub enum Input {
+    Opened(Arc<Outbox>),
+    Subscribe {
+        viewer: ViewerId,
+        access: Access,
+        subscribe: Subscribe,
+    },
+    Unsubscribe {
+        viewer: ViewerId,
+        id: String,
+    },
+    Gone(ViewerId),
+    /// An attribute of the device was edited: selectors and scopes may see it otherwise.
+    Attributes {
+        device: Box<str>,
+    },
+}
+
+/// Work that reads the disk, to be run beside the engine.
+pub type Job = Box<dyn FnOnce() + Send>;
+
+/// Readers of the log for resumes run here.
+pub type Pool = Box<dyn Fn(Job) + Send>;
+
+type GroupId = usize;
+
+pub struct Engine {
+    parts: Parts,
+    pool: Pool,
+    epoch: u64,
+    position: Position,
+    groups: Vec<Option<Watched>>,
+    free: Vec<GroupId>,
+    by_wish: FxHashMap<String, Vec<GroupId>>,
+    /// Groups with something to do, each once.
+    busy: Vec<GroupId>,
+    routes: Vec<Route>,
+    viewers: FxHashMap<ViewerId, Viewer>,
+    next_sub: u64,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("position", &self.position).field("viewers", &self.viewers.len()).finish_non_exhaustive()
+    }
+}
+
+/// Where the readings of one series go.
+#[derive(Debug, Default)]
+struct Route {
+    /// Its first reading since the start came by, so all groups have been asked.
+    seen: bool,
+    groups: Vec<(GroupId, u32)>,
+}
+
+#[derive(Debug)]
+struct Viewer {
+    outbox: Arc<Outbox>,
+    subs: FxHashMap<String, (GroupId, SubId)>,
+}
+
+/// A group with what the engine needs to serve it.
+#[derive(Debug)]
+struct Watched {
+    key: String,
+    wish: Wish,
+    access: Access,
+    envelope: Arc<Envelope>,
+    interval_ns: u64,
+    due_ns: u64,
+    busy: bool,
+    group: Group<Handle>,
+    joining: Vec<Joiner>,
+}
+
+#[derive(Clone, Debug)]
+struct Handle {
+    sub: SubId,
+    outbox: Arc<Outbox>,
+}
+
+#[derive(Debug)]
+struct Joiner {
+    handle: Handle,
+    cursor: Option<Cursor>,
+}
+
+impl Watched {
+    fn reaches(&self, series: &Series, attributes: &dyn Attributes) -> bool {
+        self.access.scope().reaches(&series.key, attributes) && self.wish.select.iter().any(|s| s.matches(&series.key, attributes))
+    }
+}
+
+impl Engine {
+    #[must_use]
+    pub fn new(parts: Parts, pool: Pool) -> Self {
+        let position = parts.head.position().max(*parts.tail.watch().borrow());
+        let epoch = parts.log.epoch();
+        let routes = Vec::new();
+        let engine = Self {
+            parts,
+            pool,
+            epoch,
+            position,
+            groups: Vec::new(),
+            free: Vec::new(),
+            by_wish: FxHashMap::default(),
+            busy: Vec::new(),
+            routes,
+            viewers: FxHashMap::default(),
+            next_sub: 0,
+        };
+        engine.tell_presence();
+        engine
+    }
+
+    /// The devices that the log knows, with when the hub last heard of them.
+    fn tell_presence(&self) {
+        let series = self.parts.series.select(|_| true);
+        let ids: Vec<SeriesId> = series.iter().map(|s| s.id).collect();
+        let (_, last) = self.parts.head.last(&ids);
+        for (series, last) in series.iter().zip(last) {
+            self.parts.presence.known(&series.key.device, last.map(|last| last.seen));
+        }
+    }
+
+    pub fn on_input(&mut self, input: Input, now_ns: u64) {
+        match input {
+            Input::Opened(outbox) => {
+                self.parts.metrics.viewers_open.inc();
+                self.viewers.insert(outbox.viewer, Viewer { outbox, subs: FxHashMap::default() });
+            }
+            Input::Subscribe { viewer, access, subscribe } => self.subscribe(viewer, access, subscribe, now_ns),
+            Input::Unsubscribe { viewer, id } => self.unsubscribe(viewer, &id),
+            Input::Gone(viewer) => {
+                if let Some(gone) = self.viewers.remove(&viewer) {
+                    self.parts.metrics.viewers_open.sub(1);
+                    gone.subs.into_values().for_each(|(group, sub)| self.leave(group, sub));
+                }
+            }
+            Input::Attributes { device } => self.attributes_changed(&device),
+        }
+    }
+
+    fn make_busy(&mut self, id: GroupId) {
+        if let Some(watched) = self.groups[id].as_mut()
+            && !watched.busy
+        {
+            watched.busy = true;
+            self.busy.push(id);
+        }
+    }
+
+    /// Takes in all commits there are.
+    pub fn follow(&mut self) {
+        self.follow_to(Position(u64::MAX));
+    }
+
+    fn follow_to(&mut self, until: Position) {
+        match self.parts.tail.after(self.position, until) {
+            After::Commits(commits) => commits.iter().for_each(|commit| self.route(commit)),
+            After::Gone => self.catch_up(until),
+        }
+    }
+
+    /// Fell behind what memory keeps: the log has the rest. Where it has not, everyone begins anew with a snapshot.
+    fn catch_up(&mut self, until: Position) {
+        self.parts.metrics.live_log_reads.inc();
+        let newest = until.min(self.parts.head.position());
+        let log = Arc::clone(&self.parts.log);
+        let read = log.read(self.position, newest, u64::MAX, &mut |commit| self.route(&commit));
+        let Err(error) = read else {
+            return;
+        };
+        tracing::warn!(%error, behind = newest.0 - self.position.0, "live cannot follow the log; every subscription starts anew with a snapshot");
+        self.position = newest;
+        (0..self.groups.len()).for_each(|id| self.rebuild(id));
+    }
+
+    fn route(&mut self, commit: &Commit) {
+        if commit.position <= self.position {
+            return;
+        }
+        self.position = commit.position;
+        for change in &commit.meta {
+            self.each_group(change.series, |group, number| group.stale_description(number), false);
+        }
+        for delete in &commit.deletes {
+            self.each_group(delete.series, |group, number| group.delete(number, delete.from, delete.to), true);
+        }
+        for (part, readings) in commit.batches() {
+            for reading in readings {
+                self.meet(reading.series, part.received);
+                self.each_group(reading.series, |group, number| group.put(number, reading.time, &reading.value), true);
+            }
+        }
+    }
+
+    /// The first reading of a series since the start: which groups want it?
+    fn meet(&mut self, id: SeriesId, received: TimeNs) {
+        let route = route_of(&mut self.routes, id);
+        if std::mem::replace(&mut route.seen, true) {
+            return;
+        }
+        let Some(series) = self.parts.series.by_id(id) else {
+            return;
+        };
+        self.parts.presence.known(&series.key.device, Some(received));
+        for (group, watched) in self.groups.iter_mut().enumerate() {
+            if let Some(watched) = watched
+                && watched.group.number_of(id).is_none()
+                && watched.reaches(&series, &*self.parts.attributes)
+            {
+                self.routes[id.index()].groups.push((group, watched.group.add_series(Arc::clone(&series))));
+            }
+        }
+    }
+
+    fn each_group(&mut self, id: SeriesId, mut change: impl FnMut(&mut Group<Handle>, u32), news: bool) {
+        let Some(route) = self.routes.get(id.index()) else {
+            return;
+        };
+        for (id, number) in &route.groups {
+            let Some(watched) = self.groups[*id].as_mut() else {
+                continue;
+            };
+            change(&mut watched.group, *number);
+            if news && !watched.busy {
+                watched.busy = true;
+                self.busy.push(*id);
+            }
+            if watched.group.weight() > GROUP_PENDING_BYTES {
+                watched.due_ns = 0;
+            }
+        }
+    }
+
+    /// States of devices that changed since the last call.
+    pub fn presence_changed(&mut self) {
+        let changes = self.parts.presence.take_changes();
+        if changes.is_empty() {
+            return;
+        }
+        for id in 0..self.groups.len() {
+            if let Some(watched) = self.groups[id].as_mut() {
+                changes.iter().for_each(|state| watched.group.device_state(state));
+                if watched.group.has_pending() {
+                    self.make_busy(id);
+                }
+            }
+        }
+    }
+
+    /// When the next tick is due; None while nobody has anything to be told.
+    #[must_use]
+    pub fn due_ns(&self) -> Option<u64> {
+        self.busy.iter().filter_map(|id| self.groups[*id].as_ref()).map(|watched| watched.due_ns).min()
+    }
+
+    /// Ticks every group that is due.
+    pub fn tick(&mut self, now_ns: u64) {
+        let is_due = |id: &GroupId| self.groups[*id].as_ref().is_some_and(|watched| watched.due_ns <= now_ns);
+        let due: Vec<GroupId> = self.busy.iter().copied().filter(is_due).collect();
+        for id in due {
+            self.busy.retain(|busy| *busy != id);
+            if let Some(watched) = self.groups[id].as_mut() {
+                watched.busy = false;
+                if watched.joining.is_empty() {
+                    self.send(id, now_ns);
+                } else {
+                    self.admit(id, now_ns);
+                }
+            }
+        }
+    }
+
+    /// Sends a group what is pending. Late points are looked at in the head, so that a backlog travels as few spans and not as
+    /// one for each point.
+    fn send(&mut self, id: GroupId, now_ns: u64) {
+        let late = self.groups[id].as_ref().map(|watched| watched.group.late()).unwrap_or_default();
+        let views = if late.is_empty() {
+            FxHashMap::default()
+        } else {
+            let (position, views) = look_at_late(&self.parts.head, &late);
+            self.follow_to(position);
+            views
+        };
+        let cursor = Cursor { epoch: self.epoch, position: self.position };
+        if let Some(watched) = self.groups[id].as_mut() {
+            send(watched, cursor, false, &views, now_ns, &self.parts.metrics);
+        }
+    }
+}
+
+/// The head over the times of late points. A series whose points lie far apart among many others is left out.
+fn look_at_late(head: &Head, late: &[Late]) -> (Position, FxHashMap<u32, ColumnView>) {
+    let (position, views) = head.with_reader(|head| {
+        let view = |late: &Late| head.view(late.series, TimeRange { from: late.from, to: late.to.saturating_add(1) });
+        (head.position(), late.iter().map(view).collect::<Vec<_>>())
+    });
+    let worth = late.iter().zip(views).filter(|(late, view)| view.points() <= 4 * late.count + 64);
+    (position, worth.map(|(late, view)| (late.number, view)).collect())
+}
+
+/// Sends a group what is pending at `cursor`, and sets when it may be sent something again.
+fn send(watched: &mut Watched, cursor: Cursor, mark: bool, views: &FxHashMap<u32, ColumnView>, now_ns: u64, metrics: &Metrics) {
+    let Some(tick) = watched.group.take(cursor, mark, views) else {
+        return;
+    };
+    watched.due_ns = now_ns + watched.interval_ns * tick.messages().max(1);
+    for (tick, members) in watched.group.audience(tick) {
+        let frame = Arc::new(Frame::new(Arc::clone(&watched.envelope), tick));
+        metrics.live_frames.add(members.len() as u64);
+        for index in members {
+            let Handle { sub, outbox } = &watched.group.members[index].handle;
+            outbox.with(|mailbox| mailbox.push_frame(*sub, Arc::clone(&frame), watched.interval_ns));
+        }
+    }
+}
+
+fn route_of(routes: &mut Vec<Route>, id: SeriesId) -> &mut Route {
+    if routes.len() <= id.index() {
+        routes.resize_with(id.index() + 1, Route::default);
+    }
+    &mut routes[id.index()]
+}
