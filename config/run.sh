@@ -27,6 +27,7 @@ build() {
 start() {
   local name=$1
   shift
+  : >"$own/$name.out" # there before anyone looks into it
   "$@" >"$own/$name.out" 2>"$own/$name.log" &
   pids+=($!)
 }

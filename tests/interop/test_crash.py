@@ -18,7 +18,7 @@ from hub import Hub, series_key
 from plain import Sender
 
 SEED = int(os.environ.get("CRASH_SEED") or time.time_ns() % 2**32)
-RUNS = int(os.environ.get("CRASH_RUNS", 10))  # tests/system/crash.rs has 30 more
+RUNS = int(os.environ.get("CRASH_RUNS", 30))
 SENDERS = 3
 IN_FLIGHT = 8
 
