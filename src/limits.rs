@@ -32,6 +32,8 @@ pub const TIME_EARLIEST_NS: i64 = 946_684_800_000_000_000;
 
 /// Batches waiting for the writer. When full a session waits, and so does its peer through TCP.
 pub const WRITER_QUEUE_BATCHES: usize = 1024;
+/// The pause that an agent is asked for, at most once in that time, while more than half of that queue is taken.
+pub const SLOW_DOWN_MS: u32 = 500;
 /// About how many bytes of readings, in memory, the writer puts in one commit; what waits beyond goes into the next.
 pub const COMMIT_BYTES: usize = 16 << 20;
 /// Batches one connection may have unanswered. Beyond: its socket is not read until answers are out.

@@ -38,6 +38,7 @@ pub struct Metrics {
     pub frames_received: Counter,
     pub frames_refused: Counter,
     pub batches_later: Counter,
+    pub slow_downs: Counter,
     /// Refusals of frames without a sequence number that the peer did not read.
     pub answers_dropped: Counter,
     pub commits: Counter,

@@ -35,6 +35,7 @@ fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
         frames_received Only "Binary frames from agents.";
         frames_refused Only "Frames refused whole.";
         batches_later Only "Batches not taken when they came, to be sent again.";
+        slow_downs Only "Pauses that agents were asked for while the queue was more than half full.";
         answers_dropped Only "Refusals of frames without a number that the peer did not read.";
         commits Only "Commits synced to the log.";
         commit_bytes Only "Bytes of these commits.";

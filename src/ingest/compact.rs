@@ -130,6 +130,12 @@ impl Way for Compact {
         self.ack()
     }
 
+    fn slow_down(&self, after_ms: u32) -> Option<Vec<u8>> {
+        let mut frame = Vec::new();
+        wire::SlowDown { after_ms }.encode(&mut frame);
+        Some(frame)
+    }
+
     fn closing(&mut self, code: CloseCode, reason: &str) -> Option<Answer> {
         self.last_word(code, reason)
     }

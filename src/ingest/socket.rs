@@ -24,11 +24,15 @@ use super::session::Session;
 use super::way::{Answer, Step, Way};
 use super::{Batch, Later, Outcome};
 use crate::auth::access::Access;
+use crate::clock::NS_PER_MS;
 use crate::http::auth::Writer;
 use crate::http::error::ApiError;
 use crate::hub::Hub;
-use crate::limits::{AGENT_IDLE, ANSWERS_PER_CONNECTION, LAST_ANSWERS, UNANSWERED_PER_CONNECTION, UNANSWERED_READINGS_PER_CONNECTION};
+use crate::limits::{
+    AGENT_IDLE, ANSWERS_PER_CONNECTION, LAST_ANSWERS, SLOW_DOWN_MS, UNANSWERED_PER_CONNECTION, UNANSWERED_READINGS_PER_CONNECTION,
+};
 use crate::live::via::Via;
+use crate::model::TimeNs;
 use crate::ws::{self, End, Incoming, Lifetime, Message, Peer};
 
 /// The handler: upgrades and serves until the peer, the token or the hub ends.
@@ -78,6 +82,8 @@ struct Connection<W: Way> {
     /// Told when another connection comes as the same agent.
     displaced: Arc<Notify>,
     seat: Option<Seat>,
+    /// When the peer was last asked to pause.
+    pause_asked: TimeNs,
 }
 
 /// A step whose answer is not out. Without an outcome it is ready.
@@ -121,6 +127,7 @@ impl<W: Way> Connection<W> {
             unanswered_readings: 0,
             displaced: Arc::default(),
             seat: None,
+            pause_asked: TimeNs::MIN,
         }
     }
 
@@ -195,7 +202,7 @@ impl<W: Way> Connection<W> {
                 let outcome = front(&mut self.unanswered).await;
                 self.answer(way, outcome).await?;
             }
-            self.step(step).await;
+            self.step(way, step).await;
         }
         Ok(())
     }
@@ -210,13 +217,29 @@ impl<W: Way> Connection<W> {
         gateway::describe(&self.hub, &self.access, opened);
     }
 
-    async fn step(&mut self, step: Step<W::Waiting>) {
+    async fn step(&mut self, way: &W, step: Step<W::Waiting>) {
         let (outcome, waiting) = match step {
-            Step::Submit { batch, outcome, waiting } => (Some(self.submit(batch, outcome).await), waiting),
+            Step::Submit { batch, outcome, waiting } => {
+                self.ask_for_a_pause(way);
+                (Some(self.submit(batch, outcome).await), waiting)
+            }
             Step::Settled(waiting) => (None, waiting),
         };
         self.unanswered_readings += W::sent(&waiting);
         self.unanswered.push_back(Unanswered { outcome, waiting });
+    }
+
+    /// A sender that knows how is asked to pause before the queue is full and its socket is not read any more.
+    fn ask_for_a_pause(&mut self, way: &W) {
+        let now = self.hub.clock.now();
+        if self.hub.queue.is_crowded()
+            && now.saturating_sub(self.pause_asked) >= i64::from(SLOW_DOWN_MS) * NS_PER_MS
+            && let Some(frame) = way.slow_down(SLOW_DOWN_MS)
+        {
+            self.pause_asked = now;
+            self.hub.metrics.slow_downs.inc();
+            self.offer(&frame);
+        }
     }
 
     /// Waits while the writer's queue is full.

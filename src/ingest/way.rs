@@ -51,6 +51,11 @@ pub trait Way {
         None
     }
 
+    /// How to ask the peer for a pause, where the protocol has a word for it.
+    fn slow_down(&self, _after_ms: u32) -> Option<Vec<u8>> {
+        None
+    }
+
     /// The last word before a close frame that the hub sends.
     fn closing(&mut self, _code: CloseCode, _reason: &str) -> Option<Answer> {
         None

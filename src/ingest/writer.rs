@@ -75,6 +75,12 @@ impl Queue {
         self.0.max_capacity() - self.0.capacity()
     }
 
+    /// More than half full: senders do well to pause.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.depth() > self.0.max_capacity() / 2
+    }
+
     /// Commits what waits, writes the end record, and ends the writer. Later submits are answered `draining`.
     pub async fn stop(&self) {
         let (done, ended) = oneshot::channel();

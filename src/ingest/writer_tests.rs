@@ -207,6 +207,16 @@ async fn a_writer_that_breaks_poisons_the_hub() {
 }
 
 #[tokio::test]
+async fn a_queue_more_than_half_full_is_crowded() {
+    let bench = Bench::new(Duration::from_secs(3600));
+    assert!(!bench.queue.is_crowded());
+    for time in 0..=WRITER_QUEUE_BATCHES as i64 / 2 + 1 {
+        drop(bench.send(&[(bench.id("a"), time, int(1))]).await);
+    }
+    assert!(bench.queue.is_crowded());
+}
+
+#[tokio::test]
 async fn a_new_unit_is_taken_with_its_commit() {
     let bench = Bench::new(Duration::ZERO);
     let a = bench.id("a");

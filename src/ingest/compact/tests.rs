@@ -369,6 +369,12 @@ fn answers_of_the_first_time_do_not_ack_the_second() {
 }
 
 #[test]
+fn an_agent_is_asked_for_a_pause() {
+    let frame = open().compact.slow_down(500).expect("telltale.v1 has a word for it");
+    assert_eq!(told(&HubFrame::parse(&frame).unwrap()), "slow_down 500");
+}
+
+#[test]
 fn a_hub_that_does_not_know_the_time_takes_nothing() {
     let mut world = open();
     world.now = NOW - 2;
