@@ -17,8 +17,11 @@ pub(crate) fn fan_out() {
     let idle = hub.rss_mib();
     let mut sockets: Vec<Socket> = (0..VIEWERS).map(|_| Socket::connect(&hub.address, "/api/v1/live", &viewer)).collect();
     let mut message = Vec::new();
+    // All ask first: a newcomer's snapshot is taken at the next tick of its group.
     for socket in &mut sockets {
         socket.send(&frame(1, SUBSCRIBE.as_bytes()));
+    }
+    for socket in &mut sockets {
         socket.receive(&mut message);
     }
     let per_viewer_kib = (hub.rss_mib() - idle) * 1024.0 / VIEWERS as f64;
