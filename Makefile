@@ -63,7 +63,7 @@ interop: build ## Real peers against a real hub: Python, raw sockets, Telegraf, 
 crash: build ## Kill the hub at random instants under load and check every acked reading (the seed is printed)
 	tests/python.sh -m pytest tests/interop -m crash $(PYTEST)
 
-bench: ## Measure ingest, live and history on this machine with release builds
+bench: ## Measure decoding, ingest and live on this machine with release builds; BENCH=live measures one of decode, rows, single, live
 	$(CARGO) bench --bench bench --locked -- $(BENCH)
 
 peers: ## Build the other programs the tests talk to (cached outside the work tree)

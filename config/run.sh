@@ -19,7 +19,7 @@ build() {
   if command -v npm >/dev/null; then
     make --no-print-directory dashboards/dist/index.html
   else
-    echo "no npm here: the hub is built without the dashboards and says so in the browser (Node.js >= 20 builds them)"
+    echo "no npm here: the hub is built without the dashboards and says so in the browser (Node.js >= 20.19 builds them)"
   fi
   cargo build --release --locked --workspace --bins
 }

@@ -33,7 +33,7 @@ check() {
   need rustfmt 1.0 "$(version cargo fmt --version)" '' 'Get it with: rustup component add rustfmt'
   need clippy 0.1 "$(version cargo clippy --version)" '' 'Get it with: rustup component add clippy'
   need cc 4.0 "$(version cc -dumpfullversion)" 'gcc libc6-dev' 'Debian: apt-get install gcc libc6-dev'
-  need node 20.0 "$(version node --version)" '' 'Get Node.js with npm from nodejs.org (Debian 12 has only 18)'
+  need node 20.19 "$(version node --version)" '' 'Get Node.js with npm from nodejs.org (Debian 12 has only 18)'
   need npm 9.0 "$(version npm --version)" '' 'It comes with Node.js from nodejs.org'
   need python3 3.11 "$(version python3 --version)" 'python3' 'Debian: apt-get install python3'
   need venv 3.11 "$(python3 -c 'import ensurepip, venv' 2>/dev/null && version python3 --version)" 'python3-venv' \
