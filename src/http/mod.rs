@@ -49,8 +49,9 @@ pub fn routes(app: &mut web::ServiceConfig) {
             .app_data(json())
             .app_data(web::QueryConfig::default().error_handler(|error, _| query_error(&error).into()))
             .app_data(web::PathConfig::default().error_handler(|error, request| path_error(&error, request).into()))
-            .service(at("/healthz", "GET").get(health::healthz))
-            .service(at("/readyz", "GET").get(health::readyz))
+            // Supervisors and balancers often ask by HEAD.
+            .service(at("/healthz", "GET, HEAD").get(health::healthz).head(health::healthz))
+            .service(at("/readyz", "GET, HEAD").get(health::readyz).head(health::readyz))
             .service(at("/metrics", "GET").get(metrics::metrics))
             .service(web::scope("/api/v1").configure(api_v1).default_service(web::to(no_such_resource)))
             .default_service(web::to(assets::serve)),

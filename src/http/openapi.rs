@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// `METHOD /path` of every `at("/path", "METHOD, METHOD")` in the list of routes.
+    /// `METHOD /path` of every `at("/path", "METHOD, METHOD")` in the list of routes; HEAD goes without saying where GET is listed.
     fn routes() -> BTreeSet<String> {
         let source = include_str!("mod.rs");
         let (outer, api) = source.split_once("fn api_v1").unwrap();
@@ -101,7 +101,7 @@ mod tests {
             part.split(".service(at(\"").skip(1).flat_map(move |rest| {
                 let (path, rest) = rest.split_once("\", \"").unwrap();
                 let (methods, _) = rest.split_once('"').unwrap();
-                methods.split(", ").map(move |method| format!("{method} {prefix}{path}"))
+                methods.split(", ").filter(|method| *method != "HEAD").map(move |method| format!("{method} {prefix}{path}"))
             })
         };
         in_part(outer, "").chain(in_part(api, "/api/v1")).collect()

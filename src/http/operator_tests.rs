@@ -1,5 +1,6 @@
 //! Devices, status, metrics and readiness over HTTP.
 
+use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use serde_json::{Value as Json, json};
 use telltale_wire::RowCode;
@@ -186,6 +187,9 @@ async fn a_hub_that_takes_nothing_says_why() {
     let reasons: Vec<_> = answer.json()["reasons"].as_array().unwrap().iter().map(|r| r["code"].clone()).collect();
     assert_eq!((answer.status, reasons), (503, vec![json!("disk_full"), json!("clock_unset")]));
     assert_eq!(hub.call(TestRequest::get().uri("/healthz"), None).await.status, 200, "it still answers");
+    let head = |path: &str| TestRequest::default().method(Method::HEAD).uri(path);
+    assert_eq!(hub.call(head("/healthz"), None).await.status, 200);
+    assert_eq!(hub.call(head("/readyz"), None).await.status, 503);
 }
 
 #[actix_web::test]

@@ -78,20 +78,23 @@ const BAD_PARAMETER: &str = "bad_parameter";
 const KEYS: &[&str] = &["type", "id", "select", "history", "max_hz", "points", "cursor"];
 
 pub fn parse_json(text: &str) -> Result<ClientMessage, Refused> {
-    match serde_json::from_str::<Raw>(text) {
-        Ok(raw) => raw.check(),
-        Err(error) => Err(Refused::new(None, BAD_PARAMETER, format!("cannot read the message: {error}"))),
+    let mut raw = Raw::default();
+    let mut json = serde_json::Deserializer::from_str(text);
+    match json.deserialize_map(RawVisitor(&mut raw)).and_then(|()| json.end()) {
+        Ok(()) => raw.check(),
+        Err(error) => Err(raw.unreadable(&error)),
     }
 }
 
 pub fn parse_msgpack(bytes: &[u8]) -> Result<ClientMessage, Refused> {
+    let mut raw = Raw::default();
     let mut rest = bytes;
-    match Raw::deserialize(&mut rmp_serde::Deserializer::new(&mut rest)) {
-        Ok(_) if !rest.is_empty() => {
+    match rmp_serde::Deserializer::new(&mut rest).deserialize_map(RawVisitor(&mut raw)) {
+        Ok(()) if !rest.is_empty() => {
             Err(Refused::new(None, BAD_PARAMETER, format!("{} bytes follow the message; one frame holds one map", rest.len())))
         }
-        Ok(raw) => raw.check(),
-        Err(error) => Err(Refused::new(None, BAD_PARAMETER, format!("cannot read the message: {error}"))),
+        Ok(()) => raw.check(),
+        Err(error) => Err(raw.unreadable(&error)),
     }
 }
 
@@ -108,23 +111,18 @@ struct Raw {
     unknown: Option<String>,
 }
 
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(RawVisitor)
-    }
-}
+/// Fills the message in place: what was read before a fault stays, so that the refusal can name the subscription.
+struct RawVisitor<'a>(&'a mut Raw);
 
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
+impl<'de> Visitor<'de> for RawVisitor<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map with the key `type`")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-        let mut raw = Raw::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let raw = self.0;
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "type" => once(&mut raw.kind, &key, &mut map)?,
@@ -141,7 +139,7 @@ impl<'de> Visitor<'de> for RawVisitor {
                 }
             }
         }
-        Ok(raw)
+        Ok(())
     }
 }
 
@@ -192,6 +190,12 @@ impl<'de> Deserialize<'de> for Flat {
 }
 
 impl Raw {
+    /// Whoever asked waits for the answer to its id; an id that stands after the fault was not read.
+    fn unreadable(self, error: &dyn fmt::Display) -> Refused {
+        let id = checked_id(self.id).ok();
+        Refused::new(id.as_deref(), BAD_PARAMETER, format!("cannot read the message: {error}"))
+    }
+
     fn check(self) -> Result<ClientMessage, Refused> {
         let id = self.id.as_deref();
         let refuse = |message: String| Refused::new(id, BAD_PARAMETER, message);
@@ -337,7 +341,10 @@ mod tests {
             assert_eq!(refused.code, *code, "{text}");
             assert!(said.contains(expected), "{text}: {said}");
         }
-        assert_eq!(check(&with(r#","max_hz":0"#)).unwrap_err().id.as_deref(), Some("a"));
+        for text in [with(r#","max_hz":0"#), with(r#","points":"many""#), r#"{"type":"subscribe","id":"a","select":"*/*"}"#.into()] {
+            assert_eq!(check(&text).unwrap_err().id.as_deref(), Some("a"), "{text}");
+        }
+        assert_eq!(check(r#"{"type":"subscribe","id":5,"select":["*/*"]}"#).unwrap_err().id, None);
     }
 
     #[test]
