@@ -54,6 +54,8 @@ pub fn routes(app: &mut web::ServiceConfig) {
             .service(at("/readyz", "GET, HEAD").get(health::readyz).head(health::readyz))
             .service(at("/metrics", "GET").get(metrics::metrics))
             .service(web::scope("/api/v1").configure(api_v1).default_service(web::to(no_such_resource)))
+            // A client of another API must not take the page for an answer.
+            .service(web::scope("/api").default_service(web::to(no_such_resource)))
             .default_service(web::to(assets::serve)),
     );
 }
