@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod block;
 pub mod catalog;
 pub mod cli;
 pub mod clock;

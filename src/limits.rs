@@ -30,6 +30,9 @@ pub const TIME_AHEAD: Duration = Duration::from_secs(600);
 /// 2000-01-01T00:00:00Z. A reading before it is `bad_time`: most likely another unit than nanoseconds.
 pub const TIME_EARLIEST_NS: i64 = 946_684_800_000_000_000;
 
+/// A reading received later than this after its time is late: its receive time is kept on its own.
+pub const LATE_AFTER_NS: i64 = 60_000_000_000;
+
 /// Batches waiting for the writer. When full a session waits, and so does its peer through TCP.
 pub const WRITER_QUEUE_BATCHES: usize = 1024;
 /// The pause that an agent is asked for, at most once in that time, while more than half of that queue is taken.

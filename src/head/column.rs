@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::block::{BLOCK_POINTS, Block};
+use crate::block::{BLOCK_POINTS, Block};
 use crate::model::{TimeNs, TimeRange, Value};
 
 #[derive(Debug, Default)]
@@ -13,13 +13,13 @@ pub struct Column {
 
 impl Column {
     /// Puts a point in its place; says what stood at that time before.
-    pub(super) fn put(&mut self, time: TimeNs, value: Value) -> Option<Value> {
+    pub(super) fn put(&mut self, time: TimeNs, value: Value, received: TimeNs) -> Option<Value> {
         let i = self.block_for(time);
         if i == self.blocks.len() {
             self.blocks.push(Arc::new(Block::default()));
         }
         let block = Arc::make_mut(&mut self.blocks[i]);
-        let old = block.put(time, value);
+        let old = block.put(time, value, received);
         if old.is_none() {
             self.points += 1;
         }
@@ -154,7 +154,7 @@ mod tests {
                     continue;
                 }
                 assert_eq!(column.look_up(time), map.get(&time).cloned(), "seed {seed}");
-                assert_eq!(column.put(time, value.clone()), map.insert(time, value), "seed {seed}");
+                assert_eq!(column.put(time, value.clone(), time), map.insert(time, value), "seed {seed}");
             }
             let range = TimeRange { from: rng.i64(0..4_000), to: rng.i64(4_000..9_000) };
             let expected: Vec<_> = map.range(range.from..range.to).map(|(t, v)| (*t, v.clone())).collect();
@@ -168,10 +168,10 @@ mod tests {
     #[test]
     fn a_view_stays_as_it_was() {
         let mut column = Column::default();
-        column.put(1, Value::Int(1));
+        column.put(1, Value::Int(1), 1);
         let view = column.view(TimeRange::ALL);
-        column.put(1, Value::Int(2));
-        column.put(2, Value::Int(3));
+        column.put(1, Value::Int(2), 1);
+        column.put(2, Value::Int(3), 2);
         assert_eq!(view.iter().collect::<Vec<_>>(), [(1, Value::Int(1))]);
     }
 }

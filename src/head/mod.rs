@@ -4,12 +4,10 @@
 //! Invariants: the head only ever holds what is in the log on disk. A view is the state at exactly one position: a commit is
 //! applied whole under the write lock. Views share blocks, so the lock is held for a handful of pointer copies per series.
 
-mod block;
 mod column;
 
 use parking_lot::RwLock;
 
-pub use block::{BLOCK_POINTS, Block, Values};
 pub use column::{Column, ColumnView};
 
 use crate::model::{Commit, Position, SeriesId, TimeNs, TimeRange, Value};
@@ -151,7 +149,7 @@ impl State {
             self.series.resize_with(id.index() + 1, SeriesHead::default);
         }
         let series = &mut self.series[id.index()];
-        let replaced = series.column.put(time, value.clone());
+        let replaced = series.column.put(time, value.clone(), received);
         self.points += usize::from(replaced.is_none());
         match &mut series.last {
             None => series.last = Some(LastKnown { time, value: value.clone(), seen: received, changed: time }),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::head::{Block, Values};
+use crate::block::{Block, Values};
 use crate::model::{TimeNs, Value};
 
 #[derive(Clone, Copy, Debug)]
