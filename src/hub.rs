@@ -217,7 +217,7 @@ fn replay(commit: &Commit, series: &SeriesTable, head: &Head, agents: &Agents) {
     for change in &commit.meta {
         series.apply_meta(change, commit.wall);
     }
-    head.apply(commit, || ());
+    head.apply(commit, &[], || ());
     commit.parts.iter().filter_map(|part| part.agent.as_ref()).for_each(|agent| agents.committed(agent));
 }
 

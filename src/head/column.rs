@@ -6,7 +6,7 @@ use crate::block::{BLOCK_POINTS, Block};
 use crate::model::{TimeNs, TimeRange, Value};
 
 #[derive(Debug, Default)]
-pub struct Column {
+pub(super) struct Column {
     blocks: Vec<Arc<Block>>,
     points: usize,
 }
@@ -42,51 +42,44 @@ impl Column {
         self.blocks.partition_point(|b| b.last_time().is_some_and(|t| t < time))
     }
 
-    #[must_use]
-    pub fn look_up(&self, time: TimeNs) -> Option<Value> {
+    pub(super) fn look_up(&self, time: TimeNs) -> Option<Value> {
         let block = self.blocks.get(self.blocks.partition_point(|b| b.last_time().is_some_and(|t| t < time)))?;
         let i = block.lower_bound(time);
         (block.times().get(i) == Some(&time)).then(|| block.value(i))
     }
 
-    #[must_use]
-    pub fn newest(&self) -> Option<(TimeNs, Value)> {
-        let block = self.blocks.last()?;
-        Some((block.last_time()?, block.value(block.len() - 1)))
+    pub(super) fn newest_time(&self) -> Option<TimeNs> {
+        self.blocks.last()?.last_time()
     }
 
-    /// The time of the first point of the unbroken run of `value` that ends at the point at or before `end`.
-    pub(super) fn run_start(&self, value: &Value, end: TimeNs) -> Option<TimeNs> {
-        let mut start = None;
-        let blocks = self.blocks.partition_point(|b| b.first_time().is_some_and(|t| t <= end));
-        for block in self.blocks.iter().take(blocks).rev() {
-            for i in (0..block.times().partition_point(|&t| t <= end)).rev() {
-                if block.value(i) != *value {
-                    return start;
-                }
-                start = Some(block.times()[i]);
-            }
-        }
-        start
+    pub(super) fn of_blocks(blocks: Vec<Arc<Block>>) -> Self {
+        let points = blocks.iter().map(|block| block.len()).sum();
+        Self { blocks, points }
     }
 
-    /// The time of the first point after `time`.
-    pub(super) fn next_time(&self, time: TimeNs) -> Option<TimeNs> {
-        let block = self.blocks.get(self.blocks.partition_point(|b| b.last_time().is_some_and(|t| t <= time)))?;
-        block.times().get(block.times().partition_point(|&t| t <= time)).copied()
+    pub(super) fn into_blocks(self) -> Vec<Arc<Block>> {
+        self.blocks
     }
 
-    #[must_use]
-    pub fn oldest_time(&self) -> Option<TimeNs> {
-        self.blocks.first()?.first_time()
+    pub(super) fn blocks(&self) -> &[Arc<Block>] {
+        &self.blocks
     }
 
-    #[must_use]
-    pub fn points(&self) -> usize {
+    /// The blocks that may hold points of `range`.
+    pub(super) fn blocks_in(&self, range: TimeRange) -> &[Arc<Block>] {
+        let first = self.blocks.partition_point(|b| b.last_time().is_some_and(|t| t < range.from));
+        let end = self.blocks.partition_point(|b| b.first_time().is_some_and(|t| t < range.to));
+        self.blocks.get(first..end.max(first)).unwrap_or_default()
+    }
+
+    pub(super) fn points(&self) -> usize {
         self.points
     }
 
     pub(super) fn remove(&mut self, from: TimeNs, to: TimeNs) {
+        if from > to {
+            return;
+        }
         for block in &mut self.blocks {
             let untouched = block.last_time().is_none_or(|t| t < from) || block.first_time().is_none_or(|t| t > to);
             if !untouched {
@@ -94,42 +87,6 @@ impl Column {
             }
         }
         self.blocks.retain(|b| !b.is_empty());
-    }
-
-    /// The points in `range` as they are now; later writes do not change a view.
-    #[must_use]
-    pub fn view(&self, range: TimeRange) -> ColumnView {
-        let first = self.blocks.partition_point(|b| b.last_time().is_some_and(|t| t < range.from));
-        let end = self.blocks.partition_point(|b| b.first_time().is_some_and(|t| t < range.to));
-        ColumnView { blocks: self.blocks.get(first..end.max(first)).unwrap_or_default().to_vec(), range }
-    }
-}
-
-/// A frozen stretch of one series: shared blocks, cut to a range.
-#[derive(Clone, Debug)]
-pub struct ColumnView {
-    blocks: Vec<Arc<Block>>,
-    range: TimeRange,
-}
-
-impl ColumnView {
-    #[must_use]
-    pub fn empty() -> Self {
-        Self { blocks: Vec::new(), range: TimeRange::ALL }
-    }
-
-    /// Pieces in time order: a block and the index range of it that is inside.
-    pub fn pieces(&self) -> impl Iterator<Item = (&Block, std::ops::Range<usize>)> {
-        self.blocks.iter().map(|block| (&**block, block.lower_bound(self.range.from)..block.lower_bound(self.range.to)))
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (TimeNs, Value)> + '_ {
-        self.pieces().flat_map(|(block, range)| range.map(move |i| (block.times()[i], block.value(i))))
-    }
-
-    #[must_use]
-    pub fn points(&self) -> usize {
-        self.pieces().map(|(_, range)| range.len()).sum()
     }
 }
 
@@ -158,20 +115,10 @@ mod tests {
             }
             let range = TimeRange { from: rng.i64(0..4_000), to: rng.i64(4_000..9_000) };
             let expected: Vec<_> = map.range(range.from..range.to).map(|(t, v)| (*t, v.clone())).collect();
-            assert_eq!(column.view(range).iter().collect::<Vec<_>>(), expected, "seed {seed}");
-            assert_eq!(column.view(range).points(), expected.len(), "seed {seed}");
+            let point = |block: &Arc<Block>| block.within(range).map(|i| (block.times()[i], block.value(i))).collect::<Vec<_>>();
+            assert_eq!(column.blocks_in(range).iter().flat_map(point).collect::<Vec<_>>(), expected, "seed {seed}");
             assert_eq!(column.points(), map.len(), "seed {seed}");
-            assert_eq!(column.newest().map(|(t, _)| t), map.keys().last().copied(), "seed {seed}");
+            assert_eq!(column.newest_time(), map.keys().last().copied(), "seed {seed}");
         }
-    }
-
-    #[test]
-    fn a_view_stays_as_it_was() {
-        let mut column = Column::default();
-        column.put(1, Value::Int(1), 1);
-        let view = column.view(TimeRange::ALL);
-        column.put(1, Value::Int(2), 1);
-        column.put(2, Value::Int(3), 2);
-        assert_eq!(view.iter().collect::<Vec<_>>(), [(1, Value::Int(1))]);
     }
 }

@@ -1,60 +1,105 @@
-//! The head: recent readings per series in memory, and last known values beside them. The writer applies each commit here
-//! after it is durable; queries and live read views.
+//! The head: what was committed since the last seal, per series in memory, and last known values beside it. The writer
+//! applies each commit here after it is durable; queries and live read views; the sealer freezes a generation and drops it
+//! when the store has it.
 //!
 //! Invariants: the head only ever holds what is in the log on disk. A view is the state at exactly one position: a commit is
-//! applied whole under the write lock. Views share blocks, so the lock is held for a handful of pointer copies per series.
+//! applied whole under the write lock. Views share blocks, so the lock is held for a handful of pointer copies per series. The
+//! store has all up to `sealed`; a generation is dropped in the same moment as `sealed` moves to its end.
 
 mod column;
+mod generation;
+mod last;
+mod view;
+
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-pub use column::{Column, ColumnView};
+pub use generation::Generation;
+pub use last::LastKnown;
+pub use view::{ColumnView, Layers};
 
 use crate::model::{Commit, Position, SeriesId, TimeNs, TimeRange, Value};
+use crate::store::{Pin, Pins};
 
-/// The newest value of a series by event time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LastKnown {
-    pub time: TimeNs,
-    pub value: Value,
-    /// Receive time of the last reading of the series, whatever its event time.
-    pub seen: TimeNs,
-    /// Event time at which the value became what it is.
-    pub changed: TimeNs,
+#[derive(Debug)]
+struct SeriesState {
+    last: Option<LastKnown>,
+    /// The newest time that the store may hold of it.
+    stored_until: TimeNs,
 }
 
-#[derive(Debug, Default)]
-struct SeriesHead {
-    column: Column,
-    last: Option<LastKnown>,
+impl Default for SeriesState {
+    fn default() -> Self {
+        Self { last: None, stored_until: TimeNs::MIN }
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
     position: Position,
-    series: Vec<SeriesHead>,
-    points: usize,
+    sealed: Position,
+    series: Vec<SeriesState>,
+    active: Generation,
+    frozen: Option<Arc<Generation>>,
 }
 
 #[derive(Debug, Default)]
-pub struct Head(RwLock<State>);
+pub struct Head {
+    state: RwLock<State>,
+    pins: Arc<Pins>,
+}
 
 /// Many series at one position.
 #[derive(Debug)]
 pub struct HeadView {
     pub position: Position,
+    /// For scans of the store at the same position.
+    pub pin: Pin,
     /// In the order asked for.
     pub columns: Vec<ColumnView>,
 }
 
+/// What the head knows about one time of a series.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LookUp {
+    Found(Value),
+    /// Nothing stands there.
+    Nothing,
+    /// Nothing here; the store may have it.
+    AskStore,
+}
+
+/// What the last known value is after the deletes of a commit, where they took the newest point.
+pub type Repair = (SeriesId, Option<(TimeNs, Value)>);
+
 impl Head {
-    /// Applies a durable commit. `then` runs before any reader can see it: the place to make the commit reachable for
-    /// those who will see its position in a view.
-    pub fn apply(&self, commit: &Commit, then: impl FnOnce()) {
-        let mut state = self.0.write();
+    /// What holds of a series as of the last seal, read from the catalog before the log is replayed.
+    pub fn restore(&self, id: SeriesId, last: Option<LastKnown>, stored_until: TimeNs) {
+        *self.state.write().series_mut(id) = SeriesState { last, stored_until };
+    }
+
+    /// Everything up to here is in the store: where a start begins to replay the log.
+    pub fn start_at(&self, sealed: Position) {
+        let mut state = self.state.write();
+        (state.position, state.sealed, state.active.up_to) = (sealed, sealed, sealed);
+    }
+
+    /// Applies a durable commit. `repairs` are the last known values that its deletes leave. `then` runs before any reader can see
+    /// it: the place to make the commit reachable for those who will see its position in a view.
+    pub fn apply(&self, commit: &Commit, repairs: &[Repair], then: impl FnOnce()) {
+        let mut state = self.state.write();
         debug_assert!(state.position < commit.position, "commits are applied in order, once");
         for delete in &commit.deletes {
-            state.delete(delete.series, delete.from, delete.to);
+            state.active.delete(commit.position, *delete);
+            if let Some(last) = &mut state.series_mut(delete.series).last {
+                last.deleted(delete.from, delete.to);
+            }
+        }
+        for (id, newest) in repairs {
+            let last = &mut state.series_mut(*id).last;
+            let seen = last.as_ref().map_or(TimeNs::MIN, |last| last.seen);
+            *last = newest.clone().map(|(time, value)| LastKnown { time, value, seen, changed: time, settled: false });
         }
         for (part, readings) in commit.batches() {
             for reading in readings {
@@ -62,12 +107,13 @@ impl Head {
             }
         }
         state.position = commit.position;
+        state.active.up_to = commit.position;
         then();
     }
 
     /// A series was heard of again though nothing changed (a duplicate): moves only `seen`. Not logged, so it is lost by a restart.
     pub fn seen(&self, ids: impl IntoIterator<Item = SeriesId>, at: TimeNs) {
-        let mut state = self.0.write();
+        let mut state = self.state.write();
         for id in ids {
             if let Some(last) = state.series.get_mut(id.index()).and_then(|s| s.last.as_mut()) {
                 last.seen = last.seen.max(at);
@@ -75,24 +121,83 @@ impl Head {
         }
     }
 
+    /// Somebody looked up since when the value holds. Taken if it still is the same value at the same time.
+    pub fn settle(&self, id: SeriesId, asked: &LastKnown, changed: TimeNs) {
+        let mut state = self.state.write();
+        if let Some(last) = state.series.get_mut(id.index()).and_then(|s| s.last.as_mut())
+            && (last.time, last.changed, last.settled) == (asked.time, asked.changed, asked.settled)
+            && last.value == asked.value
+        {
+            (last.changed, last.settled) = (changed, true);
+        }
+    }
+
+    /// Sets the active generation aside to be sealed. While one is frozen, that one again. None: all is sealed.
+    pub fn freeze(&self) -> Option<Arc<Generation>> {
+        // Made outside of the lock; a few series more than at this moment cost a resize each.
+        let fresh = Generation::with_room(self.state.read().series.len());
+        let mut state = self.state.write();
+        if state.frozen.is_none() && state.position > state.sealed {
+            let up_to = state.position;
+            let full = std::mem::replace(&mut state.active, fresh);
+            state.active.up_to = up_to;
+            state.frozen = Some(Arc::new(full));
+        }
+        state.frozen.clone()
+    }
+
+    /// The store and the catalog have the frozen generation: from now on readers find it there.
+    pub fn sealed(&self, generation: &Generation) {
+        let mut state = self.state.write();
+        for (id, newest) in generation.newest_times() {
+            let stored_until = &mut state.series_mut(id).stored_until;
+            *stored_until = newest.max(*stored_until);
+        }
+        state.sealed = generation.up_to;
+        let frozen = state.frozen.take();
+        drop(state);
+        debug_assert!(frozen.is_some_and(|frozen| frozen.up_to == generation.up_to), "the frozen generation is what was sealed");
+    }
+
     #[must_use]
     pub fn position(&self) -> Position {
-        self.0.read().position
+        self.state.read().position
+    }
+
+    /// Everything up to here is in the store.
+    #[must_use]
+    pub fn sealed_position(&self) -> Position {
+        self.state.read().sealed
+    }
+
+    #[must_use]
+    pub fn pins(&self) -> &Arc<Pins> {
+        &self.pins
     }
 
     #[must_use]
     pub fn points(&self) -> usize {
-        self.0.read().points
+        let state = self.state.read();
+        state.active.points() + state.frozen.as_ref().map_or(0, |frozen| frozen.points())
     }
 
-    /// Answers several look-ups under one lock.
+    /// About the bytes of the active and of the frozen generation.
+    #[must_use]
+    pub fn bytes(&self) -> (usize, usize) {
+        let state = self.state.read();
+        (state.active.bytes(), state.frozen.as_ref().map_or(0, |frozen| frozen.bytes()))
+    }
+
+    /// Answers several questions under one lock.
     pub fn with_reader<T>(&self, ask: impl FnOnce(&HeadReader<'_>) -> T) -> T {
-        ask(&HeadReader(&self.0.read()))
+        ask(&HeadReader { state: &self.state.read(), pins: &self.pins })
     }
 
     #[must_use]
     pub fn view(&self, ids: &[SeriesId], range: TimeRange) -> HeadView {
-        self.with_reader(|head| HeadView { position: head.position(), columns: ids.iter().map(|id| head.view(*id, range)).collect() })
+        let (position, pin, layers) =
+            self.with_reader(|head| (head.position(), head.pin(), ids.iter().map(|id| head.view(*id, range)).collect::<Vec<_>>()));
+        HeadView { position, pin, columns: layers.into_iter().map(Layers::merge).collect() }
     }
 
     /// Last known values in the order asked for, all at one position.
@@ -104,145 +209,80 @@ impl Head {
 
 /// The head under its read lock. Keep it short: the writer waits.
 #[derive(Debug)]
-pub struct HeadReader<'a>(&'a State);
+pub struct HeadReader<'a> {
+    state: &'a State,
+    pins: &'a Arc<Pins>,
+}
 
 impl HeadReader<'_> {
     #[must_use]
     pub fn position(&self) -> Position {
-        self.0.position
+        self.state.position
+    }
+
+    #[must_use]
+    pub fn sealed(&self) -> Position {
+        self.state.sealed
+    }
+
+    /// For scans of the store that go with what is read here.
+    #[must_use]
+    pub fn pin(&self) -> Pin {
+        self.pins.pin(self.state.sealed)
     }
 
     #[must_use]
     pub fn newest_time(&self, id: SeriesId) -> Option<TimeNs> {
-        Some(self.0.series.get(id.index())?.last.as_ref()?.time)
+        Some(self.last(id)?.time)
+    }
+
+    /// The newest time that the store may hold of the series.
+    #[must_use]
+    pub fn stored_until(&self, id: SeriesId) -> TimeNs {
+        self.state.series.get(id.index()).map_or(TimeNs::MIN, |s| s.stored_until)
     }
 
     #[must_use]
-    pub fn look_up(&self, id: SeriesId, time: TimeNs) -> Option<Value> {
-        self.0.series.get(id.index())?.column.look_up(time)
+    pub fn look_up(&self, id: SeriesId, time: TimeNs) -> LookUp {
+        for generation in std::iter::once(&self.state.active).chain(self.state.frozen.as_deref()) {
+            if let Some(value) = generation.column(id).and_then(|column| column.look_up(time)) {
+                return LookUp::Found(value);
+            }
+            if generation.hides(id, time) {
+                return LookUp::Nothing;
+            }
+        }
+        if time <= self.stored_until(id) { LookUp::AskStore } else { LookUp::Nothing }
     }
 
     #[must_use]
     pub fn last(&self, id: SeriesId) -> Option<&LastKnown> {
-        self.0.series.get(id.index())?.last.as_ref()
+        self.state.series.get(id.index())?.last.as_ref()
     }
 
+    /// To be merged when the lock is given back.
     #[must_use]
-    pub fn view(&self, id: SeriesId, range: TimeRange) -> ColumnView {
-        self.0.series.get(id.index()).map_or_else(ColumnView::empty, |s| s.column.view(range))
-    }
-
-    #[must_use]
-    pub fn points(&self, id: SeriesId) -> usize {
-        self.0.series.get(id.index()).map_or(0, |s| s.column.points())
-    }
-
-    #[must_use]
-    pub fn oldest_time(&self, id: SeriesId) -> Option<TimeNs> {
-        self.0.series.get(id.index())?.column.oldest_time()
+    pub fn view(&self, id: SeriesId, range: TimeRange) -> Layers {
+        Layers::of(self.state.frozen.as_deref(), &self.state.active, id, range)
     }
 }
 
 impl State {
-    fn put(&mut self, id: SeriesId, time: TimeNs, value: &Value, received: TimeNs) {
+    fn series_mut(&mut self, id: SeriesId) -> &mut SeriesState {
         if self.series.len() <= id.index() {
-            self.series.resize_with(id.index() + 1, SeriesHead::default);
+            self.series.resize_with(id.index() + 1, SeriesState::default);
         }
-        let series = &mut self.series[id.index()];
-        let replaced = series.column.put(time, value.clone(), received);
-        self.points += usize::from(replaced.is_none());
-        match &mut series.last {
-            None => series.last = Some(LastKnown { time, value: value.clone(), seen: received, changed: time }),
-            Some(last) => {
-                last.seen = last.seen.max(received);
-                if time > last.time {
-                    if last.value != *value {
-                        last.changed = time;
-                    }
-                    last.time = time;
-                    last.value = value.clone();
-                } else {
-                    last.correct(&series.column, time, value);
-                }
-            }
-        }
+        &mut self.series[id.index()]
     }
 
-    fn delete(&mut self, id: SeriesId, from: TimeNs, to: TimeNs) {
-        let Some(series) = self.series.get_mut(id.index()) else {
-            return;
-        };
-        let before = series.column.points();
-        series.column.remove(from, to);
-        self.points -= before - series.column.points();
-        series.settle_last();
-    }
-}
-
-impl SeriesHead {
-    /// After a write into the past: the newest value and since when it holds, read anew from the newest points back.
-    fn settle_last(&mut self) {
-        let Some((time, value)) = self.column.newest() else {
-            self.last = None;
-            return;
-        };
-        let Some(last) = &mut self.last else { return };
-        last.time = time;
-        last.changed = self.column.run_start(&value, time).unwrap_or(time);
-        last.value = value;
-    }
-}
-
-impl LastKnown {
-    /// A point at or before the newest was written. Walks only what the write changed: a late flood stays linear.
-    fn correct(&mut self, column: &Column, time: TimeNs, value: &Value) {
-        if time == self.time {
-            self.value = value.clone();
-            self.changed = column.run_start(value, time).unwrap_or(time);
-        } else if time >= self.changed {
-            if *value != self.value {
-                self.changed = column.next_time(time).unwrap_or(self.time);
-            }
-        } else if *value == self.value && column.next_time(time) == Some(self.changed) {
-            self.changed = column.run_start(value, time).unwrap_or(time);
+    fn put(&mut self, id: SeriesId, time: TimeNs, value: &Value, received: TimeNs) {
+        self.active.put(id, time, value, received);
+        match &mut self.series_mut(id).last {
+            Some(last) => last.put(time, value, received),
+            none => *none = Some(LastKnown::first(time, value.clone(), received)),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{BatchPart, Delete, Reading};
-
-    fn commit(position: u64, received: TimeNs, readings: &[(TimeNs, i64)]) -> Commit {
-        Commit {
-            position: Position(position),
-            parts: vec![BatchPart { agent: None, received, end: readings.len() }],
-            readings: readings.iter().map(|&(time, v)| Reading { series: SeriesId(3), time, value: Value::Int(v) }).collect(),
-            ..Commit::default()
-        }
-    }
-
-    #[test]
-    fn last_known_follows_event_time_and_tells_when_it_changed() {
-        let head = Head::default();
-        let last = |head: &Head| {
-            let last = head.last(&[SeriesId(3)]).1[0].clone().unwrap();
-            (last.time, last.value, last.seen, last.changed)
-        };
-        head.apply(&commit(1, 100, &[(10, 1), (20, 2), (30, 2)]), || ());
-        assert_eq!(last(&head), (30, Value::Int(2), 100, 20));
-        head.apply(&commit(2, 101, &[(5, 9)]), || ());
-        assert_eq!(last(&head), (30, Value::Int(2), 101, 20), "a late reading moves seen alone");
-        head.apply(&commit(3, 102, &[(25, 7)]), || ());
-        assert_eq!(last(&head), (30, Value::Int(2), 102, 30), "a late reading can move changed");
-        head.apply(
-            &Commit { position: Position(4), deletes: vec![Delete { series: SeriesId(3), from: 30, to: 30 }], ..Commit::default() },
-            || (),
-        );
-        assert_eq!(last(&head), (25, Value::Int(7), 102, 25), "a delete repairs the last known value");
-        assert_eq!(head.points(), 4);
-        head.apply(&commit(5, 103, &[(24, 7)]), || ());
-        assert_eq!(last(&head), (25, Value::Int(7), 103, 24), "a late equal value before the run lengthens it");
-    }
-}
+mod tests;

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::agents::Agents;
 use super::{Batch, Later, Outcome, Refusal};
 use crate::clock::Clock;
-use crate::head::{Head, HeadReader};
+use crate::head::{Head, HeadReader, LookUp};
 use crate::health::Health;
 use crate::limits::{COMMIT_BYTES, WRITER_QUEUE_BATCHES};
 use crate::log::tail::Tail;
@@ -244,7 +244,7 @@ impl Writer {
     /// Durable: now readers may see it.
     fn publish(&self, commit: &Arc<Commit>) {
         let Parts { series, tail, agents, .. } = &self.parts;
-        self.parts.head.apply(commit, || {
+        self.parts.head.apply(commit, &[], || {
             for def in &commit.series {
                 series.list(def.id);
             }
@@ -389,7 +389,7 @@ impl Pending {
         let values = self.values.get_or_insert_with(|| earlier.iter().map(|r| ((r.series, r.time), r.value.clone())).collect());
         match values.get(&(reading.series, reading.time)) {
             Some(value) => *value == reading.value,
-            None => head.look_up(reading.series, reading.time).is_some_and(|value| value == reading.value),
+            None => head.look_up(reading.series, reading.time) == LookUp::Found(reading.value.clone()),
         }
     }
 

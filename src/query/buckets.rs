@@ -283,7 +283,7 @@ mod tests {
                 points.iter().map(|(time, value)| Reading { series: SeriesId(0), time: *time, value: value.clone() }).collect();
             let head = Head::default();
             let parts = vec![BatchPart { agent: None, received: 0, end: readings.len() }];
-            head.apply(&Commit { position: Position(1), parts, readings, ..Commit::default() }, || ());
+            head.apply(&Commit { position: Position(1), parts, readings, ..Commit::default() }, &[], || ());
             let view = head.view(&[SeriesId(0)], TimeRange::ALL).columns.remove(0);
             let every = Some(rng.i64(1..30_000));
             let (mut buckets, mut found) = (Buckets::new(&Agg::ALL, every, TimeRange::ALL), Vec::<Row>::new());

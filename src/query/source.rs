@@ -1,66 +1,134 @@
-//! One series over one range, from head and store together. Where both hold a time, the head has the later word.
+//! One series over one range, from head and store together. Where both hold a time, the head has the later word, and what the head
+//! says was deleted is not taken from the store.
 //!
-//! Invariants: runs come in time order, no time twice. The head's view is taken before the store is read, so a seal that
-//! moves points from head to store in between hides none.
+//! Invariants: runs come in time order, no time twice. The pin was taken with the head's view, so a seal that moves points from head
+//! to store in between neither hides one nor shows a later one.
 
 use super::run::Run;
 use crate::head::ColumnView;
-use crate::model::{SeriesId, TimeNs, TimeRange, Value};
-use crate::store::{Store, StoreError};
+use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
+use crate::store::{Pin, Store, StoreError};
 
 /// Takes runs in time order. False stops.
 pub type RunSink<'a> = dyn FnMut(Run<'_>) -> bool + 'a;
 
-/// Feeds every point of `range` to the sink. `head` is a view of this series over this range; no store: the head holds everything.
-/// Blocking: the store may read a disk. Says whether the sink saw all.
+/// The store as a reader with this pin sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Past<'a> {
+    pub store: &'a dyn Store,
+    pub pin: &'a Pin,
+}
+
+impl Past<'_> {
+    fn is_empty(&self) -> bool {
+        self.pin.sealed() == Position(0)
+    }
+}
+
+/// Feeds every point of `range` to the sink. `head` is a view of this series over this range. Blocking: the store may read a disk. Says
+/// whether the sink saw all.
 pub fn scan(
     head: &ColumnView,
-    store: Option<&dyn Store>,
+    past: Option<Past<'_>>,
     series: SeriesId,
     range: TimeRange,
     sink: &mut RunSink<'_>,
 ) -> Result<bool, StoreError> {
-    let mut head = HeadRuns::new(head);
+    let mut head_runs = HeadRuns::new(head);
     let mut wanted = true;
-    if let Some(store) = store {
-        store.scan(series, range, &mut |stored| {
-            wanted = merge(&mut head, stored, sink);
+    if let Some(past) = past.filter(|past| !past.is_empty() && range.from < range.to) {
+        past.store.scan(past.pin, series, range, &mut |block| {
+            wanted = shown(Run::of_block(block, 0..block.len()), head.hidden(), &mut |run| merge(&mut head_runs, run, sink));
             wanted
         })?;
     }
-    while wanted && let Some(run) = head.take() {
+    while wanted && let Some(run) = head_runs.take() {
         wanted = sink(run);
     }
     Ok(wanted)
 }
 
-/// How many points there are, exactly up to `enough`; beyond, some number over it.
-pub fn count(head: &ColumnView, store: Option<&dyn Store>, series: SeriesId, range: TimeRange, enough: usize) -> Result<usize, StoreError> {
-    if store.is_none_or(|store| store.stats().points == 0) || head.points() > enough {
-        return Ok(head.points());
+/// The newest point of `range`.
+pub fn newest(
+    head: &ColumnView,
+    past: Option<Past<'_>>,
+    series: SeriesId,
+    range: TimeRange,
+) -> Result<Option<(TimeNs, Value)>, StoreError> {
+    let of_head = head.newest();
+    let from = of_head.as_ref().map_or(range.from, |(time, _)| range.from.max(time.saturating_add(1)));
+    let mut of_store = None;
+    if let Some(past) = past.filter(|past| !past.is_empty() && from < range.to) {
+        past.store.scan_back(past.pin, series, TimeRange { from, to: range.to }, &mut |block| {
+            shown(Run::of_block(block, 0..block.len()), head.hidden(), &mut |run| {
+                of_store = (!run.is_empty()).then(|| (run.time(run.len() - 1), run.value(run.len() - 1))).or(of_store.take());
+                true
+            });
+            of_store.is_none()
+        })?;
     }
-    let mut points = 0;
-    scan(head, store, series, range, &mut |run| {
+    Ok(of_store.or(of_head))
+}
+
+/// How many points there are, exactly up to `enough`; beyond, some number over it.
+pub fn count(head: &ColumnView, past: Option<Past<'_>>, series: SeriesId, range: TimeRange, enough: usize) -> Result<usize, StoreError> {
+    let of_head = head.points();
+    let Some(past) = past.filter(|past| !past.is_empty() && range.from < range.to && of_head <= enough) else {
+        return Ok(of_head);
+    };
+    // Where the head has nothing to add or hide within the range, the store's own count is exact and cheap.
+    if of_head == 0 && head.hidden().is_empty() {
+        return Ok(usize::try_from(past.store.count(past.pin, series, range)?).unwrap_or(usize::MAX));
+    }
+    let cheap = match head.first_time() {
+        Some(first) if head.hidden().is_empty() => TimeRange { from: range.from, to: first.min(range.to) },
+        _ => TimeRange { from: range.from, to: range.from },
+    };
+    let mut points =
+        if cheap.from < cheap.to { usize::try_from(past.store.count(past.pin, series, cheap)?).unwrap_or(usize::MAX) } else { 0 };
+    if points > enough {
+        return Ok(points);
+    }
+    scan(head, Some(past), series, TimeRange { from: cheap.to, to: range.to }, &mut |run| {
         points += run.len();
         points <= enough
     })?;
     Ok(points)
 }
 
-/// One block from the store, with what the head has before and at its times. Says whether the sink wants more.
-fn merge(head: &mut HeadRuns<'_>, mut stored: &[(TimeNs, Value)], sink: &mut RunSink<'_>) -> bool {
-    while let Some((time, _)) = stored.first() {
-        let Some(next) = head.next_time() else {
-            return sink(Run::of_pairs(stored));
+/// Gives the sink what of a run lies outside of the hidden ranges. Says whether it wants more.
+fn shown(mut run: Run<'_>, hidden: &[(TimeNs, TimeNs)], sink: &mut RunSink<'_>) -> bool {
+    for (from, to) in hidden {
+        if run.is_empty() {
+            return true;
+        }
+        let (before, rest) = run.split_before(*from);
+        if !before.is_empty() && !sink(before) {
+            return false;
+        }
+        run = match to.checked_add(1) {
+            Some(after) => rest.split_before(after).1,
+            None => rest.split_at(rest.len()).1,
         };
-        let wanted = if *time < next {
-            let (before, rest) = stored.split_at(stored.partition_point(|(t, _)| *t < next));
+    }
+    run.is_empty() || sink(run)
+}
+
+/// One run from the store, with what the head has before and at its times. Says whether the sink wants more.
+fn merge(head: &mut HeadRuns<'_>, mut stored: Run<'_>, sink: &mut RunSink<'_>) -> bool {
+    while !stored.is_empty() {
+        let Some(next) = head.next_time() else {
+            return sink(stored);
+        };
+        let time = stored.time(0);
+        let wanted = if time < next {
+            let (before, rest) = stored.split_before(next);
             stored = rest;
-            sink(Run::of_pairs(before))
+            sink(before)
         } else {
-            let run = head.take_up_to(*time);
-            if run.time(run.len() - 1) == *time {
-                stored = &stored[1..];
+            let run = head.take_up_to(time);
+            if run.time(run.len() - 1) == time {
+                stored = stored.split_at(1).1;
             }
             sink(run)
         };
@@ -111,10 +179,12 @@ impl<'a> HeadRuns<'a> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
 
     use super::*;
     use crate::head::Head;
-    use crate::model::{BatchPart, Commit, Position, Reading};
+    use crate::model::{BatchPart, Commit, Delete, Position, Reading};
+    use crate::store::Pins;
     use crate::store::memory::MemoryStore;
 
     const S: SeriesId = SeriesId(2);
@@ -126,30 +196,40 @@ mod tests {
             let (head, store, mut oracle) = (Head::default(), MemoryStore::default(), BTreeMap::new());
             let span = rng.i64(10..9_000);
             let stored: Vec<_> = readings(&mut rng, 4_000, span / 2, span);
-            store.apply(&stored).unwrap();
+            stored.iter().for_each(|reading| store.put(reading, reading.time));
             oracle.extend(stored.into_iter().map(|r| (r.time, r.value)));
             let recent = rng.i64(0..span);
+            let mut deletes = Vec::new();
+            for _ in 0..rng.usize(0..4) {
+                let from = rng.i64(0..span);
+                let to = if rng.u8(..) == 0 { i64::MAX } else { from + rng.i64(0..span / 8 + 1) };
+                deletes.push(Delete { series: S, from, to });
+            }
+            deletes.iter().for_each(|delete| oracle.retain(|t, _| !(delete.from..=delete.to).contains(t)));
             let fresh = readings(&mut rng, 3_000, recent, span);
             oracle.extend(fresh.iter().map(|r| (r.time, r.value.clone())));
             let parts = vec![BatchPart { agent: None, received: 0, end: fresh.len() }];
-            head.apply(&Commit { position: Position(1), parts, readings: fresh, ..Commit::default() }, || ());
+            head.apply(&Commit { position: Position(1), deletes, parts, readings: fresh, ..Commit::default() }, &[], || ());
 
             let range = TimeRange { from: rng.i64(0..span), to: rng.i64(0..span + 5) };
             let expected: Vec<_> = oracle.iter().filter(|(t, _)| range.contains(**t)).map(|(t, v)| (*t, v.clone())).collect();
             let view = head.view(&[S], range).columns.remove(0);
+            let pin = Arc::new(Pins::default()).pin(Position(9));
+            let past = Some(Past { store: &store, pin: &pin });
             let mut found = Vec::new();
-            let all = scan(&view, Some(&store), S, range, &mut |run| {
+            let all = scan(&view, past, S, range, &mut |run| {
                 assert!(!run.is_empty(), "seed {seed}");
                 found.extend(run.iter());
                 true
             });
             assert!(all.unwrap());
             assert_eq!(found, expected, "seed {seed}");
-            assert_eq!(count(&view, Some(&store), S, range, usize::MAX).unwrap(), expected.len(), "seed {seed}");
+            assert_eq!(count(&view, past, S, range, usize::MAX).unwrap(), expected.len(), "seed {seed}");
+            assert_eq!(newest(&view, past, S, range).unwrap(), expected.last().cloned(), "seed {seed}");
             if expected.len() > 10 {
-                assert!(count(&view, Some(&store), S, range, 10).unwrap() > 10, "seed {seed}");
+                assert!(count(&view, past, S, range, 10).unwrap() > 10, "seed {seed}");
                 let mut runs = 0;
-                let stopped = scan(&view, Some(&store), S, range, &mut |_| {
+                let stopped = scan(&view, past, S, range, &mut |_| {
                     runs += 1;
                     false
                 });

@@ -1,28 +1,51 @@
-//! What lies behind the head: sealed history. The head answers for what the log still holds; a store for the rest.
+//! What lies behind the head: sealed history. The head answers for what was committed since the last seal; a store for the rest.
 //! Drawn for all three kinds (memory, embedded, InfluxDB) from the start.
 //!
-//! Invariant: a store knows neither sockets nor HTTP, and only `app.rs` names a concrete one.
+//! Invariant: a store knows neither sockets nor HTTP, and only `hub.rs` names a concrete one. What `seal` was given is on disk when
+//! it returns, and seen by no reader whose pin is older.
 
 pub mod memory;
+mod pins;
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::model::{Delete, Reading, SeriesId, TimeNs, TimeRange, Value};
+pub use pins::{Pin, Pins};
 
-/// Where a reading stands against what the store holds at its time.
+use crate::block::Block;
+use crate::model::{Delete, Position, SeriesId, TimeNs, TimeRange, Value};
+
+/// All that was committed after the last seal, up to `up_to`. The deletes concern what was sealed before; the runs already
+/// stand as their deletes left them.
+#[derive(Debug)]
+pub struct Handover<'a> {
+    pub up_to: Position,
+    /// By series id, each once.
+    pub runs: Vec<SeriesRun<'a>>,
+    pub deletes: &'a [PositionedDelete],
+}
+
+/// One series' points: blocks in time order, without overlap, none empty.
+#[derive(Clone, Copy, Debug)]
+pub struct SeriesRun<'a> {
+    pub series: SeriesId,
+    pub blocks: &'a [Arc<Block>],
+}
+
+/// Hides what was committed before its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    New,
-    Rewritten,
-    Duplicate,
-    /// This store cannot tell (InfluxDB beyond the head).
-    Unknown,
+pub struct PositionedDelete {
+    pub position: Position,
+    pub delete: Delete,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the store does not answer: {reason}")]
     Away { reason: String },
+    /// Nothing of the call was done; it may be tried again when there is room.
+    #[error("no space left for the store: {reason}")]
+    DiskFull { reason: String },
     #[error("the store failed: {reason}")]
     Failed { reason: String },
 }
@@ -33,16 +56,20 @@ pub struct StoreStats {
     pub bytes: u64,
 }
 
-/// Receives points in time order, a block at a time. False stops the scan.
-pub type Sink<'a> = dyn FnMut(&[(TimeNs, Value)]) -> bool + 'a;
+/// Receives blocks in time order (or the reverse, where it says so), none empty. False stops the scan.
+pub type Sink<'a> = dyn FnMut(&Block) -> bool + 'a;
 
-/// Blocking by design: called from the reading pool or the background thread, never from a socket's task.
+/// Blocking by design: called from the reading pool or a background thread, never from a socket's task.
 pub trait Store: Send + Sync + fmt::Debug {
-    /// Applies a run of readings. The same run again changes nothing.
-    fn apply(&self, readings: &[Reading]) -> Result<(), StoreError>;
-    /// One answer per time, for one series.
-    fn classify(&self, series: SeriesId, readings: &[(TimeNs, Value)]) -> Result<Vec<Class>, StoreError>;
-    fn scan(&self, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError>;
-    fn delete(&self, delete: Delete) -> Result<(), StoreError>;
+    /// Takes what the head hands over, durably. The same handover again, or a later one that holds it, changes nothing wrongly.
+    fn seal(&self, handover: &Handover<'_>) -> Result<(), StoreError>;
+    /// What stands at each of these times, which ascend.
+    fn look_up(&self, pin: &Pin, series: SeriesId, times: &[TimeNs]) -> Result<Vec<Option<Value>>, StoreError>;
+    /// Every point of the range, in time order, no time twice.
+    fn scan(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError>;
+    /// The same blocks from the end; the points within each still ascend.
+    fn scan_back(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError>;
+    /// How many points `scan` would give.
+    fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError>;
     fn stats(&self) -> StoreStats;
 }

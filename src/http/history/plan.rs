@@ -12,9 +12,9 @@ use crate::query::error::{QueryCode, QueryError};
 use crate::query::reach::reachable;
 use crate::query::request::{History, Shape};
 use crate::query::selector::Attributes;
-use crate::query::source;
+use crate::query::source::{self, Past};
 use crate::series::{Series, SeriesTable};
-use crate::store::Store;
+use crate::store::{Pin, Store};
 
 /// Where an answer is read from.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,7 @@ pub struct Plan {
     pub position: Position,
     pub series: Vec<Planned>,
     pub store: Option<Arc<dyn Store>>,
+    pub pin: Pin,
 }
 
 /// One series of the answer, frozen.
@@ -59,12 +60,12 @@ impl Plan {
         let mut budget = Budget::new(&question, max_points);
         let mut series = Vec::with_capacity(found.len());
         for (one, view) in found.into_iter().zip(frozen.columns) {
-            let store = sources.store.map(|store| &**store);
-            let points = source::count(&view, store, one.id, question.range, budget.enough())?;
+            let past = sources.store.map(|store| Past { store: &**store, pin: &frozen.pin });
+            let points = source::count(&view, past, one.id, question.range, budget.enough())?;
             budget.spend(points)?;
             series.push(Planned { value_type: one.value_type().unwrap_or(ValueType::Number), series: one, view, points });
         }
-        Ok(Self { question, position: frozen.position, series, store: sources.store.map(Arc::clone) })
+        Ok(Self { question, position: frozen.position, series, store: sources.store.map(Arc::clone), pin: frozen.pin })
     }
 }
 
@@ -129,8 +130,12 @@ impl Budget {
     }
 }
 
-/// The range, for those who only have the plan.
 impl Plan {
+    #[must_use]
+    pub fn past(&self) -> Option<Past<'_>> {
+        self.store.as_ref().map(|store| Past { store: &**store, pin: &self.pin })
+    }
+
     #[must_use]
     pub fn range(&self) -> TimeRange {
         self.question.range

@@ -35,7 +35,7 @@ impl World {
         self.series.list(series.id);
         let readings: Vec<_> = points.iter().map(|(t, value)| Reading { series: series.id, time: *t, value: value.clone() }).collect();
         let parts = vec![BatchPart { agent: None, received: T0, end: readings.len() }];
-        self.head.apply(&Commit { position: self.head.position().next(), parts, readings, ..Commit::default() }, || ());
+        self.head.apply(&Commit { position: self.head.position().next(), parts, readings, ..Commit::default() }, &[], || ());
     }
 
     fn plan(&self, query: &str, scope: &Scope, max: usize) -> Result<Plan, QueryError> {
@@ -161,11 +161,13 @@ fn buckets_and_columns() {
 #[test]
 fn the_store_s_points_come_before_the_head_s() {
     let mut world = World::new();
-    world.put("d", "m", &[], &[(T0 + 2 * MS, Value::Int(20)), (T0 + 3 * MS, Value::Int(30))]);
+    world.put("d", "m", &[], &[(T0, Value::Int(0)), (T0 + MS, Value::Int(1)), (T0 + 2 * MS, Value::Int(2))]);
     let store = MemoryStore::default();
-    let old = |ms: i64, value| Reading { series: crate::model::SeriesId(0), time: T0 + ms * MS, value: Value::Int(value) };
-    store.apply(&[old(0, 0), old(1, 1), old(2, 2)]).unwrap();
+    let generation = world.head.freeze().unwrap();
+    store.seal(&generation.handover()).unwrap();
+    world.head.sealed(&generation);
     world.store = Some(Arc::new(store));
+    world.put("d", "m", &[], &[(T0 + 2 * MS, Value::Int(20)), (T0 + 3 * MS, Value::Int(30))]);
     assert!(world.text("select=d/m&from=-2h").contains("[[1795396030000,0],[1795396030001,1],[1795396030002,20],[1795396030003,30]]"));
     assert!(world.text("select=d/m&from=-2h&agg=count,min").contains(",4,0]]"));
     let refused = world.plan("select=d/m&from=-2h", &Scope::default(), 3).unwrap_err();

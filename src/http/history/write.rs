@@ -54,7 +54,7 @@ impl Answer<'_, '_> {
             if range.from >= range.to {
                 return Ok(true);
             }
-            source::scan(&planned.view, plan.store.as_deref(), planned.series.id, range, each)
+            source::scan(&planned.view, plan.past(), planned.series.id, range, each)
         };
         let wanted = match &plan.question.shape {
             Shape::Raw => scan(&mut |run| self.raw(&run))?,

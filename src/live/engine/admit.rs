@@ -104,7 +104,7 @@ impl Engine {
         self.parts.head.with_reader(|head| {
             let last: Vec<Option<TimeNs>> = ids.iter().map(|id| head.newest_time(*id)).collect();
             let points = |id: &SeriesId| match from {
-                Some(from) => Shown::View(head.view(*id, TimeRange { from, to: TimeNs::MAX })),
+                Some(from) => Shown::View(head.view(*id, TimeRange { from, to: TimeNs::MAX }).merge()),
                 None => Shown::Last(head.last(*id).map(|last| (last.time, last.value.clone()))),
             };
             let floor = match from {

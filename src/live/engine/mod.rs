@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 
 use crate::auth::access::Access;
 use crate::clock::Clock;
-use crate::head::{ColumnView, Head};
+use crate::head::{ColumnView, Head, Layers};
 use crate::limits::GROUP_PENDING_BYTES;
 use crate::live::content::Envelope;
 use crate::live::cursor::Cursor;
@@ -355,6 +355,7 @@ fn look_at_late(head: &Head, late: &[Late]) -> (Position, FxHashMap<u32, ColumnV
         let view = |late: &Late| head.view(late.series, TimeRange { from: late.from, to: late.to.saturating_add(1) });
         (head.position(), late.iter().map(view).collect::<Vec<_>>())
     });
+    let views = views.into_iter().map(Layers::merge);
     let worth = late.iter().zip(views).filter(|(late, view)| view.points() <= 4 * late.count + 64);
     (position, worth.map(|(late, view)| (late.number, view)).collect())
 }

@@ -1,0 +1,148 @@
+//! What was committed between two seals: columns by series, and the deletes, which hide what lies below. One generation is active;
+//! while it is sealed into the store it is frozen, and the next is active.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::column::Column;
+use crate::block::Block;
+use crate::model::{Delete, Position, SeriesId, TimeNs, Value};
+use crate::store::{Handover, PositionedDelete, SeriesRun};
+
+/// Ranges, both ends inside, in which what lies below is gone. By start, without overlap.
+pub(super) type Hidden = Vec<(TimeNs, TimeNs)>;
+
+#[derive(Debug, Default)]
+pub struct Generation {
+    /// The newest commit in it.
+    pub(super) up_to: Position,
+    columns: Vec<Column>,
+    deletes: Vec<PositionedDelete>,
+    hidden: FxHashMap<SeriesId, Hidden>,
+    points: usize,
+    bytes: usize,
+}
+
+impl Generation {
+    /// Room for so many series is made at once, outside of any lock.
+    pub(super) fn with_room(series: usize) -> Self {
+        let mut columns = Vec::new();
+        columns.resize_with(series, Column::default);
+        Self { columns, ..Self::default() }
+    }
+
+    pub(super) fn put(&mut self, id: SeriesId, time: TimeNs, value: &Value, received: TimeNs) {
+        if self.columns.len() <= id.index() {
+            self.columns.resize_with(id.index() + 1, Column::default);
+        }
+        let column = &mut self.columns[id.index()];
+        let blocks = column.blocks().len();
+        let replaced = column.put(time, value.clone(), received);
+        self.points += usize::from(replaced.is_none());
+        self.bytes += weight(value) * usize::from(replaced.is_none()) + BLOCK_BYTES * (column.blocks().len() - blocks);
+    }
+
+    pub(super) fn delete(&mut self, position: Position, delete: Delete) {
+        self.deletes.push(PositionedDelete { position, delete });
+        hide(self.hidden.entry(delete.series).or_default(), delete.from, delete.to);
+        if let Some(column) = self.columns.get_mut(delete.series.index()) {
+            let before = column.points();
+            column.remove(delete.from, delete.to);
+            self.points -= before - column.points();
+        }
+    }
+
+    pub(super) fn column(&self, id: SeriesId) -> Option<&Column> {
+        self.columns.get(id.index()).filter(|column| column.points() > 0)
+    }
+
+    /// The ranges in which this generation hides what lies below it.
+    pub(super) fn hidden(&self, id: SeriesId) -> &[(TimeNs, TimeNs)] {
+        if self.hidden.is_empty() {
+            return &[];
+        }
+        self.hidden.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn hides(&self, id: SeriesId, time: TimeNs) -> bool {
+        self.hidden(id).iter().any(|(from, to)| (*from..=*to).contains(&time))
+    }
+
+    /// Each series that has points here, with the newest of their times.
+    pub(super) fn newest_times(&self) -> impl Iterator<Item = (SeriesId, TimeNs)> + '_ {
+        self.series().filter_map(|(id, column)| Some((id, column.newest_time()?)))
+    }
+
+    fn series(&self) -> impl Iterator<Item = (SeriesId, &Column)> {
+        let ids = (0..).map(SeriesId);
+        ids.zip(&self.columns).filter(|(_, column)| column.points() > 0)
+    }
+
+    #[must_use]
+    pub fn up_to(&self) -> Position {
+        self.up_to
+    }
+
+    #[must_use]
+    pub fn points(&self) -> usize {
+        self.points
+    }
+
+    /// About its bytes in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// As the store takes it.
+    #[must_use]
+    pub fn handover(&self) -> Handover<'_> {
+        let runs = self.series().map(|(series, column)| SeriesRun { series, blocks: column.blocks() }).collect();
+        Handover { up_to: self.up_to, runs, deletes: &self.deletes }
+    }
+}
+
+/// A block, its place in the column and the room its vectors take beforehand.
+const BLOCK_BYTES: usize = size_of::<Block>() + size_of::<Arc<Block>>() + 64;
+
+fn weight(value: &Value) -> usize {
+    size_of::<TimeNs>()
+        + match value {
+            Value::Int(_) | Value::Float(_) => 8,
+            Value::Bool(_) => 1,
+            Value::Text(text) => 32 + text.len(),
+        }
+}
+
+/// Adds a range, united with those it touches.
+pub(super) fn hide(hidden: &mut Hidden, mut from: TimeNs, mut to: TimeNs) {
+    if from > to {
+        return;
+    }
+    hidden.retain(|(f, t)| {
+        let apart = *t < from || *f > to;
+        if !apart {
+            from = from.min(*f);
+            to = to.max(*t);
+        }
+        apart
+    });
+    hidden.insert(hidden.partition_point(|(f, _)| *f < from), (from, to));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_ranges_unite() {
+        let mut hidden = Hidden::new();
+        for (from, to) in [(10, 20), (40, 50), (5, 7), (15, 30), (9, 8), (30, 45)] {
+            hide(&mut hidden, from, to);
+        }
+        assert_eq!(hidden, [(5, 7), (10, 50)]);
+        hide(&mut hidden, i64::MIN, i64::MAX);
+        assert_eq!(hidden, [(i64::MIN, i64::MAX)]);
+    }
+}
