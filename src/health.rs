@@ -29,6 +29,11 @@ impl Health {
         });
     }
 
+    #[must_use]
+    pub fn is_poisoned(&self) -> Option<String> {
+        self.poisoned.borrow().clone()
+    }
+
     /// Resolves with the reason when the log is poisoned.
     pub async fn poisoned(&self) -> String {
         let mut poisoned = self.poisoned.subscribe();

@@ -33,6 +33,7 @@ use crate::log::tail::Tail;
 use crate::metrics::Metrics;
 use crate::model::{Commit, TimeNs};
 use crate::query::selector::{Attributes, Glob};
+use crate::seal::Pressure;
 use crate::series::SeriesTable;
 use crate::store::Store;
 use crate::ws;
@@ -48,8 +49,9 @@ pub struct Hub {
     pub head: Arc<Head>,
     pub tail: Arc<Tail>,
     pub log: Arc<dyn LogRead>,
-    /// Sealed history behind the head. None while the log and the head hold everything.
-    pub store: Option<Arc<dyn Store>>,
+    /// Sealed history behind the head.
+    pub store: Arc<dyn Store>,
+    pub pressure: Arc<Pressure>,
     pub queue: Queue,
     /// What every way in shares.
     pub door: Arc<ingest::session::Door>,
@@ -109,6 +111,8 @@ impl Hub {
         let series = Arc::new(SeriesTable::new(config.limits.series_per_token, config.limits.series_per_hub));
         let head = Arc::new(Head::default());
         let agents = Arc::new(Agents::default());
+        let store: Arc<dyn Store> = Arc::new(crate::store::memory::MemoryStore::default());
+        let pressure = Arc::new(Pressure::default());
         let began = Instant::now();
         let Opened { log, reader, recovered } =
             FileLog::open(&dir.join("log"), &dir.join("set-aside"), config.log.segment_bytes, &mut |commit| {
@@ -121,6 +125,9 @@ impl Hub {
             log: Box::new(log),
             series: Arc::clone(&series),
             head: Arc::clone(&head),
+            store: Arc::clone(&store),
+            pressure: Arc::clone(&pressure),
+            active_bytes: usize::MAX,
             tail: Arc::clone(&tail),
             agents: Arc::clone(&agents),
             health: Arc::clone(&health),
@@ -156,7 +163,8 @@ impl Hub {
             head,
             tail,
             log: reader,
-            store: None,
+            store,
+            pressure,
             queue,
             door: Arc::new(door),
             sockets: Arc::default(),

@@ -57,6 +57,12 @@ pub const ALIAS_BYTES_PER_CONNECTION: usize = 32 << 20;
 pub const ARRIVALS_PER_CONNECTION: usize = 10_000;
 /// Refusals of one batch that are explained in words. Beyond: the code alone, so that an answer stays near the size of its batch.
 pub const REFUSALS_EXPLAINED: usize = 1000;
+/// Series that one commit of a delete may concern; what is beyond goes into the next, so that readings in between do not wait.
+pub const DELETES_PER_COMMIT: usize = 256;
+/// Late batches that are looked up in the store at once. Beyond: a batch waits for a place, and so does its peer.
+pub const LATE_LOOK_UPS: usize = 2;
+/// How long the writer waits for a seal when memory is full, before it refuses what waits.
+pub const SEAL_WAIT: Duration = Duration::from_secs(20);
 /// Bytes of recent commits kept in memory for live. A reader that fell out of it reads the log instead.
 pub const TAIL_BYTES: usize = 64 << 20;
 /// Refusals remembered for `status/refusals`; the oldest goes.
@@ -103,6 +109,8 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(60);
 /// A device not heard since the hub started is unknown for this long, then offline.
 pub const UNKNOWN_FOR: Duration = Duration::from_secs(300);
 
+/// Points that are walked to find since when a value holds. Beyond: `changed` is the earliest time known.
+pub const RUN_START_POINTS: usize = 1_000_000;
 /// Points a raw history answer may hold. Beyond: `too_many_points` with a hint.
 pub const HISTORY_POINTS: usize = 20_000_000;
 /// Columns of `points=N`.

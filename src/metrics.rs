@@ -41,6 +41,13 @@ pub struct Metrics {
     pub slow_downs: Counter,
     /// Refusals of frames without a sequence number that the peer did not read.
     pub answers_dropped: Counter,
+    /// Late readings that were looked up in the store, and those for which the writer had to do it.
+    pub late_looked_up: Counter,
+    pub late_looked_up_by_writer: Counter,
+    pub seals: Counter,
+    pub seal_ns: Counter,
+    pub sealed_readings: Counter,
+    pub deletes: Counter,
     pub commits: Counter,
     pub commit_bytes: Counter,
     pub commit_ns: Counter,

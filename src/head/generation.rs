@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::column::Column;
 use crate::block::Block;
-use crate::model::{Delete, Position, SeriesId, TimeNs, Value};
+use crate::model::{AgentSeq, Commit, Delete, Position, SeriesId, TimeNs, Value};
 use crate::store::{Handover, PositionedDelete, SeriesRun};
 
 /// Ranges, both ends inside, in which what lies below is gone. By start, without overlap.
@@ -20,6 +20,10 @@ pub struct Generation {
     columns: Vec<Column>,
     deletes: Vec<PositionedDelete>,
     hidden: FxHashMap<SeriesId, Hidden>,
+    /// Series that were defined, or whose unit or kind changed.
+    described: Vec<SeriesId>,
+    /// The newest sequence of each agent and boot.
+    agents: FxHashMap<(Arc<str>, u64), u64>,
     points: usize,
     bytes: usize,
 }
@@ -50,6 +54,16 @@ impl Generation {
             let before = column.points();
             column.remove(delete.from, delete.to);
             self.points -= before - column.points();
+        }
+    }
+
+    /// What a commit says beside its readings and deletes.
+    pub(super) fn note(&mut self, commit: &Commit) {
+        self.described.extend(commit.series.iter().map(|def| def.id));
+        self.described.extend(commit.meta.iter().map(|change| change.series));
+        for agent in commit.parts.iter().filter_map(|part| part.agent.as_ref()) {
+            let newest = self.agents.entry((Arc::clone(&agent.agent), agent.boot)).or_default();
+            *newest = agent.seq.max(*newest);
         }
     }
 
@@ -93,6 +107,25 @@ impl Generation {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Series that were defined, or whose unit or kind changed; some perhaps more than once.
+    #[must_use]
+    pub fn described(&self) -> &[SeriesId] {
+        &self.described
+    }
+
+    pub fn agents(&self) -> impl Iterator<Item = AgentSeq> + '_ {
+        self.agents.iter().map(|((agent, boot), seq)| AgentSeq { agent: Arc::clone(agent), boot: *boot, seq: *seq })
+    }
+
+    /// Series whose last known value may have changed.
+    #[must_use]
+    pub fn touched(&self) -> Vec<SeriesId> {
+        let mut ids: Vec<_> = self.series().map(|(id, _)| id).chain(self.hidden.keys().copied()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
     }
 
     /// As the store takes it.

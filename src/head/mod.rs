@@ -90,6 +90,7 @@ impl Head {
     pub fn apply(&self, commit: &Commit, repairs: &[Repair], then: impl FnOnce()) {
         let mut state = self.state.write();
         debug_assert!(state.position < commit.position, "commits are applied in order, once");
+        state.active.note(commit);
         for delete in &commit.deletes {
             state.active.delete(commit.position, *delete);
             if let Some(last) = &mut state.series_mut(delete.series).last {
@@ -168,6 +169,12 @@ impl Head {
     #[must_use]
     pub fn sealed_position(&self) -> Position {
         self.state.read().sealed
+    }
+
+    /// A generation is being sealed.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.state.read().frozen.is_some()
     }
 
     #[must_use]

@@ -66,6 +66,14 @@ impl ColumnView {
         Self { blocks: Vec::new(), range: TimeRange::ALL, hidden: Vec::new() }
     }
 
+    /// A part of it.
+    #[must_use]
+    pub fn within(&self, range: TimeRange) -> Self {
+        let range = TimeRange { from: range.from.max(self.range.from), to: range.to.min(self.range.to) };
+        let touched = |block: &&Arc<Block>| !block.within(range).is_empty();
+        Self { blocks: self.blocks.iter().filter(touched).cloned().collect(), range, hidden: self.hidden.clone() }
+    }
+
     /// Pieces in time order: a block and the index range of it that is inside.
     pub fn pieces(&self) -> impl Iterator<Item = (&Block, std::ops::Range<usize>)> {
         self.blocks.iter().map(|block| (&**block, block.within(self.range)))

@@ -37,6 +37,12 @@ fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
         batches_later Only "Batches not taken when they came, to be sent again.";
         slow_downs Only "Pauses that agents were asked for while the queue was more than half full.";
         answers_dropped Only "Refusals of frames without a number that the peer did not read.";
+        late_looked_up Only "Late readings that were looked up in the store.";
+        late_looked_up_by_writer Only "Of these, by the writer itself, since a generation was sealed while they waited.";
+        seals Only "Generations sealed into the store.";
+        seal_ns Only "Nanoseconds spent sealing.";
+        sealed_readings Only "Readings sealed into the store.";
+        deletes Only "Ranges of series deleted.";
         commits Only "Commits synced to the log.";
         commit_bytes Only "Bytes of these commits.";
         commit_ns Only "Time spent appending and syncing, ns.";

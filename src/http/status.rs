@@ -38,8 +38,8 @@ pub struct StatusBody {
     series: usize,
     /// Readings in memory.
     head_points: usize,
-    /// Sealed history; null while memory and log hold everything.
-    store: Option<StoreStatus>,
+    /// Sealed history.
+    store: StoreStatus,
     queue: Filled,
     long_answers: Filled,
     /// Since the start.
@@ -150,6 +150,7 @@ pub async fn refusals(hub: web::Data<Hub>, _: Admin) -> Result<HttpResponse, Api
 
 fn body(hub: &Hub, access: &Access) -> StatusBody {
     let now = hub.clock.now();
+    let store = hub.store.stats();
     let reasons: Vec<Reason> = hub.reasons().into_iter().map(Reason::from).collect();
     let (devices, gateways) = presence(hub, access);
     StatusBody {
@@ -164,7 +165,7 @@ fn body(hub: &Hub, access: &Access) -> StatusBody {
         position: hub.head.position().0,
         series: hub.series.len(),
         head_points: hub.head.points(),
-        store: hub.store.as_ref().map(|store| store.stats()).map(|stats| StoreStatus { points: stats.points, bytes: stats.bytes }),
+        store: StoreStatus { points: store.points, bytes: store.bytes },
         queue: Filled { now: hub.queue.depth(), max: WRITER_QUEUE_BATCHES },
         long_answers: Filled { now: HISTORY_ANSWERS - hub.long_answers.available_permits(), max: HISTORY_ANSWERS },
         counters: counters(&hub.metrics).collect(),

@@ -7,6 +7,7 @@ pub mod agents;
 pub mod compact;
 mod forms;
 mod gateway;
+mod late;
 mod mapping;
 pub mod plain;
 pub mod refusals;

@@ -13,19 +13,27 @@ use telltale_wire::{BatchCode, RowCode};
 use tokio::sync::{mpsc, oneshot};
 
 use super::agents::Agents;
+use super::late::{Desk, LookedUp};
 use super::{Batch, Later, Outcome, Refusal};
 use crate::clock::Clock;
-use crate::head::{Head, HeadReader, LookUp};
+use crate::head::{Head, HeadReader, LookUp, Repair};
 use crate::health::Health;
-use crate::limits::{COMMIT_BYTES, WRITER_QUEUE_BATCHES};
+use crate::limits::{COMMIT_BYTES, DELETES_PER_COMMIT, SEAL_WAIT, WRITER_QUEUE_BATCHES};
 use crate::log::tail::Tail;
 use crate::log::{AppendError, Log};
 use crate::metrics::Metrics;
-use crate::model::{AgentSeq, BatchPart, Commit, Position, Reading, SeriesDef, SeriesId, TimeNs, Value, ValueType};
+use crate::model::{AgentSeq, BatchPart, Commit, Delete, Position, Reading, SeriesDef, SeriesId, TimeNs, Value, ValueType};
+use crate::query::last;
+use crate::seal::{Pressure, Trouble};
 use crate::series::SeriesTable;
+use crate::store::{Store, StoreError};
 
 /// How often a full disk is tried again while nobody sends.
 const DISK_FULL_PROBE: Duration = Duration::from_millis(500);
+/// How often the disk is asked for its free space while batches come in.
+const ROOM_PROBE: Duration = Duration::from_millis(100);
+/// The writer's steps of waiting for a seal; between them it looks whether sealing is in trouble.
+const SEAL_STEP: Duration = Duration::from_millis(250);
 /// What a refused batch is told to wait.
 const RETRY_DISK_FULL_MS: u32 = 1_000;
 const RETRY_FAILED_MS: u32 = 5_000;
@@ -36,6 +44,8 @@ pub struct Parts {
     pub log: Box<dyn Log>,
     pub series: Arc<SeriesTable>,
     pub head: Arc<Head>,
+    pub store: Arc<dyn Store>,
+    pub pressure: Arc<Pressure>,
     pub tail: Arc<Tail>,
     pub agents: Arc<Agents>,
     pub health: Arc<Health>,
@@ -44,7 +54,9 @@ pub struct Parts {
     pub last: Position,
     /// How long the first batch of a commit waits for company. Zero: a commit at once when idle.
     pub commit_delay: Duration,
-    /// Asked while the disk is full: is there room for a segment again?
+    /// Bytes of the active generation beyond which the writer waits for the sealer.
+    pub active_bytes: usize,
+    /// Is there room on the disk for more than what is sealed next?
     pub has_room: Box<dyn Fn() -> bool + Send>,
 }
 
@@ -56,35 +68,52 @@ impl std::fmt::Debug for Parts {
 
 #[derive(Debug)]
 enum Input {
-    Batch(Batch),
+    Batch(Batch, LookedUp),
+    Delete(Vec<Delete>, oneshot::Sender<Result<Position, Later>>),
     Stop(oneshot::Sender<()>),
 }
 
 /// The way to the writer. Bounded: when it is full, who submits waits, and so does its peer.
 #[derive(Clone, Debug)]
-pub struct Queue(mpsc::Sender<Input>);
+pub struct Queue {
+    inputs: mpsc::Sender<Input>,
+    late: Desk,
+}
 
 impl Queue {
     pub async fn submit(&self, batch: Batch) -> Result<(), Later> {
-        self.0.send(Input::Batch(batch)).await.map_err(|_| draining())
+        let looked_up = self.late.look(&batch).await?;
+        self.inputs.send(Input::Batch(batch, looked_up)).await.map_err(|_| draining())
+    }
+
+    /// Deletes ranges of series, durably; the position of the last commit it took. Readings that come in later are kept, also
+    /// within the ranges.
+    pub async fn delete(&self, deletes: &[Delete]) -> Result<Option<Position>, Later> {
+        let mut position = None;
+        for some in deletes.chunks(DELETES_PER_COMMIT) {
+            let (done, deleted) = oneshot::channel();
+            self.inputs.send(Input::Delete(some.to_vec(), done)).await.map_err(|_| draining())?;
+            position = Some(deleted.await.map_err(|_| draining())??);
+        }
+        Ok(position)
     }
 
     /// Batches that wait now.
     #[must_use]
     pub fn depth(&self) -> usize {
-        self.0.max_capacity() - self.0.capacity()
+        self.inputs.max_capacity() - self.inputs.capacity()
     }
 
     /// More than half full: senders do well to pause.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.depth() > self.0.max_capacity() / 2
+        self.depth() > self.inputs.max_capacity() / 2
     }
 
     /// Commits what waits, writes the end record, and ends the writer. Later submits are answered `draining`.
     pub async fn stop(&self) {
         let (done, ended) = oneshot::channel();
-        if self.0.send(Input::Stop(done)).await.is_ok() {
+        if self.inputs.send(Input::Stop(done)).await.is_ok() {
             // An error means that the writer ended without an answer, which is an end as well.
             drop(ended.await);
         }
@@ -104,11 +133,12 @@ pub fn start(parts: Parts) -> std::io::Result<Queue> {
     let (sender, receiver) = mpsc::channel(WRITER_QUEUE_BATCHES);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let panicked = PoisonOnPanic(Arc::clone(&parts.health));
+    let late = Desk::new(Arc::clone(&parts.head), Arc::clone(&parts.store), Arc::clone(&parts.metrics));
     std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
         let _panicked = panicked;
         runtime.block_on(Writer::new(parts).run(receiver));
     })?;
-    Ok(Queue(sender))
+    Ok(Queue { inputs: sender, late })
 }
 
 /// A broken invariant ends the writer loudly: the hub says so, acks nothing more, and ends to be started again.
@@ -126,8 +156,17 @@ impl Drop for PoisonOnPanic {
 struct Writer {
     parts: Parts,
     position: Position,
+    /// When the disk was last asked for its free space.
+    room_seen: Option<Instant>,
     /// The types of series that the log defines, by id.
     defined: Vec<Option<ValueType>>,
+}
+
+/// Readings sorted into a commit, who waits for it, and series that were heard of through duplicates alone.
+struct Decided {
+    commit: Commit,
+    waiting: Vec<Waiting>,
+    heard: Vec<(SeriesId, TimeNs)>,
 }
 
 /// A batch that is part of the commit being built, and what is known of it so far.
@@ -144,44 +183,55 @@ struct Waiting {
 
 impl Writer {
     fn new(parts: Parts) -> Self {
-        Self { position: parts.last, parts, defined: Vec::new() }
+        Self { position: parts.last, parts, room_seen: None, defined: Vec::new() }
     }
 
     async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
         let mut stop = None;
-        let mut batches = Vec::new();
         while stop.is_none() {
+            let mut batches = Vec::new();
+            let mut deletes = Vec::new();
             match self.next_input(&mut inputs).await {
-                Some(Input::Batch(batch)) => batches.push(batch),
+                Some(Input::Batch(batch, looked_up)) => batches.push((batch, looked_up)),
+                Some(Input::Delete(ranges, done)) => deletes.push((ranges, done)),
                 Some(Input::Stop(done)) => stop = Some(done),
                 None => break,
             }
-            if stop.is_none() && !self.parts.commit_delay.is_zero() {
+            if stop.is_none() && deletes.is_empty() && !self.parts.commit_delay.is_zero() {
                 tokio::time::sleep(self.parts.commit_delay).await;
             }
             // A stop takes what was submitted before it; what comes later finds the queue closed.
             if stop.is_some() {
                 inputs.close();
             }
-            let mut bytes = batches.iter().map(weight).sum::<usize>();
+            let mut bytes = batches.iter().map(|(batch, _)| weight(batch)).sum::<usize>();
+            // A delete ends a commit: what was sent after it is not deleted by it.
             while bytes < COMMIT_BYTES
+                && deletes.is_empty()
                 && let Ok(input) = inputs.try_recv()
             {
                 match input {
-                    Input::Batch(batch) => {
+                    Input::Batch(batch, looked_up) => {
                         bytes += weight(&batch);
-                        batches.push(batch);
+                        batches.push((batch, looked_up));
                     }
+                    Input::Delete(ranges, done) => deletes.push((ranges, done)),
                     Input::Stop(done) => {
                         inputs.close();
                         stop = Some(done);
                     }
                 }
             }
-            self.commit(std::mem::take(&mut batches));
+            self.commit(batches);
+            deletes.into_iter().for_each(|(ranges, done)| self.delete(ranges, done));
         }
-        while let Ok(Input::Batch(batch)) = inputs.try_recv() {
-            batches.push(batch);
+        let mut batches = Vec::new();
+        while let Ok(input) = inputs.try_recv() {
+            match input {
+                Input::Batch(batch, looked_up) => batches.push((batch, looked_up)),
+                // Who asked for it is told by the dropped answer.
+                Input::Delete(..) | Input::Stop(_) => {}
+            }
         }
         self.commit(batches);
         if let Err(error) = self.parts.log.close() {
@@ -193,7 +243,7 @@ impl Writer {
     }
 
     /// The next input; while the disk is full, looks now and then whether there is room again.
-    async fn next_input(&self, inputs: &mut mpsc::Receiver<Input>) -> Option<Input> {
+    async fn next_input(&mut self, inputs: &mut mpsc::Receiver<Input>) -> Option<Input> {
         loop {
             if !self.parts.health.is_disk_full() {
                 return inputs.recv().await;
@@ -206,45 +256,122 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, batches: Vec<Batch>) {
+    fn commit(&mut self, batches: Vec<(Batch, LookedUp)>) {
         if batches.is_empty() {
             return;
         }
+        if let Err(later) = self.make_room() {
+            return self.turn_away(batches.into_iter().map(|(batch, _)| batch.reply), &later);
+        }
         let started = Instant::now();
         let head = Arc::clone(&self.parts.head);
-        let (commit, waiting, heard) = head.with_reader(|head| self.decide(head, batches));
-        if commit.parts.is_empty() && commit.meta.is_empty() {
-            head.seen(heard.iter().map(|(id, _)| *id), heard.iter().map(|(_, at)| *at).max().unwrap_or_default());
-            self.answer(waiting);
-            return;
-        }
-        match self.parts.log.append(&commit) {
-            Ok(bytes) => self.parts.metrics.commit_bytes.add(bytes),
-            Err(error) => {
-                let later = self.append_failed(&commit, &error);
-                self.parts.metrics.batches_later.add(waiting.len() as u64);
-                for batch in waiting {
-                    // Whose connection is gone needs no answer.
-                    drop(batch.reply.send(Outcome::Later(later.clone())));
-                }
-                return;
-            }
-        }
-        self.position = commit.position;
-        self.parts.health.disk_full(None);
-        self.publish(&Arc::new(commit));
+        let decided = head.with_reader(|head| self.decide(head, batches));
+        let Decided { commit, waiting, heard } = decided;
         if !heard.is_empty() {
             head.seen(heard.iter().map(|(id, _)| *id), heard.iter().map(|(_, at)| *at).max().unwrap_or_default());
         }
-        self.parts.metrics.commits.inc();
+        if commit.parts.is_empty() && commit.meta.is_empty() {
+            self.answer(waiting);
+            return;
+        }
+        if let Err(later) = self.append(&commit) {
+            return self.turn_away(waiting.into_iter().map(|waiting| waiting.reply), &later);
+        }
+        self.publish(&Arc::new(commit), &[]);
         self.parts.metrics.commit_ns.add(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
         self.answer(waiting);
+        if head.bytes().0 >= self.parts.active_bytes {
+            self.parts.pressure.ask();
+        }
+    }
+
+    /// A delete is a commit of its own.
+    fn delete(&mut self, deletes: Vec<Delete>, done: oneshot::Sender<Result<Position, Later>>) {
+        let commit = Commit { position: self.position.next(), wall: self.parts.clock.now(), deletes, ..Commit::default() };
+        let outcome = self.make_room().and_then(|()| {
+            let repairs = last::repairs(&self.parts.head, Some(&*self.parts.store), &commit).map_err(|error| store_failed(&error))?;
+            self.append(&commit)?;
+            self.parts.metrics.deletes.add(commit.deletes.len() as u64);
+            self.publish(&Arc::new(commit), &repairs);
+            Ok(self.position)
+        });
+        // Who asked may be gone; the delete stands all the same.
+        drop(done.send(outcome));
+    }
+
+    /// Whether a commit can be taken now: the log and the store work, the disk has room, and so has memory, for which the sealer
+    /// is waited for.
+    fn make_room(&mut self) -> Result<(), Later> {
+        let Parts { health, pressure, head, active_bytes, has_room, .. } = &self.parts;
+        if self.room_seen.is_none_or(|at| at.elapsed() >= ROOM_PROBE) {
+            self.room_seen = Some(Instant::now());
+            let room = has_room();
+            if !room && !health.is_disk_full() {
+                tracing::error!("the disk is nearly full: batches are refused until there is room");
+            }
+            health.disk_full((!room).then(|| "the disk is nearly full, below [store] reserve_bytes".to_owned()));
+            if !room {
+                // Looked at again with the next batch: room that came back is noticed at once.
+                self.room_seen = None;
+                let message = "the disk of the hub is nearly full".to_owned();
+                return Err(Later { code: BatchCode::DiskFull, after_ms: RETRY_DISK_FULL_MS, message });
+            }
+        }
+        let mut waited = Duration::ZERO;
+        while head.bytes().0 >= *active_bytes && head.is_frozen() {
+            if let Some(why) = health.is_poisoned() {
+                return Err(Later { code: BatchCode::StoreFailed, after_ms: RETRY_FAILED_MS, message: why });
+            }
+            match pressure.trouble() {
+                Some(Trouble::DiskFull(message)) => {
+                    health.disk_full(Some(message.clone()));
+                    return Err(Later { code: BatchCode::DiskFull, after_ms: RETRY_DISK_FULL_MS, message });
+                }
+                Some(Trouble::Failed(message)) => {
+                    return Err(Later { code: BatchCode::StoreFailed, after_ms: RETRY_FAILED_MS, message });
+                }
+                None if waited >= SEAL_WAIT => {
+                    let message = "memory is full and the store is too slow to take it over".to_owned();
+                    return Err(Later { code: BatchCode::SlowDown, after_ms: RETRY_FAILED_MS, message });
+                }
+                None => {
+                    let began = Instant::now();
+                    pressure.wait_for_seal(SEAL_STEP);
+                    waited += began.elapsed();
+                }
+            }
+        }
+        match health.is_poisoned() {
+            Some(message) => Err(Later { code: BatchCode::StoreFailed, after_ms: RETRY_FAILED_MS, message }),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the commit durable. Err: what the senders are told; nothing of it stands.
+    fn append(&mut self, commit: &Commit) -> Result<(), Later> {
+        match self.parts.log.append(commit) {
+            Ok(bytes) => {
+                self.parts.metrics.commits.inc();
+                self.parts.metrics.commit_bytes.add(bytes);
+                self.position = commit.position;
+                Ok(())
+            }
+            Err(error) => Err(self.append_failed(commit, &error)),
+        }
+    }
+
+    fn turn_away(&self, replies: impl ExactSizeIterator<Item = oneshot::Sender<Outcome>>, later: &Later) {
+        self.parts.metrics.batches_later.add(replies.len() as u64);
+        for reply in replies {
+            // Whose connection is gone needs no answer.
+            drop(reply.send(Outcome::Later(later.clone())));
+        }
     }
 
     /// Durable: now readers may see it.
-    fn publish(&self, commit: &Arc<Commit>) {
+    fn publish(&self, commit: &Arc<Commit>, repairs: &[Repair]) {
         let Parts { series, tail, agents, .. } = &self.parts;
-        self.parts.head.apply(commit, &[], || {
+        self.parts.head.apply(commit, repairs, || {
             for def in &commit.series {
                 series.list(def.id);
             }
@@ -269,19 +396,27 @@ impl Writer {
         }
     }
 
-    /// Sorts the readings into a commit. Series that were heard of through duplicates alone come back beside it.
-    fn decide(&mut self, head: &HeadReader<'_>, batches: Vec<Batch>) -> (Commit, Vec<Waiting>, Vec<(SeriesId, TimeNs)>) {
+    /// Sorts the readings into a commit.
+    fn decide(&mut self, head: &HeadReader<'_>, batches: Vec<(Batch, LookedUp)>) -> Decided {
         let mut commit = Commit { position: self.position.next(), wall: self.parts.clock.now(), ..Commit::default() };
         let mut pending = Pending::default();
         let mut waiting = Vec::with_capacity(batches.len());
         let mut heard = Vec::new();
-        for batch in batches {
+        for (batch, looked_up) in batches {
             let start = commit.readings.len();
             let mut outcome = Waiting { reply: batch.reply, stored: 0, duplicate: 0, refused: Vec::new(), settles: None };
             for (index, reading) in batch.readings.into_iter().enumerate() {
                 if let Err(refusal) = self.check_type(&reading, &mut commit.series) {
                     outcome.refused.push((index, refusal));
-                } else if pending.is_duplicate(head, &reading, &commit.readings) {
+                    continue;
+                }
+                let stands = pending.stands(head, &reading, &commit.readings);
+                let duplicate = match stands {
+                    Stands::Value(value) => value == reading.value,
+                    Stands::Nothing => false,
+                    Stands::AskStore => self.stored(head, &looked_up, &reading),
+                };
+                if duplicate {
                     outcome.duplicate += 1;
                     heard.push((reading.series, batch.received));
                 } else {
@@ -300,7 +435,24 @@ impl Writer {
             commit.meta.extend(batch.meta.into_iter().filter(|change| self.is_defined(change.series)));
             waiting.push(outcome);
         }
-        (commit, waiting, heard)
+        Decided { commit, waiting, heard }
+    }
+
+    /// Whether the store has this very value.
+    fn stored(&self, head: &HeadReader<'_>, looked_up: &LookedUp, reading: &Reading) -> bool {
+        if let Some(stands) = looked_up.stands(head, reading.series, reading.time) {
+            return stands == Some(&reading.value);
+        }
+        // A whole generation was committed and sealed while the batch waited. Rare, so the writer may read the disk.
+        self.parts.metrics.late_looked_up_by_writer.inc();
+        match self.parts.store.look_up(&head.pin(), reading.series, &[reading.time]) {
+            Ok(found) => found.first().is_some_and(|found| found.as_ref() == Some(&reading.value)),
+            Err(error) => {
+                // Taken as new: it is then stored once more with the same value, which harms nobody.
+                tracing::error!(%error, series = reading.series.0, "a late reading could not be compared with the store");
+                false
+            }
+        }
     }
 
     fn is_defined(&self, id: SeriesId) -> bool {
@@ -357,6 +509,10 @@ impl Writer {
     }
 }
 
+fn store_failed(error: &StoreError) -> Later {
+    Later { code: BatchCode::StoreFailed, after_ms: RETRY_FAILED_MS, message: error.to_string() }
+}
+
 /// About how much of a commit's byte bound a batch takes.
 fn weight(batch: &Batch) -> usize {
     let text = |reading: &Reading| if let Value::Text(text) = &reading.value { text.len() } else { 0 };
@@ -373,6 +529,13 @@ fn with_cause(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// What stands at a reading's time before it.
+enum Stands {
+    Value(Value),
+    Nothing,
+    AskStore,
+}
+
 /// What the commit being built already holds, beyond the head. The map is made only when a reading is not in order.
 #[derive(Debug, Default)]
 struct Pending {
@@ -381,15 +544,19 @@ struct Pending {
 }
 
 impl Pending {
-    fn is_duplicate(&mut self, head: &HeadReader<'_>, reading: &Reading, earlier: &[Reading]) -> bool {
+    fn stands(&mut self, head: &HeadReader<'_>, reading: &Reading, earlier: &[Reading]) -> Stands {
         let newest = self.newest.get(&reading.series).copied().max(head.newest_time(reading.series));
         if newest.is_none_or(|newest| newest < reading.time) {
-            return false;
+            return Stands::Nothing;
         }
         let values = self.values.get_or_insert_with(|| earlier.iter().map(|r| ((r.series, r.time), r.value.clone())).collect());
-        match values.get(&(reading.series, reading.time)) {
-            Some(value) => *value == reading.value,
-            None => head.look_up(reading.series, reading.time) == LookUp::Found(reading.value.clone()),
+        if let Some(value) = values.get(&(reading.series, reading.time)) {
+            return Stands::Value(value.clone());
+        }
+        match head.look_up(reading.series, reading.time) {
+            LookUp::Found(value) => Stands::Value(value),
+            LookUp::Nothing => Stands::Nothing,
+            LookUp::AskStore => Stands::AskStore,
         }
     }
 

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use super::*;
 use crate::model::{Kind, MetaChange, TimeRange, TokenId};
 use crate::series::KeyRef;
+use crate::store::memory::MemoryStore;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fail {
@@ -43,6 +44,8 @@ struct Bench {
     queue: Queue,
     series: Arc<SeriesTable>,
     head: Arc<Head>,
+    store: Arc<MemoryStore>,
+    pressure: Arc<Pressure>,
     tail: Arc<Tail>,
     health: Arc<Health>,
     agents: Arc<Agents>,
@@ -58,13 +61,17 @@ impl Bench {
         let (head, tail) = (Arc::<Head>::default(), Arc::new(Tail::new(Position(0), 1 << 20)));
         let (health, agents) = (Arc::<Health>::default(), Arc::<Agents>::default());
         let (commits, fail) = (Arc::default(), Arc::new(Mutex::new(Fail::No)));
-        let (closed, room) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let (closed, room) = (Arc::<AtomicBool>::default(), Arc::new(AtomicBool::new(true)));
+        let (store, pressure) = (Arc::<MemoryStore>::default(), Arc::<Pressure>::default());
         let log = FakeLog { commits: Arc::clone(&commits), fail: Arc::clone(&fail), closed: Arc::clone(&closed) };
         let has_room = Arc::clone(&room);
         let queue = start(Parts {
             log: Box::new(log),
             series: Arc::clone(&series),
             head: Arc::clone(&head),
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            pressure: Arc::clone(&pressure),
+            active_bytes: 1 << 20,
             tail: Arc::clone(&tail),
             agents: Arc::clone(&agents),
             health: Arc::clone(&health),
@@ -75,7 +82,7 @@ impl Bench {
             has_room: Box::new(move || has_room.load(Ordering::SeqCst)),
         })
         .unwrap();
-        Self { queue, series, head, tail, health, agents, commits, fail, room, closed }
+        Self { queue, series, head, store, pressure, tail, health, agents, commits, fail, room, closed }
     }
 
     fn id(&self, metric: &str) -> SeriesId {
@@ -172,6 +179,7 @@ async fn a_full_disk_refuses_leaves_no_trace_and_is_left_by_itself() {
     let bench = Bench::new(Duration::ZERO);
     let a = bench.id("a");
     *bench.fail.lock() = Fail::Full;
+    bench.room.store(false, Ordering::SeqCst);
     let outcome = bench.send(&[(a, 1, int(1))]).await.await.unwrap();
     assert!(matches!(outcome, Outcome::Later(Later { code: BatchCode::DiskFull, .. })), "{outcome:?}");
     assert!(bench.points(a).is_empty() && bench.series.is_empty() && bench.health.is_disk_full());
@@ -238,4 +246,87 @@ async fn a_stop_commits_what_was_submitted_before_it_and_refuses_what_comes_afte
     let (reply, _outcome) = oneshot::channel();
     let refused = bench.queue.submit(Batch { readings: vec![], meta: vec![], agent: None, received: 0, reply }).await;
     assert_eq!(refused.unwrap_err().code, BatchCode::Draining);
+}
+
+impl Bench {
+    /// What the sealer does.
+    fn seal(&self) {
+        let generation = self.head.freeze().unwrap();
+        self.store.seal(&generation.handover()).unwrap();
+        self.head.sealed(&generation);
+    }
+}
+
+#[tokio::test]
+async fn duplicates_are_told_at_any_age() {
+    let bench = Bench::new(Duration::ZERO);
+    let a = bench.id("a");
+    assert_eq!(bench.result(&[(a, 10, int(1)), (a, 20, int(2)), (a, 30, int(3))]).await, (3, 0, vec![]));
+    bench.seal();
+    assert_eq!(bench.result(&[(a, 10, int(1)), (a, 20, int(5)), (a, 15, int(1)), (a, 40, int(4))]).await, (3, 1, vec![]));
+    assert_eq!(bench.result(&[(a, 20, int(5)), (a, 15, int(1))]).await, (0, 2, vec![]), "what the head has is not asked of the store");
+    drop(bench.head.freeze());
+    assert_eq!(bench.result(&[(a, 20, int(5)), (a, 30, int(3)), (a, 40, int(4))]).await, (0, 3, vec![]));
+    bench.seal();
+    assert_eq!(bench.result(&[(a, 10, int(1)), (a, 20, int(5)), (a, 30, int(4))]).await, (1, 2, vec![]));
+}
+
+#[tokio::test]
+async fn a_look_up_holds_though_a_generation_is_sealed_before_the_writer_comes_to_it() {
+    let bench = Bench::new(Duration::ZERO);
+    let a = bench.id("a");
+    bench.result(&[(a, 10, int(1)), (a, 30, int(3))]).await;
+    let batch = |readings: &[(TimeNs, i64)]| {
+        let readings = readings.iter().map(|(time, value)| Reading { series: a, time: *time, value: int(*value) }).collect();
+        Batch { readings, meta: vec![], agent: None, received: 77, reply: oneshot::channel().0 }
+    };
+    let late = [(10, 1), (20, 2)];
+    let looked_up = bench.queue.late.look(&batch(&late)).await.unwrap();
+    bench.seal();
+    let stands = |looked_up: &LookedUp, time| bench.head.with_reader(|head| looked_up.stands(head, a, time).map(|v| v.cloned()));
+    assert_eq!((stands(&looked_up, 10), stands(&looked_up, 20)), (Some(Some(int(1))), Some(None)));
+    bench.result(&[(a, 20, int(9))]).await;
+    bench.seal();
+    assert_eq!(stands(&looked_up, 20), None, "committed after the look-up and sealed before the writer: nobody can tell without the disk");
+}
+
+#[tokio::test]
+async fn a_delete_is_a_commit_that_spares_what_comes_later() {
+    let bench = Bench::new(Duration::ZERO);
+    let (a, b) = (bench.id("a"), bench.id("b"));
+    bench.result(&[(a, 10, int(1)), (a, 20, int(2)), (b, 10, int(1))]).await;
+    bench.seal();
+    bench.result(&[(a, 30, int(3))]).await;
+    let position = bench.queue.delete(&[Delete { series: a, from: 15, to: 99 }]).await.unwrap();
+    assert_eq!(position, Some(Position(3)));
+    let last = bench.head.last(&[a, b]).1;
+    assert_eq!(last.iter().map(|last| last.as_ref().unwrap().time).collect::<Vec<_>>(), [10, 10], "the store is asked for the newest");
+    assert_eq!(bench.result(&[(a, 20, int(2)), (a, 10, int(1))]).await, (1, 1, vec![]), "what was deleted is new again");
+    assert_eq!(bench.commits.lock()[2].deletes, [Delete { series: a, from: 15, to: 99 }]);
+    assert_eq!(bench.queue.delete(&[]).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_full_memory_waits_for_the_sealer_and_says_why_it_cannot_go_on() {
+    let bench = Bench::new(Duration::ZERO);
+    let a = bench.id("a");
+    let many: Vec<_> = (0..80_000).map(|i| (a, i, int(i))).collect();
+    bench.result(&many).await;
+    let generation = bench.head.freeze().unwrap();
+    let more: Vec<_> = (80_000..160_000).map(|i| (a, i, int(i))).collect();
+    bench.result(&more).await;
+    let waits = bench.send(&[(a, 200_000, int(1))]).await;
+    bench.store.seal(&generation.handover()).unwrap();
+    bench.head.sealed(&generation);
+    bench.pressure.ended(None);
+    assert!(matches!(waits.await.unwrap(), Outcome::Committed { stored: 1, .. }));
+    drop(bench.head.freeze());
+    let more: Vec<_> = (300_000..380_000).map(|i| (a, i, int(i))).collect();
+    bench.result(&more).await;
+    bench.pressure.ended(Some(Trouble::DiskFull("no room for chunks".to_owned())));
+    let outcome = bench.send(&[(a, 400_000, int(1))]).await.await.unwrap();
+    assert!(
+        matches!(&outcome, Outcome::Later(later) if later.code == BatchCode::DiskFull && later.message == "no room for chunks"),
+        "{outcome:?}"
+    );
 }

@@ -4,6 +4,7 @@
 pub mod buckets;
 pub mod error;
 mod glob;
+pub mod last;
 pub mod number;
 pub mod reach;
 pub mod request;

@@ -94,7 +94,7 @@ pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) 
 }
 
 fn make_plan(hub: &Arc<Hub>, question: History, reader: &Reader) -> Result<Plan, ApiError> {
-    let sources = Sources { series: &hub.series, head: &hub.head, store: hub.store.as_ref() };
+    let sources = Sources { series: &hub.series, head: &hub.head, store: Some(&hub.store) };
     Ok(Plan::make(question, sources, reader.0.scope(), &*hub.devices, hub.config.limits.history_points)?)
 }
 
