@@ -8,7 +8,7 @@ use crate::limits::{HISTORY_COLUMNS, SELECTORS};
 use crate::model::{TimeNs, TimeRange};
 
 /// Every parameter, for the message that names the nearest one.
-const PARAMETERS: [&str; 10] = ["select", "from", "to", "points", "every", "agg", "tz", "fill", "time", "format"];
+const PARAMETERS: [&str; 11] = ["select", "from", "to", "points", "every", "agg", "tz", "fill", "time", "format", "received"];
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
@@ -18,6 +18,8 @@ pub struct History {
     pub shape: Shape,
     pub time: TimeFormat,
     pub format: Format,
+    /// Beside each reading, when the hub received it.
+    pub received: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,12 +68,14 @@ impl History {
         let range = given.range(now)?;
         let shape = given.shape()?;
         given.only_utc()?;
+        let received = given.received(&shape)?;
         Ok(Self {
             selectors: parse_selectors(&selectors)?,
             range,
             shape,
             time: given.value("time").map(TimeFormat::parse).transpose()?.unwrap_or_default(),
             format: given.value("format").map(Format::parse).transpose()?.unwrap_or_default(),
+            received,
         })
     }
 }
@@ -153,6 +157,15 @@ impl<'a> Given<'a> {
         }
     }
 
+    fn received(&self, shape: &Shape) -> Result<bool, QueryError> {
+        match (self.value("received"), shape) {
+            (None | Some("false"), _) => Ok(false),
+            (Some("true"), Shape::Raw) => Ok(true),
+            (Some("true"), _) => Err(QueryError::parameter("received=true goes with readings as they are: without points, every and agg")),
+            (Some(other), _) => Err(QueryError::parameter(format!("received={other}: expected true or false"))),
+        }
+    }
+
     /// Buckets lie in UTC until calendar units are there.
     fn only_utc(&self) -> Result<(), QueryError> {
         match self.value("tz") {
@@ -212,6 +225,8 @@ mod tests {
             ("select=a/b&from=-1h&every=1s&agg=rate", BadParameter, "none of mean"),
             ("select=a/b&from=-1h&tz=Europe/Berlin", BadParameter, "UTC"),
             ("select=a/b&from=-1h&fill=null", BadParameter, "not there yet"),
+            ("select=a/b&from=-1h&received=yes", BadParameter, "true or false"),
+            ("select=a/b&from=-1h&received=true&points=5", BadParameter, "as they are"),
             ("select=a/b&from=-1h&time=s", BadParameter, "ms, ns or rfc3339"),
             ("select=a/b&from=-1h&format=parquet", BadParameter, "json, csv, ndjson and msgpack"),
             ("select=a/b&from=-1h&format=xml", BadParameter, "expected json"),

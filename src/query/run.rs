@@ -11,7 +11,7 @@ pub struct Run<'a>(Form<'a>);
 
 #[derive(Clone, Copy, Debug)]
 enum Form<'a> {
-    Columns { times: &'a [TimeNs], values: Slice<'a> },
+    Part { block: &'a Block, start: usize, end: usize },
     Pairs(&'a [(TimeNs, Value)]),
 }
 
@@ -28,14 +28,8 @@ pub enum Slice<'a> {
 impl<'a> Run<'a> {
     #[must_use]
     pub fn of_block(block: &'a Block, range: Range<usize>) -> Self {
-        let values = match block.values() {
-            Values::Int(v) => Slice::Int(&v[range.clone()]),
-            Values::Float(v) => Slice::Float(&v[range.clone()]),
-            Values::Bool(v) => Slice::Bool(&v[range.clone()]),
-            Values::Text(v) => Slice::Text(&v[range.clone()]),
-            Values::Mixed(v) => Slice::Mixed(&v[range.clone()]),
-        };
-        Self(Form::Columns { times: &block.times()[range], values })
+        debug_assert!(range.start <= range.end && range.end <= block.len(), "a part of the block");
+        Self(Form::Part { block, start: range.start, end: range.end })
     }
 
     #[must_use]
@@ -46,7 +40,7 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn len(&self) -> usize {
         match self.0 {
-            Form::Columns { times, .. } => times.len(),
+            Form::Part { start, end, .. } => end - start,
             Form::Pairs(points) => points.len(),
         }
     }
@@ -59,7 +53,7 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn time(&self, i: usize) -> TimeNs {
         match self.0 {
-            Form::Columns { times, .. } => times[i],
+            Form::Part { block, start, .. } => block.times()[start + i],
             Form::Pairs(points) => points[i].0,
         }
     }
@@ -67,18 +61,32 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn value(&self, i: usize) -> Value {
         match self.0 {
-            Form::Columns { values, .. } => values.value(i),
+            Form::Part { block, start, .. } => block.value(start + i),
             Form::Pairs(points) => points[i].1.clone(),
+        }
+    }
+
+    /// When the reading was received: exactly where it came late, else to within a minute. None: nobody wrote it down.
+    #[must_use]
+    pub fn received(&self, i: usize) -> Option<TimeNs> {
+        match self.0 {
+            Form::Part { block, start, .. } => Some(block.received(start + i)),
+            Form::Pairs(_) => None,
         }
     }
 
     /// The column, when the values lie in one.
     #[must_use]
     pub fn slice(&self) -> Option<Slice<'a>> {
-        match self.0 {
-            Form::Columns { values, .. } => Some(values),
-            Form::Pairs(_) => None,
-        }
+        let Form::Part { block, start, end } = self.0 else { return None };
+        let range = start..end;
+        Some(match block.values() {
+            Values::Int(v) => Slice::Int(&v[range]),
+            Values::Float(v) => Slice::Float(&v[range]),
+            Values::Bool(v) => Slice::Bool(&v[range]),
+            Values::Text(v) => Slice::Text(&v[range]),
+            Values::Mixed(v) => Slice::Mixed(&v[range]),
+        })
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (TimeNs, Value)> + use<'a> {
@@ -89,9 +97,10 @@ impl<'a> Run<'a> {
     #[must_use]
     pub fn split_at(self, mid: usize) -> (Self, Self) {
         match self.0 {
-            Form::Columns { times, values } => {
-                let ((before, after), (left, right)) = (times.split_at(mid), values.split_at(mid));
-                (Self(Form::Columns { times: before, values: left }), Self(Form::Columns { times: after, values: right }))
+            Form::Part { block, start, end } => {
+                let mid = start + mid;
+                debug_assert!(mid <= end, "within the run");
+                (Self(Form::Part { block, start, end: mid }), Self(Form::Part { block, start: mid, end }))
             }
             Form::Pairs(points) => {
                 let (before, after) = points.split_at(mid);
@@ -108,35 +117,8 @@ impl<'a> Run<'a> {
             return self.split_at(self.len());
         }
         self.split_at(match self.0 {
-            Form::Columns { times, .. } => times.partition_point(|t| *t < time),
+            Form::Part { block, start, end } => block.times()[start..end].partition_point(|t| *t < time),
             Form::Pairs(points) => points.partition_point(|(t, _)| *t < time),
         })
-    }
-}
-
-impl<'a> Slice<'a> {
-    #[must_use]
-    pub fn value(&self, i: usize) -> Value {
-        match self {
-            Self::Int(v) => Value::Int(v[i]),
-            Self::Float(v) => Value::Float(v[i]),
-            Self::Bool(v) => Value::Bool(v[i]),
-            Self::Text(v) => Value::Text(Arc::clone(&v[i])),
-            Self::Mixed(v) => v[i].clone(),
-        }
-    }
-
-    fn split_at(self, mid: usize) -> (Self, Self) {
-        fn both<'a, T>(slice: &'a [T], mid: usize, form: fn(&'a [T]) -> Slice<'a>) -> (Slice<'a>, Slice<'a>) {
-            let (left, right) = slice.split_at(mid);
-            (form(left), form(right))
-        }
-        match self {
-            Self::Int(v) => both(v, mid, Slice::Int),
-            Self::Float(v) => both(v, mid, Slice::Float),
-            Self::Bool(v) => both(v, mid, Slice::Bool),
-            Self::Text(v) => both(v, mid, Slice::Text),
-            Self::Mixed(v) => both(v, mid, Slice::Mixed),
-        }
     }
 }

@@ -119,6 +119,17 @@ impl Encoder {
         self.end_point();
     }
 
+    /// With when it was received, in the last column.
+    pub fn point_received(&mut self, time: TimeNs, value: &Value, received: Option<TimeNs>) {
+        self.begin_point(time);
+        self.value(0, Some(value));
+        match received {
+            Some(received) => self.time_value(1, received),
+            None => self.value(1, None),
+        }
+        self.end_point();
+    }
+
     /// How many points the series got.
     pub fn end_series(&mut self) -> usize {
         match self.format {
@@ -194,6 +205,26 @@ impl Encoder {
                 put_value(&mut self.out, value);
             }
             Format::MessagePack => pack_value(self.held_back.as_mut().unwrap_or(&mut self.out), value),
+        }
+    }
+
+    fn time_value(&mut self, column: usize, time: TimeNs) {
+        match self.format {
+            Format::Json => {
+                self.out.push(b',');
+                put_time(&mut self.out, self.time, time);
+            }
+            Format::Csv => {
+                self.out.push(b',');
+                self.time.write(time, &mut self.out);
+            }
+            Format::Ndjson => {
+                self.out.push(b',');
+                put_json(&mut self.out, &self.columns[column]);
+                self.out.push(b':');
+                put_time(&mut self.out, self.time, time);
+            }
+            Format::MessagePack => pack_time(self.held_back.as_mut().unwrap_or(&mut self.out), self.time, time),
         }
     }
 

@@ -77,6 +77,7 @@ pub(super) enum FormatParam {
         ("tz" = Option<String>, Query, description = "Only `UTC` so far."),
         ("fill" = Option<String>, Query, description = "Only `none` so far: empty buckets are left out."),
         ("time" = Option<TimeParam>, Query, description = "`ms` (default, a fraction where the time has one), `ns` (integers) or `rfc3339`."),
+        ("received" = Option<bool>, Query, description = "Adds a column `received`: when the hub received the reading, exactly if that was more than a minute after its time, else to within a minute."),
         ("format" = Option<FormatParam>, Query, description = "`json` (default), `csv`, `ndjson` or `msgpack`.")),
     responses(
         (status = 200, body = HistoryBody, description = "Streamed. A connection that breaks off means an incomplete answer."),

@@ -175,6 +175,21 @@ fn the_store_s_points_come_before_the_head_s() {
 }
 
 #[test]
+fn a_late_reading_tells_when_it_was_received() {
+    let world = World::new();
+    let hour = 3_600_000 * MS;
+    world.put("d", "m", &[], &[(T0 - hour, Value::Int(1)), (T0 - MS, Value::Int(2))]);
+    let columns = "\"columns\":[\"time\",\"value\",\"received\"]";
+    let text = world.text("select=d/m&from=-3h&received=true");
+    assert!(text.contains(columns) && text.contains("[[1795392430000,1,1795396030000],[1795396029999,2,1795396030000]]"), "{text}");
+    let text = world.text("select=d/m&from=-3h&received=true&format=csv&time=rfc3339");
+    assert!(
+        text.ends_with("2026-11-23T00:07:10Z,1,2026-11-23T01:07:10Z\nd,m,{},2026-11-23T01:07:09.999Z,2,2026-11-23T01:07:10Z\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_does_not_fit_is_refused_before_the_first_byte() {
     let world = small();
     let refused = |query: &str, max| world.plan(query, &Scope::default(), max).unwrap_err();

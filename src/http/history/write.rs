@@ -27,6 +27,7 @@ pub enum Broken {
 pub fn write(plan: &Plan, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
     let question = &plan.question;
     let columns = match &question.shape {
+        Shape::Raw if question.received => vec!["value", "received"],
         Shape::Raw | Shape::Thin(_) => vec!["value"],
         Shape::Buckets { aggs, .. } => aggs.iter().map(|agg| agg.as_str()).collect(),
     };
@@ -57,7 +58,7 @@ impl Answer<'_, '_> {
             source::scan(&planned.view, plan.past(), planned.series.id, range, each)
         };
         let wanted = match &plan.question.shape {
-            Shape::Raw => scan(&mut |run| self.raw(&run))?,
+            Shape::Raw => scan(&mut |run| self.raw(&run, plan.question.received))?,
             Shape::Thin(columns) if range.from < range.to => {
                 let mut thinner = Thinner::new(range, *columns, planned.value_type);
                 let mut point = |time, value| {
@@ -88,9 +89,12 @@ impl Answer<'_, '_> {
         }
     }
 
-    fn raw(&mut self, run: &Run<'_>) -> bool {
-        for (time, value) in run.iter() {
-            self.encoder.point(time, &value);
+    fn raw(&mut self, run: &Run<'_>, received: bool) -> bool {
+        for i in 0..run.len() {
+            match received {
+                true => self.encoder.point_received(run.time(i), &run.value(i), run.received(i)),
+                false => self.encoder.point(run.time(i), &run.value(i)),
+            }
         }
         self.flush_if_full()
     }
