@@ -109,10 +109,18 @@ impl Generation {
         self.bytes
     }
 
-    /// Series that were defined, or whose unit or kind changed; some perhaps more than once.
+    /// Series that were defined, or whose unit or kind changed.
     #[must_use]
-    pub fn described(&self) -> &[SeriesId] {
-        &self.described
+    pub fn described(&self) -> Vec<SeriesId> {
+        let mut ids = self.described.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    #[must_use]
+    pub fn newest_time(&self, id: SeriesId) -> Option<TimeNs> {
+        self.column(id)?.newest_time()
     }
 
     pub fn agents(&self) -> impl Iterator<Item = AgentSeq> + '_ {

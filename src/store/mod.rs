@@ -9,6 +9,7 @@ mod pins;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use pins::{Pin, Pins};
 
@@ -71,5 +72,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn scan_back(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError>;
     /// How many points `scan` would give.
     fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError>;
+    /// The catalog has it too: what was sealed up to here is what a start begins with, and may be merged.
+    fn set_sealed(&self, up_to: Position) {
+        let _unused = up_to;
+    }
+    /// A step of the store's own work (merges, rollups), about as long as `budget`. True: there is more.
+    fn tend(&self, now: TimeNs, budget: Duration) -> Result<bool, StoreError> {
+        let _unused = (now, budget);
+        Ok(false)
+    }
     fn stats(&self) -> StoreStats;
 }
