@@ -31,7 +31,7 @@ use crate::log::files::{FileLog, Opened};
 use crate::log::recovery::{OpenError, Recovered};
 use crate::log::tail::Tail;
 use crate::metrics::Metrics;
-use crate::model::{Commit, TimeNs};
+use crate::model::{Commit, Position, TimeNs};
 use crate::query::selector::{Attributes, Glob};
 use crate::seal::Pressure;
 use crate::series::SeriesTable;
@@ -115,7 +115,7 @@ impl Hub {
         let pressure = Arc::new(Pressure::default());
         let began = Instant::now();
         let Opened { log, reader, recovered } =
-            FileLog::open(&dir.join("log"), &dir.join("set-aside"), config.log.segment_bytes, &mut |commit| {
+            FileLog::open(&dir.join("log"), &dir.join("set-aside"), config.log.segment_bytes, Position(0), &mut |commit| {
                 replay(&commit, &series, &head, &agents);
             })?;
         report(&recovered, began);

@@ -67,7 +67,8 @@ impl Resume {
             After::Commits(commits) => commits.iter().for_each(|commit| add(commit)),
             After::Gone => {
                 self.metrics.live_log_reads.inc();
-                self.log.read(self.after, until, RESUME_BYTES, &mut |commit| add(&commit))?;
+                let ids: Vec<_> = numbers.keys().copied().collect();
+                self.log.read_of(&ids, self.after, until, RESUME_BYTES, &mut |commit| add(&commit))?;
             }
         }
         Ok(since)

@@ -1,4 +1,4 @@
-//! The commit log in files: `DATA/log/NNNN.seg`, appended to and synced by the writer, read back by resumes.
+//! The commit log in files: `DATA/log/NNNN.seg`, appended to and synced by the writer.
 //!
 //! Invariants: a record is written only after the one before it is synced. A position is in at most one record; one that a bad
 //! record held is never used again. Nothing is erased: what recovery cannot read goes to `set-aside/` first.
@@ -9,23 +9,21 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rustix::fs::FallocateFlags;
 
+use super::places::{Places, SegmentInfo};
+use super::reader::FileLogReader;
 use super::recovery::{self, OpenError, Recovered};
-use super::segment::{self, HEADER_BYTES, RECORD_HEADER_BYTES, RecordKind, Scan, SegmentHeader, Stretch};
-use super::{AppendError, Log, LogRead, ReadError, record};
-use crate::model::{Commit, Position};
-
-/// A read starts at most this far before the record it wants.
-const MARK_EVERY: u64 = 64 << 10;
+use super::segment::{self, HEADER_BYTES, RECORD_HEADER_BYTES, RecordKind, SegmentHeader};
+use super::{AppendError, Log, record};
+use crate::model::{Commit, Position, TimeNs};
 
 #[derive(Debug)]
 pub struct FileLog {
     dir: PathBuf,
     segment_bytes: u64,
     active: Option<Active>,
-    index: Arc<Index>,
+    places: Arc<Places>,
     /// Kept between commits so that a large one does not cost an allocation each time.
     buffer: Vec<u8>,
     poisoned: bool,
@@ -40,35 +38,6 @@ struct Active {
     capacity: u64,
 }
 
-/// Where the records are; shared by the writer's log and by readers.
-#[derive(Debug)]
-pub(super) struct Index {
-    pub(super) epoch: u64,
-    pub(super) segments: Mutex<Vec<SegmentInfo>>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct SegmentInfo {
-    pub(super) path: PathBuf,
-    pub(super) salt: u64,
-    pub(super) first: Position,
-    pub(super) last: Position,
-    /// Behind its last record.
-    pub(super) end: u64,
-    /// Some of its records, in order: where a read may begin.
-    pub(super) marks: Vec<(Position, u64)>,
-}
-
-impl SegmentInfo {
-    pub(super) fn note(&mut self, position: Position, offset: u64, end: u64) {
-        if self.marks.last().is_none_or(|(_, at)| offset - at >= MARK_EVERY) {
-            self.marks.push((position, offset));
-        }
-        self.last = position;
-        self.end = end;
-    }
-}
-
 #[derive(Debug)]
 pub struct Opened {
     pub log: FileLog,
@@ -77,17 +46,23 @@ pub struct Opened {
 }
 
 impl FileLog {
-    /// Opens or makes the log in `dir`, hands every commit to `each` in order, and is ready to append.
-    /// `set_aside` is where unreadable bytes go.
-    pub fn open(dir: &Path, set_aside: &Path, segment_bytes: u64, each: &mut dyn FnMut(Commit)) -> Result<Opened, OpenError> {
-        let (index, recovered) = recovery::recover(dir, set_aside, each)?;
-        let index = Arc::new(index);
+    /// Opens or makes the log in `dir`, hands every commit after `after` to `each` in order, and is ready to append. What lies before
+    /// is sealed: it is only kept for cursors, and not read if its place is known. `set_aside` is where unreadable bytes go.
+    pub fn open(
+        dir: &Path,
+        set_aside: &Path,
+        segment_bytes: u64,
+        after: Position,
+        each: &mut dyn FnMut(Commit),
+    ) -> Result<Opened, OpenError> {
+        let (places, recovered) = recovery::recover(dir, set_aside, after, each)?;
+        let places = Arc::new(places);
         let log =
-            Self { dir: dir.to_path_buf(), segment_bytes, active: None, index: Arc::clone(&index), buffer: Vec::new(), poisoned: false };
-        Ok(Opened { log, reader: Arc::new(FileLogReader { index }), recovered })
+            Self { dir: dir.to_path_buf(), segment_bytes, active: None, places: Arc::clone(&places), buffer: Vec::new(), poisoned: false };
+        Ok(Opened { log, reader: Arc::new(FileLogReader::new(places)), recovered })
     }
 
-    fn write_record(&mut self, kind: RecordKind, position: Position) -> Result<(), AppendError> {
+    fn write_record(&mut self, kind: RecordKind, position: Position, wall: TimeNs) -> Result<(), AppendError> {
         if self.poisoned {
             return Err(AppendError::Poisoned { what: "an earlier write", path: self.dir.clone(), source: None });
         }
@@ -107,8 +82,7 @@ impl FileLog {
         let offset = active.offset;
         active.offset += bytes;
         if kind == RecordKind::Commit {
-            let mut segments = self.index.segments.lock();
-            segments.last_mut().expect("the active segment is listed").note(position, offset, offset + bytes);
+            self.places.appended(position, wall, offset, offset + bytes);
         }
         Ok(())
     }
@@ -136,8 +110,7 @@ impl FileLog {
             return Err(self.poison("cutting a full segment", error));
         }
         self.active = Some(Active { file, path: path.clone(), salt, offset: HEADER_BYTES as u64, capacity });
-        let info = SegmentInfo { path, salt, first, last: Position(first.0 - 1), end: HEADER_BYTES as u64, marks: Vec::new() };
-        self.index.segments.lock().push(info);
+        self.places.begun(SegmentInfo::new(path, salt, first));
         Ok(())
     }
 
@@ -152,18 +125,21 @@ impl Log for FileLog {
         self.buffer.clear();
         self.buffer.resize(RECORD_HEADER_BYTES, 0);
         record::encode(commit, &mut self.buffer);
-        self.write_record(RecordKind::Commit, commit.position)?;
+        self.write_record(RecordKind::Commit, commit.position, commit.wall)?;
         Ok(self.buffer.len() as u64)
     }
 
     fn close(&mut self) -> Result<(), AppendError> {
-        let last = self.index.segments.lock().last().map(|s| s.last);
-        let (Some(last), Some(_)) = (last, &self.active) else { return Ok(()) };
+        if self.active.is_none() {
+            return Ok(());
+        }
         self.buffer.clear();
         self.buffer.resize(RECORD_HEADER_BYTES, 0);
-        self.write_record(RecordKind::End, last)?;
+        self.write_record(RecordKind::End, self.places.newest(), 0)?;
         let active = self.active.take().expect("checked above");
-        cut(&active.file, active.offset).map_err(|e| self.poison("cutting the last segment", e))
+        cut(&active.file, active.offset).map_err(|e| self.poison("cutting the last segment", e))?;
+        self.places.ended();
+        Ok(())
     }
 }
 
@@ -187,66 +163,4 @@ fn cut(file: &File, len: u64) -> io::Result<()> {
 
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
-}
-
-/// Reads commits back. Cheap to share; each read opens its segments anew.
-#[derive(Debug)]
-pub struct FileLogReader {
-    index: Arc<Index>,
-}
-
-impl LogRead for FileLogReader {
-    fn epoch(&self) -> u64 {
-        self.index.epoch
-    }
-
-    fn read(&self, after: Position, until: Position, max_bytes: u64, each: &mut dyn FnMut(Commit)) -> Result<(), ReadError> {
-        let segments = self.index.segments.lock().clone();
-        let newest = segments.last().map_or(Position(0), |s| s.last);
-        if after > newest {
-            return Err(ReadError::Ahead { asked: after, newest });
-        }
-        let oldest = segments.first().map_or(Position(1), |s| s.first);
-        if after.next() < oldest {
-            return Err(ReadError::Gone { asked: after, oldest });
-        }
-        let wanted: Vec<_> =
-            segments.iter().filter(|s| s.last > after && s.first <= until && s.first <= s.last).map(|s| (s, start_in(s, after))).collect();
-        let bytes = wanted.iter().map(|(s, start)| s.end - start).sum();
-        if bytes > max_bytes {
-            return Err(ReadError::TooMuch { asked: after, bytes, max: max_bytes });
-        }
-        wanted.into_iter().try_for_each(|(segment, start)| read_segment(segment, start, after, until, each))
-    }
-}
-
-fn start_in(segment: &SegmentInfo, after: Position) -> u64 {
-    let first_beyond = segment.marks.partition_point(|(position, _)| *position <= after.next());
-    first_beyond.checked_sub(1).map_or(HEADER_BYTES as u64, |i| segment.marks[i].1)
-}
-
-fn read_segment(
-    segment: &SegmentInfo,
-    start: u64,
-    after: Position,
-    until: Position,
-    each: &mut dyn FnMut(Commit),
-) -> Result<(), ReadError> {
-    let io_error = |source| ReadError::Io { path: segment.path.clone(), source };
-    let damaged = |offset: usize, what: String| ReadError::Damaged { path: segment.path.clone(), offset: start + offset as u64, what };
-    let mut bytes = vec![0; usize::try_from(segment.end - start).expect("a segment fits into memory")];
-    File::open(&segment.path).and_then(|file| file.read_exact_at(&mut bytes, start)).map_err(io_error)?;
-    for stretch in Scan::new(&bytes, 0, segment.salt) {
-        match stretch {
-            Stretch::Record(record) if record.kind == RecordKind::Commit && record.position > after => {
-                if record.position > until {
-                    break;
-                }
-                each(record::decode(record.position, record.body).map_err(|e| damaged(record.offset, e.to_string()))?);
-            }
-            Stretch::Record(_) => {}
-            Stretch::Bad { from, what, .. } => return Err(damaged(from, what.to_owned())),
-        }
-    }
-    Ok(())
 }

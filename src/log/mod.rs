@@ -5,16 +5,22 @@
 //! poisoned), since nobody can know what the disk kept.
 
 pub mod files;
+mod index;
+mod places;
+pub mod reader;
 mod record;
 pub mod recovery;
 mod segment;
 pub mod tail;
 #[cfg(test)]
 mod tests;
+mod trim;
 
 use std::path::PathBuf;
 
-use crate::model::{Commit, Position};
+pub use trim::Keep;
+
+use crate::model::{Commit, Position, SeriesId};
 
 /// Appends commits. Only the writer holds one.
 pub trait Log: Send {
@@ -30,6 +36,18 @@ pub trait LogRead: Send + Sync {
     /// Calls `each` with every commit after `after`, up to and including `until`, in order. Refused before the first call when
     /// that would read more than `max_bytes`, or when `after` is older than the log keeps.
     fn read(&self, after: Position, until: Position, max_bytes: u64, each: &mut dyn FnMut(Commit)) -> Result<(), ReadError>;
+    /// The same for a reader that wants these series alone: commits that do not concern them may be left out.
+    fn read_of(
+        &self,
+        ids: &[SeriesId],
+        after: Position,
+        until: Position,
+        max_bytes: u64,
+        each: &mut dyn FnMut(Commit),
+    ) -> Result<(), ReadError> {
+        let _unused = ids;
+        self.read(after, until, max_bytes, each)
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

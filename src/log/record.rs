@@ -165,6 +165,11 @@ fn encode_values(run: &[Reading], tag: u64, out: &mut Vec<u8>) {
     }
 }
 
+/// When the commit was made, without reading the rest. A body too short for it has no time.
+pub(super) fn wall(body: &[u8]) -> TimeNs {
+    body.first_chunk().map_or(TimeNs::MIN, |bytes| TimeNs::from_le_bytes(*bytes))
+}
+
 /// Reads the body of the record at `position`.
 pub(super) fn decode(position: Position, body: &[u8]) -> Result<Commit, WireError> {
     let mut r = Reader::new(body);

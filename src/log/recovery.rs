@@ -10,11 +10,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use parking_lot::Mutex;
-
-use super::files::{Index, SegmentInfo, sync_dir};
+use super::files::sync_dir;
+use super::places::{Places, SegmentInfo};
 use super::record;
 use super::segment::{self, HEADER_BYTES, HeaderError, RecordKind, Scan, SegmentHeader, Stretch};
+use super::trim;
 use crate::model::{Commit, Position};
 
 #[derive(Debug, Default)]
@@ -58,20 +58,32 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenEr
     move |source| OpenError::Io { what, path, source }
 }
 
-pub(super) fn recover(dir: &Path, set_aside: &Path, each: &mut dyn FnMut(Commit)) -> Result<(Index, Recovered), OpenError> {
+/// Commits up to `after` are sealed: a segment that holds no others is kept for cursors and not read again.
+pub(super) fn recover(
+    dir: &Path,
+    set_aside: &Path,
+    after: Position,
+    each: &mut dyn FnMut(Commit),
+) -> Result<(Places, Recovered), OpenError> {
     make_dir(dir)?;
-    let mut recovery =
-        Recovery { dir, set_aside, recovered: Recovered { clean: true, ..Recovered::default() }, segments: Vec::new(), pending: None };
-    for path in segment_paths(dir)? {
-        recovery.read_segment(&path, each)?;
+    let recovered = Recovered { clean: true, last: after, ..Recovered::default() };
+    let mut recovery = Recovery { dir, set_aside, after, recovered, segments: Vec::new(), pending: None, epoch: None };
+    let paths = segment_paths(dir)?;
+    for (i, path) in paths.iter().enumerate() {
+        let next = paths.get(i + 1).and_then(|next| first_by_name(next));
+        if !(next.is_some_and(|next| next <= after.next()) && recovery.pending.is_none() && recovery.know_segment(path)?) {
+            recovery.read_segment(path, each)?;
+        }
     }
     // What is still pending had nothing good behind it in any later segment.
     recovery.settle(false)?;
-    let epoch = read_or_make_epoch(dir, recovery.recovered.epoch_changed)?;
-    for skip in recovery.recovered.set_aside.iter().filter(|s| s.bytes > 0) {
-        tracing::debug!(segment = %skip.segment.display(), offset = skip.offset, "set aside");
-    }
-    Ok((Index { epoch, segments: Mutex::new(recovery.segments) }, recovery.recovered))
+    let epoch = recovery.epoch(false)?;
+    Ok((Places::new(epoch, recovery.segments, recovery.recovered.last), recovery.recovered))
+}
+
+/// A segment is named by the position of its first record.
+fn first_by_name(path: &Path) -> Option<Position> {
+    path.file_stem()?.to_str()?.parse().ok().map(Position)
 }
 
 /// A directory is on disk when its parent's entry is: what is synced inside it would be lost with it.
@@ -95,8 +107,11 @@ fn segment_paths(dir: &Path) -> Result<Vec<PathBuf>, OpenError> {
 struct Recovery<'a> {
     dir: &'a Path,
     set_aside: &'a Path,
+    after: Position,
     recovered: Recovered,
     segments: Vec<SegmentInfo>,
+    /// Once it is read or drawn. It changes at most once in a start.
+    epoch: Option<u64>,
     /// Bad bytes of which it is not yet known whether something good follows.
     pending: Option<Pending>,
 }
@@ -112,6 +127,31 @@ struct Pending {
 }
 
 impl Recovery<'_> {
+    /// Whether all that must be known of a sealed segment stands in its index.
+    fn know_segment(&mut self, path: &Path) -> Result<bool, OpenError> {
+        let mut head = [0; HEADER_BYTES];
+        let file = File::open(path).map_err(io_error("open", path))?;
+        let len = file.metadata().map_err(io_error("ask for the size of", path))?.len();
+        if file.read_exact_at(&mut head, 0).is_err() {
+            return Ok(false);
+        }
+        let info = SegmentHeader::parse(&head).ok().and_then(|header| trim::indexed(path, header.salt, len));
+        let known = info.is_some();
+        self.segments.extend(info);
+        Ok(known)
+    }
+
+    fn epoch(&mut self, change: bool) -> Result<u64, OpenError> {
+        match self.epoch {
+            Some(epoch) if !change || self.recovered.epoch_changed => Ok(epoch),
+            _ => {
+                let epoch = read_or_make_epoch(self.dir, change)?;
+                self.recovered.epoch_changed |= change;
+                Ok(*self.epoch.insert(epoch))
+            }
+        }
+    }
+
     fn read_segment(&mut self, path: &Path, each: &mut dyn FnMut(Commit)) -> Result<(), OpenError> {
         let bytes = fs::read(path).map_err(io_error("read", path))?;
         let header = match SegmentHeader::parse(&bytes) {
@@ -119,18 +159,10 @@ impl Recovery<'_> {
             Err(HeaderError::Newer { found }) => return Err(OpenError::Newer { path: path.to_path_buf(), found }),
             Err(HeaderError::Damaged) => return self.headless(path, &bytes),
         };
-        if header.first > self.recovered.last.next() && !self.segments.is_empty() && self.pending.is_none() {
-            self.report_gap(path, header.first);
+        if header.first > self.recovered.last.next() && self.pending.is_none() {
+            self.report_gap(path, header.first)?;
         }
-        let before = Position(header.first.0 - 1);
-        let mut info = SegmentInfo {
-            path: path.to_path_buf(),
-            salt: header.salt,
-            first: header.first,
-            last: before,
-            end: HEADER_BYTES as u64,
-            marks: vec![],
-        };
+        let mut info = SegmentInfo::new(path.to_path_buf(), header.salt, header.first);
         let mut scan = Scan::new(&bytes, HEADER_BYTES, header.salt);
         while let Some(stretch) = scan.next() {
             self.take(stretch, scan.offset(), &bytes, &mut info, each)?;
@@ -162,13 +194,17 @@ impl Recovery<'_> {
         each: &mut dyn FnMut(Commit),
     ) -> Result<(), OpenError> {
         match stretch {
+            Stretch::Record(record) if record.kind == RecordKind::Commit && record.position <= self.after => {
+                self.settle(true)?;
+                info.note(record.position, record::wall(record.body), record.offset as u64, end as u64);
+            }
             Stretch::Record(record) if record.kind == RecordKind::Commit => match record::decode(record.position, record.body) {
                 Ok(commit) => {
                     self.settle(true)?;
                     self.recovered.last = commit.position;
                     self.recovered.commits += 1;
                     self.recovered.clean = false;
-                    info.note(commit.position, record.offset as u64, end as u64);
+                    info.note(commit.position, commit.wall, record.offset as u64, end as u64);
                     each(commit);
                 }
                 Err(error) => self.set_pending(info, record.offset, &bytes[record.offset..end], error.to_string())?,
@@ -194,7 +230,8 @@ impl Recovery<'_> {
 
     fn set_pending(&mut self, info: &mut SegmentInfo, from: usize, bytes: &[u8], what: String) -> Result<(), OpenError> {
         self.settle(true)?;
-        let position = self.recovered.last.next().max(info.first);
+        let sealed = info.last < self.after;
+        let position = if sealed { info.last.next() } else { self.recovered.last.next().max(info.first) };
         info.last = position;
         self.pending = Some(Pending { path: info.path.clone(), salt: info.salt, from, bytes: bytes.to_vec(), what, position });
         Ok(())
@@ -206,8 +243,7 @@ impl Recovery<'_> {
         let name = pending.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let kept_in = self.keep(&format!("{name}-{}.bytes", pending.from), &pending.bytes)?;
         if good_follows {
-            self.recovered.epoch_changed = true;
-            read_or_make_epoch(self.dir, true)?;
+            self.epoch(true)?;
         }
         let file = OpenOptions::new().write(true).open(&pending.path).map_err(io_error("open", &pending.path))?;
         let room = segment::record_bytes(pending.bytes.len().saturating_sub(segment::RECORD_HEADER_BYTES));
@@ -245,19 +281,19 @@ impl Recovery<'_> {
             self.settle(true)?;
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let kept_in = self.keep(&name, &bytes[..used])?;
-            self.recovered.epoch_changed = true;
+            self.epoch(true)?;
             self.recovered.clean = false;
             let what = "the segment header is damaged".to_owned();
             let segment = path.to_path_buf();
             self.recovered.set_aside.push(SetAside { segment, offset: 0, bytes: used as u64, what, unfinished: false, kept_in });
-            read_or_make_epoch(self.dir, true)?;
         }
         fs::remove_file(path).map_err(io_error("remove", path))?;
         sync_dir(self.dir).map_err(io_error("sync", self.dir))
     }
 
-    fn report_gap(&mut self, path: &Path, first: Position) {
-        self.recovered.epoch_changed = true;
+    /// Told until the next seal passes it: then it lies behind what the log must have.
+    fn report_gap(&mut self, path: &Path, first: Position) -> Result<(), OpenError> {
+        self.epoch(true)?;
         self.recovered.set_aside.push(SetAside {
             segment: path.to_path_buf(),
             offset: 0,
@@ -266,6 +302,7 @@ impl Recovery<'_> {
             unfinished: false,
             kept_in: PathBuf::new(),
         });
+        Ok(())
     }
 
     fn keep(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, OpenError> {

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::files::{FileLog, Opened};
-use super::{Log, LogRead, ReadError};
+use super::{Keep, Log, LogRead, ReadError};
 use crate::model::{BatchPart, Commit, Position, Reading, SeriesId, Value};
 
 const SEGMENT_BYTES: u64 = 4096;
@@ -22,7 +23,8 @@ impl Place {
 
     fn open(&self) -> (Opened, Vec<Commit>) {
         let mut commits = Vec::new();
-        let opened = FileLog::open(&self.dir(), &self.0.path().join("set-aside"), SEGMENT_BYTES, &mut |c| commits.push(c)).unwrap();
+        let opened =
+            FileLog::open(&self.dir(), &self.0.path().join("set-aside"), SEGMENT_BYTES, Position(0), &mut |c| commits.push(c)).unwrap();
         (opened, commits)
     }
 
@@ -202,4 +204,122 @@ fn a_commit_larger_than_a_segment_gets_one_of_its_own() {
     append(&mut opened, 2..=3);
     drop(opened);
     assert_eq!(place.open().1[0], commit(1, 5_000));
+}
+
+fn open_after(place: &Place, after: u64) -> (Opened, Vec<u64>) {
+    let mut found = Vec::new();
+    let aside = place.0.path().join("set-aside");
+    let opened = FileLog::open(&place.dir(), &aside, SEGMENT_BYTES, Position(after), &mut |c| found.push(c.position.0)).unwrap();
+    (opened, found)
+}
+
+fn keep(seconds: u64, bytes: u64) -> Keep {
+    Keep { keep_for: Duration::from_secs(seconds), keep_bytes: bytes }
+}
+
+#[test]
+fn what_is_sealed_is_not_handed_over_again_and_its_segments_need_no_reading() {
+    let place = Place::new();
+    let (mut opened, _) = place.open();
+    append(&mut opened, 1..=60);
+    opened.reader.trim(Position(40), 1, &keep(60, u64::MAX)).unwrap();
+    drop(opened);
+    // Were the first segment read, its damage would be found.
+    flip(&place.segments()[0], 100);
+    let (mut opened, found) = open_after(&place, 40);
+    assert_eq!(found, (41..=60).collect::<Vec<_>>());
+    assert!(opened.recovered.set_aside.is_empty());
+    assert_eq!(read(&opened, 30, 35).unwrap(), (31..=35).collect::<Vec<_>>());
+    append(&mut opened, 61..=61);
+    drop(opened);
+    assert_eq!(open_after(&place, 61).1, [0; 0]);
+}
+
+#[test]
+fn trimming_keeps_what_was_asked_for_and_never_what_is_not_sealed() {
+    let second = 1_000_000_000;
+    for (sealed, now, kept, oldest) in [
+        (0, 1000 * second, keep(0, 0), 1),
+        (100, 0, keep(60, u64::MAX), 1),
+        (50, 1000 * second, keep(60, u64::MAX), 40),
+        (100, 0, keep(0, u64::MAX), 90),
+        (100, 0, keep(60, 0), 90),
+        (100, 0, keep(60, 9000), 75),
+    ] {
+        let place = Place::new();
+        let (mut opened, _) = place.open();
+        append(&mut opened, 1..=100);
+        opened.reader.trim(Position(sealed), now, &kept).unwrap();
+        let first = (1..=100).find(|p| read(&opened, p - 1, 100).is_ok()).unwrap();
+        assert!((oldest..oldest + 12).contains(&first), "sealed {sealed}, {kept:?}: kept from {first}");
+        assert!(read(&opened, 99, 100).is_ok());
+        let (files, listed) = (place.segments().len(), read(&opened, first - 1, 100).unwrap().len() as u64);
+        assert_eq!(listed, 101 - first);
+        drop(opened);
+        let (reopened, again) = open_after(&place, sealed);
+        assert_eq!(again, (sealed.max(first - 1) + 1..=100).collect::<Vec<_>>());
+        assert_eq!((place.segments().len(), reopened.recovered.last), (files, Position(100)));
+    }
+}
+
+#[test]
+fn after_a_clean_stop_everything_may_go_and_positions_go_on() {
+    let place = Place::new();
+    let (mut opened, _) = place.open();
+    append(&mut opened, 1..=30);
+    let epoch = opened.reader.epoch();
+    opened.log.close().unwrap();
+    opened.reader.trim(Position(30), 0, &keep(60, 0)).unwrap();
+    assert!(place.segments().is_empty());
+    assert!(matches!(read(&opened, 3, 30), Err(ReadError::Gone { .. })));
+    assert_eq!(read(&opened, 30, 30).unwrap(), [0; 0]);
+    drop(opened);
+    let (mut opened, found) = open_after(&place, 30);
+    assert!(found.is_empty() && opened.recovered.clean);
+    assert_eq!((opened.recovered.last, opened.reader.epoch()), (Position(30), epoch));
+    append(&mut opened, 31..=32);
+    drop(opened);
+    assert_eq!(open_after(&place, 30).1, [31, 32]);
+}
+
+#[test]
+fn commits_that_are_missing_behind_the_sealed_ones_are_told() {
+    let place = Place::new();
+    let (mut opened, _) = place.open();
+    append(&mut opened, 1..=60);
+    let epoch = opened.reader.epoch();
+    drop(opened);
+    fs::remove_file(&place.segments()[1]).unwrap();
+    let (opened, _) = open_after(&place, 3);
+    assert!(opened.recovered.set_aside[0].what.contains("are missing"), "{:?}", opened.recovered);
+    assert_ne!(opened.reader.epoch(), epoch);
+    let epoch = opened.reader.epoch();
+    drop(opened);
+    let (opened, _) = open_after(&place, 60);
+    assert!(opened.recovered.set_aside.is_empty());
+    assert_eq!(opened.reader.epoch(), epoch);
+}
+
+#[test]
+fn an_indexed_segment_gives_a_series_its_own_commits() {
+    let place = Place::new();
+    let (mut opened, _) = place.open();
+    for position in 1..=200 {
+        // Series 0 to 8 in each tenth, series 0 alone in the others.
+        opened.log.append(&commit(position, if position % 10 == 0 { 9 } else { 1 })).unwrap();
+    }
+    let read_of = |opened: &Opened, series: u32, max: u64| {
+        let mut found = Vec::new();
+        let done = opened.reader.read_of(&[SeriesId(series)], Position(0), Position(200), max, &mut |c| found.push(c.position.0));
+        done.map(|()| found)
+    };
+    assert_eq!(read_of(&opened, 8, u64::MAX).unwrap().len(), 200, "without an index everything is read");
+    opened.log.close().unwrap();
+    opened.reader.trim(Position(200), 0, &keep(60, u64::MAX)).unwrap();
+    let tenths: Vec<u64> = (10..=200).step_by(10).collect();
+    assert_eq!(read_of(&opened, 8, u64::MAX).unwrap(), tenths);
+    assert_eq!(read_of(&opened, 0, u64::MAX).unwrap().len(), 200);
+    assert!(read_of(&opened, 8, 12_000).is_ok(), "its own bytes count");
+    assert!(matches!(read_of(&opened, 0, 12_000), Err(ReadError::TooMuch { .. })));
+    assert_eq!(read_of(&opened, 77, 0).unwrap(), [0; 0]);
 }

@@ -1,0 +1,169 @@
+//! Reads commits back, beside the writer: for resumes, which want a few series, and for the start.
+//!
+//! A segment may be dropped while it is read: then the position is gone, as if it had been before.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use super::index::SegmentIndex;
+use super::places::{Places, SegmentInfo};
+use super::segment::{RECORD_HEADER_BYTES, RecordKind, Scan, Stretch};
+use super::trim::index_path;
+use super::{LogRead, ReadError, record, segment};
+use crate::model::{Commit, Position, SeriesId};
+
+/// Cheap to share; each read opens its segments anew.
+#[derive(Debug)]
+pub struct FileLogReader {
+    pub(super) places: Arc<Places>,
+}
+
+/// What is read of one segment.
+enum Plan<'a> {
+    /// From here to its end.
+    Stretch(&'a SegmentInfo, u64),
+    /// The records at these offsets.
+    Records(&'a SegmentInfo, Vec<(u64, u64)>),
+}
+
+impl FileLogReader {
+    pub(super) fn new(places: Arc<Places>) -> Self {
+        Self { places }
+    }
+
+    /// About how many bytes of log come after `after`.
+    #[must_use]
+    pub fn unsealed_bytes(&self, after: Position) -> u64 {
+        self.places.bytes_after(after)
+    }
+
+    fn read_plans(
+        &self,
+        (after, until): (Position, Position),
+        max_bytes: u64,
+        ids: Option<&[SeriesId]>,
+        each: &mut dyn FnMut(Commit),
+    ) -> Result<(), ReadError> {
+        let (segments, newest) = self.places.all();
+        if after > newest {
+            return Err(ReadError::Ahead { asked: after, newest });
+        }
+        let oldest = segments.first().map_or(newest.next(), |s| s.first);
+        if after.next() < oldest {
+            return Err(ReadError::Gone { asked: after, oldest });
+        }
+        let wanted = segments.iter().filter(|s| s.last > after && s.first <= until && s.first <= s.last);
+        let plans: Vec<_> = wanted.map(|segment| plan(segment, after, until, ids)).collect();
+        let bytes = plans.iter().map(Plan::bytes).sum();
+        if bytes > max_bytes {
+            return Err(ReadError::TooMuch { asked: after, bytes, max: max_bytes });
+        }
+        plans.into_iter().try_for_each(|plan| plan.read(after, until, each)).map_err(|error| match error {
+            ReadError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => ReadError::Gone { asked: after, oldest: until },
+            other => other,
+        })
+    }
+}
+
+impl LogRead for FileLogReader {
+    fn epoch(&self) -> u64 {
+        self.places.epoch
+    }
+
+    fn read(&self, after: Position, until: Position, max_bytes: u64, each: &mut dyn FnMut(Commit)) -> Result<(), ReadError> {
+        self.read_plans((after, until), max_bytes, None, each)
+    }
+
+    fn read_of(
+        &self,
+        ids: &[SeriesId],
+        after: Position,
+        until: Position,
+        max_bytes: u64,
+        each: &mut dyn FnMut(Commit),
+    ) -> Result<(), ReadError> {
+        self.read_plans((after, until), max_bytes, Some(ids), each)
+    }
+}
+
+fn plan<'a>(segment: &'a SegmentInfo, after: Position, until: Position, ids: Option<&[SeriesId]>) -> Plan<'a> {
+    let index = ids.and_then(|ids| Some((ids, SegmentIndex::decode(&fs::read(index_path(&segment.path)).ok()?)?)));
+    match index {
+        Some((ids, index)) if index.salt == segment.salt && index.end == segment.end => {
+            let ends: Vec<u64> = index.records.iter().skip(1).map(|(_, offset)| *offset).chain([index.end]).collect();
+            let end_of = |offset: u64| ends[ends.partition_point(|end| *end <= offset)];
+            let records = index.records_of(ids, after, until);
+            Plan::Records(segment, records.into_iter().map(|offset| (offset, end_of(offset))).collect())
+        }
+        _ => Plan::Stretch(segment, segment.start(after)),
+    }
+}
+
+impl Plan<'_> {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Stretch(segment, start) => segment.end - start,
+            Self::Records(_, records) => records.iter().map(|(from, to)| to - from).sum(),
+        }
+    }
+
+    fn read(self, after: Position, until: Position, each: &mut dyn FnMut(Commit)) -> Result<(), ReadError> {
+        match self {
+            Self::Stretch(segment, start) => read_stretch(segment, start, after, until, each),
+            Self::Records(segment, records) => read_records(segment, &records, each),
+        }
+    }
+}
+
+fn read_stretch(
+    segment: &SegmentInfo,
+    start: u64,
+    after: Position,
+    until: Position,
+    each: &mut dyn FnMut(Commit),
+) -> Result<(), ReadError> {
+    let bytes = read_bytes(&open(segment)?, segment, start, segment.end)?;
+    for stretch in Scan::new(&bytes, 0, segment.salt) {
+        match stretch {
+            Stretch::Record(record) if record.kind == RecordKind::Commit && record.position > after => {
+                if record.position > until {
+                    break;
+                }
+                let commit = record::decode(record.position, record.body);
+                each(commit.map_err(|e| damaged(segment, start + record.offset as u64, e.to_string()))?);
+            }
+            Stretch::Record(_) => {}
+            Stretch::Bad { from, what, .. } => return Err(damaged(segment, start + from as u64, what.to_owned())),
+        }
+    }
+    Ok(())
+}
+
+fn read_records(segment: &SegmentInfo, records: &[(u64, u64)], each: &mut dyn FnMut(Commit)) -> Result<(), ReadError> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let file = open(segment)?;
+    for (from, to) in records {
+        let bytes = read_bytes(&file, segment, *from, (*to).max(from + RECORD_HEADER_BYTES as u64))?;
+        let record = segment::record_at(&bytes, 0, segment.salt).map_err(|what| damaged(segment, *from, what.to_owned()))?;
+        each(record::decode(record.position, record.body).map_err(|e| damaged(segment, *from, e.to_string()))?);
+    }
+    Ok(())
+}
+
+fn open(segment: &SegmentInfo) -> Result<File, ReadError> {
+    File::open(&segment.path).map_err(|source| ReadError::Io { path: segment.path.clone(), source })
+}
+
+fn read_bytes(file: &File, segment: &SegmentInfo, from: u64, to: u64) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = vec![0; usize::try_from(to - from).expect("a segment fits into memory")];
+    file.read_exact_at(&mut bytes, from).map_err(|source| ReadError::Io { path: segment.path.clone(), source })?;
+    Ok(bytes)
+}
+
+fn damaged(segment: &SegmentInfo, offset: u64, what: String) -> ReadError {
+    ReadError::Damaged { path: segment.path.clone(), offset, what }
+}

@@ -1,0 +1,86 @@
+//! What becomes of segments whose commits are sealed: they stay a while for cursors, with an index; then they go.
+//!
+//! Invariant: a segment goes only when the store and the catalog have all of it.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::files::sync_dir;
+use super::index::SegmentIndex;
+use super::places::SegmentInfo;
+use super::reader::FileLogReader;
+use crate::model::{Position, TimeNs};
+
+/// How much of the sealed log is kept, so that a cursor can resume: whichever bound comes first, 0 = none.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    pub keep_for: Duration,
+    pub keep_bytes: u64,
+}
+
+impl FileLogReader {
+    /// Drops what `keep` does not ask for of the segments that hold nothing after `sealed`, and indexes the others. The one that is
+    /// appended to stays.
+    pub fn trim(&self, sealed: Position, now: TimeNs, keep: &Keep) -> io::Result<()> {
+        let finished = self.places.finished();
+        let (sealed, _not): (Vec<_>, Vec<_>) = finished.into_iter().partition(|segment| segment.last <= sealed);
+        let mut bytes: u64 = sealed.iter().map(|segment| segment.end).sum();
+        let oldest = now.saturating_sub(i64::try_from(keep.keep_for.as_nanos()).unwrap_or(i64::MAX));
+        for segment in &sealed {
+            if bytes > keep.keep_bytes || segment.wall <= oldest {
+                bytes -= segment.end;
+                self.drop_segment(segment)?;
+            } else {
+                write_index(segment)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Off the list first: who reads it now finds the file gone, who comes later does not look for it.
+    fn drop_segment(&self, segment: &SegmentInfo) -> io::Result<()> {
+        self.places.forget(&segment.path);
+        remove(&index_path(&segment.path))?;
+        remove(&segment.path)?;
+        segment.path.parent().map_or(Ok(()), sync_dir)
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+pub(super) fn index_path(segment: &Path) -> PathBuf {
+    segment.with_extension("idx")
+}
+
+/// The index of a segment, if it has none. It is made from the segment, so it needs no sync: a torn one is not believed.
+fn write_index(segment: &SegmentInfo) -> io::Result<()> {
+    let path = index_path(&segment.path);
+    if path.exists() {
+        return Ok(());
+    }
+    let bytes = fs::read(&segment.path)?;
+    let Some(index) = SegmentIndex::of(&bytes, segment.salt, segment.first) else { return Ok(()) };
+    let new = path.with_extension("idx.new");
+    File::create(&new)?.write_all(&index.encode())?;
+    fs::rename(&new, &path)
+}
+
+/// What the index says of a segment that need not be read, when it fits the segment.
+pub(super) fn indexed(path: &Path, salt: u64, len: u64) -> Option<SegmentInfo> {
+    let index = SegmentIndex::decode(&fs::read(index_path(path)).ok()?)?;
+    if index.salt != salt || index.end > len {
+        return None;
+    }
+    let mut info = SegmentInfo::new(path.to_path_buf(), salt, index.first);
+    let ends = index.records.iter().skip(1).map(|(_, offset)| *offset).chain([index.end]);
+    index.records.iter().zip(ends).for_each(|((position, offset), end)| info.note(*position, index.wall, *offset, end));
+    info.last = index.last;
+    Some(info)
+}
