@@ -94,6 +94,12 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         section: "log",
+        name: "unsealed_bytes",
+        expected: "a size from \"1MiB\" to \"64GiB\"",
+        take: |d, given| put(&mut d.config.log.unsealed_bytes, given.bytes_within(1 << 20, 64 << 30)?),
+    },
+    Key {
+        section: "log",
         name: "poisoned_exit_after",
         expected: "a duration with its unit, such as \"60s\", or 0 to stay up",
         take: |d, given| {
@@ -160,6 +166,24 @@ pub(super) const KEYS: &[Key] = &[
         name: "kind",
         expected: "\"embedded\" (this build has no other store yet; \"influxdb\" comes in a later version)",
         take: |d, given| put(&mut d.config.store.kind, (given.text()? == "embedded").then_some(StoreKind::Embedded)?),
+    },
+    Key {
+        section: "store",
+        name: "head_bytes",
+        expected: "a size from \"8MiB\" to \"64GiB\"",
+        take: |d, given| put(&mut d.config.store.head_bytes, usize::try_from(given.bytes_within(8 << 20, 64 << 30)?).ok()?),
+    },
+    Key {
+        section: "store",
+        name: "cache_bytes",
+        expected: "a size with its unit, such as \"32MiB\", or 0 for none",
+        take: |d, given| put(&mut d.config.store.cache_bytes, usize::try_from(given.bytes()?).ok()?),
+    },
+    Key {
+        section: "store",
+        name: "reserve_bytes",
+        expected: "a size with its unit, such as \"64MiB\", or 0 for none",
+        take: |d, given| put(&mut d.config.store.reserve_bytes, given.bytes()?),
     },
     Key {
         section: "http",

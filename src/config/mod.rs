@@ -70,6 +70,8 @@ pub struct Log {
     pub keep_for: Duration,
     pub keep_bytes: u64,
     pub segment_bytes: u64,
+    /// The most of the log that is not in the store yet: what a start reads back.
+    pub unsealed_bytes: u64,
     /// How long reads are served after a failed sync before the hub ends with 74. None: it stays up, read-only.
     pub poisoned_exit_after: Option<Duration>,
 }
@@ -93,9 +95,15 @@ pub struct Limits {
     pub history_points: usize,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Store {
     pub kind: StoreKind,
+    /// Memory for readings that are not in the store yet: half for those that come, half for those that are being sealed.
+    pub head_bytes: usize,
+    /// Memory for chunks that were read.
+    pub cache_bytes: usize,
+    /// What is left free on the disk: readings are refused before a write could fail.
+    pub reserve_bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,6 +149,7 @@ impl Default for Log {
             keep_for: Duration::from_secs(2 * 3600),
             keep_bytes: 256 << 20,
             segment_bytes: 64 << 20,
+            unsealed_bytes: 64 << 20,
             poisoned_exit_after: Some(Duration::from_secs(60)),
         }
     }
@@ -163,6 +172,12 @@ impl Default for Limits {
             text_bytes: limits::TEXT_BYTES,
             history_points: limits::HISTORY_POINTS,
         }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { kind: StoreKind::Embedded, head_bytes: 128 << 20, cache_bytes: 32 << 20, reserve_bytes: 64 << 20 }
     }
 }
 

@@ -64,7 +64,7 @@ impl From<StoreError> for QueryError {
     fn from(error: StoreError) -> Self {
         let code = match error {
             StoreError::Away { .. } => QueryCode::StoreAway,
-            StoreError::Failed { .. } | StoreError::DiskFull { .. } => QueryCode::StoreFailed,
+            _ => QueryCode::StoreFailed,
         };
         Self::new(code, error.to_string())
     }

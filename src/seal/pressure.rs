@@ -17,6 +17,7 @@ pub struct Pressure {
 struct State {
     asked: bool,
     stopping: bool,
+    abandoned: bool,
     /// Seals that ended, well or not.
     ended: u64,
     trouble: Option<Trouble>,
@@ -33,7 +34,7 @@ impl From<&StoreError> for Trouble {
     fn from(error: &StoreError) -> Self {
         match error {
             StoreError::DiskFull { .. } => Self::DiskFull(error.to_string()),
-            StoreError::Away { .. } | StoreError::Failed { .. } => Self::Failed(error.to_string()),
+            _ => Self::Failed(error.to_string()),
         }
     }
 }
@@ -44,6 +45,8 @@ pub enum Woken {
     Asked,
     Tick,
     Stopping,
+    /// To end at once, as a crash would.
+    Abandoned,
 }
 
 impl Pressure {
@@ -60,25 +63,27 @@ impl Pressure {
         self.changed.notify_all();
     }
 
+    pub(super) fn abandon(&self) {
+        self.state.lock().abandoned = true;
+        self.changed.notify_all();
+    }
+
     /// The sealer waits here between its rounds.
     pub(super) fn wait(&self, at_most: Duration) -> Woken {
         let mut state = self.state.lock();
-        if !state.asked && !state.stopping {
+        if !state.asked && !state.stopping && !state.abandoned {
             let _timed_out = self.changed.wait_for(&mut state, at_most);
         }
         let asked = std::mem::take(&mut state.asked);
-        if state.stopping {
+        if state.abandoned {
+            Woken::Abandoned
+        } else if state.stopping {
             Woken::Stopping
         } else if asked {
             Woken::Asked
         } else {
             Woken::Tick
         }
-    }
-
-    #[must_use]
-    pub(super) fn is_stopping(&self) -> bool {
-        self.state.lock().stopping
     }
 
     pub(crate) fn ended(&self, trouble: Option<Trouble>) {

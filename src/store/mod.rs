@@ -4,10 +4,12 @@
 //! Invariant: a store knows neither sockets nor HTTP, and only `hub.rs` names a concrete one. What `seal` was given is on disk when
 //! it returns, and seen by no reader whose pin is older.
 
+pub mod embedded;
 pub mod memory;
 mod pins;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +49,11 @@ pub enum StoreError {
     /// Nothing of the call was done; it may be tried again when there is room.
     #[error("no space left for the store: {reason}")]
     DiskFull { reason: String },
+    /// A part of the store cannot be read; the rest can.
+    #[error("the store is damaged: {reason}")]
+    Damaged { reason: String },
+    #[error("{}: format {found} is newer than this program knows ({known}): use a newer telltale", path.display())]
+    Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the store failed: {reason}")]
     Failed { reason: String },
 }

@@ -1,0 +1,99 @@
+//! Decoded chunks, so that a question asked again is answered from memory. Bounded in bytes; who was used longest ago goes first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+
+use crate::block::Block;
+use crate::model::{SeriesId, TimeNs};
+
+/// File number, form, row id. Neither file numbers nor row ids are used again.
+pub(super) type CacheKey = (u64, u8, i64);
+
+#[derive(Clone, Debug)]
+pub(super) enum Decoded {
+    Own(Arc<Block>),
+    Many(Arc<Vec<(SeriesId, Arc<Block>)>>),
+    Times(Arc<[TimeNs]>),
+}
+
+#[derive(Debug)]
+pub(super) struct Cache {
+    held: Mutex<Held>,
+    max_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    by_key: FxHashMap<CacheKey, (Decoded, usize, u64)>,
+    by_use: BTreeMap<u64, CacheKey>,
+    clock: u64,
+    bytes: usize,
+}
+
+impl Cache {
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self { held: Mutex::default(), max_bytes }
+    }
+
+    pub(super) fn get(&self, key: CacheKey) -> Option<Decoded> {
+        let held = &mut *self.held.lock();
+        let (decoded, _, used) = held.by_key.get_mut(&key)?;
+        held.by_use.remove(used);
+        held.clock += 1;
+        *used = held.clock;
+        held.by_use.insert(held.clock, key);
+        Some(decoded.clone())
+    }
+
+    pub(super) fn put(&self, key: CacheKey, decoded: Decoded) {
+        let weight = decoded.weight();
+        if weight > self.max_bytes / 4 {
+            return;
+        }
+        let held = &mut *self.held.lock();
+        held.clock += 1;
+        if let Some((_, weight, used)) = held.by_key.insert(key, (decoded, weight, held.clock)) {
+            held.by_use.remove(&used);
+            held.bytes -= weight;
+        }
+        held.by_use.insert(held.clock, key);
+        held.bytes += weight;
+        while held.bytes > self.max_bytes {
+            let Some((_, oldest)) = held.by_use.pop_first() else { break };
+            if let Some((_, weight, _)) = held.by_key.remove(&oldest) {
+                held.bytes -= weight;
+            }
+        }
+    }
+}
+
+impl Decoded {
+    fn weight(&self) -> usize {
+        64 + match self {
+            Self::Own(block) => block.weight(),
+            Self::Many(blocks) => blocks.iter().map(|(_, block)| 32 + block.weight()).sum(),
+            Self::Times(times) => times.len() * 8,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_used_longest_ago_goes_first() {
+        let cache = Cache::new(1000);
+        let times = |n: usize| Decoded::Times(vec![0; n].into());
+        (0..3).for_each(|i| cache.put((0, 0, i), times(25)));
+        assert!(cache.get((0, 0, 0)).is_some());
+        cache.put((0, 0, 3), times(25));
+        let there: Vec<_> = (0..4).filter(|i| cache.get((0, 0, *i)).is_some()).collect();
+        assert_eq!(there, [0, 2, 3]);
+        cache.put((0, 0, 9), times(500));
+        assert!(cache.get((0, 0, 9)).is_none(), "what would empty the cache is not kept");
+    }
+}

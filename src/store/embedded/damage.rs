@@ -1,0 +1,111 @@
+//! What could not be read: named once each, kept as bytes, told to whoever asks over its time.
+//!
+//! Invariant: damage costs the chunk it is in and no other; nothing is removed for being damaged.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+
+use super::dayfile::{DayFile, Entry, Form};
+use crate::model::{SeriesId, TimeNs, TimeRange};
+
+/// Named places; more are counted.
+const MAX_NAMED: usize = 1_000;
+
+#[derive(Debug)]
+pub(super) struct Damages {
+    set_aside: PathBuf,
+    found: Mutex<Found>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    places: Vec<Damage>,
+    count: u64,
+}
+
+/// A chunk, or with `row` 0 a whole file, that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    pub file: String,
+    pub table: &'static str,
+    pub row: i64,
+    pub lo: SeriesId,
+    pub hi: SeriesId,
+    pub first: TimeNs,
+    pub last: TimeNs,
+    pub what: String,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (lo, hi) = (self.lo.0, self.hi.0);
+        write!(
+            f,
+            "{} {} row {}, series {lo} to {hi}, times {} to {}: {}",
+            self.file, self.table, self.row, self.first, self.last, self.what
+        )
+    }
+}
+
+impl Damage {
+    fn concerns(&self, series: SeriesId, range: TimeRange) -> bool {
+        self.lo <= series && series <= self.hi && self.first < range.to && range.from <= self.last
+    }
+}
+
+pub(super) fn of_entry(file: &DayFile, entry: &Entry, what: String) -> Damage {
+    let (table, lo, hi) = match entry.form {
+        Form::Own { series, .. } => ("chunks", series, series),
+        Form::Many { lo, hi, .. } => ("blocks", lo, hi),
+    };
+    Damage { file: file.key.file_name(), table, row: entry.id, lo, hi, first: entry.first, last: entry.last, what }
+}
+
+pub(super) fn of_file(file: &DayFile, what: String) -> Damage {
+    let (lo, hi) = (SeriesId(0), SeriesId(u32::MAX));
+    let (first, last) = (file.key.first_time(), file.key.last_time());
+    Damage { file: file.key.file_name(), table: "file", row: 0, lo, hi, first, last, what }
+}
+
+impl Damages {
+    pub(super) fn new(set_aside: &Path) -> Self {
+        Self { set_aside: set_aside.to_owned(), found: Mutex::default() }
+    }
+
+    /// Notes a place, once, with its bytes where there are some.
+    pub(super) fn note(&self, damage: Damage, body: &[u8]) {
+        let mut found = self.found.lock();
+        if found.places.iter().any(|known| known.file == damage.file && known.table == damage.table && known.row == damage.row) {
+            return;
+        }
+        found.count += 1;
+        if found.places.len() >= MAX_NAMED {
+            return;
+        }
+        tracing::error!(%damage, "a part of the store cannot be read; the rest is served");
+        let name = format!("{}-{}-{}.bytes", damage.file, damage.table, damage.row);
+        if !body.is_empty()
+            && let Err(error) = self.keep(&name, body)
+        {
+            tracing::warn!(%error, name, "the damaged bytes were not copied to set-aside; they are still in the file");
+        }
+        found.places.push(damage);
+    }
+
+    fn keep(&self, name: &str, body: &[u8]) -> std::io::Result<()> {
+        fs::create_dir_all(&self.set_aside)?;
+        File::create(self.set_aside.join(name))?.write_all(body)
+    }
+
+    pub(super) fn concern(&self, series: SeriesId, range: TimeRange) -> bool {
+        self.found.lock().places.iter().any(|damage| damage.concerns(series, range))
+    }
+
+    pub(super) fn all(&self) -> Vec<Damage> {
+        self.found.lock().places.clone()
+    }
+}

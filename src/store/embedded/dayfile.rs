@@ -1,0 +1,329 @@
+//! One SQLite file: a day of one class. Rows in, rows out; what is in a body is not its matter.
+//!
+//! Invariants: only the store's thread writes. A reader's rows come from one transaction, so a merge beside it is seen whole or not
+//! at all. An unlinked file is read to the end by whoever has it open.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use rusqlite::{CachedStatement, Connection, Row, Transaction, TransactionBehavior, params};
+use rustc_hash::FxHashSet;
+
+use super::key::{FileKey, FileKind};
+use super::sql::{self, Schema};
+use crate::model::{Position, SeriesId, TimeNs, TimeRange};
+use crate::store::StoreError;
+
+pub(super) const RAW: Schema = Schema { format: 1, sql: include_str!("raw.sql") };
+
+pub(super) const ROLLUP: Schema = Schema { format: 1, sql: include_str!("rollup.sql") };
+
+#[derive(Debug)]
+pub(super) struct DayFile {
+    pub(super) key: FileKey,
+    pub(super) path: PathBuf,
+    /// Told from a file of the same name that was there before.
+    pub(super) number: u64,
+    idle: Mutex<Vec<Connection>>,
+    /// By the clock of `Files`: who was used longest ago lets go of its connections first.
+    pub(super) used: AtomicU64,
+    written: AtomicBool,
+    gone: AtomicBool,
+    /// Points and bytes of bodies, until something is written.
+    sums: Mutex<Option<(u64, u64)>>,
+}
+
+/// A chunk or block without its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) id: i64,
+    pub(super) seal: Position,
+    pub(super) first: TimeNs,
+    pub(super) last: TimeNs,
+    pub(super) count: u32,
+    pub(super) form: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A series' own chunk; the row of its time column, if others share it.
+    Own {
+        series: SeriesId,
+        times: Option<i64>,
+    },
+    Many {
+        metric: u32,
+        lo: SeriesId,
+        hi: SeriesId,
+    },
+}
+
+impl Entry {
+    /// Of a block, the least.
+    pub(super) fn series(&self) -> SeriesId {
+        match self.form {
+            Form::Own { series, .. } | Form::Many { lo: series, .. } => series,
+        }
+    }
+
+    fn own(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let form = Form::Own { series: SeriesId(row.get(5)?), times: row.get(6)? };
+        Self::with(row, form)
+    }
+
+    fn many(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let form = Form::Many { metric: row.get(5)?, lo: SeriesId(row.get(6)?), hi: SeriesId(row.get(7)?) };
+        Self::with(row, form)
+    }
+
+    fn with(row: &Row<'_>, form: Form) -> rusqlite::Result<Self> {
+        let seal: i64 = row.get(1)?;
+        Ok(Self { id: row.get(0)?, seal: Position(seal.cast_unsigned()), first: row.get(2)?, last: row.get(3)?, count: row.get(4)?, form })
+    }
+}
+
+const OWN: &str = "SELECT id, seal, first, last, count, series, times FROM chunks";
+const MANY: &str = "SELECT id, seal, first, last, count, metric, lo, hi FROM blocks";
+
+/// A new row.
+#[derive(Debug)]
+pub(super) struct NewRow {
+    pub(super) seal: Position,
+    pub(super) first: TimeNs,
+    pub(super) last: TimeNs,
+    pub(super) count: u32,
+    pub(super) form: Form,
+    pub(super) body: Vec<u8>,
+}
+
+impl DayFile {
+    pub(super) fn new(dir: &Path, key: FileKey, number: u64) -> Self {
+        Self {
+            key,
+            path: dir.join(key.file_name()),
+            number,
+            idle: Mutex::default(),
+            used: AtomicU64::new(0),
+            // Perhaps a WAL was left.
+            written: AtomicBool::new(true),
+            gone: AtomicBool::new(false),
+            sums: Mutex::default(),
+        }
+    }
+
+    fn connection(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle.lock().pop();
+        let schema = match self.key.kind {
+            FileKind::Raw => &RAW,
+            FileKind::Rollup => &ROLLUP,
+        };
+        idle.map_or_else(|| sql::open(&self.path, schema), Ok)
+    }
+
+    /// Lets go of its connections; says how many.
+    pub(super) fn close_idle(&self) -> usize {
+        std::mem::take(&mut *self.idle.lock()).len()
+    }
+
+    /// Whether its WAL holds what is not in the file yet.
+    pub(super) fn is_written(&self) -> bool {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// Nobody finds it any more: what fails from now on is no error.
+    pub(super) fn set_gone(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Points and bytes of bodies.
+    pub(super) fn sums(&self) -> Result<(u64, u64), StoreError> {
+        if let Some(known) = *self.sums.lock() {
+            return Ok(known);
+        }
+        let sums = self.read("count points of", |db| db.sums())?;
+        *self.sums.lock() = Some(sums);
+        Ok(sums)
+    }
+
+    pub(super) fn touch(&self, at: u64) {
+        self.used.store(at, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_idle(&self) -> bool {
+        !self.idle.lock().is_empty()
+    }
+
+    /// One short read transaction.
+    pub(super) fn read<T>(&self, what: &'static str, ask: impl FnOnce(&Reading<'_>) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let mut db = self.connection()?;
+        let answer = db.transaction().and_then(|transaction| ask(&Reading { db: &transaction }));
+        let answer = answer.map_err(|error| sql::sql_error(what, &self.path, &error))?;
+        self.idle.lock().push(db);
+        Ok(answer)
+    }
+
+    /// One transaction, on disk when this returns.
+    pub(super) fn write<T>(
+        &self,
+        what: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut db = self.connection()?;
+        let attempt = db.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
+            let done = change(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        });
+        let done = attempt.map_err(|error| sql::sql_error(what, &self.path, &error))?;
+        *self.sums.lock() = None;
+        self.written.store(true, Ordering::Release);
+        self.idle.lock().push(db);
+        Ok(done)
+    }
+
+    /// Makes its tables, if they are not there.
+    pub(super) fn prepare(&self) -> Result<(), StoreError> {
+        let db = self.connection()?;
+        self.idle.lock().push(db);
+        Ok(())
+    }
+
+    /// Moves the WAL into the file. False: somebody reads it just now.
+    pub(super) fn checkpoint(&self) -> Result<bool, StoreError> {
+        let db = self.connection()?;
+        let done = sql::checkpoint(&db).map_err(|error| sql::sql_error("checkpoint", &self.path, &error))?;
+        self.written.fetch_and(!done, Ordering::AcqRel);
+        self.idle.lock().push(db);
+        Ok(done)
+    }
+}
+
+/// What can be asked within one read transaction.
+#[derive(Debug)]
+pub(super) struct Reading<'a> {
+    db: &'a Connection,
+}
+
+impl Reading<'_> {
+    fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        self.db.prepare_cached(sql)
+    }
+
+    /// A series' own chunks that meet the range, sealed up to `seal`, by first time; at most `limit`.
+    pub(super) fn own(&self, series: SeriesId, range: TimeRange, seal: Position, limit: u32) -> rusqlite::Result<Vec<Entry>> {
+        // A chunk lies within one window: none that begins earlier than that can meet the range.
+        let least = range.from.saturating_sub(super::key::WINDOW_NS);
+        let mut ask = self.prepare(&format!(
+            "{OWN} WHERE series = ?1 AND first >= ?2 AND first < ?3 AND last >= ?4 AND seal <= ?5 ORDER BY first LIMIT ?6"
+        ))?;
+        let found = ask.query_map(params![series.0, least, range.to, range.from, seal.0.cast_signed(), limit], Entry::own)?;
+        found.collect()
+    }
+
+    /// The blocks in which a series of this metric may have points in the range.
+    pub(super) fn many(&self, metric: u32, series: SeriesId, range: TimeRange, seal: Position) -> rusqlite::Result<Vec<Entry>> {
+        let sql = format!("{MANY} WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2 AND first < ?3 AND last >= ?4 AND seal <= ?5");
+        let mut ask = self.prepare(&sql)?;
+        let found = ask.query_map(params![metric, series.0, range.to, range.from, seal.0.cast_signed()], Entry::many)?;
+        found.collect()
+    }
+
+    /// Every own chunk sealed up to `seal`, by series and first time, from a series on; at most `limit`.
+    pub(super) fn all_own(&self, from: SeriesId, seal: Position, limit: u32) -> rusqlite::Result<Vec<Entry>> {
+        let mut ask = self.prepare(&format!("{OWN} WHERE series >= ?1 AND seal <= ?2 ORDER BY series, first LIMIT ?3"))?;
+        ask.query_map(params![from.0, seal.0.cast_signed(), limit], Entry::own)?.collect()
+    }
+
+    /// Every block sealed up to `seal`, by metric and least series.
+    pub(super) fn all_many(&self, seal: Position) -> rusqlite::Result<Vec<Entry>> {
+        let mut ask = self.prepare(&format!("{MANY} WHERE seal <= ?1 ORDER BY metric, lo, id"))?;
+        ask.query_map([seal.0.cast_signed()], Entry::many)?.collect()
+    }
+
+    /// The series between these that have own chunks, sealed up to `seal`.
+    pub(super) fn series_with_own(&self, lo: SeriesId, hi: SeriesId, seal: Position) -> rusqlite::Result<FxHashSet<SeriesId>> {
+        let mut ask = self.prepare("SELECT DISTINCT series FROM chunks WHERE series BETWEEN ?1 AND ?2 AND seal <= ?3")?;
+        ask.query_map(params![lo.0, hi.0, seal.0.cast_signed()], |row| row.get(0).map(SeriesId))?.collect()
+    }
+
+    pub(super) fn body(&self, entry: &Entry) -> rusqlite::Result<Vec<u8>> {
+        let sql = match entry.form {
+            Form::Own { .. } => "SELECT body FROM chunks WHERE id = ?1",
+            Form::Many { .. } => "SELECT body FROM blocks WHERE id = ?1",
+        };
+        self.prepare(sql)?.query_row([entry.id], |row| row.get(0))
+    }
+
+    pub(super) fn times(&self, id: i64) -> rusqlite::Result<Vec<u8>> {
+        self.prepare("SELECT body FROM times WHERE id = ?1")?.query_row([id], |row| row.get(0))
+    }
+
+    /// Points and bytes of bodies.
+    pub(super) fn sums(&self) -> rusqlite::Result<(u64, u64)> {
+        let sql = "SELECT (SELECT coalesce(sum(count), 0) FROM chunks) + (SELECT coalesce(sum(count), 0) FROM blocks), \
+                   (SELECT coalesce(sum(length(body)), 0) FROM chunks) + (SELECT coalesce(sum(length(body)), 0) FROM blocks)";
+        self.prepare(sql)?.query_row([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned())))
+    }
+
+    /// Merges looked at everything that was sealed up to here.
+    pub(super) fn merged_up_to(&self) -> rusqlite::Result<Position> {
+        self.prepare("SELECT up_to FROM merged")?.query_row([], |row| row.get(0)).map(|up_to: i64| Position(up_to.cast_unsigned()))
+    }
+
+    /// Whether something was sealed since the last merge, up to `seal`.
+    pub(super) fn is_dirty(&self, seal: Position) -> rusqlite::Result<bool> {
+        let since = "seal > ?1 AND seal <= ?2";
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM chunks WHERE {since}) OR EXISTS (SELECT 1 FROM blocks WHERE {since})");
+        let (merged, seal) = (self.merged_up_to()?.0.cast_signed(), seal.0.cast_signed());
+        self.prepare(&sql)?.query_row([merged, seal], |row| row.get(0))
+    }
+}
+
+pub(super) fn set_merged(db: &Transaction<'_>, up_to: Position) -> rusqlite::Result<()> {
+    db.execute("UPDATE merged SET up_to = ?1", [up_to.0.cast_signed()]).map(drop)
+}
+
+pub(super) fn insert(db: &Transaction<'_>, row: &NewRow) -> rusqlite::Result<()> {
+    let seal = row.seal.0.cast_signed();
+    match row.form {
+        Form::Own { series, times } => {
+            let sql = "INSERT INTO chunks (series, seal, first, last, count, times, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            db.prepare_cached(sql)?.execute(params![series.0, seal, row.first, row.last, row.count, times, row.body])?;
+        }
+        Form::Many { metric, lo, hi } => {
+            let sql = "INSERT INTO blocks (metric, lo, hi, seal, first, last, count, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            db.prepare_cached(sql)?.execute(params![metric, lo.0, hi.0, seal, row.first, row.last, row.count, row.body])?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn insert_times(db: &Transaction<'_>, body: &[u8]) -> rusqlite::Result<i64> {
+    db.prepare_cached("INSERT INTO times (body) VALUES (?1)")?.execute([body])?;
+    Ok(db.last_insert_rowid())
+}
+
+pub(super) fn remove(db: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()> {
+    let sql = match entry.form {
+        Form::Own { .. } => "DELETE FROM chunks WHERE id = ?1",
+        Form::Many { .. } => "DELETE FROM blocks WHERE id = ?1",
+    };
+    db.prepare_cached(sql)?.execute([entry.id]).map(drop)
+}
+
+/// Time columns that no chunk names any more.
+pub(super) fn remove_unused_times(db: &Transaction<'_>) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM times WHERE id NOT IN (SELECT times FROM chunks WHERE times IS NOT NULL)", []).map(drop)
+}
+
+/// What a seal left that did not end: the log has it all.
+pub(super) fn remove_after(db: &Transaction<'_>, sealed: Position) -> rusqlite::Result<usize> {
+    let chunks = db.execute("DELETE FROM chunks WHERE seal > ?1", [sealed.0.cast_signed()])?;
+    let blocks = db.execute("DELETE FROM blocks WHERE seal > ?1", [sealed.0.cast_signed()])?;
+    Ok(chunks + blocks)
+}

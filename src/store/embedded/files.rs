@@ -1,0 +1,161 @@
+//! The files of the store, by day. Few are open at a time: a gateway with 400 days keeps 400 names.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+
+use super::dayfile::DayFile;
+use super::key::{self, ClassId, FileKey, FileKind};
+use super::sql;
+use crate::model::TimeRange;
+use crate::store::StoreError;
+
+/// Files whose connections stay open between two questions.
+const OPEN_FILES: usize = 16;
+
+/// The raw files of a day, one per class.
+#[derive(Debug)]
+pub(super) struct DayFiles {
+    day: i32,
+    pub(super) files: Vec<Arc<DayFile>>,
+}
+
+impl DayFiles {
+    /// What of a range lies in the day.
+    pub(super) fn range(&self, range: TimeRange) -> TimeRange {
+        let day = FileKey { day: self.day, kind: FileKind::Raw, class: ClassId(0) };
+        TimeRange { from: range.from.max(day.first_time()), to: range.to.min(day.last_time().saturating_add(1)) }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Files {
+    dir: PathBuf,
+    all: RwLock<BTreeMap<FileKey, Arc<DayFile>>>,
+    /// Numbers files, and counts uses.
+    clock: AtomicU64,
+}
+
+impl Files {
+    /// Finds the files of a directory, which is made if it is not there.
+    pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
+        let io_error = |what| move |error: io::Error| sql::io_error(what, dir, &error);
+        fs::create_dir_all(dir).map_err(io_error("make"))?;
+        let parent = dir.parent().expect("the store's directory lies in the data directory");
+        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("sync the parent of"))?;
+        let files = Self { dir: dir.to_owned(), all: RwLock::default(), clock: AtomicU64::new(0) };
+        for entry in fs::read_dir(dir).map_err(io_error("list"))? {
+            let name = entry.map_err(io_error("list"))?.file_name();
+            if let Some(key) = name.to_str().and_then(FileKey::parse) {
+                files.all.write().insert(key, Arc::new(DayFile::new(dir, key, files.tick())));
+            }
+        }
+        Ok(files)
+    }
+
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn get(&self, key: FileKey) -> Option<Arc<DayFile>> {
+        let file = self.all.read().get(&key).cloned()?;
+        self.used(&file);
+        Some(file)
+    }
+
+    pub(super) fn get_or_make(&self, key: FileKey) -> Result<Arc<DayFile>, StoreError> {
+        if let Some(file) = self.get(key) {
+            return Ok(file);
+        }
+        let file = Arc::new(DayFile::new(&self.dir, key, self.tick()));
+        sql::create(&file.path)?;
+        file.prepare()?;
+        self.all.write().insert(key, Arc::clone(&file));
+        self.used(&file);
+        Ok(file)
+    }
+
+    /// The raw files that may hold points of the range, by day.
+    pub(super) fn days_in(&self, range: TimeRange) -> Vec<DayFiles> {
+        if range.from >= range.to {
+            return Vec::new();
+        }
+        let least = FileKey { day: key::day_of(range.from), kind: FileKind::Raw, class: ClassId(0) };
+        let most = FileKey { day: key::day_of(range.to - 1), kind: FileKind::Rollup, class: ClassId(u16::MAX) };
+        let mut days: Vec<DayFiles> = Vec::new();
+        for (key, file) in self.all.read().range(least..=most).filter(|(key, _)| key.kind == FileKind::Raw) {
+            match days.last_mut() {
+                Some(day) if day.day == key.day => day.files.push(Arc::clone(file)),
+                _ => days.push(DayFiles { day: key.day, files: vec![Arc::clone(file)] }),
+            }
+        }
+        days
+    }
+
+    /// Moves the WAL of one file that was written since into the file. True: there may be more.
+    pub(super) fn checkpoint_one(&self) -> Result<bool, StoreError> {
+        let Some(file) = self.all().into_iter().find(|file| file.is_written()) else { return Ok(false) };
+        self.used(&file);
+        file.checkpoint()
+    }
+
+    /// Points of all raw files that can be read.
+    pub(super) fn points(&self) -> u64 {
+        let all = self.all();
+        let raw = all.iter().filter(|file| file.key.kind == FileKind::Raw);
+        raw.filter_map(|file| file.sums().ok()).map(|(points, _)| points).sum()
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<DayFile>> {
+        self.all.read().values().cloned().collect()
+    }
+
+    /// Notes a use, and lets whoever was used longest ago close.
+    pub(super) fn used(&self, file: &DayFile) {
+        file.touch(self.tick());
+        if file.has_idle() {
+            return;
+        }
+        let all = self.all.read();
+        let mut open: Vec<_> = all.values().filter(|file| file.has_idle()).collect();
+        if open.len() > OPEN_FILES {
+            open.sort_unstable_by_key(|file| file.used.load(Ordering::Relaxed));
+            open[..open.len() - OPEN_FILES].iter().for_each(|file| drop(file.close_idle()));
+        }
+    }
+
+    /// The file is gone for all who come later; its room is free when those who read it let go.
+    pub(super) fn unlink(&self, key: FileKey) -> Result<(), StoreError> {
+        let Some(file) = self.all.write().remove(&key) else { return Ok(()) };
+        file.set_gone();
+        file.close_idle();
+        for path in [with_suffix(&file.path, "-wal"), with_suffix(&file.path, "-shm"), file.path.clone()] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(sql::io_error("remove", &path, &error)),
+                _ => {}
+            }
+        }
+        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(|error| sql::io_error("sync", &self.dir, &error))
+    }
+
+    /// Bytes of the files, their WALs and what else lies in the directory.
+    pub(super) fn bytes(&self) -> u64 {
+        let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

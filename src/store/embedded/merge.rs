@@ -1,0 +1,251 @@
+//! A visit to one day file: chunks of a series that overlap, are small, or lie in blocks as well become one line of own chunks; blocks
+//! of a metric become one line of blocks; what deletes hide is left out.
+//!
+//! Invariants: a series' points are written anew only together with all its parts of that day that were sealed up to the limit, so
+//! the new row's seal (the newest of them) puts nothing over what was sealed later. Every step is one transaction in a file; cut off
+//! anywhere, what is left over is there twice with the same values.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::EmbeddedStore;
+use super::chunk::MAX_POINTS;
+use super::dayfile::{self, DayFile, Entry, Form};
+use super::key::{self, FileKey};
+use super::rows::Rows;
+use super::tombs::Hides;
+use crate::block::Block;
+use crate::model::{Position, SeriesId, TimeRange};
+use crate::store::{PositionedDelete, StoreError};
+
+/// Chunks that are looked at in one step.
+const PAGE: u32 = 1_000;
+
+#[derive(Debug)]
+pub(super) struct Visit {
+    pub(super) file: Arc<DayFile>,
+    /// What was sealed up to here is touched.
+    pub(super) limit: Position,
+    /// The day is over: everything new is merged, not only what deletes touch.
+    pub(super) closed: bool,
+    pub(super) merged_up_to: Position,
+    /// Series with deletes that meet the day.
+    pub(super) deleted: FxHashSet<SeriesId>,
+    /// By metric and least series, sealed up to the limit; as it was when the visit began.
+    pub(super) blocks: Vec<Entry>,
+    pub(super) folded: FxHashSet<SeriesId>,
+    damaged: bool,
+    step: Step,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Own {
+        from: SeriesId,
+    },
+    /// A metric's blocks begin at this index; its series from here on are to do.
+    Many {
+        index: usize,
+        from: SeriesId,
+    },
+    End,
+}
+
+/// A series' part of the work: what replaces what.
+#[derive(Debug)]
+pub(super) struct Folded {
+    pub(super) block: Option<Arc<Block>>,
+    pub(super) seal: Position,
+    pub(super) old: Vec<Entry>,
+}
+
+impl Visit {
+    /// None: the file is gone or cannot be read.
+    pub(super) fn new(
+        store: &EmbeddedStore,
+        key: FileKey,
+        limit: Position,
+        closed: bool,
+        deletes: &[PositionedDelete],
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(file) = store.files.get(key) else { return Ok(None) };
+        let read = file.read("list blocks of", |db| Ok((db.all_many(limit)?, db.merged_up_to()?)));
+        let (blocks, merged_up_to) = match read {
+            Ok(read) => read,
+            Err(StoreError::Damaged { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let meets = |delete: &&PositionedDelete| delete.delete.from <= key.last_time() && delete.delete.to >= key.first_time();
+        let deleted = deletes.iter().filter(meets).map(|delete| delete.delete.series).collect();
+        let (folded, step) = (FxHashSet::default(), Step::Own { from: SeriesId(0) });
+        Ok(Some(Self { file, limit, closed, merged_up_to, deleted, blocks, folded, damaged: false, step }))
+    }
+
+    pub(super) fn file(&self) -> &DayFile {
+        &self.file
+    }
+
+    /// Something could not be read, and was left as it is.
+    pub(super) fn was_damaged(&self) -> bool {
+        self.damaged
+    }
+
+    /// False: the visit is over.
+    pub(super) fn step(&mut self, store: &EmbeddedStore) -> Result<bool, StoreError> {
+        store.files.used(&self.file);
+        self.step = match self.step {
+            Step::Own { from } => match self.own_page(store, from)? {
+                Some(from) => Step::Own { from },
+                None => Step::Many { index: 0, from: SeriesId(0) },
+            },
+            Step::Many { index, .. } if index >= self.blocks.len() => Step::End,
+            Step::Many { index, from } => match self.slice(store, index, from)? {
+                Some(from) => Step::Many { index, from },
+                None => Step::Many { index: index + self.metric_blocks(index).len(), from: SeriesId(0) },
+            },
+            Step::End => {
+                self.end()?;
+                return Ok(false);
+            }
+        };
+        Ok(true)
+    }
+
+    fn end(&self) -> Result<(), StoreError> {
+        let (closed, limit) = (self.closed, self.limit);
+        self.file.write("end a merge of", |db| {
+            dayfile::remove_unused_times(db)?;
+            if closed { dayfile::set_merged(db, limit) } else { Ok(()) }
+        })
+    }
+
+    /// Own chunks from a series on; the series to go on with.
+    fn own_page(&mut self, store: &EmbeddedStore, from: SeriesId) -> Result<Option<SeriesId>, StoreError> {
+        let limit = self.limit;
+        let entries = self.file.read("list chunks of", |db| db.all_own(from, limit, PAGE))?;
+        let mut groups: Vec<&[Entry]> = entries.chunk_by(|a, b| a.series() == b.series()).collect();
+        // The last series of a full page may go on in the next one; a series of its own that fills pages is taken as it is.
+        let is_full = entries.len() == PAGE as usize;
+        let next = match groups.len() {
+            0 => return Ok(None),
+            1 if is_full => series_of(groups[0]).0.checked_add(1).map(SeriesId),
+            _ if is_full => groups.pop().map(series_of),
+            _ => None,
+        };
+        let (lo, hi) = (series_of(groups[0]), series_of(groups[groups.len() - 1]));
+        let in_blocks = self.in_blocks(store, lo, hi)?;
+        let (mut rows, mut old) = (Rows::default(), Vec::new());
+        for group in groups {
+            let series = series_of(group);
+            if !self.is_due(group, in_blocks.contains(&series)) {
+                continue;
+            }
+            let Some(folded) = self.fold(store, series)? else { continue };
+            push_own(&mut rows, series, &folded)?;
+            old.extend(folded.old);
+            self.folded.insert(series);
+        }
+        self.replace(rows, &old)?;
+        Ok(next)
+    }
+
+    fn is_due(&self, group: &[Entry], in_blocks: bool) -> bool {
+        let is_new = self.closed && (in_blocks || group.iter().any(|entry| entry.seal > self.merged_up_to) && !is_compact(group));
+        is_new || self.deleted.contains(&series_of(group))
+    }
+
+    /// The series between these that lie in blocks as well.
+    fn in_blocks(&self, store: &EmbeddedStore, lo: SeriesId, hi: SeriesId) -> Result<FxHashSet<SeriesId>, StoreError> {
+        let mut found = FxHashSet::default();
+        for entry in self.blocks.iter().filter(|entry| matches!(entry.form, Form::Many { lo: l, hi: h, .. } if l <= hi && h >= lo)) {
+            let body = self.file.read("read a block of", |db| db.body(entry))?;
+            let ids = store.decoder().whole(&self.file, entry, body).map(|all| all.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+            found.extend(ids.unwrap_or_default());
+        }
+        Ok(found)
+    }
+
+    /// All parts of a series as one block, without what deletes hide. None: a part cannot be read, so they all stay.
+    pub(super) fn fold(&mut self, store: &EmbeddedStore, series: SeriesId) -> Result<Option<Folded>, StoreError> {
+        let (decoder, day, limit) = (store.decoder(), day_range(self.file.key), self.limit);
+        let metric = store.info.metric(series);
+        let mut parts = decoder.parts(&self.file, (series, metric), day, limit, u32::MAX - 1)?.unwrap_or_default();
+        if parts.iter().any(|part| decoder.block(part).is_none()) {
+            self.damaged = true;
+            return Ok(None);
+        }
+        let old = self.file.read("list chunks of", |db| db.own(series, day, limit, u32::MAX - 1))?;
+        let seal = parts.iter().map(|part| part.seal).max().unwrap_or(limit);
+        let block = decoder.lay(&mut parts, day, &self.hides(store, series));
+        Ok(Some(Folded { block, seal, old }))
+    }
+
+    pub(super) fn hides(&self, store: &EmbeddedStore, series: SeriesId) -> Hides {
+        if self.deleted.contains(&series) { store.tombs.of(series, self.limit) } else { Hides::default() }
+    }
+
+    pub(super) fn set_damaged(&mut self) {
+        self.damaged = true;
+    }
+
+    pub(super) fn replace(&self, rows: Rows, old: &[Entry]) -> Result<(), StoreError> {
+        if rows.is_empty() && old.is_empty() {
+            return Ok(());
+        }
+        self.file.write("merge", |db| {
+            old.iter().try_for_each(|entry| dayfile::remove(db, entry))?;
+            rows.insert(db)
+        })
+    }
+}
+
+pub(super) fn push_own(rows: &mut Rows, series: SeriesId, folded: &Folded) -> Result<(), StoreError> {
+    let Some(block) = &folded.block else { return Ok(()) };
+    block.times().chunk_by(|a, b| key::window_of(*a) == key::window_of(*b)).try_fold(0, |at, window| {
+        rows.own(series, &block.cut(at..at + window.len()), folded.seal)?;
+        Ok(at + window.len())
+    })?;
+    Ok(())
+}
+
+fn day_range(key: FileKey) -> TimeRange {
+    TimeRange { from: key.first_time(), to: key.last_time().saturating_add(1) }
+}
+
+/// A group is one series' chunks, and not empty.
+fn series_of(group: &[Entry]) -> SeriesId {
+    group[0].series()
+}
+
+/// No overlap, and no more chunks than their points need.
+fn is_compact(group: &[Entry]) -> bool {
+    let apart = group.windows(2).all(|pair| pair[0].last < pair[1].first);
+    let mut windows = group.chunk_by(|a, b| key::window_of(a.first) == key::window_of(b.first));
+    apart && windows.all(|chunks| chunks.len() <= chunks.iter().map(|chunk| chunk.count as usize).sum::<usize>().div_ceil(MAX_POINTS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::TimeNs;
+
+    fn entry(first: TimeNs, last: TimeNs, count: u32) -> Entry {
+        let form = Form::Own { series: SeriesId(1), times: None };
+        Entry { id: 1, seal: Position(1), first, last, count, form }
+    }
+
+    #[test]
+    fn chunks_are_left_alone_when_fewer_would_not_do() {
+        let hour = 3600 * 1_000_000_000;
+        for (entries, expected) in [
+            (vec![entry(0, hour, 10)], true),
+            (vec![entry(0, hour, 10), entry(2 * hour, 3 * hour, 10)], false),
+            (vec![entry(0, hour, 4096), entry(2 * hour, 3 * hour, 10)], true),
+            (vec![entry(0, 2 * hour, 4096), entry(2 * hour, 3 * hour, 10)], false),
+            (vec![entry(0, hour, 10), entry(7 * hour, 8 * hour, 10)], true),
+        ] {
+            assert_eq!(is_compact(&entries), expected, "{entries:?}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The blocks of one metric, by slices of series ids, so that a day of a million series is merged in little memory. A block that
+//! reaches beyond a slice stays until the slice in which it ends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::EmbeddedStore;
+use super::dayfile::{Entry, Form};
+use super::key;
+use super::merge::{Folded, Visit, push_own};
+use super::parts;
+use super::rows::{Many, Rows};
+use super::seal::OWN_MIN;
+use crate::block::Block;
+use crate::model::{Position, SeriesId};
+use crate::store::StoreError;
+
+/// About as many points are decoded at once.
+const SLICE_POINTS: u64 = 500_000;
+
+type PartsBySeries = BTreeMap<SeriesId, Vec<(Position, Arc<Block>)>>;
+
+impl Visit {
+    /// The blocks of the metric whose first is at `index`.
+    pub(super) fn metric_blocks(&self, index: usize) -> &[Entry] {
+        let metric = metric_of(&self.blocks[index]);
+        let count = self.blocks[index..].iter().take_while(|entry| metric_of(entry) == metric).count();
+        &self.blocks[index..index + count]
+    }
+
+    /// Merges series from `from` on; the series to go on with.
+    pub(super) fn slice(&mut self, store: &EmbeddedStore, index: usize, from: SeriesId) -> Result<Option<SeriesId>, StoreError> {
+        let entries = self.metric_blocks(index).to_vec();
+        if !self.is_metric_due(&entries)? {
+            return Ok(None);
+        }
+        let until = slice_end(&entries, from);
+        let meeting: Vec<_> = entries.iter().filter(|entry| span(entry).0 <= until && span(entry).1 >= from).collect();
+        let Some(parts) = self.parts_of(store, &meeting, from, until)? else {
+            self.set_damaged();
+            return Ok(until.0.checked_add(1).map(SeriesId));
+        };
+        let own = self.with_own(from, until)?;
+        let (mut rows, mut old) = (Rows::default(), Vec::new());
+        let mut many = Many::new(metric_of(&entries[0]));
+        for (series, parts) in parts {
+            if own.contains(&series) {
+                if self.folded.insert(series) {
+                    let Some(folded) = self.fold(store, series)? else { return Ok(until.0.checked_add(1).map(SeriesId)) };
+                    push_own(&mut rows, series, &folded)?;
+                    old.extend(folded.old);
+                }
+                continue;
+            }
+            let Some((block, seal)) = self.together(store, series, parts) else { continue };
+            if is_fast(&block) {
+                push_own(&mut rows, series, &Folded { block: Some(block), seal, old: Vec::new() })?;
+            } else {
+                many.push(&mut rows, series, block, seal)?;
+            }
+        }
+        many.finish(&mut rows)?;
+        old.extend(meeting.into_iter().filter(|entry| span(entry).1 <= until));
+        self.replace(rows, &old)?;
+        Ok(until.0.checked_add(1).map(SeriesId))
+    }
+
+    fn is_metric_due(&self, entries: &[Entry]) -> Result<bool, StoreError> {
+        let spans: Vec<_> = entries.iter().map(span).collect();
+        if self.deleted.iter().any(|series| spans.iter().any(|(lo, hi)| lo <= series && series <= hi)) {
+            return Ok(true);
+        }
+        if !self.closed || entries.iter().all(|entry| entry.seal <= self.merged_up_to) {
+            return Ok(false);
+        }
+        if spans.windows(2).any(|pair| pair[0].1 >= pair[1].0) {
+            return Ok(true);
+        }
+        for (lo, hi) in spans {
+            if !self.with_own(lo, hi)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Series between these that have chunks of their own.
+    fn with_own(&self, lo: SeriesId, hi: SeriesId) -> Result<FxHashSet<SeriesId>, StoreError> {
+        let limit = self.limit;
+        self.file.read("list series of", |db| db.series_with_own(lo, hi, limit))
+    }
+
+    /// None: a block cannot be read.
+    fn parts_of(
+        &self,
+        store: &EmbeddedStore,
+        entries: &[&Entry],
+        from: SeriesId,
+        until: SeriesId,
+    ) -> Result<Option<PartsBySeries>, StoreError> {
+        let mut parts = PartsBySeries::new();
+        for entry in entries {
+            let body = self.file.read("read a block of", |db| db.body(entry))?;
+            let Some(all) = store.decoder().whole(&self.file, entry, body) else { return Ok(None) };
+            for (series, block) in all.iter().filter(|(series, _)| (from..=until).contains(series)) {
+                parts.entry(*series).or_default().push((entry.seal, Arc::clone(block)));
+            }
+        }
+        Ok(Some(parts))
+    }
+
+    /// None: nothing is left.
+    fn together(&self, store: &EmbeddedStore, series: SeriesId, mut parts: Vec<(Position, Arc<Block>)>) -> Option<(Arc<Block>, Position)> {
+        let hides = self.hides(store, series);
+        parts.sort_by_key(|(seal, _)| *seal);
+        let seal = parts.last()?.0;
+        let seen = parts.into_iter().map(|(seal, block)| if hides.is_empty() { block } else { Arc::new(hides.without(seal, &block)) });
+        let block = seen.filter(|block| !block.is_empty()).reduce(|older, newer| Arc::new(parts::over(&older, &newer)))?;
+        Some((block, seal))
+    }
+}
+
+fn metric_of(entry: &Entry) -> u32 {
+    match entry.form {
+        Form::Many { metric, .. } => metric,
+        Form::Own { .. } => 0,
+    }
+}
+
+fn span(entry: &Entry) -> (SeriesId, SeriesId) {
+    match entry.form {
+        Form::Many { lo, hi, .. } => (lo, hi),
+        Form::Own { series, .. } => (series, series),
+    }
+}
+
+fn slice_end(entries: &[Entry], from: SeriesId) -> SeriesId {
+    let mut points = 0;
+    let ahead = entries.iter().filter(|entry| span(entry).1 >= from);
+    let mut crossing = ahead.skip_while(|entry| {
+        points += u64::from(entry.count);
+        points <= SLICE_POINTS
+    });
+    crossing.next().map_or(SeriesId(u32::MAX), |entry| span(entry).1)
+}
+
+fn is_fast(block: &Block) -> bool {
+    block.times().chunk_by(|a, b| key::window_of(*a) == key::window_of(*b)).any(|window| window.len() >= OWN_MIN)
+}

@@ -1,0 +1,170 @@
+//! The embedded store: chunks in SQLite files, one per UTC day, kind and retention class (FORMAT.md).
+//!
+//! Invariants: one thread writes (the sealer's), any number read. What a seal wrote is seen by no reader whose pin is older, and a
+//! merge touches only rows that every reader sees. A body counts as written when it was decoded again to the same points.
+
+mod cache;
+mod chunk;
+mod damage;
+mod dayfile;
+mod files;
+mod key;
+mod merge;
+mod merge_many;
+mod parts;
+mod read;
+mod rows;
+mod seal;
+mod sql;
+mod state;
+mod tend;
+mod tombs;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+pub use damage::Damage;
+pub use key::ClassId;
+
+use super::{Handover, Pin, Pins, Sink, Store, StoreError, StoreStats};
+use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
+use cache::Cache;
+use damage::Damages;
+use files::Files;
+use parts::Decoder;
+use state::State;
+use tend::Tending;
+use tombs::Tombs;
+
+pub const DIR_NAME: &str = "store";
+
+/// What the store asks about a series.
+pub trait SeriesInfo: Send + Sync + fmt::Debug {
+    /// Slow series of one metric lie together: the crc32c of its name.
+    fn metric(&self, series: SeriesId) -> u32;
+    fn class(&self, series: SeriesId) -> ClassId;
+}
+
+/// What opening needs.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    pub dir: &'a Path,
+    /// Copies of damaged chunks go here.
+    pub set_aside: &'a Path,
+    /// Up to here the catalog knows what was sealed; what lies beyond was cut off, and the log has it.
+    pub sealed: Position,
+    pub pins: Arc<Pins>,
+    pub info: Arc<dyn SeriesInfo>,
+    pub cache_bytes: usize,
+}
+
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    files: Files,
+    state: State,
+    tombs: Tombs,
+    cache: Cache,
+    damages: Damages,
+    pins: Arc<Pins>,
+    info: Arc<dyn SeriesInfo>,
+    sealed: AtomicU64,
+    /// A seal began whose end the catalog does not know yet.
+    unfinished: AtomicBool,
+    tending: Mutex<Tending>,
+}
+
+impl EmbeddedStore {
+    pub fn open(parts: Parts<'_>) -> Result<Self, StoreError> {
+        let Parts { dir, set_aside, sealed, pins, info, cache_bytes } = parts;
+        let files = Files::open(dir)?;
+        let state = State::open(dir)?;
+        let store = Self {
+            files,
+            state,
+            tombs: Tombs::default(),
+            cache: Cache::new(cache_bytes),
+            damages: Damages::new(set_aside),
+            pins,
+            info,
+            sealed: AtomicU64::new(sealed.0),
+            unfinished: AtomicBool::new(false),
+            tending: Mutex::default(),
+        };
+        store.clean()?;
+        store.tombs.add(&store.state.deletes()?);
+        Ok(store)
+    }
+
+    fn sealed(&self) -> Position {
+        Position(self.sealed.load(Ordering::Acquire))
+    }
+
+    /// Removes what seals left that did not end.
+    fn clean(&self) -> Result<(), StoreError> {
+        let sealed = self.sealed();
+        for key in self.state.unfinished(sealed)? {
+            let Some(file) = self.files.get(key) else { continue };
+            match file.write("remove an unfinished seal from", |db| dayfile::remove_after(db, sealed)) {
+                Err(StoreError::Damaged { reason }) => self.damages.note(damage::of_file(&file, reason), &[]),
+                other => drop(other?),
+            }
+        }
+        self.state.cleaned()
+    }
+
+    /// What could not be read so far.
+    #[must_use]
+    pub fn damages(&self) -> Vec<Damage> {
+        self.damages.all()
+    }
+
+    fn decoder(&self) -> Decoder<'_> {
+        Decoder { cache: &self.cache, damages: &self.damages }
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn seal(&self, handover: &Handover<'_>) -> Result<(), StoreError> {
+        if self.unfinished.swap(true, Ordering::AcqRel) {
+            self.clean()?;
+        }
+        seal::seal(self, handover)
+    }
+
+    fn look_up(&self, pin: &Pin, series: SeriesId, times: &[TimeNs]) -> Result<Vec<Option<Value>>, StoreError> {
+        read::look_up(self, pin, series, times)
+    }
+
+    fn scan(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError> {
+        read::scan(self, pin, series, range, read::Direction::Forward, sink)
+    }
+
+    fn scan_back(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError> {
+        read::scan(self, pin, series, range, read::Direction::Back, sink)
+    }
+
+    fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {
+        read::count(self, pin, series, range)
+    }
+
+    fn set_sealed(&self, up_to: Position) {
+        self.sealed.store(up_to.0, Ordering::Release);
+        self.unfinished.store(false, Ordering::Release);
+    }
+
+    fn tend(&self, now: TimeNs, budget: Duration) -> Result<bool, StoreError> {
+        self.tend_for(now, budget)
+    }
+
+    fn stats(&self) -> StoreStats {
+        StoreStats { points: self.files.points(), bytes: self.files.bytes() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

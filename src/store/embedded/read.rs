@@ -1,0 +1,162 @@
+//! What stands in the files, for a reader with a pin. One step is a UTC day: its files' parts are read, then laid over each other.
+//!
+//! Invariant: the deletes are taken before the rows. A merge that applies a delete in between leaves nothing that is not hidden.
+
+use super::EmbeddedStore;
+use super::damage;
+use super::files::DayFiles;
+use super::key::{self, WINDOW_NS};
+use super::parts::{self, Part};
+use super::tombs::Hides;
+use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
+use crate::store::{Pin, Sink, StoreError};
+
+/// Own chunks of a series that are read at once; a day with more is read by its quarters.
+const STEP_CHUNKS: u32 = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Forward,
+    Back,
+}
+
+impl Direction {
+    fn order<T>(self, items: &mut [T]) {
+        if self == Self::Back {
+            items.reverse();
+        }
+    }
+}
+
+/// One series as one reader sees it.
+struct Reader<'a> {
+    store: &'a EmbeddedStore,
+    series: SeriesId,
+    metric: u32,
+    sealed: Position,
+    hides: Hides,
+}
+
+impl<'a> Reader<'a> {
+    fn new(store: &'a EmbeddedStore, pin: &Pin, series: SeriesId) -> Self {
+        let (metric, sealed) = (store.info.metric(series), pin.sealed());
+        Self { store, series, metric, sealed, hides: store.tombs.of(series, sealed) }
+    }
+
+    /// The parts of a day, in steps in time order. False from `each` stops.
+    fn day(
+        &self,
+        day: &DayFiles,
+        range: TimeRange,
+        direction: Direction,
+        each: &mut dyn FnMut(TimeRange, Vec<Part>) -> bool,
+    ) -> Result<bool, StoreError> {
+        let within = day.range(range);
+        if let Some(parts) = self.parts(day, within, STEP_CHUNKS)? {
+            return Ok(each(within, parts));
+        }
+        let mut windows = windows(within);
+        direction.order(&mut windows);
+        for window in windows {
+            let parts = self.parts(day, window, u32::MAX - 1)?.unwrap_or_default();
+            if !each(window, parts) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// None: more own chunks than `limit`.
+    fn parts(&self, day: &DayFiles, range: TimeRange, limit: u32) -> Result<Option<Vec<Part>>, StoreError> {
+        let mut all = Vec::new();
+        for file in &day.files {
+            self.store.files.used(file);
+            match self.store.decoder().parts(file, (self.series, self.metric), range, self.sealed, limit) {
+                Ok(Some(parts)) => all.extend(parts),
+                Ok(None) => return Ok(None),
+                Err(StoreError::Damaged { reason }) => self.store.damages.note(damage::of_file(file, reason), &[]),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(all))
+    }
+}
+
+fn windows(range: TimeRange) -> Vec<TimeRange> {
+    let mut windows = Vec::new();
+    let mut from = range.from;
+    while from < range.to {
+        let end = key::window_of(from).saturating_add(1).saturating_mul(WINDOW_NS).min(range.to);
+        windows.push(TimeRange { from, to: end });
+        from = end;
+    }
+    windows
+}
+
+pub(super) fn scan(
+    store: &EmbeddedStore,
+    pin: &Pin,
+    series: SeriesId,
+    range: TimeRange,
+    direction: Direction,
+    sink: &mut Sink<'_>,
+) -> Result<(), StoreError> {
+    let reader = Reader::new(store, pin, series);
+    let mut days = store.files.days_in(range);
+    direction.order(&mut days);
+    for day in days {
+        let wanted = reader.day(&day, range, direction, &mut |step, parts| {
+            let mut clusters = parts::clusters(parts);
+            direction.order(&mut clusters);
+            clusters.iter_mut().all(|cluster| store.decoder().lay(cluster, step, &reader.hides).is_none_or(|block| sink(&block)))
+        })?;
+        if !wanted {
+            break;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn count(store: &EmbeddedStore, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {
+    let reader = Reader::new(store, pin, series);
+    let mut points = 0;
+    for day in store.files.days_in(range) {
+        reader.day(&day, range, Direction::Forward, &mut |step, parts| {
+            for mut cluster in parts::clusters(parts) {
+                points += match &cluster[..] {
+                    [part] if part.is_within(step) && !reader.hides.touches(part.seal, part.first, part.last) => part.count,
+                    _ => store.decoder().lay(&mut cluster, step, &reader.hides).map_or(0, |block| block.len() as u64),
+                };
+            }
+            true
+        })?;
+    }
+    Ok(points)
+}
+
+/// `times` ascend. Near ones are looked up together.
+pub(super) fn look_up(store: &EmbeddedStore, pin: &Pin, series: SeriesId, times: &[TimeNs]) -> Result<Vec<Option<Value>>, StoreError> {
+    let reader = Reader::new(store, pin, series);
+    let mut found = Vec::with_capacity(times.len());
+    for near in times.chunk_by(|a, b| key::window_of(*a) == key::window_of(*b)) {
+        let range = TimeRange { from: near[0], to: near[near.len() - 1].saturating_add(1) };
+        let mut parts = Vec::new();
+        for day in store.files.days_in(range) {
+            reader.day(&day, range, Direction::Forward, &mut |_, found| {
+                parts.extend(found);
+                true
+            })?;
+        }
+        parts.sort_unstable_by_key(|part| std::cmp::Reverse(part.seal));
+        let blocks: Vec<_> = parts.iter().map(|part| (part.seal, part.first..=part.last, std::cell::OnceCell::new())).collect();
+        found.extend(near.iter().map(|time| {
+            let holding = parts.iter().zip(&blocks).filter(|(_, (_, span, _))| span.contains(time));
+            let mut values = holding.filter_map(|(part, (seal, _, block))| {
+                let block = block.get_or_init(|| store.decoder().block(part)).as_ref()?;
+                Some((*seal, block.look_up(*time)?))
+            });
+            values.next().and_then(|(seal, value)| (!reader.hides.hides(seal, *time)).then_some(value))
+        }));
+    }
+    Ok(found)
+}

@@ -1,0 +1,128 @@
+//! A seal: the head's points as rows of day files. A series with enough points in a quarter of a day gets own chunks there; the many
+//! slow ones of a metric lie together in blocks.
+//!
+//! Invariant: nothing is copied before its row is made, so a seal needs little memory beside what it seals.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::key::{self, FileKey, FileKind, WINDOW_NS};
+use super::rows::{Many, Rows};
+use super::{EmbeddedStore, SeriesInfo};
+use crate::block::Block;
+use crate::model::{Position, TimeNs, TimeRange};
+use crate::store::{Handover, SeriesRun, StoreError};
+
+/// Points in a quarter of a day from which a series has a chunk of its own there.
+pub(super) const OWN_MIN: usize = 256;
+
+/// Some of a series' points, in the blocks where they are.
+#[derive(Clone, Copy, Debug)]
+struct Piece<'a> {
+    run: SeriesRun<'a>,
+    range: TimeRange,
+    count: usize,
+}
+
+/// The rows of one file, planned.
+#[derive(Debug, Default)]
+struct Plan<'a> {
+    own: Vec<Piece<'a>>,
+    /// By metric, then by series; of one series several quarters may follow each other.
+    slow: FxHashMap<u32, Vec<Piece<'a>>>,
+}
+
+pub(super) fn seal(store: &EmbeddedStore, handover: &Handover<'_>) -> Result<(), StoreError> {
+    let plans = plan(&handover.runs, store.info.as_ref());
+    let keys = plans.keys().copied().collect();
+    store.state.begin_seal(handover.up_to, &keys, handover.deletes, store.sealed())?;
+    store.tombs.add(handover.deletes);
+    for (key, plan) in plans {
+        let rows = plan.rows(handover.up_to)?;
+        let file = store.files.get_or_make(key)?;
+        file.write("seal into", |db| rows.insert(db))?;
+    }
+    Ok(())
+}
+
+fn plan<'a>(runs: &[SeriesRun<'a>], info: &dyn SeriesInfo) -> BTreeMap<FileKey, Plan<'a>> {
+    let mut plans: BTreeMap<FileKey, Plan<'a>> = BTreeMap::new();
+    for run in runs {
+        let (metric, class) = (info.metric(run.series), info.class(run.series));
+        for piece in pieces(*run) {
+            let key = FileKey { day: key::day_of(piece.range.from), kind: FileKind::Raw, class };
+            let plan = plans.entry(key).or_default();
+            if piece.count >= OWN_MIN {
+                plan.own.push(piece);
+            } else {
+                plan.slow.entry(metric).or_default().push(piece);
+            }
+        }
+    }
+    plans
+}
+
+/// The quarters of days in which a run has points, in time order.
+fn pieces(run: SeriesRun<'_>) -> Vec<Piece<'_>> {
+    let mut pieces: Vec<Piece<'_>> = Vec::new();
+    for block in run.blocks {
+        let times = block.times();
+        let mut i = 0;
+        while i < times.len() {
+            let range = window_range(times[i]);
+            let count = times[i..].partition_point(|t| *t < range.to).max(1);
+            match pieces.last_mut() {
+                Some(piece) if piece.range == range => piece.count += count,
+                _ => pieces.push(Piece { run, range, count }),
+            }
+            i += count;
+        }
+    }
+    pieces
+}
+
+fn window_range(time: TimeNs) -> TimeRange {
+    let window = key::window_of(time);
+    TimeRange { from: window.saturating_mul(WINDOW_NS), to: window.saturating_add(1).saturating_mul(WINDOW_NS) }
+}
+
+impl Piece<'_> {
+    fn block(&self) -> Block {
+        let first = self.run.blocks.partition_point(|block| block.last_time() < Some(self.range.from));
+        let mut all = Block::default();
+        for block in self.run.blocks[first..].iter().take_while(|block| block.first_time() < Some(self.range.to)) {
+            all.append(block, block.within(self.range));
+        }
+        all
+    }
+}
+
+impl Plan<'_> {
+    fn rows(self, seal: Position) -> Result<Rows, StoreError> {
+        let mut rows = Rows::default();
+        for piece in &self.own {
+            rows.own(piece.run.series, &piece.block(), seal)?;
+        }
+        let mut metrics: Vec<_> = self.slow.into_iter().collect();
+        metrics.sort_unstable_by_key(|(metric, _)| *metric);
+        for (metric, pieces) in metrics {
+            let mut many = Many::new(metric);
+            for of_series in pieces.chunk_by(|a, b| a.run.series == b.run.series) {
+                many.push(&mut rows, of_series[0].run.series, together(of_series), seal)?;
+            }
+            many.finish(&mut rows)?;
+        }
+        Ok(rows)
+    }
+}
+
+fn together(pieces: &[Piece<'_>]) -> Arc<Block> {
+    let mut all = pieces[0].block();
+    for piece in &pieces[1..] {
+        let next = piece.block();
+        all.append(&next, 0..next.len());
+    }
+    Arc::new(all)
+}

@@ -1,0 +1,84 @@
+//! How the store opens SQLite, and what an error of it means.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::store::StoreError;
+
+/// A page holds several chunks of about 4 KiB: little is lost at its end.
+const PAGE_BYTES: i64 = 32 << 10;
+/// Pages that one connection keeps: chunks are kept decoded elsewhere.
+const CACHE_KIB: i64 = 1024;
+
+/// The schema of one kind of file.
+#[derive(Debug)]
+pub(super) struct Schema {
+    pub(super) format: i64,
+    pub(super) sql: &'static str,
+}
+
+/// Makes an empty file for SQLite, readable by its owner alone, and its entry durable.
+pub(super) fn create(path: &Path) -> Result<(), StoreError> {
+    let made = File::options().create(true).truncate(false).write(true).mode(0o600).open(path);
+    let synced = made.and_then(|_file| File::open(path.parent().expect("a file in the store's directory"))?.sync_all());
+    synced.map_err(|error| io_error("make", path, &error))
+}
+
+pub(super) fn open(path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
+    let attempt = || -> rusqlite::Result<(Connection, i64)> {
+        // Never made here: a file that was unlinked since stays gone.
+        let mut db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        // Only the store's thread writes; a reader meets it for a moment at most, when a file is made.
+        db.busy_timeout(std::time::Duration::from_secs(5))?;
+        // Checkpoints are made when the store chooses, not when a reader lets go.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        let mut found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if found == 0 {
+            db.pragma_update(None, "page_size", PAGE_BYTES)?;
+        }
+        db.pragma_update(None, "journal_mode", "wal")?;
+        db.pragma_update(None, "synchronous", "full")?;
+        db.pragma_update(None, "wal_autocheckpoint", 0)?;
+        db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        if found == 0 {
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute_batch(schema.sql)?;
+            transaction.pragma_update(None, "user_version", schema.format)?;
+            transaction.commit()?;
+            found = schema.format;
+        }
+        Ok((db, found))
+    };
+    match attempt() {
+        Ok((db, found)) if found == schema.format => Ok(db),
+        Ok((_, found)) => Err(StoreError::Newer { path: path.to_owned(), found, known: schema.format }),
+        Err(error) => Err(sql_error("open", path, &error)),
+    }
+}
+
+/// Moves what the WAL holds into the file. A reader in its way is no harm: it is done the next time.
+pub(super) fn checkpoint(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
+}
+
+pub(super) fn io_error(what: &'static str, path: &Path, error: &io::Error) -> StoreError {
+    let reason = format!("cannot {what} {}: {error}", path.display());
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::DiskFull { reason },
+        _ => StoreError::Failed { reason },
+    }
+}
+
+pub(super) fn sql_error(what: &'static str, path: &Path, error: &rusqlite::Error) -> StoreError {
+    let reason = format!("cannot {what} {}: {error}", path.display());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::DiskFull { reason },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { reason },
+        _ => StoreError::Failed { reason },
+    }
+}

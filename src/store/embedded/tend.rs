@@ -1,0 +1,135 @@
+//! The store's own work, in short steps between seals: WALs into their files, days that are over merged, deletes applied.
+//!
+//! A round goes over the files that need it, with one limit: it touches only what was sealed up to there, and every reader sees all
+//! of that. When a round ends, the deletes it began with hide nothing any more, and are forgotten.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use rustc_hash::FxHashMap;
+
+use super::EmbeddedStore;
+use super::damage;
+use super::key::{self, FileKey, FileKind};
+use super::merge::Visit;
+use crate::model::{Position, TimeNs, TimeRange};
+use crate::store::{PositionedDelete, StoreError};
+
+/// A day is over when no reading in time can come any more, and some time for those on their way.
+const GRACE: SignedDuration = SignedDuration::from_hours(1);
+
+#[derive(Debug, Default)]
+pub(super) struct Tending {
+    round: Option<Round>,
+    /// Up to which seal each file was looked at.
+    looked_at: FxHashMap<FileKey, Position>,
+}
+
+#[derive(Debug)]
+struct Round {
+    limit: Position,
+    deletes: Vec<PositionedDelete>,
+    files: VecDeque<FileKey>,
+    visit: Option<Visit>,
+    /// A file could not be gone through: its deletes stay.
+    skipped: bool,
+}
+
+impl EmbeddedStore {
+    pub(super) fn tend_for(&self, now: TimeNs, budget: Duration) -> Result<bool, StoreError> {
+        let began = Instant::now();
+        let mut tending = self.tending.lock();
+        loop {
+            if !self.tend_step(&mut tending, now)? {
+                return Ok(false);
+            }
+            if began.elapsed() >= budget {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// One step; false: there was nothing to do.
+    fn tend_step(&self, tending: &mut Tending, now: TimeNs) -> Result<bool, StoreError> {
+        if self.files.checkpoint_one()? {
+            return Ok(true);
+        }
+        if tending.round.is_none() {
+            tending.round = self.round(&mut tending.looked_at, now)?;
+        }
+        let Some(round) = &mut tending.round else { return Ok(false) };
+        if self.round_step(round, now)? {
+            return Ok(true);
+        }
+        if !round.skipped {
+            self.state.forget_deletes(&round.deletes)?;
+            self.tombs.forget(&round.deletes);
+        }
+        tending.round = None;
+        Ok(true)
+    }
+
+    /// What needs work now. None: nothing.
+    fn round(&self, looked_at: &mut FxHashMap<FileKey, Position>, now: TimeNs) -> Result<Option<Round>, StoreError> {
+        let limit = self.pins.oldest().unwrap_or(Position(u64::MAX)).min(self.sealed());
+        let deletes = self.tombs.up_to(limit);
+        let mut files = VecDeque::new();
+        for file in self.files.all().iter().filter(|file| file.key.kind == FileKind::Raw) {
+            let (key, closed) = (file.key, key::is_closed(file.key, now, GRACE));
+            let hides = deletes.iter().any(|delete| key.meets(range_of(delete)));
+            if hides || (closed && looked_at.get(&key).is_none_or(|at| *at < limit) && self.is_dirty(file, limit)?) {
+                files.push_back(key);
+            }
+            if closed {
+                looked_at.insert(key, limit);
+            }
+        }
+        let is_idle = files.is_empty() && deletes.is_empty();
+        Ok((!is_idle).then_some(Round { limit, deletes, files, visit: None, skipped: false }))
+    }
+
+    fn is_dirty(&self, file: &super::dayfile::DayFile, limit: Position) -> Result<bool, StoreError> {
+        match file.read("look for new rows in", |db| db.is_dirty(limit)) {
+            Err(StoreError::Damaged { reason }) => {
+                self.damages.note(damage::of_file(file, reason), &[]);
+                Ok(false)
+            }
+            other => other,
+        }
+    }
+
+    /// False: the round is over.
+    fn round_step(&self, round: &mut Round, now: TimeNs) -> Result<bool, StoreError> {
+        if round.visit.is_none() {
+            let Some(key) = round.files.pop_front() else { return Ok(false) };
+            let closed = key::is_closed(key, now, GRACE);
+            round.visit = Visit::new(self, key, round.limit, closed, &round.deletes)?;
+            round.skipped |= round.visit.is_none();
+            return Ok(true);
+        }
+        let Some(visit) = &mut round.visit else { return Ok(true) };
+        match visit.step(self) {
+            Ok(true) => {}
+            Ok(false) => {
+                round.skipped |= visit.was_damaged();
+                round.visit = None;
+            }
+            Err(StoreError::Damaged { reason }) => {
+                self.damages.note(damage::of_file(visit.file(), reason), &[]);
+                (round.visit, round.skipped) = (None, true);
+            }
+            Err(error) => {
+                // The whole round is made anew: what was merged stays merged.
+                round.files.clear();
+                (round.visit, round.skipped) = (None, true);
+                return Err(error);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn range_of(delete: &PositionedDelete) -> TimeRange {
+    TimeRange { from: delete.delete.from, to: delete.delete.to.saturating_add(1) }
+}

@@ -1,0 +1,170 @@
+//! The embedded store beside the memory store: the same handovers, the same answers, at every pin and after every restart.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+use crate::block::Block;
+use crate::model::{Delete, Value};
+use crate::store::memory::MemoryStore;
+use crate::store::{PositionedDelete, SeriesRun};
+
+const HOUR: i64 = 3600 * 1_000_000_000;
+const DAY: i64 = 24 * HOUR;
+
+#[derive(Debug)]
+struct Info;
+
+impl SeriesInfo for Info {
+    fn metric(&self, series: SeriesId) -> u32 {
+        series.0 % 3
+    }
+
+    fn class(&self, _series: SeriesId) -> ClassId {
+        ClassId(0)
+    }
+}
+
+fn open(dir: &Path, sealed: Position, pins: &Arc<Pins>) -> EmbeddedStore {
+    let (dir, set_aside) = (&dir.join("store"), &dir.join("set-aside"));
+    EmbeddedStore::open(Parts { dir, set_aside, sealed, pins: Arc::clone(pins), info: Arc::new(Info), cache_bytes: 1 << 20 }).unwrap()
+}
+
+/// What a generation would hand over.
+#[derive(Debug, Default)]
+struct Given {
+    columns: BTreeMap<SeriesId, Vec<Arc<Block>>>,
+    deletes: Vec<PositionedDelete>,
+}
+
+impl Given {
+    fn handover(&self, up_to: Position) -> Handover<'_> {
+        let runs = self.columns.iter().map(|(series, blocks)| SeriesRun { series: *series, blocks }).collect();
+        Handover { up_to, runs, deletes: &self.deletes }
+    }
+}
+
+fn given(rng: &mut fastrand::Rng, position: u64) -> Given {
+    let mut given = Given::default();
+    for series in 0..12 {
+        let points = if series < 3 { rng.usize(0..1500) } else { rng.usize(0..6) };
+        let step = rng.i64(1..40) * 1_000_000_000;
+        let mut time = 20_000 * DAY + rng.i64(0..3) * DAY + rng.i64(0..DAY);
+        let (mut block, mut blocks) = (Block::default(), Vec::new());
+        for _ in 0..points {
+            time += if rng.bool() { step } else { rng.i64(1..HOUR / 10) };
+            let value = match series % 4 {
+                0 => Value::Float(f64::from(rng.i32(-1000..1000)) / 10.0),
+                1 => Value::Int(rng.i64(0..50)),
+                2 => Value::Bool(rng.bool()),
+                _ => Value::Text(["on", "off", "standby"][rng.usize(0..3)].into()),
+            };
+            drop(block.put(time, value, time + rng.i64(0..3 * 60_000_000_000)));
+            if block.len() == 700 {
+                blocks.push(Arc::new(std::mem::take(&mut block)));
+            }
+        }
+        if !block.is_empty() {
+            blocks.push(Arc::new(block));
+        }
+        if !blocks.is_empty() {
+            given.columns.insert(SeriesId(series), blocks);
+        }
+    }
+    for _ in 0..rng.usize(0..2) {
+        let from = 20_000 * DAY + rng.i64(0..4 * DAY);
+        let delete = Delete { series: SeriesId(rng.u32(0..12)), from, to: from + rng.i64(0..DAY) };
+        given.deletes.push(PositionedDelete { position: Position(position), delete });
+    }
+    given
+}
+
+type Points = Vec<(TimeNs, String, TimeNs)>;
+
+fn points(store: &dyn Store, pin: &Pin, series: SeriesId, range: TimeRange, back: bool) -> Points {
+    let mut blocks = Vec::new();
+    let mut sink = |block: &Block| {
+        let point = |i: usize| {
+            let late = block.received(i) - block.times()[i] > 60_000_000_000;
+            (block.times()[i], format!("{:?}", block.value(i)), if late { block.received(i) } else { 0 })
+        };
+        blocks.push((0..block.len()).map(point).collect::<Vec<_>>());
+        true
+    };
+    if back {
+        store.scan_back(pin, series, range, &mut sink).unwrap();
+        blocks.reverse();
+    } else {
+        store.scan(pin, series, range, &mut sink).unwrap();
+    }
+    blocks.concat()
+}
+
+fn compare(store: &dyn Store, oracle: &dyn Store, pin: &Pin, rng: &mut fastrand::Rng) {
+    for series in (0..12).map(SeriesId) {
+        let from = 20_000 * DAY + rng.i64(-HOUR..4 * DAY);
+        for range in [TimeRange::ALL, TimeRange { from, to: from + rng.i64(0..2 * DAY) }] {
+            let expected = points(oracle, pin, series, range, false);
+            assert_eq!(points(store, pin, series, range, false), expected, "{series:?} {range:?}");
+            assert_eq!(points(store, pin, series, range, true), expected, "back {series:?} {range:?}");
+            assert_eq!(store.count(pin, series, range).unwrap(), expected.len() as u64);
+        }
+        let all = points(oracle, pin, series, TimeRange::ALL, false);
+        let mut times: Vec<_> = (0..20).filter_map(|_| rng.choice(&all).map(|(time, ..)| time + rng.i64(0..2))).collect();
+        times.sort_unstable();
+        times.dedup();
+        assert_eq!(store.look_up(pin, series, &times).unwrap(), oracle.look_up(pin, series, &times).unwrap(), "{series:?}");
+    }
+}
+
+#[test]
+fn it_answers_as_a_map_would() {
+    let seed = std::env::var("TELLTALE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("TELLTALE_SEED={seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let dir = tempfile::tempdir().unwrap();
+    let pins = Arc::new(Pins::default());
+    let oracle = MemoryStore::default();
+    let mut store = open(dir.path(), Position(0), &pins);
+    let (mut sealed, mut old) = (Position(0), None::<(Pin, Vec<Points>)>);
+    for round in 1..40 {
+        let up_to = Position(round * 10);
+        let given = given(&mut rng, up_to.0 - 1);
+        let handover = given.handover(up_to);
+        if rng.usize(0..5) == 0 {
+            // Cut off before the catalog knew: gone at the next start, then sealed again.
+            store.seal(&handover).unwrap();
+            if rng.bool() {
+                drop(store);
+                store = open(dir.path(), sealed, &pins);
+            }
+            compare(&store, &oracle, &pins.pin(sealed), &mut rng);
+        }
+        store.seal(&handover).unwrap();
+        store.set_sealed(up_to);
+        oracle.seal(&handover).unwrap();
+        sealed = up_to;
+        if rng.bool() {
+            let now = 20_000 * DAY + rng.i64(0..6 * DAY);
+            while store.tend(now, Duration::from_millis(100)).unwrap() {}
+        }
+        if let Some((pin, expected)) = &old {
+            for (series, expected) in (0..).map(SeriesId).zip(expected) {
+                assert_eq!(points(&store, pin, series, TimeRange::ALL, false), *expected, "an older reader sees what it saw");
+            }
+        }
+        if rng.usize(0..4) == 0 {
+            let pin = pins.pin(sealed);
+            let all = (0..12).map(|series| points(&store, &pin, SeriesId(series), TimeRange::ALL, false)).collect();
+            old = rng.bool().then_some((pin, all));
+        }
+        if rng.usize(0..6) == 0 {
+            old = None;
+            drop(store);
+            store = open(dir.path(), sealed, &pins);
+        }
+        compare(&store, &oracle, &pins.pin(sealed), &mut rng);
+    }
+    assert_eq!(store.damages(), []);
+}

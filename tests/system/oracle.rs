@@ -1,0 +1,232 @@
+//! Random operations against a hub and a map at once: whatever comes in whatever order, and wherever readings lie at that moment
+//! (log, head, chunks, merged chunks), history, counts and last known values are those of the map. The seed is printed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use telltale::clock::{Clock, NS_PER_SEC};
+use telltale::config::Config;
+use telltale::hub::Hub;
+use telltale::ingest::{Batch, Outcome};
+use telltale::model::{Delete, Reading, SeriesId, TimeNs, TimeRange, TokenId, Value};
+use telltale::query::source::{self, Past};
+use telltale::query::last;
+use telltale::series::KeyRef;
+
+const STEPS: usize = 10_000;
+const SERIES: usize = 12;
+/// 2026-11-23T01:07:10Z
+const NOW: TimeNs = 1_795_396_030 * NS_PER_SEC;
+const DAY: TimeNs = 86_400 * NS_PER_SEC;
+
+struct World {
+    dir: tempfile::TempDir,
+    clock: Clock,
+    hub: Arc<Hub>,
+    rng: fastrand::Rng,
+    series: Vec<SeriesId>,
+    map: Vec<BTreeMap<TimeNs, Value>>,
+    /// Where each series' next reading in order comes.
+    front: Vec<TimeNs>,
+    seed: u64,
+}
+
+fn open(dir: &tempfile::TempDir, clock: &Clock) -> Arc<Hub> {
+    let mut config = Config::default();
+    config.data.dir = dir.path().to_owned();
+    config.log.segment_bytes = 1 << 20;
+    config.log.unsealed_bytes = 128 << 10;
+    config.log.keep_bytes = 1 << 20;
+    config.store.head_bytes = 256 << 10;
+    config.store.cache_bytes = 256 << 10;
+    config.store.reserve_bytes = 0;
+    Arc::new(Hub::open(config, clock.clone()).unwrap())
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let (dir, clock) = (tempfile::tempdir().unwrap(), Clock::manual(NOW));
+        let hub = open(&dir, &clock);
+        let mut world = Self {
+            dir,
+            clock,
+            hub,
+            rng: fastrand::Rng::with_seed(seed),
+            series: Vec::new(),
+            map: vec![BTreeMap::new(); SERIES],
+            front: vec![NOW - 5 * DAY; SERIES],
+            seed,
+        };
+        world.resolve();
+        world
+    }
+
+    fn resolve(&mut self) {
+        let ids = (0..SERIES).map(|i| {
+            let (device, metric) = (format!("d{}", i % 5), format!("m{}", i % 3));
+            let labels = [("n", format!("{i}"))];
+            let labels: Vec<_> = labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let key = KeyRef { device: &device, metric: &metric, labels: &labels };
+            self.hub.series.resolve(key, TokenId(1)).unwrap().id
+        });
+        let ids: Vec<_> = ids.collect();
+        assert!(self.series.is_empty() || self.series == ids, "ids stay");
+        self.series = ids;
+    }
+
+    /// Series 0-5 numbers of different habits, 6-8 bools, 9-11 texts.
+    fn value(&mut self, series: usize) -> Value {
+        let rng = &mut self.rng;
+        match series {
+            0 => Value::Float(f64::from(rng.i32(0..4000)) / 100.0),
+            1 => Value::Int(rng.i64(0..10)),
+            2 => Value::Float(rng.f64() * 1e9),
+            3 => Value::Int(7),
+            4 => if rng.bool() { Value::Int(rng.i64(..)) } else { Value::Float(rng.f64()) },
+            5 => Value::Float(-0.0),
+            6..9 => Value::Bool(rng.u8(..) < 40),
+            _ => Value::Text(["on", "off", "", "fault: überhitzt"][rng.usize(0..4)].into()),
+        }
+    }
+
+    async fn send(&mut self, readings: Vec<(usize, TimeNs, Value)>) {
+        let (mut stored, mut duplicate) = (0, 0);
+        for (series, time, value) in &readings {
+            if self.map[*series].get(time) == Some(value) {
+                duplicate += 1;
+            } else {
+                stored += 1;
+                self.map[*series].insert(*time, value.clone());
+            }
+        }
+        let reading = |(series, time, value)| Reading { series: self.series[series], time, value };
+        let readings: Vec<_> = readings.into_iter().map(reading).collect();
+        let (reply, outcome) = tokio::sync::oneshot::channel();
+        self.hub.queue.submit(Batch { readings, meta: vec![], agent: None, received: self.clock.now(), reply }).await.unwrap();
+        match outcome.await.unwrap() {
+            Outcome::Committed { stored: s, duplicate: d, refused, .. } => {
+                assert_eq!((s, d, refused.len()), (stored, duplicate, 0), "seed {}: duplicates are told exactly", self.seed);
+            }
+            Outcome::Later(later) => panic!("seed {}: {later:?}", self.seed),
+        }
+    }
+
+    async fn in_order(&mut self) {
+        let mut readings = Vec::new();
+        let step = [NS_PER_SEC, 10 * NS_PER_SEC, 60 * NS_PER_SEC, 3600 * NS_PER_SEC][self.rng.usize(0..4)];
+        for _ in 0..self.rng.usize(1..400) {
+            let series = self.rng.usize(0..SERIES);
+            let jitter = if self.rng.bool() { 0 } else { self.rng.i64(0..step / 2) };
+            self.front[series] = (self.front[series] + step + jitter).min(self.clock.now());
+            readings.push((series, self.front[series], self.value(series)));
+        }
+        self.send(readings).await;
+        self.clock.advance(self.rng.i64(0..120) * NS_PER_SEC);
+    }
+
+    /// Into the past, some of it on times that stand already.
+    async fn late(&mut self) {
+        let series = self.rng.usize(0..SERIES);
+        let mut readings = Vec::new();
+        let from = self.front[series] - self.rng.i64(0..6 * DAY);
+        for i in 0..self.rng.i64(1..200) {
+            let known = self.map[series].range(from..).nth(usize::try_from(i).unwrap()).map(|(t, v)| (*t, v.clone()));
+            match known {
+                Some((time, value)) if self.rng.u8(..) < 80 => readings.push((series, time, value)),
+                Some((time, _)) if self.rng.u8(..) < 80 => {
+                    let value = self.value(series);
+                    readings.push((series, time, value));
+                }
+                _ => {
+                    let value = self.value(series);
+                    readings.push((series, from + i * 7 * NS_PER_SEC, value));
+                }
+            }
+        }
+        self.send(readings).await;
+    }
+
+    async fn delete(&mut self) {
+        let mut deletes = Vec::new();
+        for _ in 0..self.rng.usize(1..4) {
+            let series = self.rng.usize(0..SERIES);
+            let from = self.front[series] - self.rng.i64(0..5 * DAY);
+            let to = from + self.rng.i64(0..[600, 86_400][self.rng.usize(0..2)]) * NS_PER_SEC;
+            self.map[series].retain(|time, _| !(from..=to).contains(time));
+            deletes.push(Delete { series: self.series[series], from, to });
+        }
+        self.hub.queue.delete(&deletes).await.unwrap();
+    }
+
+    async fn restart(&mut self) {
+        self.hub.stop(Duration::from_secs(60)).await;
+        let old = std::mem::replace(&mut self.hub, open(&tempfile::tempdir().unwrap(), &self.clock));
+        drop(old);
+        self.hub = open(&self.dir, &self.clock);
+        self.resolve();
+    }
+
+    fn check(&mut self) {
+        let seed = self.seed;
+        let series = self.rng.usize(0..SERIES);
+        let from = self.front[series] - self.rng.i64(0..6 * DAY);
+        let range = match self.rng.u8(0..4) {
+            0 => TimeRange::ALL,
+            _ => TimeRange { from, to: from + self.rng.i64(0..2 * DAY) },
+        };
+        let id = self.series[series];
+        let expected: Vec<_> = self.map[series].range(range.from..range.to.max(range.from)).map(|(t, v)| (*t, v.clone())).collect();
+        let view = self.hub.head.view(&[id], range);
+        let past = Some(Past { store: &*self.hub.store, pin: &view.pin });
+        let mut found = Vec::new();
+        source::scan(&view.columns[0], past, id, range, &mut |run| {
+            found.extend(run.iter());
+            true
+        })
+        .unwrap();
+        assert_eq!(found.len(), expected.len(), "seed {seed}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found, expected, "seed {seed}");
+            assert_eq!(exact(&found.1), exact(&expected.1), "seed {seed}: ints and floats are kept as they came");
+        }
+        assert_eq!(source::count(&view.columns[0], past, id, range, usize::MAX).unwrap(), expected.len(), "seed {seed}");
+        let newest = source::newest(&view.columns[0], past, id, range).unwrap();
+        assert_eq!(newest, expected.last().cloned(), "seed {seed}");
+        let last = last::settled(&self.hub.head, Some(&*self.hub.store), &[id]).unwrap().remove(0);
+        let expected = self.map[series].last_key_value().map(|(time, value)| {
+            let same = self.map[series].iter().rev().take_while(|(_, v)| *v == value);
+            (*time, value.clone(), *same.last().unwrap().0)
+        });
+        assert_eq!(last.map(|last| (last.time, last.value, last.changed)), expected, "seed {seed}");
+    }
+}
+
+/// Bits, so that 1 and 1.0 differ here.
+fn exact(value: &Value) -> (u8, u64) {
+    match value {
+        Value::Int(i) => (0, i.cast_unsigned()),
+        Value::Float(f) => (1, f.to_bits()),
+        Value::Bool(b) => (2, u64::from(*b)),
+        Value::Text(_) => (3, 0),
+    }
+}
+
+#[tokio::test]
+async fn a_hub_answers_as_a_map_whatever_comes() {
+    let seed = std::env::var("TELLTALE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("TELLTALE_SEED={seed}");
+    let mut world = World::new(seed);
+    for _ in 0..STEPS {
+        match world.rng.u8(..) {
+            0..120 => world.in_order().await,
+            120..150 => world.late().await,
+            150..160 => world.delete().await,
+            160..161 => world.restart().await,
+            161..165 => world.clock.advance(DAY / 3),
+            _ => world.check(),
+        }
+    }
+    let metrics = &world.hub.metrics;
+    println!("seals since the last restart: {}, looked up: {}", metrics.seals.value(), metrics.late_looked_up.value());
+}
