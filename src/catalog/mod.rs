@@ -3,9 +3,13 @@
 //!
 //! Invariants: an id is given once and never reused; a secret is here only as its SHA-256; every change is on disk when its
 //! call returns (`synchronous = FULL`). All calls block: from async code they go through `web::block`.
-//! Readings and series are not here; they belong to the log and the store.
+//! Beside it what a seal leaves, so that a start reads only the log after it (`sealed`). Readings are not here; they belong to
+//! the log and the store.
 
 pub mod devices;
+mod last;
+pub mod sealed;
+mod series_rows;
 pub mod tokens;
 
 use std::fs::File;
@@ -14,11 +18,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
 /// The format this build writes and reads.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+/// Format 1. A new catalog takes the same steps as an old one, so that both end up alike.
 const SCHEMA: &str = include_str!("schema.sql");
+/// The steps to format 2 and on.
+const UPGRADES: [&str; 1] = [include_str!("upgrade_2.sql")];
 /// How long a change waits for another process's change to end. Each is one short transaction.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -33,6 +40,9 @@ pub enum CatalogError {
         #[source]
         source: rusqlite::Error,
     },
+    /// Nothing was changed; it may be tried again when there is room.
+    #[error("{}: the disk has no room for it: {reason}", path.display())]
+    DiskFull { path: PathBuf, reason: String },
     #[error("{}: cannot be opened: {source}", path.display())]
     Io {
         path: PathBuf,
@@ -62,7 +72,7 @@ impl Catalog {
         let path = dir.join(FILE_NAME);
         let failed = |what| {
             let path = path.clone();
-            move |source| CatalogError::Sqlite { path, what, source }
+            move |source| failed(&path, what, source)
         };
         private(&path)?;
         let mut connection = Connection::open(&path).map_err(failed("open"))?;
@@ -72,7 +82,7 @@ impl Catalog {
         connection.pragma_update(None, "foreign_keys", "on").map_err(failed("open"))?;
         let found = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed("read"))?;
         match found {
-            0 => make(&mut connection, &path)?,
+            0..FORMAT => bring_up(&mut connection, &path)?,
             FORMAT => {}
             newer => return Err(CatalogError::Newer { path, found: newer, known: FORMAT }),
         }
@@ -100,7 +110,7 @@ impl Catalog {
     }
 
     fn read<T>(&self, what: &'static str, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, CatalogError> {
-        ask(&self.connection.lock()).map_err(|source| self.failed(what, source))
+        ask(&self.connection.lock()).map_err(|source| failed(&self.path, what, source))
     }
 
     /// One short transaction, which takes the write lock at its start so that it cannot fail half way for being late.
@@ -112,11 +122,15 @@ impl Catalog {
             transaction.commit()?;
             Ok(done)
         };
-        attempt().map_err(|source| self.failed(what, source))
+        attempt().map_err(|source| failed(&self.path, what, source))
     }
+}
 
-    fn failed(&self, what: &'static str, source: rusqlite::Error) -> CatalogError {
-        CatalogError::Sqlite { path: self.path.clone(), what, source }
+fn failed(path: &Path, what: &'static str, source: rusqlite::Error) -> CatalogError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => CatalogError::DiskFull { path, reason: format!("cannot {what} the catalog: {source}") },
+        _ => CatalogError::Sqlite { path, what, source },
     }
 }
 
@@ -126,32 +140,43 @@ fn private(path: &Path) -> Result<(), CatalogError> {
     made.map(drop).map_err(|source| CatalogError::Io { path: path.to_owned(), source })
 }
 
-/// Makes the tables, unless another process just did.
-fn make(connection: &mut Connection, path: &Path) -> Result<(), CatalogError> {
+/// Makes the tables, or changes those of an older build to this build's format: all in one transaction, unless another process
+/// just did.
+fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), CatalogError> {
     let mut id = [0; 8];
     getrandom::fill(&mut id)?;
     let hub_id = format!("{:016x}", u64::from_be_bytes(id));
-    let mut attempt = || -> rusqlite::Result<bool> {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let made: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if made != 0 {
-            return Ok(made == FORMAT);
-        }
+    match step_up(connection, &hub_id) {
+        Ok(FORMAT) => Ok(()),
+        Ok(0) => Err(CatalogError::Foreign { path: path.to_owned() }),
+        Ok(newer) => Err(CatalogError::Newer { path: path.to_owned(), found: newer, known: FORMAT }),
+        Err(source) => Err(failed(path, "make", source)),
+    }
+}
+
+/// Gives the format that the file has afterwards; 0 is another program's file.
+fn step_up(connection: &mut Connection, hub_id: &str) -> rusqlite::Result<i64> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Asked again: only now nobody else can change it.
+    let mut format: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format == 0 {
         let foreign: Option<String> = transaction.query_row("SELECT name FROM sqlite_schema LIMIT 1", [], |row| row.get(0)).optional()?;
         if foreign.is_some() {
-            return Ok(false);
+            return Ok(0);
         }
         transaction.execute_batch(SCHEMA)?;
-        transaction.execute("INSERT INTO settings (name, value) VALUES ('hub_id', ?1)", [&hub_id])?;
-        transaction.pragma_update(None, "user_version", FORMAT)?;
-        transaction.commit()?;
-        Ok(true)
-    };
-    match attempt() {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(CatalogError::Foreign { path: path.to_owned() }),
-        Err(source) => Err(CatalogError::Sqlite { path: path.to_owned(), what: "make", source }),
+        transaction.execute("INSERT INTO settings (name, value) VALUES ('hub_id', ?1)", [hub_id])?;
+        format = 1;
     }
+    for (step, sql) in (2..).zip(UPGRADES) {
+        if format < step {
+            transaction.execute_batch(sql)?;
+            format = step;
+        }
+    }
+    transaction.pragma_update(None, "user_version", format)?;
+    transaction.commit()?;
+    Ok(format)
 }
 
 #[cfg(test)]
