@@ -89,11 +89,8 @@ impl Series {
     fn merge_meta(&self, other: &SeriesMeta) {
         let meta = &mut self.state.write().meta;
         let (newer, older) = if other.changed > meta.changed { (other, &*meta) } else { (&*meta, other) };
-        *meta = SeriesMeta {
-            unit: newer.unit.clone().or_else(|| older.unit.clone()),
-            kind: newer.kind.or(older.kind),
-            changed: newer.changed,
-        };
+        *meta =
+            SeriesMeta { unit: newer.unit.clone().or_else(|| older.unit.clone()), kind: newer.kind.or(older.kind), changed: newer.changed };
     }
 
     /// The kind told, or the default for its type.
@@ -301,39 +298,4 @@ impl SeriesTable {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(device: &str) -> KeyRef<'_> {
-        KeyRef { device, metric: "m", labels: &[] }
-    }
-
-    #[test]
-    fn limits_spare_existing_series() {
-        let table = SeriesTable::new(2, 3);
-        let a = table.resolve(key("a"), TokenId(1)).unwrap();
-        table.resolve(key("b"), TokenId(1)).unwrap();
-        assert_eq!(table.resolve(key("c"), TokenId(1)).unwrap_err(), SeriesLimit::Token { max: 2 });
-        assert_eq!(table.resolve(key("a"), TokenId(1)).unwrap().id, a.id);
-        table.resolve(key("c"), TokenId(2)).unwrap();
-        assert_eq!(table.resolve(key("d"), TokenId(3)).unwrap_err(), SeriesLimit::Hub { max: 3 });
-    }
-
-    #[test]
-    fn a_series_is_listed_once_it_has_a_stored_reading() {
-        let table = SeriesTable::new(10, 10);
-        let a = table.resolve(key("a"), TokenId(1)).unwrap();
-        assert!(table.select(|_| true).is_empty());
-        table.list(a.id);
-        table.list(a.id);
-        assert_eq!((table.len(), table.select(|_| true).len()), (1, 1));
-    }
-
-    #[test]
-    fn the_first_reading_fixes_the_type() {
-        let table = SeriesTable::new(10, 10);
-        let a = table.resolve(key("a"), TokenId(1)).unwrap();
-        assert_eq!(a.fix_type(ValueType::Bool), ValueType::Bool);
-        assert_eq!(a.fix_type(ValueType::Text), ValueType::Bool);
-    }
-}
+mod tests;

@@ -8,7 +8,8 @@ use super::sealed::SealedLast;
 use crate::head::LastKnown;
 use crate::model::{SeriesId, Value};
 
-const WRITE: &str = "INSERT OR REPLACE INTO last (series, time, value, seen, changed, settled, stored_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const WRITE: &str =
+    "INSERT OR REPLACE INTO last (series, time, value, seen, changed, settled, stored_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const READ: &str = "SELECT series, time, value, seen, changed, settled, stored_until FROM last ORDER BY series";
 
 /// Gives the greatest id.

@@ -9,6 +9,8 @@
 pub mod devices;
 mod last;
 pub mod sealed;
+#[cfg(test)]
+mod sealed_tests;
 mod series_rows;
 pub mod tokens;
 
@@ -182,8 +184,12 @@ fn step_up(connection: &mut Connection, hub_id: &str) -> rusqlite::Result<i64> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
 
+    use super::devices::Devices;
+    use super::sealed::Restored;
     use super::*;
+    use crate::auth::secret::Hash;
 
     #[test]
     fn it_is_made_once_and_keeps_its_id() {
@@ -201,6 +207,65 @@ mod tests {
         Catalog::open(dir.path()).unwrap().connection.lock().pragma_update(None, "user_version", 7).unwrap();
         let error = Catalog::open(dir.path()).unwrap_err();
         assert!(matches!(error, CatalogError::Newer { found: 7, known: FORMAT, .. }), "{error}");
+    }
+
+    /// As a hub of format 1 wrote it: two tokens and a revoked one, a session of each kind, a login code, a device.
+    const GOLDEN_1: &str = include_str!("golden_1.sql");
+
+    #[test]
+    fn a_catalog_of_format_1_is_upgraded_and_keeps_what_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        Connection::open(dir.path().join(FILE_NAME)).unwrap().execute_batch(GOLDEN_1).unwrap();
+        let catalog = Arc::new(Catalog::open(dir.path()).unwrap());
+        assert_eq!(catalog.hub_id().unwrap(), "de363011a3893cb1");
+        let tokens = catalog.tokens().unwrap();
+        let names = tokens.iter().map(|token| (token.id.0, token.spec.name.as_str())).collect::<Vec<_>>();
+        assert_eq!(names, [(1, "gateway hall 1"), (2, "Zähler")]);
+        assert_eq!(catalog.token(Hash::of("tt_golden_viewer")).unwrap().as_ref(), Some(&tokens[1]));
+        assert_eq!(catalog.token(Hash::of("tt_golden_gone")).unwrap(), None, "revoked");
+        let session = catalog.session(Hash::of("tts_golden_typed"), 0).unwrap().unwrap();
+        assert_eq!((session.client.as_str(), session.token.as_ref()), ("Firefox", Some(&tokens[1])));
+        assert!(catalog.redeem_login_code(Hash::of("ttl_golden_open"), Hash::of("tts_golden_new"), "b", 1).unwrap().is_some());
+        let devices = Devices::load(Arc::clone(&catalog)).unwrap();
+        let pump = devices.description("pump-1").unwrap();
+        assert_eq!((pump.name.as_deref(), pump.note.as_deref(), pump.version), (Some("Pump one"), Some("it's loud"), 2));
+        assert_eq!(pump.attributes, [("floor", "zweiter ☃"), ("site", "hall 1")].map(|(n, v)| (n.to_owned(), v.to_owned())).into());
+        assert_eq!(catalog.create_token(&tokens[0].spec, Hash::of("tt_golden_next"), 9).unwrap().0, 4, "no id is used again");
+        assert_eq!(catalog.sealed().unwrap(), Restored::default());
+    }
+
+    #[test]
+    fn an_upgraded_catalog_is_like_a_new_one_and_is_left_alone_from_then_on() {
+        let look = |dir: &Path| -> (i64, i64, Vec<(String, String)>) {
+            let db = Connection::open(dir.join(FILE_NAME)).unwrap();
+            let number = |name| db.pragma_query_value(None, name, |row| row.get(0)).unwrap();
+            let sql = "SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY name";
+            let tables = db.prepare(sql).unwrap().query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>();
+            (number("user_version"), number("schema_version"), tables.unwrap())
+        };
+        let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        Connection::open(old.path().join(FILE_NAME)).unwrap().execute_batch(GOLDEN_1).unwrap();
+        for dir in [&old, &new] {
+            drop(Catalog::open(dir.path()).unwrap());
+        }
+        let upgraded = look(old.path());
+        assert_eq!((upgraded.0, &upgraded.2), (FORMAT, &look(new.path()).2));
+        let bytes = std::fs::read(old.path().join(FILE_NAME)).unwrap();
+        drop(Catalog::open(old.path()).unwrap());
+        assert_eq!((look(old.path()), std::fs::read(old.path().join(FILE_NAME)).unwrap()), (upgraded, bytes));
+    }
+
+    #[test]
+    fn an_upgrade_that_fails_leaves_format_1() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Connection::open(dir.path().join(FILE_NAME)).unwrap();
+        db.execute_batch(GOLDEN_1).unwrap();
+        // The upgrade's last table cannot be made.
+        db.execute_batch("CREATE TABLE agents (x)").unwrap();
+        Catalog::open(dir.path()).unwrap_err();
+        let left: i64 =
+            db.query_row("SELECT count(*) FROM sqlite_schema WHERE name IN ('sealed', 'series', 'last')", [], |row| row.get(0)).unwrap();
+        assert_eq!((left, db.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap()), (0, 1));
     }
 
     #[test]
