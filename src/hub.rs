@@ -220,7 +220,7 @@ fn lock(dir: &Path) -> Result<File, OpenHubError> {
 
 fn replay(commit: &Commit, series: &SeriesTable, head: &Head, agents: &Agents) {
     for def in &commit.series {
-        series.restore(def);
+        series.restore(def, commit.wall);
     }
     for change in &commit.meta {
         series.apply_meta(change, commit.wall);

@@ -2,7 +2,7 @@
 //! reading; queries and live list what has a stored reading.
 //!
 //! Invariants: an id is given once and never reused. A series is *listed* from the commit of its first reading on.
-//! Lock order: `by_key` before `by_id` before a series' own `state`. No lock is held over an await or over I/O.
+//! Lock order: `by_key` before `per_owner` before `by_id` before a series' own `state`. No lock is held over an await or over I/O.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
+use crate::catalog::sealed::SealedSeries;
 use crate::model::{Kind, MetaChange, SeriesDef, SeriesId, SeriesKey, TimeNs, TokenId, ValueType};
 
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Series {
 struct SeriesState {
     value_type: Option<ValueType>,
     meta: SeriesMeta,
+    /// Known once it is listed.
+    created: Option<TimeNs>,
 }
 
 /// Unit and kind as last told, and when that was (the receive time of the commit).
@@ -36,6 +39,10 @@ pub struct SeriesMeta {
 }
 
 impl Series {
+    fn new(id: SeriesId, key: SeriesKey, owner: TokenId) -> Self {
+        Self { id, key, owner, state: RwLock::default(), listed: AtomicBool::new(false) }
+    }
+
     /// None until the first reading is on its way to the log.
     #[must_use]
     pub fn value_type(&self) -> Option<ValueType> {
@@ -60,6 +67,30 @@ impl Series {
     #[must_use]
     pub fn meta(&self) -> SeriesMeta {
         self.state.read().meta.clone()
+    }
+
+    /// When the commit that defined it was written. None until it is listed.
+    #[must_use]
+    pub fn created(&self) -> Option<TimeNs> {
+        self.state.read().created
+    }
+
+    /// As a seal writes it to the catalog. None until it is listed. Unit and kind may be newer than what is sealed: the log tells
+    /// them again.
+    #[must_use]
+    pub fn to_sealed(&self) -> Option<SealedSeries> {
+        let state = self.state.read();
+        let (value_type, created) = (state.value_type?, state.created?);
+        let def = SeriesDef { id: self.id, key: self.key.clone(), value_type, owner: self.owner };
+        Some(SealedSeries { def, meta: state.meta.clone(), created })
+    }
+
+    /// What was told at another time: the newer stands, part by part.
+    fn merge_meta(&self, other: &SeriesMeta) {
+        let meta = &mut self.state.write().meta;
+        let (newer, older) = if other.changed > meta.changed { (other, &*meta) } else { (&*meta, other) };
+        *meta =
+            SeriesMeta { unit: newer.unit.clone().or_else(|| older.unit.clone()), kind: newer.kind.or(older.kind), changed: newer.changed };
     }
 
     /// The kind told, or the default for its type.
@@ -154,39 +185,68 @@ impl SeriesTable {
         *owned += 1;
         let mut by_id = self.by_id.write();
         let id = SeriesId(u32::try_from(by_id.len()).expect("series per hub are bounded far below 2^32"));
-        let series = Arc::new(Series { id, key: key.clone(), owner, state: RwLock::default(), listed: AtomicBool::new(false) });
+        let series = Arc::new(Series::new(id, key.clone(), owner));
         by_id.push(Some(Arc::clone(&series)));
         by_key.insert(key, Arc::clone(&series));
         Ok(series)
     }
 
-    /// Brings back a series that the log or the catalog defines. Only used before ingest starts.
-    pub fn restore(&self, def: &SeriesDef) -> Arc<Series> {
+    /// Brings back a series that the log defines, in a commit written at `at`. Where the catalog or an earlier record brought it
+    /// before, that one stays as it is. Only used before ingest starts.
+    pub fn restore(&self, def: &SeriesDef, at: TimeNs) -> Arc<Series> {
         let mut by_key = self.by_key.write();
-        *self.per_owner.write().entry(def.owner).or_default() += 1;
-        let mut by_id = self.by_id.write();
-        let state = SeriesState { value_type: Some(def.value_type), meta: SeriesMeta::default() };
-        let series = Arc::new(Series {
-            id: def.id,
-            key: def.key.clone(),
-            owner: def.owner,
-            state: RwLock::new(state),
-            listed: AtomicBool::new(true),
-        });
-        self.listed.fetch_add(1, Ordering::Relaxed);
-        if by_id.len() <= def.id.index() {
-            by_id.resize(def.id.index() + 1, None);
-        }
-        by_id[def.id.index()] = Some(Arc::clone(&series));
-        by_key.insert(def.key.clone(), Arc::clone(&series));
+        let series = match by_key.get(&def.key).filter(|known| known.id == def.id) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let made = self.put_back(def);
+                by_key.insert(def.key.clone(), Arc::clone(&made));
+                made
+            }
+        };
+        series.fix_type(def.value_type);
+        self.mark_listed(&series, at);
         series
     }
 
-    /// Its first reading is committed: from now on it is seen by lists, selectors and live.
-    pub fn list(&self, id: SeriesId) {
-        if let Some(series) = self.by_id(id)
-            && !series.listed.swap(true, Ordering::AcqRel)
-        {
+    fn put_back(&self, def: &SeriesDef) -> Arc<Series> {
+        *self.per_owner.write().entry(def.owner).or_default() += 1;
+        let mut by_id = self.by_id.write();
+        if by_id.len() <= def.id.index() {
+            by_id.resize(def.id.index() + 1, None);
+        }
+        let made = Arc::new(Series::new(def.id, def.key.clone(), def.owner));
+        let before = by_id[def.id.index()].replace(Arc::clone(&made));
+        debug_assert!(before.is_none(), "an id is given once: {before:?}, then {def:?}");
+        made
+    }
+
+    /// Brings back a series from the catalog. If the log brought it before, the newer unit and kind stand. Only used before ingest
+    /// starts.
+    pub fn restore_sealed(&self, sealed: &SealedSeries) -> Arc<Series> {
+        let series = self.restore(&sealed.def, sealed.created);
+        series.merge_meta(&sealed.meta);
+        series
+    }
+
+    /// Ids below `next` are not given to new series: they may have been given before, and their series be gone since.
+    pub fn reserve(&self, next: u32) {
+        let mut by_id = self.by_id.write();
+        if by_id.len() < next as usize {
+            by_id.resize(next as usize, None);
+        }
+    }
+
+    /// Its first reading is committed, by a commit written at `at`: from now on it is seen by lists, selectors and live.
+    pub fn list(&self, id: SeriesId, at: TimeNs) {
+        if let Some(series) = self.by_id(id) {
+            self.mark_listed(&series, at);
+        }
+    }
+
+    /// The time first: who sees it listed knows when it was made.
+    fn mark_listed(&self, series: &Series, at: TimeNs) {
+        series.state.write().created.get_or_insert(at);
+        if !series.listed.swap(true, Ordering::AcqRel) {
             self.listed.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -238,39 +298,4 @@ impl SeriesTable {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(device: &str) -> KeyRef<'_> {
-        KeyRef { device, metric: "m", labels: &[] }
-    }
-
-    #[test]
-    fn limits_spare_existing_series() {
-        let table = SeriesTable::new(2, 3);
-        let a = table.resolve(key("a"), TokenId(1)).unwrap();
-        table.resolve(key("b"), TokenId(1)).unwrap();
-        assert_eq!(table.resolve(key("c"), TokenId(1)).unwrap_err(), SeriesLimit::Token { max: 2 });
-        assert_eq!(table.resolve(key("a"), TokenId(1)).unwrap().id, a.id);
-        table.resolve(key("c"), TokenId(2)).unwrap();
-        assert_eq!(table.resolve(key("d"), TokenId(3)).unwrap_err(), SeriesLimit::Hub { max: 3 });
-    }
-
-    #[test]
-    fn a_series_is_listed_once_it_has_a_stored_reading() {
-        let table = SeriesTable::new(10, 10);
-        let a = table.resolve(key("a"), TokenId(1)).unwrap();
-        assert!(table.select(|_| true).is_empty());
-        table.list(a.id);
-        table.list(a.id);
-        assert_eq!((table.len(), table.select(|_| true).len()), (1, 1));
-    }
-
-    #[test]
-    fn the_first_reading_fixes_the_type() {
-        let table = SeriesTable::new(10, 10);
-        let a = table.resolve(key("a"), TokenId(1)).unwrap();
-        assert_eq!(a.fix_type(ValueType::Bool), ValueType::Bool);
-        assert_eq!(a.fix_type(ValueType::Text), ValueType::Bool);
-    }
-}
+mod tests;

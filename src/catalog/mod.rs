@@ -3,9 +3,15 @@
 //!
 //! Invariants: an id is given once and never reused; a secret is here only as its SHA-256; every change is on disk when its
 //! call returns (`synchronous = FULL`). All calls block: from async code they go through `web::block`.
-//! Readings and series are not here; they belong to the log and the store.
+//! Beside it what a seal leaves, so that a start reads only the log after it (`sealed`). Readings are not here; they belong to
+//! the log and the store.
 
 pub mod devices;
+mod last;
+pub mod sealed;
+#[cfg(test)]
+mod sealed_tests;
+mod series_rows;
 pub mod tokens;
 
 use std::fs::File;
@@ -14,11 +20,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
 /// The format this build writes and reads.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+/// Format 1. A new catalog takes the same steps as an old one, so that both end up alike.
 const SCHEMA: &str = include_str!("schema.sql");
+/// The steps to format 2 and on.
+const UPGRADES: [&str; 1] = [include_str!("upgrade_2.sql")];
 /// How long a change waits for another process's change to end. Each is one short transaction.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -33,6 +42,9 @@ pub enum CatalogError {
         #[source]
         source: rusqlite::Error,
     },
+    /// Nothing was changed; it may be tried again when there is room.
+    #[error("{}: the disk has no room for it: {reason}", path.display())]
+    DiskFull { path: PathBuf, reason: String },
     #[error("{}: cannot be opened: {source}", path.display())]
     Io {
         path: PathBuf,
@@ -62,7 +74,7 @@ impl Catalog {
         let path = dir.join(FILE_NAME);
         let failed = |what| {
             let path = path.clone();
-            move |source| CatalogError::Sqlite { path, what, source }
+            move |source| failed(&path, what, source)
         };
         private(&path)?;
         let mut connection = Connection::open(&path).map_err(failed("open"))?;
@@ -72,7 +84,7 @@ impl Catalog {
         connection.pragma_update(None, "foreign_keys", "on").map_err(failed("open"))?;
         let found = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed("read"))?;
         match found {
-            0 => make(&mut connection, &path)?,
+            0..FORMAT => bring_up(&mut connection, &path)?,
             FORMAT => {}
             newer => return Err(CatalogError::Newer { path, found: newer, known: FORMAT }),
         }
@@ -100,7 +112,7 @@ impl Catalog {
     }
 
     fn read<T>(&self, what: &'static str, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, CatalogError> {
-        ask(&self.connection.lock()).map_err(|source| self.failed(what, source))
+        ask(&self.connection.lock()).map_err(|source| failed(&self.path, what, source))
     }
 
     /// One short transaction, which takes the write lock at its start so that it cannot fail half way for being late.
@@ -112,11 +124,15 @@ impl Catalog {
             transaction.commit()?;
             Ok(done)
         };
-        attempt().map_err(|source| self.failed(what, source))
+        attempt().map_err(|source| failed(&self.path, what, source))
     }
+}
 
-    fn failed(&self, what: &'static str, source: rusqlite::Error) -> CatalogError {
-        CatalogError::Sqlite { path: self.path.clone(), what, source }
+fn failed(path: &Path, what: &'static str, source: rusqlite::Error) -> CatalogError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => CatalogError::DiskFull { path, reason: format!("cannot {what} the catalog: {source}") },
+        _ => CatalogError::Sqlite { path, what, source },
     }
 }
 
@@ -126,39 +142,54 @@ fn private(path: &Path) -> Result<(), CatalogError> {
     made.map(drop).map_err(|source| CatalogError::Io { path: path.to_owned(), source })
 }
 
-/// Makes the tables, unless another process just did.
-fn make(connection: &mut Connection, path: &Path) -> Result<(), CatalogError> {
+/// Makes the tables, or changes those of an older build to this build's format: all in one transaction, unless another process
+/// just did.
+fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), CatalogError> {
     let mut id = [0; 8];
     getrandom::fill(&mut id)?;
     let hub_id = format!("{:016x}", u64::from_be_bytes(id));
-    let mut attempt = || -> rusqlite::Result<bool> {
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let made: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if made != 0 {
-            return Ok(made == FORMAT);
-        }
+    match step_up(connection, &hub_id) {
+        Ok(FORMAT) => Ok(()),
+        Ok(0) => Err(CatalogError::Foreign { path: path.to_owned() }),
+        Ok(newer) => Err(CatalogError::Newer { path: path.to_owned(), found: newer, known: FORMAT }),
+        Err(source) => Err(failed(path, "make", source)),
+    }
+}
+
+/// Gives the format that the file has afterwards; 0 is another program's file.
+fn step_up(connection: &mut Connection, hub_id: &str) -> rusqlite::Result<i64> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Asked again: only now nobody else can change it.
+    let mut format: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format == 0 {
         let foreign: Option<String> = transaction.query_row("SELECT name FROM sqlite_schema LIMIT 1", [], |row| row.get(0)).optional()?;
         if foreign.is_some() {
-            return Ok(false);
+            return Ok(0);
         }
         transaction.execute_batch(SCHEMA)?;
-        transaction.execute("INSERT INTO settings (name, value) VALUES ('hub_id', ?1)", [&hub_id])?;
-        transaction.pragma_update(None, "user_version", FORMAT)?;
-        transaction.commit()?;
-        Ok(true)
-    };
-    match attempt() {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(CatalogError::Foreign { path: path.to_owned() }),
-        Err(source) => Err(CatalogError::Sqlite { path: path.to_owned(), what: "make", source }),
+        transaction.execute("INSERT INTO settings (name, value) VALUES ('hub_id', ?1)", [hub_id])?;
+        format = 1;
     }
+    for (step, sql) in (2..).zip(UPGRADES) {
+        if format < step {
+            transaction.execute_batch(sql)?;
+            format = step;
+        }
+    }
+    transaction.pragma_update(None, "user_version", format)?;
+    transaction.commit()?;
+    Ok(format)
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
 
+    use super::devices::Devices;
+    use super::sealed::Restored;
     use super::*;
+    use crate::auth::secret::Hash;
 
     #[test]
     fn it_is_made_once_and_keeps_its_id() {
@@ -176,6 +207,65 @@ mod tests {
         Catalog::open(dir.path()).unwrap().connection.lock().pragma_update(None, "user_version", 7).unwrap();
         let error = Catalog::open(dir.path()).unwrap_err();
         assert!(matches!(error, CatalogError::Newer { found: 7, known: FORMAT, .. }), "{error}");
+    }
+
+    /// As a hub of format 1 wrote it: two tokens and a revoked one, a session of each kind, a login code, a device.
+    const GOLDEN_1: &str = include_str!("golden_1.sql");
+
+    #[test]
+    fn a_catalog_of_format_1_is_upgraded_and_keeps_what_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        Connection::open(dir.path().join(FILE_NAME)).unwrap().execute_batch(GOLDEN_1).unwrap();
+        let catalog = Arc::new(Catalog::open(dir.path()).unwrap());
+        assert_eq!(catalog.hub_id().unwrap(), "de363011a3893cb1");
+        let tokens = catalog.tokens().unwrap();
+        let names = tokens.iter().map(|token| (token.id.0, token.spec.name.as_str())).collect::<Vec<_>>();
+        assert_eq!(names, [(1, "gateway hall 1"), (2, "Zähler")]);
+        assert_eq!(catalog.token(Hash::of("tt_golden_viewer")).unwrap().as_ref(), Some(&tokens[1]));
+        assert_eq!(catalog.token(Hash::of("tt_golden_gone")).unwrap(), None, "revoked");
+        let session = catalog.session(Hash::of("tts_golden_typed"), 0).unwrap().unwrap();
+        assert_eq!((session.client.as_str(), session.token.as_ref()), ("Firefox", Some(&tokens[1])));
+        assert!(catalog.redeem_login_code(Hash::of("ttl_golden_open"), Hash::of("tts_golden_new"), "b", 1).unwrap().is_some());
+        let devices = Devices::load(Arc::clone(&catalog)).unwrap();
+        let pump = devices.description("pump-1").unwrap();
+        assert_eq!((pump.name.as_deref(), pump.note.as_deref(), pump.version), (Some("Pump one"), Some("it's loud"), 2));
+        assert_eq!(pump.attributes, [("floor", "zweiter ☃"), ("site", "hall 1")].map(|(n, v)| (n.to_owned(), v.to_owned())).into());
+        assert_eq!(catalog.create_token(&tokens[0].spec, Hash::of("tt_golden_next"), 9).unwrap().0, 4, "no id is used again");
+        assert_eq!(catalog.sealed().unwrap(), Restored::default());
+    }
+
+    #[test]
+    fn an_upgraded_catalog_is_like_a_new_one_and_is_left_alone_from_then_on() {
+        let look = |dir: &Path| -> (i64, i64, Vec<(String, String)>) {
+            let db = Connection::open(dir.join(FILE_NAME)).unwrap();
+            let number = |name| db.pragma_query_value(None, name, |row| row.get(0)).unwrap();
+            let sql = "SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY name";
+            let tables = db.prepare(sql).unwrap().query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>();
+            (number("user_version"), number("schema_version"), tables.unwrap())
+        };
+        let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        Connection::open(old.path().join(FILE_NAME)).unwrap().execute_batch(GOLDEN_1).unwrap();
+        for dir in [&old, &new] {
+            drop(Catalog::open(dir.path()).unwrap());
+        }
+        let upgraded = look(old.path());
+        assert_eq!((upgraded.0, &upgraded.2), (FORMAT, &look(new.path()).2));
+        let bytes = std::fs::read(old.path().join(FILE_NAME)).unwrap();
+        drop(Catalog::open(old.path()).unwrap());
+        assert_eq!((look(old.path()), std::fs::read(old.path().join(FILE_NAME)).unwrap()), (upgraded, bytes));
+    }
+
+    #[test]
+    fn an_upgrade_that_fails_leaves_format_1() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Connection::open(dir.path().join(FILE_NAME)).unwrap();
+        db.execute_batch(GOLDEN_1).unwrap();
+        // The upgrade's last table cannot be made.
+        db.execute_batch("CREATE TABLE agents (x)").unwrap();
+        Catalog::open(dir.path()).unwrap_err();
+        let left: i64 =
+            db.query_row("SELECT count(*) FROM sqlite_schema WHERE name IN ('sealed', 'series', 'last')", [], |row| row.get(0)).unwrap();
+        assert_eq!((left, db.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap()), (0, 1));
     }
 
     #[test]

@@ -157,9 +157,7 @@ impl ResponseError for ApiError {
 impl From<CatalogError> for ApiError {
     fn from(error: CatalogError) -> Self {
         match &error {
-            CatalogError::Sqlite { source: rusqlite::Error::SqliteFailure(cause, _), .. }
-                if cause.code == rusqlite::ErrorCode::DiskFull =>
-            {
+            CatalogError::DiskFull { .. } => {
                 tracing::error!(cause = %chain(&error), "a request failed");
                 Self::new(ErrorCode::DiskFull, "the hub's disk has no room")
             }

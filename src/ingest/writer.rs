@@ -373,7 +373,7 @@ impl Writer {
         let Parts { series, tail, agents, .. } = &self.parts;
         self.parts.head.apply(commit, repairs, || {
             for def in &commit.series {
-                series.list(def.id);
+                series.list(def.id, commit.wall);
             }
             for change in &commit.meta {
                 series.apply_meta(change, commit.wall);

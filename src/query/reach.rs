@@ -25,7 +25,7 @@ mod tests {
         let table = SeriesTable::new(100, 100);
         for (device, metric) in [("b", "y"), ("a", "x"), ("c", "x"), ("b", "x")] {
             let series = table.resolve(KeyRef { device, metric, labels: &[] }, TokenId(1)).unwrap();
-            table.list(series.id);
+            table.list(series.id, 0);
         }
         let names = |selectors: &[&str], scope: Scope| {
             let selectors: Vec<_> = selectors.iter().map(|s| Selector::parse(s).unwrap()).collect();

@@ -32,7 +32,7 @@ impl World {
     fn put(&self, device: &str, metric: &str, labels: &[(&str, &str)], points: &[(TimeNs, Value)]) {
         let series = self.series.resolve(KeyRef { device, metric, labels }, TokenId(1)).unwrap();
         series.fix_type(points[0].1.value_type());
-        self.series.list(series.id);
+        self.series.list(series.id, T0);
         let readings: Vec<_> = points.iter().map(|(t, value)| Reading { series: series.id, time: *t, value: value.clone() }).collect();
         let parts = vec![BatchPart { agent: None, received: T0, end: readings.len() }];
         self.head.apply(&Commit { position: self.head.position().next(), parts, readings, ..Commit::default() }, &[], || ());

@@ -145,7 +145,7 @@ impl World {
         let commit = Arc::new(commit);
         self.log.commits.lock().push(Arc::clone(&commit));
         self.head.apply(&commit, &[], || {
-            commit.series.iter().for_each(|def| self.series.list(def.id));
+            commit.series.iter().for_each(|def| self.series.list(def.id, commit.wall));
             commit.meta.iter().for_each(|change| self.series.apply_meta(change, commit.wall));
             self.tail.push(Arc::clone(&commit));
         });

@@ -1,0 +1,111 @@
+//! What a seal leaves in the catalog and a start reads back: series, last known values, agents' sequences, and the position up
+//! to which all of them hold.
+//!
+//! Invariants: a seal is one transaction, so the position and what belongs to it change together or not at all. `next_series`
+//! never falls. The log after `up_to` is replayed over what is read here; that it tells some of it again is harmless.
+
+use rusqlite::{Connection, params};
+
+use super::{Catalog, CatalogError, last, series_rows};
+use crate::head::LastKnown;
+use crate::model::{AgentSeq, Position, SeriesDef, SeriesId, TimeNs};
+use crate::series::SeriesMeta;
+
+/// What holds at `up_to`. Series, last known values and agents that are not named stay as an earlier seal left them.
+#[derive(Debug)]
+pub struct SealedState<'a, L: Iterator<Item = SealedLast>> {
+    /// The store has every commit up to this one.
+    pub up_to: Position,
+    /// When that commit was written.
+    pub wall: TimeNs,
+    /// New ones and those whose unit or kind changed. By ascending id it is fastest.
+    pub series: &'a [SealedSeries],
+    /// Those that got a reading or lost one. By ascending id it is fastest.
+    pub last: L,
+    /// Not ahead of `up_to`: a batch that is named here is never asked for again.
+    pub agents: Vec<AgentSeq>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SealedSeries {
+    pub def: SeriesDef,
+    pub meta: SeriesMeta,
+    /// When the commit that defined it was written.
+    pub created: TimeNs,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SealedLast {
+    pub id: SeriesId,
+    /// None: nothing is left of the series.
+    pub last: Option<LastKnown>,
+    /// The newest time that the store may hold of it.
+    pub stored_until: TimeNs,
+}
+
+/// What a start begins with; the log after `up_to` is replayed over it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Restored {
+    /// 0: nothing was ever sealed.
+    pub up_to: Position,
+    pub wall: TimeNs,
+    /// By id.
+    pub series: Vec<SealedSeries>,
+    /// By id.
+    pub last: Vec<SealedLast>,
+    pub agents: Vec<AgentSeq>,
+    /// For `SeriesTable::reserve`: one past the greatest id that any seal brought.
+    pub next_series: u32,
+}
+
+impl Catalog {
+    /// Blocks for a second or so with a million series, and other changes wait that long: take a connection of its own
+    /// (`reopen`), so that at least reads do not.
+    pub fn seal<L: Iterator<Item = SealedLast>>(&self, state: SealedState<'_, L>) -> Result<(), CatalogError> {
+        self.write("seal into", |db| {
+            let series = series_rows::write(db, state.series)?;
+            let last = last::write(db, state.last)?;
+            write_agents(db, &state.agents)?;
+            let next_series = series.max(last).map_or(0, |id| i64::from(id.0) + 1);
+            let sql = "UPDATE sealed SET up_to = ?1, wall = ?2, next_series = max(next_series, ?3)";
+            db.execute(sql, params![state.up_to.0.cast_signed(), state.wall, next_series]).map(drop)
+        })
+    }
+
+    /// All that seals left, at one moment.
+    pub fn sealed(&self) -> Result<Restored, CatalogError> {
+        self.read("read the sealed state from", |db| {
+            // Ended by its drop: nothing was changed.
+            let at_once = db.unchecked_transaction()?;
+            let mut restored = read_position(&at_once)?;
+            restored.series = series_rows::read(&at_once)?;
+            restored.last = last::read(&at_once)?;
+            restored.agents = read_agents(&at_once)?;
+            Ok(restored)
+        })
+    }
+}
+
+fn read_position(db: &Connection) -> rusqlite::Result<Restored> {
+    db.query_row("SELECT up_to, wall, next_series FROM sealed", [], |row| {
+        let up_to = Position(row.get::<_, i64>(0)?.cast_unsigned());
+        Ok(Restored { up_to, wall: row.get(1)?, next_series: row.get(2)?, ..Restored::default() })
+    })
+}
+
+fn write_agents(db: &Connection, agents: &[AgentSeq]) -> rusqlite::Result<()> {
+    let mut statement = db.prepare("INSERT OR REPLACE INTO agents (agent, boot, seq) VALUES (?1, ?2, ?3)")?;
+    for AgentSeq { agent, boot, seq } in agents {
+        statement.execute(params![&**agent, boot.cast_signed(), seq.cast_signed()])?;
+    }
+    Ok(())
+}
+
+fn read_agents(db: &Connection) -> rusqlite::Result<Vec<AgentSeq>> {
+    let mut statement = db.prepare("SELECT agent, boot, seq FROM agents")?;
+    let rows = statement.query_map([], |row| {
+        let (agent, boot, seq): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(AgentSeq { agent: agent.into(), boot: boot.cast_unsigned(), seq: seq.cast_unsigned() })
+    })?;
+    rows.collect()
+}

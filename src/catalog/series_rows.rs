@@ -1,0 +1,74 @@
+//! Rows of the table `series`.
+
+use std::sync::Arc;
+
+use rusqlite::types::{Type, ValueRef};
+use rusqlite::{Connection, Row, params};
+
+use super::sealed::SealedSeries;
+use crate::model::{Kind, Labels, SeriesDef, SeriesId, SeriesKey, TokenId, ValueType};
+use crate::series::SeriesMeta;
+
+const WRITE: &str = "INSERT OR REPLACE INTO series (id, device, metric, labels, type, owner, unit, kind, changed, created) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+const READ: &str = "SELECT id, device, metric, labels, type, owner, unit, kind, changed, created FROM series ORDER BY id";
+
+/// Gives the greatest id.
+pub(super) fn write(db: &Connection, all: &[SealedSeries]) -> rusqlite::Result<Option<SeriesId>> {
+    let mut statement = db.prepare(WRITE)?;
+    let mut labels = String::new();
+    for SealedSeries { def, meta, created } in all {
+        let key = &def.key;
+        write_labels(&mut labels, &key.labels);
+        let (value_type, kind) = (def.value_type.as_str(), meta.kind.map(Kind::as_str));
+        let unit = meta.unit.as_deref();
+        let row = params![def.id.0, &*key.device, &*key.metric, labels, value_type, def.owner.0, unit, kind, meta.changed, created];
+        statement.execute(row)?;
+    }
+    Ok(all.iter().map(|series| series.def.id).max())
+}
+
+pub(super) fn read(db: &Connection) -> rusqlite::Result<Vec<SealedSeries>> {
+    db.prepare(READ)?.query_map([], read_row)?.collect()
+}
+
+fn read_row(row: &Row<'_>) -> rusqlite::Result<SealedSeries> {
+    let key = SeriesKey { device: text(row, 1)?.into(), metric: text(row, 2)?.into(), labels: read_labels(text(row, 3)?) };
+    let value_type = parsed(row, 4, parse_type)?;
+    let kind = if row.get_ref(7)? == ValueRef::Null { None } else { Some(parsed(row, 7, Kind::parse)?) };
+    let unit = if row.get_ref(6)? == ValueRef::Null { None } else { Some(Arc::from(text(row, 6)?)) };
+    Ok(SealedSeries {
+        def: SeriesDef { id: SeriesId(row.get(0)?), key, value_type, owner: TokenId(row.get(5)?) },
+        meta: SeriesMeta { unit, kind, changed: row.get(8)? },
+        created: row.get(9)?,
+    })
+}
+
+/// Borrowed: a million rows are read at a start.
+fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
+    Ok(row.get_ref(column)?.as_str()?)
+}
+
+fn parsed<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let text = text(row, column)?;
+    let unknown = || rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("{text:?} is not known here").into());
+    parse(text).ok_or_else(unknown)
+}
+
+fn parse_type(text: &str) -> Option<ValueType> {
+    [ValueType::Number, ValueType::Bool, ValueType::Text].into_iter().find(|known| known.as_str() == text)
+}
+
+fn write_labels(out: &mut String, labels: &Labels) {
+    out.clear();
+    for (name, value) in labels.iter() {
+        debug_assert!(!name.contains(['\t', '\n']) && !value.contains(['\t', '\n']), "control characters are refused at the door");
+        for part in [name, "\t", value, "\n"] {
+            out.push_str(part);
+        }
+    }
+}
+
+fn read_labels(text: &str) -> Labels {
+    Labels::from_pairs(text.split_terminator('\n').filter_map(|line| line.split_once('\t')))
+}
