@@ -131,7 +131,7 @@ async fn stop_in_order(hub: &Hub, server: &ServerHandle) {
     hub.health.drain();
     hub.stopping.send_replace(true);
     server.stop(true).await;
-    hub.queue.stop().await;
+    hub.stop().await;
     tracing::info!("stopped");
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::auth::Auth;
 use crate::catalog::devices::Devices;
+use crate::catalog::sealed::{Restored, SealedLast};
 use crate::catalog::{Catalog, CatalogError};
 use crate::clock::Clock;
 use crate::config::{Config, DeviceRule};
@@ -22,20 +23,22 @@ use crate::ingest;
 use crate::ingest::agents::Agents;
 use crate::ingest::refusals::Refusals;
 use crate::ingest::writer::{self, Queue};
-use crate::limits::{HISTORY_ANSWERS, TAIL_BYTES};
+use crate::limits::{HISTORY_ANSWERS, SEAL_EVERY, TAIL_BYTES};
 use crate::live::Live;
 use crate::live::engine;
 use crate::live::presence::Presence;
-use crate::log::LogRead;
 use crate::log::files::{FileLog, Opened};
 use crate::log::recovery::{OpenError, Recovered};
 use crate::log::tail::Tail;
+use crate::log::{Keep, LogRead};
 use crate::metrics::Metrics;
 use crate::model::{Commit, Position, TimeNs};
+use crate::query::last;
 use crate::query::selector::{Attributes, Glob};
-use crate::seal::Pressure;
+use crate::seal::{self, Pressure, Sealer};
 use crate::series::SeriesTable;
-use crate::store::Store;
+use crate::store::embedded::{self, EmbeddedStore, SeriesInfo};
+use crate::store::{Store, StoreError};
 use crate::ws;
 
 pub struct Hub {
@@ -53,6 +56,7 @@ pub struct Hub {
     pub store: Arc<dyn Store>,
     pub pressure: Arc<Pressure>,
     pub queue: Queue,
+    sealer: Arc<Sealer>,
     /// What every way in shares.
     pub door: Arc<ingest::session::Door>,
     /// Every open WebSocket.
@@ -93,6 +97,8 @@ pub enum OpenHubError {
     Log(#[from] OpenError),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenHubError {
@@ -107,17 +113,30 @@ impl Hub {
         let lock = lock(&dir)?;
         let catalog = Arc::new(Catalog::open(&dir)?);
         let auth = Arc::new(Auth::open(Arc::clone(&catalog), clock.clone())?);
-        let devices = Arc::new(Devices::load(catalog)?);
+        let devices = Arc::new(Devices::load(Arc::clone(&catalog))?);
         let series = Arc::new(SeriesTable::new(config.limits.series_per_token, config.limits.series_per_hub));
         let head = Arc::new(Head::default());
         let agents = Arc::new(Agents::default());
-        let store: Arc<dyn Store> = Arc::new(crate::store::memory::MemoryStore::default());
+        let sealed = restore(catalog.sealed()?, &series, &head, &agents);
+        let set_aside = dir.join("set-aside");
+        let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(embedded::Parts {
+            dir: &dir.join(embedded::DIR_NAME),
+            set_aside: &set_aside,
+            sealed,
+            pins: Arc::clone(head.pins()),
+            info: Arc::clone(&series) as Arc<dyn SeriesInfo>,
+            cache_bytes: config.store.cache_bytes,
+        })?);
         let pressure = Arc::new(Pressure::default());
         let began = Instant::now();
+        let mut replayed = Ok(());
         let Opened { log, reader, recovered } =
-            FileLog::open(&dir.join("log"), &dir.join("set-aside"), config.log.segment_bytes, Position(0), &mut |commit| {
-                replay(&commit, &series, &head, &agents);
+            FileLog::open(&dir.join("log"), &set_aside, config.log.segment_bytes, sealed, &mut |commit| {
+                if replayed.is_ok() {
+                    replayed = replay(&commit, &series, &head, store.as_ref(), &agents);
+                }
             })?;
+        replayed?;
         report(&recovered, began);
         let tail = Arc::new(Tail::new(recovered.last, TAIL_BYTES));
         let (health, metrics) = (Arc::new(Health::default()), Arc::new(Metrics::default()));
@@ -127,7 +146,7 @@ impl Hub {
             head: Arc::clone(&head),
             store: Arc::clone(&store),
             pressure: Arc::clone(&pressure),
-            active_bytes: usize::MAX,
+            active_bytes: config.store.head_bytes / 2,
             tail: Arc::clone(&tail),
             agents: Arc::clone(&agents),
             health: Arc::clone(&health),
@@ -135,9 +154,22 @@ impl Hub {
             clock: clock.clone(),
             last: recovered.last,
             commit_delay: config.log.commit_delay,
-            has_room: room_probe(dir.join("log"), config.log.segment_bytes),
+            has_room: room_probe(dir.join("log"), config.log.segment_bytes.saturating_add(config.store.reserve_bytes)),
         })
         .map_err(io_error("start the writer for", &dir))?;
+        let sealer = Sealer::start(seal::Parts {
+            head: Arc::clone(&head),
+            store: Arc::clone(&store),
+            catalog: catalog.reopen()?,
+            series: Arc::clone(&series),
+            log: Arc::clone(&reader),
+            pressure: Arc::clone(&pressure),
+            health: Arc::clone(&health),
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+            bounds: bounds(&config),
+        })
+        .map_err(io_error("start the sealer for", &dir))?;
         let refusals = Arc::new(Refusals::default());
         let attributes: Arc<dyn Attributes + Send + Sync> = Arc::<Devices>::clone(&devices);
         let presence = Arc::new(Presence::new(clock.now(), expectations(&config)));
@@ -166,6 +198,7 @@ impl Hub {
             store,
             pressure,
             queue,
+            sealer: Arc::new(sealer),
             door: Arc::new(door),
             sockets: Arc::default(),
             live,
@@ -188,6 +221,14 @@ impl Hub {
         let clock = ingest::times::check_clock(self.clock.now(), self.door.built);
         reasons.extend(clock.err().map(|later| (later.code, later.message)));
         reasons
+    }
+
+    /// Commits what waits, writes the end record, then seals what the head holds. Nothing is at risk if it is cut off.
+    pub async fn stop(&self) {
+        self.queue.stop().await;
+        let sealer = Arc::clone(&self.sealer);
+        // An error is a panic of the sealer, which was told to the health.
+        drop(tokio::task::spawn_blocking(move || sealer.stop()).await);
     }
 
     /// Resolves when the hub begins to stop.
@@ -218,15 +259,40 @@ fn lock(dir: &Path) -> Result<File, OpenHubError> {
     }
 }
 
-fn replay(commit: &Commit, series: &SeriesTable, head: &Head, agents: &Agents) {
+/// What the last seal left: where everything begins before the log is read. Says up to where that is.
+fn restore(from: Restored, series: &SeriesTable, head: &Head, agents: &Agents) -> Position {
+    for one in &from.series {
+        series.restore_sealed(one);
+    }
+    series.reserve(from.next_series);
+    for SealedLast { id, last, stored_until } in from.last {
+        head.restore(id, last, stored_until);
+    }
+    head.start_at(from.up_to);
+    from.agents.iter().for_each(|agent| agents.committed(agent));
+    from.up_to
+}
+
+fn replay(commit: &Commit, series: &SeriesTable, head: &Head, store: &dyn Store, agents: &Agents) -> Result<(), StoreError> {
     for def in &commit.series {
         series.restore(def, commit.wall);
     }
     for change in &commit.meta {
         series.apply_meta(change, commit.wall);
     }
-    head.apply(commit, &[], || ());
+    let repairs = last::repairs(head, Some(store), commit)?;
+    head.apply(commit, &repairs, || ());
     commit.parts.iter().filter_map(|part| part.agent.as_ref()).for_each(|agent| agents.committed(agent));
+    Ok(())
+}
+
+fn bounds(config: &Config) -> seal::Bounds {
+    seal::Bounds {
+        active_bytes: config.store.head_bytes / 2,
+        unsealed_bytes: config.log.unsealed_bytes,
+        seal_every: SEAL_EVERY,
+        keep: Keep { keep_for: config.log.keep_for, keep_bytes: config.log.keep_bytes },
+    }
 }
 
 fn report(recovered: &Recovered, began: Instant) {
@@ -243,8 +309,8 @@ fn report(recovered: &Recovered, began: Instant) {
     tracing::info!(commits = recovered.commits, bytes = recovered.bytes, clean = recovered.clean, took_ms, "read the commit log");
 }
 
-fn room_probe(dir: PathBuf, segment_bytes: u64) -> Box<dyn Fn() -> bool + Send> {
-    Box::new(move || rustix::fs::statvfs(&dir).is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) > segment_bytes + (1 << 20)))
+fn room_probe(dir: PathBuf, needed: u64) -> Box<dyn Fn() -> bool + Send> {
+    Box::new(move || rustix::fs::statvfs(&dir).is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) > needed.saturating_add(1 << 20)))
 }
 
 #[cfg(test)]

@@ -63,6 +63,8 @@ pub const DELETES_PER_COMMIT: usize = 256;
 pub const LATE_LOOK_UPS: usize = 2;
 /// How long the writer waits for a seal when memory is full, before it refuses what waits.
 pub const SEAL_WAIT: Duration = Duration::from_secs(20);
+/// A hub that gets little is sealed so often, so that the log does not grow old.
+pub const SEAL_EVERY: Duration = Duration::from_secs(2 * 3600);
 /// Bytes of recent commits kept in memory for live. A reader that fell out of it reads the log instead.
 pub const TAIL_BYTES: usize = 64 << 20;
 /// Refusals remembered for `status/refusals`; the oldest goes.

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::catalog::sealed::SealedSeries;
 use crate::model::{Kind, MetaChange, SeriesDef, SeriesId, SeriesKey, TimeNs, TokenId, ValueType};
+use crate::store::embedded::{ClassId, SeriesInfo};
 
 #[derive(Debug)]
 pub struct Series {
@@ -294,6 +295,17 @@ impl SeriesTable {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// For the blocks of slow series; the class comes with retention rules.
+impl SeriesInfo for SeriesTable {
+    fn metric(&self, series: SeriesId) -> u32 {
+        self.by_id(series).map_or(0, |series| crc32c::crc32c(series.key.metric.as_bytes()))
+    }
+
+    fn class(&self, _series: SeriesId) -> ClassId {
+        ClassId::default()
     }
 }
 

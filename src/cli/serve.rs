@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Flag};
 use crate::hub::OpenHubError;
 use crate::log::recovery::OpenError;
+use crate::store::StoreError;
 use crate::{http, logging};
 
 #[derive(Args, Debug)]
@@ -66,9 +67,11 @@ fn login_link(app: &App) -> Result<Option<String>, Failure> {
 fn not_started(error: &StartError) -> Failure {
     let exit = match error {
         StartError::Hub(OpenHubError::InUse { .. }) => Exit::DirectoryInUse,
-        StartError::Hub(OpenHubError::Log(OpenError::Newer { .. }) | OpenHubError::Catalog(CatalogError::Newer { .. })) => {
-            Exit::NewerFormat
-        }
+        StartError::Hub(
+            OpenHubError::Log(OpenError::Newer { .. })
+            | OpenHubError::Catalog(CatalogError::Newer { .. })
+            | OpenHubError::Store(StoreError::Newer { .. }),
+        ) => Exit::NewerFormat,
         StartError::Tls(_) => Exit::Configuration,
         _ => Exit::Failed,
     };

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 pub use pressure::{Pressure, Trouble};
 
-use crate::catalog::sealed::{SealedLast, SealedSeries, SealedState};
+use crate::catalog::sealed::{SealedLast, SealedState};
 use crate::catalog::{Catalog, CatalogError};
 use crate::clock::Clock;
 use crate::head::{Generation, Head};
@@ -195,7 +195,7 @@ impl Run {
     fn seal_generation(&self, generation: &Generation) -> Result<(), SealError> {
         let Parts { head, store, catalog, series, clock, .. } = &self.parts;
         store.seal(&generation.handover())?;
-        let described: Vec<_> = generation.described().into_iter().filter_map(|id| series.sealed(id)).collect();
+        let described: Vec<_> = generation.described().into_iter().filter_map(|id| series.by_id(id)?.to_sealed()).collect();
         let touched = generation.touched();
         catalog.seal(SealedState {
             up_to: generation.up_to(),
