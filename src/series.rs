@@ -196,14 +196,8 @@ impl SeriesTable {
     /// before, that one stays as it is. Only used before ingest starts.
     pub fn restore(&self, def: &SeriesDef, at: TimeNs) -> Arc<Series> {
         let mut by_key = self.by_key.write();
-        let series = match by_key.get(&def.key).filter(|known| known.id == def.id) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let made = self.put_back(def);
-                by_key.insert(def.key.clone(), Arc::clone(&made));
-                made
-            }
-        };
+        let known = by_key.get(&def.key).filter(|known| known.id == def.id).cloned();
+        let series = known.unwrap_or_else(|| Arc::clone(by_key.entry(def.key.clone()).insert_entry(self.put_back(def)).get()));
         series.fix_type(def.value_type);
         self.mark_listed(&series, at);
         series
@@ -229,11 +223,16 @@ impl SeriesTable {
         series
     }
 
-    /// Ids below `next` are not given to new series: they may have been given before, and their series be gone since.
+    /// Ids below `next` are not given to new series: they may have been given before, and their series be gone since. Said before
+    /// they are restored, it also makes room for them at once.
     pub fn reserve(&self, next: u32) {
+        let next = next as usize;
+        let mut by_key = self.by_key.write();
+        let more = next.min(self.max_per_hub).saturating_sub(by_key.len());
+        by_key.reserve(more);
         let mut by_id = self.by_id.write();
-        if by_id.len() < next as usize {
-            by_id.resize(next as usize, None);
+        if by_id.len() < next {
+            by_id.resize(next, None);
         }
     }
 
