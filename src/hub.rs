@@ -179,6 +179,7 @@ impl Hub {
             head: Arc::clone(&head),
             tail: Arc::clone(&tail),
             log: Arc::clone(&reader) as Arc<dyn LogRead>,
+            store: Arc::clone(&store),
             attributes: Arc::clone(&attributes),
             presence: Arc::clone(&presence),
             metrics: Arc::clone(&metrics),
@@ -261,10 +262,10 @@ fn lock(dir: &Path) -> Result<File, OpenHubError> {
 
 /// What the last seal left: where everything begins before the log is read. Says up to where that is.
 fn restore(from: Restored, series: &SeriesTable, head: &Head, agents: &Agents) -> Position {
+    series.reserve(from.next_series);
     for one in &from.series {
         series.restore_sealed(one);
     }
-    series.reserve(from.next_series);
     for SealedLast { id, last, stored_until } in from.last {
         head.restore(id, last, stored_until);
     }

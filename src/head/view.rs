@@ -66,6 +66,12 @@ impl ColumnView {
         Self { blocks: Vec::new(), range: TimeRange::ALL, hidden: Vec::new() }
     }
 
+    /// In time order, without overlap.
+    #[must_use]
+    pub fn of_blocks(blocks: Vec<Arc<Block>>) -> Self {
+        Self { blocks, range: TimeRange::ALL, hidden: Vec::new() }
+    }
+
     /// A part of it.
     #[must_use]
     pub fn within(&self, range: TimeRange) -> Self {

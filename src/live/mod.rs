@@ -2,7 +2,7 @@
 //!
 //! commit -> `log::tail` -> [`engine`] (one thread) -> [`group`] (equal wishes share everything) -> one [`mailbox`] per viewer ->
 //! [`outbox`], from which the socket pulls. `protocol` reads what viewers send, `frame` and `write` make bytes, `merge` is what a
-//! slow viewer gets, `resume` what a returning one gets, `presence` knows who is online.
+//! slow viewer gets, `fresh` what a new one gets, `resume` a returning one, `presence` knows who is online.
 //!
 //! What the contract leaves open is decided in LIVE.md.
 //!
@@ -12,6 +12,7 @@ pub mod content;
 pub mod cursor;
 pub mod engine;
 pub mod frame;
+mod fresh;
 pub mod group;
 pub mod mailbox;
 pub mod merge;

@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 use rustc_hash::FxHashMap;
 
 use super::content::{Named, Number, Points, Snapshot, SnapshotSeries};
+use super::cursor::Cursor;
+use super::fresh::{Fresh, Newcomers};
 use super::group::Since;
-use super::mailbox::SnapshotSlot;
-use super::outbox::Outbox;
 use crate::limits::RESUME_BYTES;
 use crate::log::tail::{After, Tail};
 use crate::log::{LogRead, ReadError};
@@ -24,28 +24,24 @@ pub(super) struct Resume {
     /// The series of the group at its tick, in the order of their numbers.
     pub named: Vec<Named>,
     /// The full snapshot at the same place, for a cursor that cannot be honoured.
-    pub otherwise: Snapshot,
-    pub slot: Arc<SnapshotSlot>,
+    pub otherwise: Fresh,
     pub recovered: Arc<OnceLock<bool>>,
-    pub outboxes: Vec<Arc<Outbox>>,
+    pub newcomers: Newcomers,
 }
 
 impl Resume {
     pub(super) fn run(self) {
         let until = self.otherwise.cursor.position;
-        let snapshot = match self.changes(until) {
-            Ok(since) => recovered(&self.named, since, &self.otherwise),
+        let (snapshot, failed) = match self.changes(until) {
+            Ok(since) => (recovered(&self.named, since, self.otherwise.cursor), None),
             Err(error) => {
                 tracing::debug!(%error, "a cursor cannot be honoured; the viewer is sent a full snapshot");
-                self.otherwise
+                self.otherwise.make()
             }
         };
         // Set once: nobody else holds the slot's writing side.
         let _already = self.recovered.set(snapshot.recovered);
-        let _already = self.slot.content.set(snapshot);
-        for outbox in self.outboxes {
-            outbox.with(|_| ());
-        }
+        self.newcomers.give_made(snapshot, failed);
     }
 
     fn changes(&self, until: Position) -> Result<FxHashMap<Number, Since>, ReadError> {
@@ -75,7 +71,7 @@ impl Resume {
     }
 }
 
-fn recovered(named: &[Named], mut since: FxHashMap<Number, Since>, at: &Snapshot) -> Snapshot {
+fn recovered(named: &[Named], mut since: FxHashMap<Number, Since>, cursor: Cursor) -> Snapshot {
     let mut spans = Vec::new();
     let series = named.iter().map(|named| {
         let (mut deleted, points) = since.remove(&named.number).unwrap_or_default().settle(named.number);
@@ -83,5 +79,5 @@ fn recovered(named: &[Named], mut since: FxHashMap<Number, Since>, at: &Snapshot
         SnapshotSeries { named: named.clone(), points: Points::List(points) }
     });
     let series = series.collect();
-    Snapshot { cursor: at.cursor, recovered: true, spans, series }
+    Snapshot { cursor, recovered: true, spans, series }
 }

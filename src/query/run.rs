@@ -75,6 +75,14 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Copies it behind what a block holds, all of which is older.
+    pub fn append_to(&self, block: &mut Block) {
+        match self.0 {
+            Form::Part { block: from, start, end } => block.append(from, start..end),
+            Form::Pairs(points) => points.iter().for_each(|(time, value)| drop(block.put(*time, value.clone(), *time))),
+        }
+    }
+
     /// The column, when the values lie in one.
     #[must_use]
     pub fn slice(&self) -> Option<Slice<'a>> {

@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 use rustc_hash::FxHashMap;
 
 use super::{Engine, GroupId, Handle, Joiner, send};
-use crate::head::ColumnView;
-use crate::live::content::{Named, Points, Snapshot, SnapshotSeries, Tick};
+use crate::live::content::{Named, Tick};
 use crate::live::cursor::Cursor;
+use crate::live::fresh::{Behind, Fresh, Newcomers, Shown};
 use crate::live::group::{Floor, Group, Member};
 use crate::live::mailbox::{Frame, SnapshotSlot};
 use crate::live::resume::Resume;
-use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
+use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 
 /// What those who join at one tick share.
 struct JoinTick {
@@ -78,24 +78,19 @@ impl Engine {
             };
             watched.group.join(Member { handle: handle.clone(), floor }, *cursor, &start.last);
         }
-        let fresh = start.snapshot(&watched.group, *cursor);
-        let outboxes: Vec<_> = handles.into_iter().map(|handle| handle.outbox).collect();
-        let Some(after) = after else {
-            let _only_here = slot.content.set(fresh);
-            return outboxes.iter().for_each(|outbox| outbox.with(|_| ()));
-        };
-        let resume = Resume {
-            log: Arc::clone(&self.parts.log),
-            tail: Arc::clone(&self.parts.tail),
-            metrics: Arc::clone(&self.parts.metrics),
-            after,
-            named: named(&watched.group),
-            otherwise: fresh,
-            slot,
-            recovered,
-            outboxes,
-        };
-        (self.pool)(Box::new(move || resume.run()));
+        let (named, outboxes) = (named(&watched.group), handles.into_iter().map(|handle| handle.outbox).collect());
+        let fresh = Fresh { cursor: *cursor, named: named.clone(), shown: start.shown.clone(), behind: start.behind.clone() };
+        let newcomers = Newcomers { slot, outboxes };
+        match after {
+            None if fresh.behind.is_none() => newcomers.give(fresh),
+            None => (self.pool)(Box::new(move || newcomers.give(fresh))),
+            Some(after) => {
+                let log = Arc::clone(&self.parts.log);
+                let (tail, metrics) = (Arc::clone(&self.parts.tail), Arc::clone(&self.parts.metrics));
+                let resume = Resume { log, tail, metrics, after, named, otherwise: fresh, recovered, newcomers };
+                (self.pool)(Box::new(move || resume.run()));
+            }
+        }
     }
 
     /// What a snapshot shows of these series, all at one position.
@@ -111,7 +106,9 @@ impl Engine {
                 Some(time) => Floor::From { time, count: ids.len() },
                 None => Floor::Last(last.iter().map(|time| time.unwrap_or(TimeNs::MIN)).collect()),
             };
-            Start { position: head.position(), shown: ids.iter().map(points).collect(), last, floor }
+            let behind = from.filter(|from| ids.iter().any(|id| *from <= head.stored_until(*id)));
+            let behind = behind.map(|from| Behind { store: Arc::clone(&self.parts.store), pin: head.pin(), from });
+            Start { position: head.position(), shown: ids.iter().map(points).collect(), behind, last, floor }
         })
     }
 }
@@ -120,24 +117,9 @@ impl Engine {
 struct Start {
     position: Position,
     shown: Vec<Shown>,
+    behind: Option<Behind>,
     last: Vec<Option<TimeNs>>,
     floor: Floor,
-}
-
-enum Shown {
-    View(ColumnView),
-    Last(Option<(TimeNs, Value)>),
-}
-
-impl Start {
-    fn snapshot(&self, group: &Group<Handle>, cursor: Cursor) -> Snapshot {
-        let points = |shown: &Shown| match shown {
-            Shown::View(view) => Points::View(view.clone()),
-            Shown::Last(last) => Points::List(last.iter().cloned().collect()),
-        };
-        let series = named(group).into_iter().zip(&self.shown).map(|(named, shown)| SnapshotSeries { named, points: points(shown) });
-        Snapshot { cursor, recovered: false, spans: Vec::new(), series: series.collect() }
-    }
 }
 
 fn named(group: &Group<Handle>) -> Vec<Named> {

@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 
 use crate::auth::access::Access;
 use crate::clock::Clock;
-use crate::head::{ColumnView, Head, Layers};
+use crate::head::{ColumnView, Head};
 use crate::limits::GROUP_PENDING_BYTES;
 use crate::live::content::Envelope;
 use crate::live::cursor::Cursor;
@@ -33,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::model::{Commit, Position, SeriesId, TimeNs, TimeRange};
 use crate::query::selector::Attributes;
 use crate::series::{Series, SeriesTable};
+use crate::store::Store;
 
 /// What live is given of the hub.
 #[derive(Clone)]
@@ -42,6 +43,7 @@ pub struct Parts {
     pub head: Arc<Head>,
     pub tail: Arc<Tail>,
     pub log: Arc<dyn LogRead>,
+    pub store: Arc<dyn Store>,
     pub attributes: Arc<dyn Attributes + Send + Sync>,
     pub presence: Arc<Presence>,
     pub metrics: Arc<Metrics>,
@@ -349,15 +351,17 @@ impl Engine {
     }
 }
 
-/// The head over the times of late points. A series whose points lie far apart among many others is left out.
+/// The head over the times of late points. Left out: a series whose points lie far apart among many others, and one of which the
+/// store may hold others in between.
 fn look_at_late(head: &Head, late: &[Late]) -> (Position, FxHashMap<u32, ColumnView>) {
     let (position, views) = head.with_reader(|head| {
+        let alone = late.iter().filter(|late| late.from > head.stored_until(late.series));
         let view = |late: &Late| head.view(late.series, TimeRange { from: late.from, to: late.to.saturating_add(1) });
-        (head.position(), late.iter().map(view).collect::<Vec<_>>())
+        (head.position(), alone.map(|late| (late.number, late.count, view(late))).collect::<Vec<_>>())
     });
-    let views = views.into_iter().map(Layers::merge);
-    let worth = late.iter().zip(views).filter(|(late, view)| view.points() <= 4 * late.count + 64);
-    (position, worth.map(|(late, view)| (late.number, view)).collect())
+    let views = views.into_iter().map(|(number, count, layers)| (number, count, layers.merge()));
+    let worth = views.filter(|(_, count, view)| view.points() <= 4 * count + 64);
+    (position, worth.map(|(number, _, view)| (number, view)).collect())
 }
 
 /// Sends a group what is pending at `cursor`, and sets when it may be sent something again.

@@ -175,6 +175,7 @@ impl Run {
                 let keep = self.rng.u64(0..30);
                 self.world.log.oldest.store(newest.saturating_sub(keep), std::sync::atomic::Ordering::Relaxed);
             }
+            3 | 4 => self.world.seal(),
             _ => {}
         }
         let ms = self.rng.u64(0..70);

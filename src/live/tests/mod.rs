@@ -23,8 +23,11 @@ use crate::log::tail::Tail;
 use crate::log::{LogRead, ReadError};
 use crate::metrics::Metrics;
 use crate::model::{BatchPart, Commit, Delete, MetaChange, Position, Reading, SeriesDef, SeriesId, TimeNs, TokenId, Value};
+use crate::query::last;
 use crate::query::selector::Attributes;
 use crate::series::{KeyRef, SeriesTable};
+use crate::store::Store;
+use crate::store::memory::MemoryStore;
 
 const EPOCH: u64 = 0x1234;
 /// Where the manual clock starts: 2026-11-23, in whole ms so that JSON is exact too.
@@ -73,6 +76,7 @@ struct World {
     head: Arc<Head>,
     tail: Arc<Tail>,
     log: Arc<MemLog>,
+    store: Arc<MemoryStore>,
     presence: Arc<Presence>,
     described: Arc<Described>,
     metrics: Arc<Metrics>,
@@ -94,13 +98,14 @@ impl World {
         let (series, head, log) = (Arc::new(SeriesTable::new(10_000, 10_000)), Arc::new(Head::default()), Arc::new(MemLog::default()));
         let tail = Arc::new(Tail::new(Position(0), tail_bytes));
         let (presence, metrics) = (Arc::new(Presence::new(NOW, Vec::new())), Arc::new(Metrics::default()));
-        let described = Arc::new(Described::default());
+        let (described, store) = (Arc::new(Described::default()), Arc::new(MemoryStore::default()));
         let parts = Parts {
             clock: clock.clone(),
             series: Arc::clone(&series),
             head: Arc::clone(&head),
             tail: Arc::clone(&tail),
             log: Arc::clone(&log) as Arc<dyn LogRead>,
+            store: Arc::clone(&store) as Arc<dyn Store>,
             attributes: Arc::clone(&described) as Arc<dyn Attributes + Send + Sync>,
             presence: Arc::clone(&presence),
             metrics: Arc::clone(&metrics),
@@ -109,7 +114,7 @@ impl World {
         let queue = Arc::clone(&jobs);
         let engine = Engine::new(parts, Box::new(move |job| queue.lock().push(job)));
         let truth = vec![Arc::new(Truth::new())];
-        Self { engine, series, head, tail, log, presence, described, metrics, clock, jobs, now_ns: 1, truth, viewers: 0 }
+        Self { engine, series, head, tail, log, store, presence, described, metrics, clock, jobs, now_ns: 1, truth, viewers: 0 }
     }
 
     fn id(&self, device: &str, metric: &str) -> SeriesId {
@@ -144,11 +149,21 @@ impl World {
     fn publish(&self, commit: Commit) {
         let commit = Arc::new(commit);
         self.log.commits.lock().push(Arc::clone(&commit));
-        self.head.apply(&commit, &[], || {
+        let repairs = last::repairs(&self.head, Some(self.store.as_ref()), &commit).unwrap();
+        self.head.apply(&commit, &repairs, || {
             commit.series.iter().for_each(|def| self.series.list(def.id, commit.wall));
             commit.meta.iter().for_each(|change| self.series.apply_meta(change, commit.wall));
             self.tail.push(Arc::clone(&commit));
         });
+    }
+
+    /// Seals what the head holds. The store knows one state, the newest: whoever reads an older one does it before.
+    fn seal(&self) {
+        self.run_jobs();
+        if let Some(generation) = self.head.freeze() {
+            self.store.seal(&generation.handover()).unwrap();
+            self.head.sealed(&generation);
+        }
     }
 
     fn change_meta(&mut self, series: SeriesId, unit: &str) {
