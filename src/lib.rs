@@ -20,6 +20,7 @@ pub mod logging;
 pub mod metrics;
 pub mod model;
 pub mod query;
+pub mod retention;
 pub mod seal;
 pub mod series;
 pub mod store;

@@ -5,14 +5,14 @@
 //! Lock order: `by_key` before `per_owner` before `by_id` before a series' own `state`. No lock is held over an await or over I/O.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
 use crate::catalog::sealed::SealedSeries;
 use crate::model::{Kind, MetaChange, SeriesDef, SeriesId, SeriesKey, TimeNs, TokenId, ValueType};
-use crate::store::embedded::{ClassId, SeriesInfo};
+use crate::retention::RuleId;
 
 #[derive(Debug)]
 pub struct Series {
@@ -21,7 +21,11 @@ pub struct Series {
     pub owner: TokenId,
     state: RwLock<SeriesState>,
     listed: AtomicBool,
+    /// The retention rule it falls under, once somebody asked.
+    rule: AtomicU16,
 }
+
+const RULE_UNKNOWN: u16 = u16::MAX;
 
 #[derive(Clone, Debug, Default)]
 struct SeriesState {
@@ -41,7 +45,7 @@ pub struct SeriesMeta {
 
 impl Series {
     fn new(id: SeriesId, key: SeriesKey, owner: TokenId) -> Self {
-        Self { id, key, owner, state: RwLock::default(), listed: AtomicBool::new(false) }
+        Self { id, key, owner, state: RwLock::default(), listed: AtomicBool::new(false), rule: AtomicU16::new(RULE_UNKNOWN) }
     }
 
     /// None until the first reading is on its way to the log.
@@ -106,6 +110,19 @@ impl Series {
     pub fn differs(&self, unit: Option<&str>, kind: Option<Kind>) -> bool {
         let state = self.state.read();
         unit.is_some_and(|unit| state.meta.unit.as_deref() != Some(unit)) || kind.is_some_and(|kind| state.meta.kind != Some(kind))
+    }
+
+    /// Its retention rule, looked for once.
+    #[inline]
+    pub fn rule_or(&self, look: impl FnOnce() -> RuleId) -> RuleId {
+        match self.rule.load(Ordering::Relaxed) {
+            RULE_UNKNOWN => {
+                let found = look();
+                self.rule.store(found.0, Ordering::Relaxed);
+                found
+            }
+            known => RuleId(known),
+        }
     }
 
     #[must_use]
@@ -275,6 +292,12 @@ impl SeriesTable {
         self.by_key.read().get(key).cloned()
     }
 
+    /// A device's attributes were edited: its series may fall under other retention rules.
+    pub fn forget_rules(&self, device: &str) {
+        let by_id = self.by_id.read();
+        by_id.iter().flatten().filter(|s| &*s.key.device == device).for_each(|s| s.rule.store(RULE_UNKNOWN, Ordering::Relaxed));
+    }
+
     /// The listed series that `wanted` says yes to, sorted by device, metric, labels.
     #[must_use]
     pub fn select(&self, mut wanted: impl FnMut(&Series) -> bool) -> Vec<Arc<Series>> {
@@ -294,17 +317,6 @@ impl SeriesTable {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-}
-
-/// For the blocks of slow series; the class comes with retention rules.
-impl SeriesInfo for SeriesTable {
-    fn metric(&self, series: SeriesId) -> u32 {
-        self.by_id(series).map_or(0, |series| crc32c::crc32c(series.key.metric.as_bytes()))
-    }
-
-    fn class(&self, _series: SeriesId) -> ClassId {
-        ClassId::default()
     }
 }
 

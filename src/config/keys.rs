@@ -175,6 +175,12 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         section: "store",
+        name: "max_bytes",
+        expected: "a size from \"64MiB\", such as \"2GiB\", or 0 for no bound",
+        take: |d, given| put(&mut d.config.store.max_bytes, given.bytes().filter(|bytes| *bytes == 0 || *bytes >= 64 << 20)?),
+    },
+    Key {
+        section: "store",
         name: "cache_bytes",
         expected: "a size with its unit, such as \"32MiB\", or 0 for none",
         take: |d, given| put(&mut d.config.store.cache_bytes, usize::try_from(given.bytes()?).ok()?),

@@ -20,6 +20,7 @@ use tracing::level_filters::LevelFilter;
 pub use crate::auth::origins::PublicUrl;
 pub use error::ConfigError;
 pub use load::{Flag, Sources};
+pub use crate::retention::RetentionRule;
 pub use rules::{DeviceRule, Mapping, MetricRules, pattern};
 
 use crate::limits;
@@ -39,6 +40,8 @@ pub struct Config {
     pub metrics: MetricRules,
     /// `[[device]]`, in file order: the first that matches a device is used.
     pub devices: Vec<DeviceRule>,
+    /// `[[retention]]`, in file order: the first that matches a series holds.
+    pub retention: Vec<RetentionRule>,
 }
 
 /// Invariant: `address` is loopback, or `tls` is set, or `plaintext` is true.
@@ -100,6 +103,8 @@ pub struct Store {
     pub kind: StoreKind,
     /// Memory for readings that are not in the store yet: half for those that come, half for those that are being sealed.
     pub head_bytes: usize,
+    /// What everything in the data directory may take. 0: no bound.
+    pub max_bytes: u64,
     /// Memory for chunks that were read.
     pub cache_bytes: usize,
     /// What is left free on the disk: readings are refused before a write could fail.
@@ -177,7 +182,7 @@ impl Default for Limits {
 
 impl Default for Store {
     fn default() -> Self {
-        Self { kind: StoreKind::Embedded, head_bytes: 128 << 20, cache_bytes: 32 << 20, reserve_bytes: 64 << 20 }
+        Self { kind: StoreKind::Embedded, head_bytes: 128 << 20, max_bytes: 0, cache_bytes: 32 << 20, reserve_bytes: 64 << 20 }
     }
 }
 

@@ -13,9 +13,10 @@ use super::error::{ConfigError, Place, nearest};
 use super::given::Given;
 use super::load::TomlFile;
 use crate::model::Kind;
-use crate::query::selector::Glob;
+use crate::query::selector::{Glob, Selector};
+use crate::retention::{PRIORITY, RetentionRule};
 
-pub(super) const ARRAYS: &[&str] = &["metric", "device", "ingest.mapping"];
+pub(super) const ARRAYS: &[&str] = &["metric", "device", "retention", "ingest.mapping"];
 
 /// Kinds and units for the common inputs of Telegraf. Part of the binary, so a hub without any file knows them.
 const SHIPPED_METRICS: &str = include_str!("../../config/metrics.toml");
@@ -88,6 +89,7 @@ pub(super) fn take(config: &mut Config, file: &TomlFile<'_>, name: &str, value: 
         match name {
             "metric" => config.metrics.users.push(entry.metric()?),
             "device" => config.devices.push(entry.device()?),
+            "retention" => config.retention.push(entry.retention()?),
             _ => config.ingest.mappings.push(entry.mapping()?),
         }
     }
@@ -125,6 +127,20 @@ impl Entry<'_> {
         let long = "a duration from \"1s\" on, such as \"10m\"";
         let expect = self.required("expect", long, |given| given.duration().filter(|d| *d >= Duration::from_secs(1)))?;
         Ok(DeviceRule { devices: glob.unwrap_or(every), expect })
+    }
+
+    fn retention(&self) -> Result<RetentionRule, ConfigError> {
+        self.known(&["select", "keep", "priority"])?;
+        let selector = "a selector, such as \"pump-*/debug.*\"";
+        let age = "a duration from \"1h\" on, such as \"90d\", or 0 for no bound by age";
+        let an_hour = Duration::from_secs(3600);
+        let keep = self.optional("keep", age, |given| given.duration().filter(|keep| keep.is_zero() || *keep >= an_hour))?;
+        Ok(RetentionRule {
+            select: self.required("select", selector, |given| Selector::parse(given.text()?).ok())?,
+            text: self.required("select", selector, |given| given.text().map(str::to_owned))?,
+            keep: keep.filter(|keep| !keep.is_zero()),
+            priority: self.optional("priority", "a whole number from 0 to 1000", |given| given.integer().filter(|p| *p <= 1000))?.unwrap_or(PRIORITY),
+        })
     }
 
     fn mapping(&self) -> Result<Mapping, ConfigError> {

@@ -21,6 +21,7 @@ use crate::limits::{ARRIVALS_PER_CONNECTION, KNOWN_BYTES_PER_CONNECTION, REFUSAL
 use crate::metrics::Metrics;
 use crate::model::{AgentSeq, Kind, MetaChange, Reading, SeriesId, TimeNs, Value, ValueType};
 use crate::query::selector::Attributes;
+use crate::retention::Retention;
 use crate::series::{KeyRef, Series, SeriesLimit, SeriesTable};
 
 /// What all connections share.
@@ -35,8 +36,8 @@ pub struct Door {
     pub batch_readings: usize,
     /// A clock that says earlier is not set: [`times::build_date`].
     pub built: TimeNs,
-    /// Where the retention begins; earlier readings are `too_old`.
-    pub floor: Option<TimeNs>,
+    /// Where the retention of a series begins; earlier readings are `too_old`.
+    pub retention: Arc<Retention>,
 }
 
 impl Door {
@@ -47,6 +48,7 @@ impl Door {
         refusals: Arc<Refusals>,
         metrics: Arc<Metrics>,
         attributes: Arc<dyn Attributes + Send + Sync>,
+        retention: Arc<Retention>,
     ) -> Self {
         Self {
             series,
@@ -58,7 +60,7 @@ impl Door {
             forms: FormLimits::from(&config.limits),
             batch_readings: config.ingest.batch_readings,
             built: times::build_date(),
-            floor: None,
+            retention,
         }
     }
 }
@@ -194,7 +196,7 @@ impl Session {
         let Some(time) = time else {
             return Ok(When::Untold);
         };
-        times::check(time, self.received, self.door.floor)?;
+        times::check(time, self.received)?;
         Ok(When::Told(time))
     }
 
@@ -244,6 +246,9 @@ impl Session {
                 self.received
             }
         };
+        if let Some(floor) = self.door.retention.floor(&slot.series) {
+            times::check_floor(time, floor)?;
+        }
         if !meta.is_empty() {
             tell(slot, batch, self.batch, meta);
         }

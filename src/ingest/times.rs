@@ -25,9 +25,8 @@ pub(crate) fn check_clock(now: TimeNs, built: TimeNs) -> Result<(), Later> {
     Err(Later { code: BatchCode::ClockUnset, after_ms: 10_000, message })
 }
 
-/// `floor`: where the retention of the series begins.
 #[inline]
-pub(super) fn check(time: TimeNs, now: TimeNs, floor: Option<TimeNs>) -> Result<(), Refusal> {
+pub(super) fn check(time: TimeNs, now: TimeNs) -> Result<(), Refusal> {
     let ahead = i64::try_from(TIME_AHEAD.as_nanos()).unwrap_or(i64::MAX);
     if time > now.saturating_add(ahead) {
         let message = format!("time {} is more than 10 minutes ahead of the hub's clock {}", said(time), said(now));
@@ -36,13 +35,17 @@ pub(super) fn check(time: TimeNs, now: TimeNs, floor: Option<TimeNs>) -> Result<
     if time < TIME_EARLIEST_NS {
         return Err(too_early(time));
     }
-    if let Some(floor) = floor
-        && time < floor
-    {
-        let message = format!("time {} is before {}, where the retention begins", said(time), said(floor));
-        return Err(Refusal::new(RowCode::TooOld, message));
-    }
     Ok(())
+}
+
+/// `floor`: where the retention of the series begins.
+#[inline]
+pub(super) fn check_floor(time: TimeNs, floor: TimeNs) -> Result<(), Refusal> {
+    if time >= floor {
+        return Ok(());
+    }
+    let message = format!("time {} is before {}, where the retention begins", said(time), said(floor));
+    Err(Refusal::new(RowCode::TooOld, message))
 }
 
 fn too_early(time: TimeNs) -> Refusal {
@@ -152,21 +155,21 @@ mod tests {
             (TimeNs::MIN, Some("bad_time")),
         ];
         for (time, code) in rows {
-            assert_eq!(check(time, NOW, None).err().map(|r| r.code.as_str()), code, "{time}");
+            assert_eq!(check(time, NOW).err().map(|r| r.code.as_str()), code, "{time}");
         }
-        let old = check(NOW - 2, NOW, Some(NOW - 1)).unwrap_err();
+        let old = check_floor(NOW - 2, NOW - 1).unwrap_err();
         assert_eq!(old.code, RowCode::TooOld);
         assert!(old.message.contains("2026-11-23T"), "{}", old.message);
-        check(NOW - 1, NOW, Some(NOW - 1)).unwrap();
+        check_floor(NOW - 1, NOW - 1).unwrap();
     }
 
     #[test]
     fn a_time_in_another_unit_is_named() {
         for (time, unit) in [(NOW / 1_000, "microseconds"), (NOW / 1_000_000, "milliseconds"), (NOW / NS_PER_SEC, "like seconds")] {
-            let refusal = check(time, NOW, None).unwrap_err();
+            let refusal = check(time, NOW).unwrap_err();
             assert!(refusal.message.contains(unit) && refusal.message.contains("nanoseconds"), "{}", refusal.message);
         }
-        assert!(!check(5, NOW, None).unwrap_err().message.contains("looks like"));
+        assert!(!check(5, NOW).unwrap_err().message.contains("looks like"));
     }
 
     #[test]

@@ -36,7 +36,8 @@ fn measure(name: &str, map: fn(&mut Vec<u8>, usize)) {
     let mut frame = Vec::new();
     (0..MAPS).for_each(|n| map(&mut frame, n));
     let series = Arc::new(SeriesTable::new(1_000_000, 1_000_000));
-    let door = Door::new(&Config::default(), series, Arc::default(), Arc::new(Metrics::default()), Arc::new(Without));
+    let retention = Arc::new(telltale::retention::Retention::none(Arc::clone(&series)));
+    let door = Door::new(&Config::default(), series, Arc::default(), Arc::new(Metrics::default()), Arc::new(Without), retention);
     let (_token, ended) = tokio::sync::watch::channel(false);
     let access = Access::new(TokenId(1), "bench".to_owned(), Role::Agent, Scope::default(), ended);
     let (mut plain, mut session) = (Plain::default(), Session::new(Arc::new(door), access));

@@ -42,7 +42,8 @@ fn world() -> World {
 fn world_with(scope: Scope, change: impl FnOnce(&mut Door)) -> World {
     let series = Arc::new(SeriesTable::new(50, 100));
     let mut door =
-        Door::new(&crate::config::Config::default(), series, Arc::new(Refusals::default()), Arc::new(Metrics::default()), Arc::new(()));
+        let retention = Arc::new(crate::retention::Retention::none(Arc::clone(&series)));
+        Door::new(&crate::config::Config::default(), series, Arc::new(Refusals::default()), Arc::new(Metrics::default()), Arc::new(()), retention);
     door.built = NOW - 1;
     change(&mut door);
     // The sender is kept for ever, else the access would have ended.
