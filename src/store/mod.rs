@@ -4,6 +4,7 @@
 //! Invariant: a store knows neither sockets nor HTTP, and only `hub.rs` names a concrete one. What `seal` was given is on disk when
 //! it returns, and seen by no reader whose pin is older.
 
+pub mod embedded;
 pub mod memory;
 mod pins;
 
