@@ -1,3 +1,3 @@
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub(crate) mod chunk;

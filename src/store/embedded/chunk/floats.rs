@@ -26,8 +26,7 @@ const PACK_FROM: usize = 4;
 /// The integer that gives `f` back to the bit when divided by the scale.
 fn scaled(f: f64, scale: f64) -> Option<i64> {
     let product = f * scale;
-    // Also false for NaN.
-    if !(product.abs() < EXACT_BELOW) {
+    if product.is_nan() || product.abs() >= EXACT_BELOW {
         return None;
     }
     // Half away from zero by hand: `round` is a call into libm on the x86-64 baseline, and the way back decides anyway.

@@ -20,6 +20,8 @@ mod groups;
 mod header;
 mod ints;
 mod many;
+#[cfg(test)]
+mod measure;
 mod pack;
 mod pooled;
 mod received;

@@ -79,6 +79,21 @@ mod tests {
         assert_eq!(header, FORMAT, "a new pco format needs a new version of the chunk");
     }
 
+    /// What a pattern makes pco write, and what it never writes: a window that asks for 128 MB.
+    #[test]
+    fn it_looks_back_a_little_but_not_far() {
+        let pattern: Vec<i64> = (0..4000).map(|i| fastrand::Rng::with_seed(i % 50).i64(..)).collect();
+        let mut out = Vec::new();
+        put(&mut out, &pattern, Plan::Search);
+        let (file, _) = FileDecompressor::new(&FORMAT[..]).unwrap();
+        let (chunk, _) = file.chunk_decompressor::<i64, _>(&out[..]).unwrap();
+        assert!(matches!(chunk.meta().delta_encoding, DeltaEncoding::Lookback { .. }), "{:?}", chunk.meta().delta_encoding);
+        assert_eq!(read(&mut In { rest: &out }, 4000), Ok(pattern));
+        // Variant 2 behind the mode's four bits; then five bits of the window.
+        out[1] = out[1] & 0xe0 | 23;
+        assert_eq!(read::<i64>(&mut In { rest: &out }, 4000).unwrap_err(), BAD);
+    }
+
     #[test]
     fn a_dictionary_and_an_unknown_mode_are_refused_before_room_is_made() {
         for mode in 4..16 {

@@ -24,6 +24,9 @@ mod form {
     pub(super) const SECOND: u8 = 3;
 }
 
+/// Series that are tried in every form, before all are written in the best of them.
+const SAMPLE: usize = 64;
+
 /// The column of one series, of the kind it is pooled by.
 enum Column<'a> {
     Ints(u8, Cow<'a, [i64]>),
@@ -134,7 +137,6 @@ fn cut(pool: &Values, start: usize, count: usize) -> Values {
 
 /// A form's columns: what stands once for each series, and the rest.
 struct Split {
-    form: u8,
     levels: Vec<Vec<i64>>,
     rest: Vec<i64>,
 }
@@ -159,7 +161,7 @@ impl Split {
                 }
             }
         }
-        Self { form, levels, rest }
+        Self { levels, rest }
     }
 
     /// About its bits, so that the least of a few may be taken without packing each.
@@ -176,17 +178,13 @@ fn levels_of(form: u8) -> usize {
     }
 }
 
-fn bits(value: i64) -> u64 {
-    u64::from(64 - telltale_wire::varint::zigzag(value).leading_zeros())
-}
-
 fn bits_of_steps(level: &[i64]) -> u64 {
-    level.windows(2).map(|pair| bits(pair[1].wrapping_sub(pair[0]))).sum()
+    level.windows(2).map(|pair| ints::bits(pair[1].wrapping_sub(pair[0]))).sum()
 }
 
 fn bits_around(values: &[i64]) -> u64 {
     let middle = if values.is_empty() { 0 } else { middle(values) };
-    values.iter().map(|v| bits(v.wrapping_sub(middle))).sum()
+    values.iter().map(|v| ints::bits(v.wrapping_sub(middle))).sum()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a mean of 64-bit integers is one")]
@@ -215,9 +213,10 @@ fn sum_up(own: &mut [i64], order: usize) {
 
 fn encode_ints(out: &mut Vec<u8>, series: &[&[i64]]) {
     let forms = [form::PLAIN, form::MIDDLE, form::DELTAS, form::SECOND];
-    let splits = forms.map(|form| Split::of(form, series));
-    let Some(best) = splits.iter().min_by_key(|split| split.bits()) else { return };
-    out.push(best.form);
+    let sample: Vec<&[i64]> = series.iter().copied().step_by(series.len().div_ceil(SAMPLE)).collect();
+    let form = forms.into_iter().min_by_key(|form| Split::of(*form, &sample).bits()).unwrap_or(form::PLAIN);
+    let best = Split::of(form, series);
+    out.push(form);
     best.levels.iter().for_each(|level| ints::encode(out, level));
     ints::encode(out, &best.rest);
 }
