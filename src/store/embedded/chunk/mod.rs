@@ -16,6 +16,8 @@
 mod bools;
 mod bytes;
 mod floats;
+#[cfg(test)]
+mod golden;
 mod groups;
 mod header;
 mod ints;
