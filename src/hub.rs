@@ -32,12 +32,13 @@ use crate::log::recovery::{OpenError, Recovered};
 use crate::log::tail::Tail;
 use crate::log::{Keep, LogRead};
 use crate::metrics::Metrics;
-use crate::model::{Commit, Position, TimeNs};
+use crate::model::{Commit, TimeNs};
 use crate::query::last;
 use crate::query::selector::{Attributes, Glob};
+use crate::retention::Retention;
 use crate::seal::{self, Pressure, Sealer};
 use crate::series::SeriesTable;
-use crate::store::embedded::{self, EmbeddedStore, SeriesInfo};
+use crate::store::embedded::{self, Budget, EmbeddedStore, SeriesInfo};
 use crate::store::{Store, StoreError};
 use crate::ws;
 
@@ -54,6 +55,7 @@ pub struct Hub {
     pub log: Arc<dyn LogRead>,
     /// Sealed history behind the head.
     pub store: Arc<dyn Store>,
+    pub retention: Arc<Retention>,
     pub pressure: Arc<Pressure>,
     pub queue: Queue,
     sealer: Arc<Sealer>,
@@ -117,15 +119,23 @@ impl Hub {
         let series = Arc::new(SeriesTable::new(config.limits.series_per_token, config.limits.series_per_hub));
         let head = Arc::new(Head::default());
         let agents = Arc::new(Agents::default());
-        let sealed = restore(catalog.sealed()?, &series, &head, &agents);
+        let retention = Retention::new(config.retention.clone(), Arc::clone(&series), Arc::<Devices>::clone(&devices));
+        let retention = Arc::new(retention);
+        let restored = catalog.sealed()?;
+        let (sealed, sealed_at) = (restored.up_to, restored.wall);
+        restore(restored, &series, &head, &agents);
         let set_aside = dir.join("set-aside");
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(embedded::Parts {
             dir: &dir.join(embedded::DIR_NAME),
             set_aside: &set_aside,
             sealed,
+            sealed_at,
             pins: Arc::clone(head.pins()),
-            info: Arc::clone(&series) as Arc<dyn SeriesInfo>,
+            info: Arc::clone(&retention) as Arc<dyn SeriesInfo>,
             cache_bytes: config.store.cache_bytes,
+            rules: &config.retention,
+            floors: Arc::clone(retention.floors()),
+            budget: Budget { data: dir.clone(), max_bytes: config.store.max_bytes },
         })?);
         let pressure = Arc::new(Pressure::default());
         let began = Instant::now();
@@ -185,7 +195,14 @@ impl Hub {
             metrics: Arc::clone(&metrics),
         })
         .map_err(io_error("start live for", &dir))?;
-        let door = ingest::session::Door::new(&config, Arc::clone(&series), Arc::clone(&refusals), Arc::clone(&metrics), attributes);
+        let door = ingest::session::Door::new(
+            &config,
+            Arc::clone(&series),
+            Arc::clone(&refusals),
+            Arc::clone(&metrics),
+            attributes,
+            Arc::clone(&retention),
+        );
         Ok(Self {
             started: clock.now(),
             config,
@@ -197,6 +214,7 @@ impl Hub {
             tail,
             log: reader,
             store,
+            retention,
             pressure,
             queue,
             sealer: Arc::new(sealer),
@@ -260,8 +278,8 @@ fn lock(dir: &Path) -> Result<File, OpenHubError> {
     }
 }
 
-/// What the last seal left: where everything begins before the log is read. Says up to where that is.
-fn restore(from: Restored, series: &SeriesTable, head: &Head, agents: &Agents) -> Position {
+/// What the last seal left: where everything begins before the log is read.
+fn restore(from: Restored, series: &SeriesTable, head: &Head, agents: &Agents) {
     series.reserve(from.next_series);
     for one in &from.series {
         series.restore_sealed(one);
@@ -271,7 +289,6 @@ fn restore(from: Restored, series: &SeriesTable, head: &Head, agents: &Agents) -
     }
     head.start_at(from.up_to);
     from.agents.iter().for_each(|agent| agents.committed(agent));
-    from.up_to
 }
 
 fn replay(commit: &Commit, series: &SeriesTable, head: &Head, store: &dyn Store, agents: &Agents) -> Result<(), StoreError> {

@@ -18,9 +18,9 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 pub use crate::auth::origins::PublicUrl;
+pub use crate::retention::RetentionRule;
 pub use error::ConfigError;
 pub use load::{Flag, Sources};
-pub use crate::retention::RetentionRule;
 pub use rules::{DeviceRule, Mapping, MetricRules, pattern};
 
 use crate::limits;

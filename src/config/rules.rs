@@ -139,7 +139,9 @@ impl Entry<'_> {
             select: self.required("select", selector, |given| Selector::parse(given.text()?).ok())?,
             text: self.required("select", selector, |given| given.text().map(str::to_owned))?,
             keep: keep.filter(|keep| !keep.is_zero()),
-            priority: self.optional("priority", "a whole number from 0 to 1000", |given| given.integer().filter(|p| *p <= 1000))?.unwrap_or(PRIORITY),
+            priority: self
+                .optional("priority", "a whole number from 0 to 1000", |given| given.integer().filter(|p| *p <= 1000))?
+                .unwrap_or(PRIORITY),
         })
     }
 

@@ -137,6 +137,7 @@ pub async fn edit(hub: web::Data<Hub>, admin: Admin, id: web::Path<String>, body
             return Err(ApiError::parameter(format!("a device has at most {LABELS} attributes")));
         }
         hub.devices.edit(&id, &edit, hub.clock.now())?;
+        hub.retention.attributes_changed(&id);
         let series = devices(&hub, &admin.0).get(&id).copied().unwrap_or(0);
         Ok(row(&hub, &id, series))
     });

@@ -41,9 +41,15 @@ fn world() -> World {
 
 fn world_with(scope: Scope, change: impl FnOnce(&mut Door)) -> World {
     let series = Arc::new(SeriesTable::new(50, 100));
-    let mut door =
-        let retention = Arc::new(crate::retention::Retention::none(Arc::clone(&series)));
-        Door::new(&crate::config::Config::default(), series, Arc::new(Refusals::default()), Arc::new(Metrics::default()), Arc::new(()), retention);
+    let retention = Arc::new(crate::retention::Retention::none(Arc::clone(&series)));
+    let mut door = Door::new(
+        &crate::config::Config::default(),
+        series,
+        Arc::new(Refusals::default()),
+        Arc::new(Metrics::default()),
+        Arc::new(()),
+        retention,
+    );
     door.built = NOW - 1;
     change(&mut door);
     // The sender is kept for ever, else the access would have ended.

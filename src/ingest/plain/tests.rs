@@ -43,9 +43,15 @@ fn world() -> World {
 
 fn world_with(scope: Scope, change: impl FnOnce(&mut Door)) -> World {
     let series = Arc::new(SeriesTable::new(50, 100));
-    let mut door =
-        let retention = Arc::new(crate::retention::Retention::none(Arc::clone(&series)));
-        Door::new(&Config::default(), series, Arc::new(Refusals::default()), Arc::new(Metrics::default()), Arc::new(NoAttributes), retention);
+    let retention = Arc::new(crate::retention::Retention::none(Arc::clone(&series)));
+    let mut door = Door::new(
+        &Config::default(),
+        series,
+        Arc::new(Refusals::default()),
+        Arc::new(Metrics::default()),
+        Arc::new(NoAttributes),
+        retention,
+    );
     assert_eq!(door.built, build_date());
     door.built = NOW - 1;
     change(&mut door);

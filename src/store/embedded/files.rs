@@ -18,17 +18,22 @@ use crate::store::StoreError;
 /// Files whose connections stay open between two questions.
 const OPEN_FILES: usize = 16;
 
-/// The raw files of a day, one per class.
-#[derive(Debug)]
-pub(super) struct DayFiles {
-    day: i32,
-    pub(super) files: Vec<Arc<DayFile>>,
-}
+/// A UTC day, by its number since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Day(pub(super) i32);
 
-impl DayFiles {
+impl Day {
+    fn least(self) -> FileKey {
+        FileKey { day: self.0, kind: FileKind::Raw, class: ClassId(0) }
+    }
+
+    fn most(self) -> FileKey {
+        FileKey { day: self.0, kind: FileKind::Rollup, class: ClassId(u16::MAX) }
+    }
+
     /// What of a range lies in the day.
-    pub(super) fn range(&self, range: TimeRange) -> TimeRange {
-        let day = FileKey { day: self.day, kind: FileKind::Raw, class: ClassId(0) };
+    pub(super) fn range(self, range: TimeRange) -> TimeRange {
+        let day = self.least();
         TimeRange { from: range.from.max(day.first_time()), to: range.to.min(day.last_time().saturating_add(1)) }
     }
 }
@@ -84,21 +89,23 @@ impl Files {
         Ok(file)
     }
 
-    /// The raw files that may hold points of the range, by day.
-    pub(super) fn days_in(&self, range: TimeRange) -> Vec<DayFiles> {
+    /// The days of the range that have raw files.
+    pub(super) fn days_in(&self, range: TimeRange) -> Vec<Day> {
         if range.from >= range.to {
             return Vec::new();
         }
-        let least = FileKey { day: key::day_of(range.from), kind: FileKind::Raw, class: ClassId(0) };
-        let most = FileKey { day: key::day_of(range.to - 1), kind: FileKind::Rollup, class: ClassId(u16::MAX) };
-        let mut days: Vec<DayFiles> = Vec::new();
-        for (key, file) in self.all.read().range(least..=most).filter(|(key, _)| key.kind == FileKind::Raw) {
-            match days.last_mut() {
-                Some(day) if day.day == key.day => day.files.push(Arc::clone(file)),
-                _ => days.push(DayFiles { day: key.day, files: vec![Arc::clone(file)] }),
-            }
-        }
+        let all = self.all.read();
+        let files = all.range(Day(key::day_of(range.from)).least()..=Day(key::day_of(range.to - 1)).most());
+        let mut days: Vec<_> = files.filter(|(key, _)| key.kind == FileKind::Raw).map(|(key, _)| Day(key.day)).collect();
+        days.dedup();
         days
+    }
+
+    /// The raw files of a day, one per class.
+    pub(super) fn of_day(&self, day: Day) -> Vec<Arc<DayFile>> {
+        let all = self.all.read();
+        let files = all.range(day.least()..=day.most()).filter(|(key, _)| key.kind == FileKind::Raw);
+        files.map(|(_, file)| Arc::clone(file)).collect()
     }
 
     /// Moves the WAL of one file that was written since into the file. True: there may be more.

@@ -5,6 +5,7 @@
 //! the new row's seal (the newest of them) puts nothing over what was sealed later. Every step is one transaction in a file; cut off
 //! anywhere, what is left over is there twice with the same values.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -12,7 +13,8 @@ use rustc_hash::FxHashSet;
 use super::EmbeddedStore;
 use super::chunk::MAX_POINTS;
 use super::dayfile::{self, DayFile, Entry, Form};
-use super::key::{self, FileKey};
+use super::files::Day;
+use super::key::{self, ClassId, FileKey};
 use super::rows::Rows;
 use super::tombs::Hides;
 use crate::block::Block;
@@ -25,6 +27,8 @@ const PAGE: u32 = 1_000;
 #[derive(Debug)]
 pub(super) struct Visit {
     pub(super) file: Arc<DayFile>,
+    /// Of the same day and other classes: a series that changed its class has points there too.
+    pub(super) siblings: Vec<Arc<DayFile>>,
     /// What was sealed up to here is touched.
     pub(super) limit: Position,
     /// The day is over: everything new is merged, not only what deletes touch.
@@ -52,12 +56,22 @@ enum Step {
     End,
 }
 
-/// A series' part of the work: what replaces what.
+/// All there is of a series, in the file and its siblings.
 #[derive(Debug)]
 pub(super) struct Folded {
     pub(super) block: Option<Arc<Block>>,
     pub(super) seal: Position,
-    pub(super) old: Vec<Entry>,
+    pub(super) old: Vec<(Arc<DayFile>, Entry)>,
+}
+
+/// What replaces what.
+#[derive(Debug, Default)]
+pub(super) struct Change {
+    /// Of the file itself.
+    pub(super) rows: Rows,
+    /// Of series that belong into a file of another class.
+    moved: BTreeMap<ClassId, Rows>,
+    pub(super) old: Vec<(Arc<DayFile>, Entry)>,
 }
 
 impl Visit {
@@ -79,7 +93,8 @@ impl Visit {
         let meets = |delete: &&PositionedDelete| delete.delete.from <= key.last_time() && delete.delete.to >= key.first_time();
         let deleted = deletes.iter().filter(meets).map(|delete| delete.delete.series).collect();
         let (folded, step) = (FxHashSet::default(), Step::Own { from: SeriesId(0) });
-        Ok(Some(Self { file, limit, closed, merged_up_to, deleted, blocks, folded, damaged: false, step }))
+        let siblings = store.files.of_day(Day(key.day)).into_iter().filter(|other| other.key != key).collect();
+        Ok(Some(Self { file, siblings, limit, closed, merged_up_to, deleted, blocks, folded, damaged: false, step }))
     }
 
     pub(super) fn file(&self) -> &DayFile {
@@ -135,24 +150,27 @@ impl Visit {
         };
         let (lo, hi) = (series_of(groups[0]), series_of(groups[groups.len() - 1]));
         let in_blocks = self.in_blocks(store, lo, hi)?;
-        let (mut rows, mut old) = (Rows::default(), Vec::new());
+        let mut change = Change::default();
         for group in groups {
             let series = series_of(group);
-            if !self.is_due(group, in_blocks.contains(&series)) {
-                continue;
+            if self.is_due(store, group, in_blocks.contains(&series)) {
+                self.fold_into(&mut change, store, series)?;
             }
-            let Some(folded) = self.fold(store, series)? else { continue };
-            push_own(&mut rows, series, &folded)?;
-            old.extend(folded.old);
-            self.folded.insert(series);
         }
-        self.replace(rows, &old)?;
+        self.apply(store, change)?;
         Ok(next)
     }
 
-    fn is_due(&self, group: &[Entry], in_blocks: bool) -> bool {
-        let is_new = self.closed && (in_blocks || group.iter().any(|entry| entry.seal > self.merged_up_to) && !is_compact(group));
-        is_new || self.deleted.contains(&series_of(group))
+    fn is_due(&self, store: &EmbeddedStore, group: &[Entry], in_blocks: bool) -> bool {
+        let series = series_of(group);
+        let is_new = || group.iter().any(|entry| entry.seal > self.merged_up_to) && !is_compact(group);
+        let is_scattered = self.closed && (in_blocks || self.is_moving(store, series) || is_new());
+        is_scattered || self.deleted.contains(&series)
+    }
+
+    /// It belongs into a file of another class.
+    pub(super) fn is_moving(&self, store: &EmbeddedStore, series: SeriesId) -> bool {
+        store.class(series) != self.file.key.class
     }
 
     /// The series between these that lie in blocks as well.
@@ -166,19 +184,46 @@ impl Visit {
         Ok(found)
     }
 
-    /// All parts of a series as one block, without what deletes hide. None: a part cannot be read, so they all stay.
-    pub(super) fn fold(&mut self, store: &EmbeddedStore, series: SeriesId) -> Result<Option<Folded>, StoreError> {
+    /// All of a series becomes own chunks. False: a part cannot be read, so they all stay as they are.
+    pub(super) fn fold_into(&mut self, change: &mut Change, store: &EmbeddedStore, series: SeriesId) -> Result<bool, StoreError> {
+        let Some(folded) = self.fold(store, series)? else { return Ok(false) };
+        let class = store.class(series);
+        let rows = if class == self.file.key.class { &mut change.rows } else { change.moved.entry(class).or_default() };
+        push_own(rows, series, &folded)?;
+        change.old.extend(folded.old);
+        self.folded.insert(series);
+        Ok(true)
+    }
+
+    /// All parts of a series as one block, without what deletes hide. None: one cannot be read.
+    fn fold(&mut self, store: &EmbeddedStore, series: SeriesId) -> Result<Option<Folded>, StoreError> {
         let (decoder, day, limit) = (store.decoder(), day_range(self.file.key), self.limit);
         let metric = store.info.metric(series);
-        let mut parts = decoder.parts(&self.file, (series, metric), day, limit, u32::MAX - 1)?.unwrap_or_default();
+        let (mut parts, mut old) = (Vec::new(), Vec::new());
+        for file in std::iter::once(&self.file).chain(&self.siblings) {
+            parts.extend(decoder.parts(file, (series, metric), day, limit, u32::MAX - 1)?.unwrap_or_default());
+            let own = file.read("list chunks of", |db| db.own(series, day, limit, u32::MAX - 1))?;
+            old.extend(own.into_iter().map(|entry| (Arc::clone(file), entry)));
+        }
         if parts.iter().any(|part| decoder.block(part).is_none()) {
             self.damaged = true;
             return Ok(None);
         }
-        let old = self.file.read("list chunks of", |db| db.own(series, day, limit, u32::MAX - 1))?;
         let seal = parts.iter().map(|part| part.seal).max().unwrap_or(limit);
         let block = decoder.lay(&mut parts, day, &self.hides(store, series));
         Ok(Some(Folded { block, seal, old }))
+    }
+
+    /// Whether a file of another class has points of it.
+    pub(super) fn is_in_siblings(&self, store: &EmbeddedStore, series: SeriesId) -> Result<bool, StoreError> {
+        let (day, metric) = (day_range(self.file.key), store.info.metric(series));
+        for file in &self.siblings {
+            let parts = store.decoder().parts(file, (series, metric), day, self.limit, u32::MAX - 1)?;
+            if parts.is_some_and(|parts| !parts.is_empty()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn hides(&self, store: &EmbeddedStore, series: SeriesId) -> Hides {
@@ -189,14 +234,28 @@ impl Visit {
         self.damaged = true;
     }
 
-    pub(super) fn replace(&self, rows: Rows, old: &[Entry]) -> Result<(), StoreError> {
-        if rows.is_empty() && old.is_empty() {
-            return Ok(());
+    /// New rows first: cut off in between, a series is in two files with the same values.
+    pub(super) fn apply(&self, store: &EmbeddedStore, change: Change) -> Result<(), StoreError> {
+        let Change { rows, moved, old } = change;
+        let (own, others): (Vec<_>, Vec<_>) = old.into_iter().partition(|(file, _)| file.key == self.file.key);
+        let _no_reader = (!moved.is_empty() || !others.is_empty()).then(|| store.layout.write());
+        for (class, rows) in moved {
+            let file = store.files.get_or_make(FileKey { class, ..self.file.key })?;
+            file.write("move series to", |db| rows.insert(db))?;
         }
-        self.file.write("merge", |db| {
-            old.iter().try_for_each(|entry| dayfile::remove(db, entry))?;
-            rows.insert(db)
-        })
+        if !rows.is_empty() || !own.is_empty() {
+            self.file.write("merge", |db| {
+                own.iter().try_for_each(|(_, entry)| dayfile::remove(db, entry))?;
+                rows.insert(db)
+            })?;
+        }
+        for file in &self.siblings {
+            let entries: Vec<_> = others.iter().filter(|(of, _)| of.key == file.key).map(|(_, entry)| entry).collect();
+            if !entries.is_empty() {
+                file.write("move series from", |db| entries.iter().try_for_each(|entry| dayfile::remove(db, entry)))?;
+            }
+        }
+        Ok(())
     }
 }
 

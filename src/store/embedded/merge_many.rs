@@ -9,9 +9,9 @@ use rustc_hash::FxHashSet;
 use super::EmbeddedStore;
 use super::dayfile::{Entry, Form};
 use super::key;
-use super::merge::{Folded, Visit, push_own};
+use super::merge::{Change, Folded, Visit, push_own};
 use super::parts;
-use super::rows::{Many, Rows};
+use super::rows::Many;
 use super::seal::OWN_MIN;
 use crate::block::Block;
 use crate::model::{Position, SeriesId};
@@ -43,27 +43,26 @@ impl Visit {
             return Ok(until.0.checked_add(1).map(SeriesId));
         };
         let own = self.with_own(from, until)?;
-        let (mut rows, mut old) = (Rows::default(), Vec::new());
+        let mut change = Change::default();
         let mut many = Many::new(metric_of(&entries[0]));
         for (series, parts) in parts {
-            if own.contains(&series) {
-                if self.folded.insert(series) {
-                    let Some(folded) = self.fold(store, series)? else { return Ok(until.0.checked_add(1).map(SeriesId)) };
-                    push_own(&mut rows, series, &folded)?;
-                    old.extend(folded.old);
+            if own.contains(&series) || self.is_moving(store, series) || self.is_in_siblings(store, series)? {
+                if !self.folded.contains(&series) && !self.fold_into(&mut change, store, series)? {
+                    return Ok(until.0.checked_add(1).map(SeriesId));
                 }
                 continue;
             }
             let Some((block, seal)) = self.together(store, series, parts) else { continue };
             if is_fast(&block) {
-                push_own(&mut rows, series, &Folded { block: Some(block), seal, old: Vec::new() })?;
+                push_own(&mut change.rows, series, &Folded { block: Some(block), seal, old: Vec::new() })?;
             } else {
-                many.push(&mut rows, series, block, seal)?;
+                many.push(&mut change.rows, series, block, seal)?;
             }
         }
-        many.finish(&mut rows)?;
-        old.extend(meeting.into_iter().filter(|entry| span(entry).1 <= until));
-        self.replace(rows, &old)?;
+        many.finish(&mut change.rows)?;
+        let ended = meeting.into_iter().filter(|entry| span(entry).1 <= until);
+        change.old.extend(ended.map(|entry| (Arc::clone(&self.file), *entry)));
+        self.apply(store, change)?;
         Ok(until.0.checked_add(1).map(SeriesId))
     }
 

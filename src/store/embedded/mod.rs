@@ -5,8 +5,10 @@
 
 mod cache;
 mod chunk;
+mod classes;
 mod damage;
 mod dayfile;
+mod expire;
 mod files;
 mod key;
 mod merge;
@@ -26,16 +28,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 pub use damage::Damage;
+pub use expire::Budget;
 pub use key::ClassId;
 
 use super::{Handover, Pin, Pins, Sink, Store, StoreError, StoreStats};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
+use crate::retention::{Floors, RetentionRule, RuleId};
 use cache::Cache;
+use classes::Classes;
 use damage::Damages;
+use expire::Expiry;
 use files::Files;
+use key::FileKind;
 use parts::Decoder;
 use state::State;
 use tend::Tending;
@@ -47,7 +54,8 @@ pub const DIR_NAME: &str = "store";
 pub trait SeriesInfo: Send + Sync + fmt::Debug {
     /// Slow series of one metric lie together: the crc32c of its name.
     fn metric(&self, series: SeriesId) -> u32;
-    fn class(&self, series: SeriesId) -> ClassId;
+    /// The retention rule it falls under now.
+    fn rule(&self, series: SeriesId) -> RuleId;
 }
 
 /// What opening needs.
@@ -58,9 +66,14 @@ pub struct Parts<'a> {
     pub set_aside: &'a Path,
     /// Up to here the catalog knows what was sealed; what lies beyond was cut off, and the log has it.
     pub sealed: Position,
+    /// When that was. 0: never.
+    pub sealed_at: TimeNs,
     pub pins: Arc<Pins>,
     pub info: Arc<dyn SeriesInfo>,
     pub cache_bytes: usize,
+    pub rules: &'a [RetentionRule],
+    pub floors: Arc<Floors>,
+    pub budget: Budget,
 }
 
 #[derive(Debug)]
@@ -72,6 +85,10 @@ pub struct EmbeddedStore {
     damages: Damages,
     pins: Arc<Pins>,
     info: Arc<dyn SeriesInfo>,
+    classes: Classes,
+    floors: Arc<Floors>,
+    /// Held for reading while a reader takes the parts of a day out of its files, for writing while a series moves between files.
+    layout: RwLock<()>,
     sealed: AtomicU64,
     /// A seal began whose end the catalog does not know yet.
     unfinished: AtomicBool,
@@ -80,9 +97,13 @@ pub struct EmbeddedStore {
 
 impl EmbeddedStore {
     pub fn open(parts: Parts<'_>) -> Result<Self, StoreError> {
-        let Parts { dir, set_aside, sealed, pins, info, cache_bytes } = parts;
+        let Parts { dir, set_aside, sealed, sealed_at, pins, info, cache_bytes, rules, floors, budget } = parts;
         let files = Files::open(dir)?;
         let state = State::open(dir)?;
+        let classes = Classes::new(rules, &state)?;
+        for dropped in state.dropped()?.iter().filter(|dropped| dropped.kind == FileKind::Raw) {
+            floors.drop_until(classes.rule(dropped.class), dropped.until);
+        }
         let store = Self {
             files,
             state,
@@ -91,9 +112,12 @@ impl EmbeddedStore {
             damages: Damages::new(set_aside),
             pins,
             info,
+            classes,
+            floors,
+            layout: RwLock::default(),
             sealed: AtomicU64::new(sealed.0),
             unfinished: AtomicBool::new(false),
-            tending: Mutex::default(),
+            tending: Mutex::new(Tending::new(Expiry::new(budget, sealed_at))),
         };
         store.clean()?;
         store.tombs.add(&store.state.deletes()?);
@@ -121,6 +145,11 @@ impl EmbeddedStore {
     #[must_use]
     pub fn damages(&self) -> Vec<Damage> {
         self.damages.all()
+    }
+
+    /// Where a series' rows go now.
+    fn class(&self, series: SeriesId) -> ClassId {
+        self.classes.of(self.info.rule(series))
     }
 
     fn decoder(&self) -> Decoder<'_> {

@@ -4,7 +4,7 @@
 
 use super::EmbeddedStore;
 use super::damage;
-use super::files::DayFiles;
+use super::files::Day;
 use super::key::{self, WINDOW_NS};
 use super::parts::{self, Part};
 use super::tombs::Hides;
@@ -46,7 +46,7 @@ impl<'a> Reader<'a> {
     /// The parts of a day, in steps in time order. False from `each` stops.
     fn day(
         &self,
-        day: &DayFiles,
+        day: Day,
         range: TimeRange,
         direction: Direction,
         each: &mut dyn FnMut(TimeRange, Vec<Part>) -> bool,
@@ -67,14 +67,15 @@ impl<'a> Reader<'a> {
     }
 
     /// None: more own chunks than `limit`.
-    fn parts(&self, day: &DayFiles, range: TimeRange, limit: u32) -> Result<Option<Vec<Part>>, StoreError> {
+    fn parts(&self, day: Day, range: TimeRange, limit: u32) -> Result<Option<Vec<Part>>, StoreError> {
         let mut all = Vec::new();
-        for file in &day.files {
-            self.store.files.used(file);
-            match self.store.decoder().parts(file, (self.series, self.metric), range, self.sealed, limit) {
+        let _no_move = self.store.layout.read();
+        for file in self.store.files.of_day(day) {
+            self.store.files.used(&file);
+            match self.store.decoder().parts(&file, (self.series, self.metric), range, self.sealed, limit) {
                 Ok(Some(parts)) => all.extend(parts),
                 Ok(None) => return Ok(None),
-                Err(StoreError::Damaged { reason }) => self.store.damages.note(damage::of_file(file, reason), &[]),
+                Err(StoreError::Damaged { reason }) => self.store.damages.note(damage::of_file(&file, reason), &[]),
                 Err(error) => return Err(error),
             }
         }
@@ -105,7 +106,7 @@ pub(super) fn scan(
     let mut days = store.files.days_in(range);
     direction.order(&mut days);
     for day in days {
-        let wanted = reader.day(&day, range, direction, &mut |step, parts| {
+        let wanted = reader.day(day, range, direction, &mut |step, parts| {
             let mut clusters = parts::clusters(parts);
             direction.order(&mut clusters);
             clusters.iter_mut().all(|cluster| store.decoder().lay(cluster, step, &reader.hides).is_none_or(|block| sink(&block)))
@@ -121,7 +122,7 @@ pub(super) fn count(store: &EmbeddedStore, pin: &Pin, series: SeriesId, range: T
     let reader = Reader::new(store, pin, series);
     let mut points = 0;
     for day in store.files.days_in(range) {
-        reader.day(&day, range, Direction::Forward, &mut |step, parts| {
+        reader.day(day, range, Direction::Forward, &mut |step, parts| {
             for mut cluster in parts::clusters(parts) {
                 points += match &cluster[..] {
                     [part] if part.is_within(step) && !reader.hides.touches(part.seal, part.first, part.last) => part.count,
@@ -142,7 +143,7 @@ pub(super) fn look_up(store: &EmbeddedStore, pin: &Pin, series: SeriesId, times:
         let range = TimeRange { from: near[0], to: near[near.len() - 1].saturating_add(1) };
         let mut parts = Vec::new();
         for day in store.files.days_in(range) {
-            reader.day(&day, range, Direction::Forward, &mut |_, found| {
+            reader.day(day, range, Direction::Forward, &mut |_, found| {
                 parts.extend(found);
                 true
             })?;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::EmbeddedStore;
 use super::key::{self, FileKey, FileKind, WINDOW_NS};
 use super::rows::{Many, Rows};
-use super::{EmbeddedStore, SeriesInfo};
 use crate::block::Block;
 use crate::model::{Position, TimeNs, TimeRange};
 use crate::store::{Handover, SeriesRun, StoreError};
@@ -35,7 +35,7 @@ struct Plan<'a> {
 }
 
 pub(super) fn seal(store: &EmbeddedStore, handover: &Handover<'_>) -> Result<(), StoreError> {
-    let plans = plan(&handover.runs, store.info.as_ref());
+    let plans = plan(store, &handover.runs);
     let keys = plans.keys().copied().collect();
     store.state.begin_seal(handover.up_to, &keys, handover.deletes, store.sealed())?;
     store.tombs.add(handover.deletes);
@@ -47,10 +47,10 @@ pub(super) fn seal(store: &EmbeddedStore, handover: &Handover<'_>) -> Result<(),
     Ok(())
 }
 
-fn plan<'a>(runs: &[SeriesRun<'a>], info: &dyn SeriesInfo) -> BTreeMap<FileKey, Plan<'a>> {
+fn plan<'a>(store: &EmbeddedStore, runs: &[SeriesRun<'a>]) -> BTreeMap<FileKey, Plan<'a>> {
     let mut plans: BTreeMap<FileKey, Plan<'a>> = BTreeMap::new();
     for run in runs {
-        let (metric, class) = (info.metric(run.series), info.class(run.series));
+        let (metric, class) = (store.info.metric(run.series), store.class(run.series));
         for piece in pieces(*run) {
             let key = FileKey { day: key::day_of(piece.range.from), kind: FileKind::Raw, class };
             let plan = plans.entry(key).or_default();

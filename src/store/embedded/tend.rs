@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::EmbeddedStore;
 use super::damage;
+use super::expire::Expiry;
 use super::key::{self, FileKey, FileKind};
 use super::merge::Visit;
 use crate::model::{Position, TimeNs, TimeRange};
@@ -19,11 +20,18 @@ use crate::store::{PositionedDelete, StoreError};
 /// A day is over when no reading in time can come any more, and some time for those on their way.
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tending {
+    expiry: Expiry,
     round: Option<Round>,
     /// Up to which seal each file was looked at.
     looked_at: FxHashMap<FileKey, Position>,
+}
+
+impl Tending {
+    pub(super) fn new(expiry: Expiry) -> Self {
+        Self { expiry, round: None, looked_at: FxHashMap::default() }
+    }
 }
 
 #[derive(Debug)]
@@ -52,7 +60,7 @@ impl EmbeddedStore {
 
     /// One step; false: there was nothing to do.
     fn tend_step(&self, tending: &mut Tending, now: TimeNs) -> Result<bool, StoreError> {
-        if self.files.checkpoint_one()? {
+        if self.files.checkpoint_one()? || self.expire(&mut tending.expiry, now)? {
             return Ok(true);
         }
         if tending.round.is_none() {

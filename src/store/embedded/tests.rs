@@ -7,28 +7,43 @@ use std::sync::Arc;
 use super::*;
 use crate::block::Block;
 use crate::model::{Delete, Value};
+use crate::query::selector::Selector;
 use crate::store::memory::MemoryStore;
 use crate::store::{PositionedDelete, SeriesRun};
 
 const HOUR: i64 = 3600 * 1_000_000_000;
 const DAY: i64 = 24 * HOUR;
 
-#[derive(Debug)]
-struct Info;
+/// Which series fall under the one rule there is, as bits.
+#[derive(Debug, Default)]
+struct Info(AtomicU64);
 
 impl SeriesInfo for Info {
     fn metric(&self, series: SeriesId) -> u32 {
         series.0 % 3
     }
 
-    fn class(&self, _series: SeriesId) -> ClassId {
-        ClassId(0)
+    fn rule(&self, series: SeriesId) -> RuleId {
+        let others = self.0.load(Ordering::Relaxed);
+        RuleId(if others >> series.0 & 1 == 1 { 1 } else { 0 })
     }
 }
 
-fn open(dir: &Path, sealed: Position, pins: &Arc<Pins>) -> EmbeddedStore {
-    let (dir, set_aside) = (&dir.join("store"), &dir.join("set-aside"));
-    EmbeddedStore::open(Parts { dir, set_aside, sealed, pins: Arc::clone(pins), info: Arc::new(Info), cache_bytes: 1 << 20 }).unwrap()
+fn open(data: &Path, sealed: Position, pins: &Arc<Pins>, info: &Arc<Info>) -> EmbeddedStore {
+    let rules = [RetentionRule { select: Selector::parse("a/*").unwrap(), text: "a/*".to_owned(), keep: None, priority: 1 }];
+    let parts = Parts {
+        dir: &data.join("store"),
+        set_aside: &data.join("set-aside"),
+        sealed,
+        sealed_at: 0,
+        pins: Arc::clone(pins),
+        info: Arc::clone(info) as Arc<dyn SeriesInfo>,
+        cache_bytes: 1 << 20,
+        rules: &rules,
+        floors: Arc::new(Floors::new(&rules)),
+        budget: Budget { data: data.to_owned(), max_bytes: 0 },
+    };
+    EmbeddedStore::open(parts).unwrap()
 }
 
 /// What a generation would hand over.
@@ -124,20 +139,23 @@ fn it_answers_as_a_map_would() {
     println!("TELLTALE_SEED={seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
     let dir = tempfile::tempdir().unwrap();
-    let pins = Arc::new(Pins::default());
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
     let oracle = MemoryStore::default();
-    let mut store = open(dir.path(), Position(0), &pins);
+    let mut store = open(dir.path(), Position(0), &pins, &info);
     let (mut sealed, mut old) = (Position(0), None::<(Pin, Vec<Points>)>);
     for round in 1..40 {
         let up_to = Position(round * 10);
         let given = given(&mut rng, up_to.0 - 1);
+        if rng.usize(0..8) == 0 {
+            info.0.store(rng.u64(..), Ordering::Relaxed);
+        }
         let handover = given.handover(up_to);
         if rng.usize(0..5) == 0 {
             // Cut off before the catalog knew: gone at the next start, then sealed again.
             store.seal(&handover).unwrap();
             if rng.bool() {
                 drop(store);
-                store = open(dir.path(), sealed, &pins);
+                store = open(dir.path(), sealed, &pins, &info);
             }
             compare(&store, &oracle, &pins.pin(sealed), &mut rng);
         }
@@ -162,7 +180,7 @@ fn it_answers_as_a_map_would() {
         if rng.usize(0..6) == 0 {
             old = None;
             drop(store);
-            store = open(dir.path(), sealed, &pins);
+            store = open(dir.path(), sealed, &pins, &info);
         }
         compare(&store, &oracle, &pins.pin(sealed), &mut rng);
     }

@@ -37,7 +37,7 @@ use std::borrow::Cow;
 
 use telltale_wire::varint::{put, zigzag};
 
-pub(in crate::store::embedded) use header::{Numbers, Stats};
+pub(in crate::store::embedded) use header::Stats;
 pub(in crate::store::embedded) use many::{decode_many, encode_many};
 
 use crate::block::Block;

@@ -1,0 +1,151 @@
+//! Expiry: whole files go, by age of their class, and to stay within the budget of bytes. Nothing is rewritten for it.
+//!
+//! Invariants: no file of today goes for bytes. A clock that jumped far ahead expires nothing until it has been believed for a while.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::EmbeddedStore;
+use super::key::{self, FileKey};
+use super::state::Dropped;
+use crate::clock::NS_PER_SEC;
+use crate::model::TimeNs;
+use crate::store::StoreError;
+
+/// How often it is looked.
+const EVERY: Duration = Duration::from_secs(1);
+/// A step of the clock beyond what has passed that is not believed at once.
+const JUMP_NS: i64 = 7 * 86_400 * NS_PER_SEC;
+/// How long a clock that jumped must go on before it is believed.
+const DOUBT: Duration = Duration::from_secs(3600);
+/// Of the budget: what is kept free for what comes before the next look.
+const SPARE: u64 = 16;
+
+/// What everything in the data directory may take.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    pub data: PathBuf,
+    /// 0: no bound.
+    pub max_bytes: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Expiry {
+    budget: Budget,
+    looked: Option<Instant>,
+    /// The time when it was looked last, as the clock said.
+    seen: TimeNs,
+    doubted_since: Option<Instant>,
+    /// The budget cannot be kept, and that was said.
+    told: bool,
+}
+
+impl Expiry {
+    /// `sealed_at`: the newest time that is known to have been.
+    pub(super) fn new(budget: Budget, sealed_at: TimeNs) -> Self {
+        Self { budget, looked: None, seen: sealed_at, doubted_since: None, told: false }
+    }
+
+    /// The time if it is believed.
+    fn trusted(&mut self, now: TimeNs) -> Option<TimeNs> {
+        let passed = self.looked.map_or(0, |looked| i64::try_from(looked.elapsed().as_nanos()).unwrap_or(i64::MAX));
+        let jumped = self.seen > 0 && now > self.seen.saturating_add(passed).saturating_add(JUMP_NS);
+        if jumped {
+            tracing::warn!("the clock jumped more than a week ahead: for an hour nothing expires by age");
+            self.doubted_since = Some(Instant::now());
+        }
+        self.seen = now;
+        let believed = self.doubted_since.is_none_or(|since| since.elapsed() >= DOUBT);
+        believed.then_some(now)
+    }
+}
+
+impl EmbeddedStore {
+    /// Says whether it did something.
+    pub(super) fn expire(&self, expiry: &mut Expiry, now: TimeNs) -> Result<bool, StoreError> {
+        if expiry.looked.is_some_and(|looked| looked.elapsed() < EVERY) {
+            return Ok(false);
+        }
+        let trusted = expiry.trusted(now);
+        expiry.looked = Some(Instant::now());
+        let mut gone = 0;
+        if let Some(now) = trusted {
+            self.floors.set_now(now);
+            gone += self.expire_by_age()?;
+        }
+        gone += self.expire_for_bytes(expiry, now)?;
+        Ok(gone > 0)
+    }
+
+    fn expire_by_age(&self) -> Result<usize, StoreError> {
+        let is_old = |key: &FileKey| self.floors.by_age(self.classes.rule(key.class)).is_some_and(|floor| key.last_time() < floor);
+        let old: Vec<_> = self.files.all().iter().map(|file| file.key).filter(is_old).collect();
+        for key in &old {
+            tracing::info!(file = key.file_name(), "a day is older than its retention");
+            self.files.unlink(*key)?;
+        }
+        Ok(old.len())
+    }
+
+    /// One file at a time, so that no more goes than must.
+    fn expire_for_bytes(&self, expiry: &mut Expiry, now: TimeNs) -> Result<usize, StoreError> {
+        let Budget { data, max_bytes } = &expiry.budget;
+        let mut gone = 0;
+        while *max_bytes > 0 && disk_bytes(data) > max_bytes - max_bytes / SPARE {
+            let today = key::day_of(now);
+            let all = self.files.all();
+            let may_go = all.iter().map(|file| file.key).filter(|key| key.day < today);
+            let Some(next) = may_go.min_by_key(|key| (self.classes.priority(key.class), key.kind, key.day)) else {
+                if !std::mem::replace(&mut expiry.told, true) {
+                    tracing::warn!(max_bytes, "[store] max_bytes is too small for today alone: nothing older is left to drop");
+                }
+                return Ok(gone);
+            };
+            let until = next.last_time().saturating_add(1);
+            tracing::info!(file = next.file_name(), "a day goes so that [store] max_bytes holds");
+            // The floor first: what is late for that day from now on is refused, and does not make it anew.
+            self.state.note_dropped(Dropped { class: next.class, kind: next.kind, until })?;
+            self.floors.drop_until(self.classes.rule(next.class), until);
+            self.files.unlink(next)?;
+            gone += 1;
+            expiry.told = false;
+        }
+        Ok(gone)
+    }
+}
+
+/// What a directory and those in it take on the disk.
+fn disk_bytes(dir: &Path) -> u64 {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let each = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => disk_bytes(&entry.path()),
+        Ok(meta) => meta.blocks() * 512,
+        // It went in between.
+        Err(_) => 0,
+    };
+    entries.map(each).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_a_week_is_doubted() {
+        let budget = Budget { data: PathBuf::new(), max_bytes: 0 };
+        let day = 86_400 * NS_PER_SEC;
+        for (sealed_at, steps, expected) in [
+            (0, vec![20_000 * day, 20_001 * day], vec![true, true]),
+            (20_000 * day, vec![20_006 * day, 20_012 * day], vec![true, true]),
+            (20_000 * day, vec![20_008 * day, 20_009 * day], vec![false, false]),
+            (20_000 * day, vec![20_001 * day, 46_000 * day, 20_001 * day], vec![true, false, false]),
+            (20_000 * day, vec![-6_000 * day, 100 * day], vec![true, true]),
+        ] {
+            let mut expiry = Expiry::new(budget.clone(), sealed_at);
+            let found: Vec<_> = steps.iter().map(|now| expiry.trusted(*now).is_some()).collect();
+            assert_eq!(found, expected, "{sealed_at} {steps:?}");
+        }
+    }
+}
