@@ -41,7 +41,7 @@ impl From<&StoreError> for Trouble {
 
 /// What wakes the sealer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Woken {
+pub(super) enum Woken {
     Asked,
     Tick,
     Stopping,

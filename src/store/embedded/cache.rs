@@ -86,13 +86,13 @@ mod tests {
 
     #[test]
     fn who_was_used_longest_ago_goes_first() {
-        let cache = Cache::new(1000);
+        let cache = Cache::new(1100);
         let times = |n: usize| Decoded::Times(vec![0; n].into());
-        (0..3).for_each(|i| cache.put((0, 0, i), times(25)));
+        (0..4).for_each(|i| cache.put((0, 0, i), times(25)));
         assert!(cache.get((0, 0, 0)).is_some());
-        cache.put((0, 0, 3), times(25));
-        let there: Vec<_> = (0..4).filter(|i| cache.get((0, 0, *i)).is_some()).collect();
-        assert_eq!(there, [0, 2, 3]);
+        cache.put((0, 0, 4), times(25));
+        let there: Vec<_> = (0..5).filter(|i| cache.get((0, 0, *i)).is_some()).collect();
+        assert_eq!(there, [0, 2, 3, 4]);
         cache.put((0, 0, 9), times(500));
         assert!(cache.get((0, 0, 9)).is_none(), "what would empty the cache is not kept");
     }

@@ -67,10 +67,6 @@ impl Files {
         self.clock.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     pub(super) fn get(&self, key: FileKey) -> Option<Arc<DayFile>> {
         let file = self.all.read().get(&key).cloned()?;
         self.used(&file);
@@ -136,7 +132,7 @@ impl Files {
         let mut open: Vec<_> = all.values().filter(|file| file.has_idle()).collect();
         if open.len() > OPEN_FILES {
             open.sort_unstable_by_key(|file| file.used.load(Ordering::Relaxed));
-            open[..open.len() - OPEN_FILES].iter().for_each(|file| drop(file.close_idle()));
+            open[..open.len() - OPEN_FILES].iter().for_each(|file| file.close_idle());
         }
     }
 

@@ -63,7 +63,7 @@ impl FileKey {
 
     /// The newest time that it can hold.
     pub(super) fn last_time(self) -> TimeNs {
-        i64::from(self.day).saturating_add(1).saturating_mul(DAY_NS).saturating_sub(1)
+        (i64::from(self.day) + 1).checked_mul(DAY_NS).map_or(if self.day < 0 { TimeNs::MIN } else { TimeNs::MAX }, |next| next - 1)
     }
 
     pub(super) fn meets(self, range: TimeRange) -> bool {
