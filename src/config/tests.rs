@@ -162,6 +162,7 @@ const CHANGED: &[(&str, &str, &str, &str)] = &[
     ("log", "keep_for", "\"90s\"", "90s"),
     ("log", "keep_bytes", "0", "0"),
     ("log", "segment_bytes", "\"8MiB\"", "8MiB"),
+    ("log", "unsealed_bytes", "\"8MiB\"", "8MiB"),
     ("log", "poisoned_exit_after", "0", "0"),
     ("ingest", "frame_bytes", "65536", "65536"),
     ("ingest", "batch_readings", "10", "10"),
@@ -172,6 +173,10 @@ const CHANGED: &[(&str, &str, &str, &str)] = &[
     ("limits", "label_value_bytes", "64", "64"),
     ("limits", "text_bytes", "\"1kB\"", "1kB"),
     ("limits", "history_points", "1_000_000", "1000000"),
+    ("store", "head_bytes", "\"64MiB\"", "64MiB"),
+    ("store", "max_bytes", "\"2GiB\"", "2GiB"),
+    ("store", "cache_bytes", "0", "0"),
+    ("store", "reserve_bytes", "0", "0"),
     ("http", "public_urls", "[\"https://a.example\", \"http://b.example:81/\"]", "https://a.example,http://b.example:81"),
     ("logging", "format", "\"json\"", "json"),
     ("logging", "level", "\"debug\"", "debug"),
@@ -179,7 +184,7 @@ const CHANGED: &[(&str, &str, &str, &str)] = &[
 
 #[test]
 fn every_key_takes_effect_from_file_and_variable_alike() {
-    for key in KEYS.iter().filter(|key| key.section != "store") {
+    for key in KEYS.iter().filter(|key| (key.section, key.name) != ("store", "kind")) {
         let (section, name, file, variable) = CHANGED.iter().find(|row| (row.0, row.1) == (key.section, key.name)).expect(key.name);
         let pem = |other: &str| if name.starts_with("tls_") && name != &other { format!("{other} = \"x\"\n") } else { String::new() };
         let base = format!("[{section}]\n{}{}", pem("tls_cert"), pem("tls_key"));
@@ -220,6 +225,8 @@ fn the_examples_in_hub_toml_hold() {
     let device = &config.devices[0];
     assert_eq!((device.devices.matches("meter-7"), device.devices.matches("pump")), (true, false));
     assert_eq!(device.expect, Duration::from_secs(600));
+    let retention = &config.retention[0];
+    assert_eq!((retention.keep, retention.priority), (Some(Duration::from_secs(30 * 86_400)), 10));
     let mapping = &config.ingest.mappings[0];
     assert!(mapping.measurement.matches("mqtt_consumer"));
     assert_eq!((&*mapping.device_tag, mapping.gateway_tag.as_deref()), ("device", Some("host")));

@@ -13,6 +13,7 @@ use super::stream::{self, ChunkSink};
 use crate::hub::Hub;
 use crate::limits::HISTORY_CHUNK_BYTES;
 use crate::model::SeriesId;
+use crate::query::last;
 use crate::query::reach::reachable;
 use crate::query::request::parse_selectors;
 use crate::query::time::TimeFormat;
@@ -67,7 +68,11 @@ fn write(hub: &Hub, series: &[std::sync::Arc<Series>], time: TimeFormat, sink: &
     let mut first = true;
     for some in series.chunks(AT_ONCE) {
         let ids: Vec<SeriesId> = some.iter().map(|series| series.id).collect();
-        for (series, last) in some.iter().zip(hub.head.last(&ids).1) {
+        let last = last::settled(&hub.head, Some(hub.store.as_ref()), &ids).map_err(|error| {
+            tracing::error!(%error, "last known values could not be settled");
+            "the store failed"
+        })?;
+        for (series, last) in some.iter().zip(last) {
             // A series whose readings were all deleted has none.
             let Some(last) = last else { continue };
             if !std::mem::take(&mut first) {

@@ -5,4 +5,5 @@ mod agent;
 mod commands;
 mod crash;
 mod hub;
+mod oracle;
 mod sdk;

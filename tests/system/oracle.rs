@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use telltale::clock::{Clock, NS_PER_SEC};
 use telltale::config::Config;
@@ -152,7 +151,8 @@ impl World {
         for _ in 0..self.rng.usize(1..4) {
             let series = self.rng.usize(0..SERIES);
             let from = self.front[series] - self.rng.i64(0..5 * DAY);
-            let to = from + self.rng.i64(0..[600, 86_400][self.rng.usize(0..2)]) * NS_PER_SEC;
+            let longest = [600, 86_400][self.rng.usize(0..2)];
+            let to = from + self.rng.i64(0..longest) * NS_PER_SEC;
             self.map[series].retain(|time, _| !(from..=to).contains(time));
             deletes.push(Delete { series: self.series[series], from, to });
         }
@@ -160,7 +160,7 @@ impl World {
     }
 
     async fn restart(&mut self) {
-        self.hub.stop(Duration::from_secs(60)).await;
+        self.hub.stop().await;
         let old = std::mem::replace(&mut self.hub, open(&tempfile::tempdir().unwrap(), &self.clock));
         drop(old);
         self.hub = open(&self.dir, &self.clock);
