@@ -82,7 +82,7 @@ impl Values {
     }
 
     fn insert(&mut self, i: usize, value: Value) {
-        if self.len() == 0 {
+        if self.is_empty() {
             *self = Self::starting_with(&value);
         }
         match (&mut *self, value) {

@@ -57,7 +57,7 @@ impl Desk {
         self.metrics.late_looked_up.add(ask.len() as u64);
         let _place = self.places.acquire().await.expect("the semaphore is never closed");
         let store = Arc::clone(&self.store);
-        let found = tokio::task::spawn_blocking(move || read(&*store, &pin, ask)).await;
+        let found = tokio::task::spawn_blocking(move || read(&*store, &pin, &ask)).await;
         let found = found.map_err(|panic| later(&panic.to_string()))?.map_err(|error| later(&error.to_string()))?;
         looked_up.values.extend(found);
         Ok(looked_up)
@@ -100,7 +100,7 @@ fn ask(head: &HeadReader<'_>, readings: &[Reading]) -> Asked {
 
 type Found = Vec<((SeriesId, TimeNs), Value)>;
 
-fn read(store: &dyn Store, pin: &Pin, ask: Vec<(SeriesId, TimeNs)>) -> Result<Found, StoreError> {
+fn read(store: &dyn Store, pin: &Pin, ask: &[(SeriesId, TimeNs)]) -> Result<Found, StoreError> {
     let mut found = Vec::new();
     for one in ask.chunk_by(|a, b| a.0 == b.0) {
         let series = one[0].0;

@@ -88,5 +88,10 @@ pub trait Store: Send + Sync + fmt::Debug {
         let _unused = (now, budget);
         Ok(false)
     }
+    /// Whether something of this series in this range was found to be unreadable, and is left out.
+    fn is_damaged(&self, series: SeriesId, range: TimeRange) -> bool {
+        let _unused = (series, range);
+        false
+    }
     fn stats(&self) -> StoreStats;
 }

@@ -30,6 +30,15 @@ pub struct Encoder {
     held_back: Option<Vec<u8>>,
 }
 
+/// What is said of the whole answer, after its series.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    pub thinned: bool,
+    pub retained_from: Option<TimeNs>,
+    /// Something could not be read and is left out. MessagePack says it always, since it tells the number of its keys first.
+    pub incomplete: bool,
+}
+
 impl Encoder {
     /// `columns` without `time`.
     #[must_use]
@@ -37,7 +46,7 @@ impl Encoder {
         Self { out: Vec::new(), format, time, columns, series: 0, points: 0, line_start: Vec::new(), held_back: None }
     }
 
-    pub fn begin(&mut self, series: usize) {
+    pub fn begin(&mut self, series: usize, retained_from: bool) {
         match self.format {
             Format::Json => self.out.extend_from_slice(b"{\"series\":["),
             Format::Csv => {
@@ -50,7 +59,7 @@ impl Encoder {
             }
             Format::Ndjson => {}
             Format::MessagePack => {
-                pack_map(&mut self.out, 2);
+                pack_map(&mut self.out, 3 + usize::from(retained_from));
                 pack_str(&mut self.out, "series");
                 pack_array(&mut self.out, series);
             }
@@ -145,17 +154,28 @@ impl Encoder {
         self.points
     }
 
-    pub fn end(&mut self, thinned: bool) {
+    pub fn end(&mut self, ending: Ending) {
+        let Ending { thinned, retained_from, incomplete } = ending;
         match self.format {
             Format::Json => {
                 self.out.extend_from_slice(b"],\"thinned\":");
                 put_json(&mut self.out, &thinned);
-                self.out.push(b'}');
+                if let Some(from) = retained_from {
+                    self.out.extend_from_slice(b",\"retained_from\":");
+                    put_time(&mut self.out, self.time, from);
+                }
+                self.out.extend_from_slice(if incomplete { b",\"incomplete\":true}" } else { b"}" });
             }
             Format::Csv | Format::Ndjson => {}
             Format::MessagePack => {
                 pack_str(&mut self.out, "thinned");
                 rmp::encode::write_bool(&mut self.out, thinned).expect(NEVER);
+                if let Some(from) = retained_from {
+                    pack_str(&mut self.out, "retained_from");
+                    pack_time(&mut self.out, self.time, from);
+                }
+                pack_str(&mut self.out, "incomplete");
+                rmp::encode::write_bool(&mut self.out, incomplete).expect(NEVER);
             }
         }
     }

@@ -28,6 +28,10 @@ struct HistoryBody {
     series: Vec<HistorySeries>,
     /// Whether `points` was asked for.
     thinned: bool,
+    /// What is older than this is not kept; only told when `from` is.
+    retained_from: Option<f64>,
+    /// Something of the range cannot be read and is left out.
+    incomplete: Option<bool>,
 }
 
 #[derive(ToSchema)]
@@ -95,7 +99,7 @@ pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) 
 }
 
 fn make_plan(hub: &Arc<Hub>, question: History, reader: &Reader) -> Result<Plan, ApiError> {
-    let sources = Sources { series: &hub.series, head: &hub.head, store: Some(&hub.store) };
+    let sources = Sources { series: &hub.series, head: &hub.head, store: Some(&hub.store), retention: &hub.retention };
     Ok(Plan::make(question, sources, reader.0.scope(), &*hub.devices, hub.config.limits.history_points)?)
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::auth::access::Scope;
 use crate::head::{ColumnView, Head};
 use crate::limits::HISTORY_BUCKETS;
-use crate::model::{Position, SeriesId, TimeRange, ValueType};
+use crate::model::{Position, SeriesId, TimeNs, TimeRange, ValueType};
 use crate::query::buckets::buckets_in;
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::reach::reachable;
 use crate::query::request::{History, Shape};
 use crate::query::selector::Attributes;
 use crate::query::source::{self, Past};
+use crate::retention::Retention;
 use crate::series::{Series, SeriesTable};
 use crate::store::{Pin, Store};
 
@@ -22,6 +23,7 @@ pub struct Sources<'a> {
     pub series: &'a SeriesTable,
     pub head: &'a Head,
     pub store: Option<&'a Arc<dyn Store>>,
+    pub retention: &'a Retention,
 }
 
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Plan {
     pub series: Vec<Planned>,
     pub store: Option<Arc<dyn Store>>,
     pub pin: Pin,
+    /// Where the retention of a series of the answer begins, if that is within the range; the latest of them.
+    pub retained_from: Option<TimeNs>,
 }
 
 /// One series of the answer, frozen.
@@ -57,6 +61,8 @@ impl Plan {
         check_types(&question.shape, &found)?;
         let ids: Vec<SeriesId> = found.iter().map(|series| series.id).collect();
         let frozen = sources.head.view(&ids, question.range);
+        let floors = found.iter().filter_map(|series| sources.retention.floor(series));
+        let retained_from = floors.max().filter(|floor| *floor > question.range.from);
         let mut budget = Budget::new(&question, max_points);
         let mut series = Vec::with_capacity(found.len());
         for (one, view) in found.into_iter().zip(frozen.columns) {
@@ -65,7 +71,7 @@ impl Plan {
             budget.spend(points)?;
             series.push(Planned { value_type: one.value_type().unwrap_or(ValueType::Number), series: one, view, points });
         }
-        Ok(Self { question, position: frozen.position, series, store: sources.store.map(Arc::clone), pin: frozen.pin })
+        Ok(Self { question, position: frozen.position, series, store: sources.store.map(Arc::clone), pin: frozen.pin, retained_from })
     }
 }
 
@@ -134,6 +140,13 @@ impl Plan {
     #[must_use]
     pub fn past(&self) -> Option<Past<'_>> {
         self.store.as_ref().map(|store| Past { store: &**store, pin: &self.pin })
+    }
+
+    /// Whether something of the answer was found to be unreadable, now that it was read.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        let is_damaged = |one: &Planned| self.store.as_ref().is_some_and(|store| store.is_damaged(one.series.id, self.range()));
+        self.series.iter().any(is_damaged)
     }
 
     #[must_use]

@@ -10,6 +10,7 @@ use crate::model::{BatchPart, Commit, Kind, MetaChange, Position, Reading, TimeN
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::request::History;
 use crate::query::selector::Selector;
+use crate::retention::Retention;
 use crate::series::{KeyRef, SeriesTable};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
@@ -19,14 +20,16 @@ const MS: TimeNs = 1_000_000;
 const T0: TimeNs = 1_795_396_030_000 * MS;
 
 struct World {
-    series: SeriesTable,
+    series: Arc<SeriesTable>,
     head: Head,
     store: Option<Arc<dyn Store>>,
+    retention: Retention,
 }
 
 impl World {
     fn new() -> Self {
-        Self { series: SeriesTable::new(1000, 1000), head: Head::default(), store: None }
+        let series = Arc::new(SeriesTable::new(1000, 1000));
+        Self { retention: Retention::none(Arc::clone(&series)), series, head: Head::default(), store: None }
     }
 
     fn put(&self, device: &str, metric: &str, labels: &[(&str, &str)], points: &[(TimeNs, Value)]) {
@@ -41,7 +44,7 @@ impl World {
     fn plan(&self, query: &str, scope: &Scope, max: usize) -> Result<Plan, QueryError> {
         let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
         let question = History::parse(pairs.iter().map(|(k, v)| (&**k, &**v)), T0 + 3_600_000 * MS)?;
-        let sources = Sources { series: &self.series, head: &self.head, store: self.store.as_ref() };
+        let sources = Sources { series: &self.series, head: &self.head, store: self.store.as_ref(), retention: &self.retention };
         Plan::make(question, sources, scope, &(), max)
     }
 

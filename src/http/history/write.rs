@@ -1,6 +1,6 @@
 //! Runs a plan: series by series, in chunks of bounded size, until done or nobody wants more. Blocking, pure but for the store.
 
-use super::encode::Encoder;
+use super::encode::{Encoder, Ending};
 use super::plan::{Plan, Planned};
 use crate::http::series::Described;
 use crate::http::stream::ChunkSink;
@@ -32,11 +32,15 @@ pub fn write(plan: &Plan, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
         Shape::Buckets { aggs, .. } => aggs.iter().map(|agg| agg.as_str()).collect(),
     };
     let mut answer = Answer { encoder: Encoder::new(question.format, question.time, columns), sink };
-    answer.encoder.begin(plan.series.len());
+    answer.encoder.begin(plan.series.len(), plan.retained_from.is_some());
     for planned in &plan.series {
         answer.series(plan, planned)?;
     }
-    answer.encoder.end(matches!(question.shape, Shape::Thin(_)));
+    answer.encoder.end(Ending {
+        thinned: matches!(question.shape, Shape::Thin(_)),
+        retained_from: plan.retained_from,
+        incomplete: plan.is_incomplete(),
+    });
     if answer.flush() { Ok(()) } else { Err(Broken::ClientGone) }
 }
 

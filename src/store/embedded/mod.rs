@@ -190,6 +190,10 @@ impl Store for EmbeddedStore {
         self.tend_for(now, budget)
     }
 
+    fn is_damaged(&self, series: SeriesId, range: TimeRange) -> bool {
+        self.damages.concern(series, range)
+    }
+
     fn stats(&self) -> StoreStats {
         StoreStats { points: self.files.points(), bytes: self.files.bytes() }
     }

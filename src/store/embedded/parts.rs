@@ -24,7 +24,6 @@ pub(super) struct Part {
     pub(super) seal: Position,
     pub(super) first: TimeNs,
     pub(super) last: TimeNs,
-    pub(super) count: u64,
     form: PartForm,
 }
 
@@ -33,6 +32,9 @@ enum PartForm {
     Ready(Arc<Block>),
     Body { file: Arc<DayFile>, entry: Entry, body: Vec<u8>, times: Option<(i64, Vec<u8>)> },
 }
+
+/// The series of a block, by id.
+pub(super) type OfMany = Vec<(SeriesId, Arc<Block>)>;
 
 /// A body as it was read, or what it decoded to before.
 enum Fetched {
@@ -110,7 +112,7 @@ impl Decoder<'_> {
         }
     }
 
-    fn many(&self, file: &DayFile, entry: &Entry, fetched: Fetched) -> Option<Arc<Vec<(SeriesId, Arc<Block>)>>> {
+    fn many(&self, file: &DayFile, entry: &Entry, fetched: Fetched) -> Option<Arc<OfMany>> {
         let body = match fetched {
             Fetched::Known(Decoded::Many(blocks)) => return Some(blocks),
             Fetched::Known(_) => return None,
@@ -130,7 +132,7 @@ impl Decoder<'_> {
     }
 
     /// Every series of a block; None when it is damaged, which is noted.
-    pub(super) fn whole(&self, file: &DayFile, entry: &Entry, body: Vec<u8>) -> Option<Arc<Vec<(SeriesId, Arc<Block>)>>> {
+    pub(super) fn whole(&self, file: &DayFile, entry: &Entry, body: Vec<u8>) -> Option<Arc<OfMany>> {
         self.many(file, entry, Fetched::Bytes(body))
     }
 
@@ -180,18 +182,14 @@ impl Decoder<'_> {
 }
 
 impl Part {
-    pub(super) fn is_within(&self, range: TimeRange) -> bool {
-        range.from <= self.first && self.last < range.to
-    }
-
     fn of(entry: &Entry, form: PartForm) -> Self {
-        Self { seal: entry.seal, first: entry.first, last: entry.last, count: u64::from(entry.count), form }
+        Self { seal: entry.seal, first: entry.first, last: entry.last, form }
     }
 
     /// None for no points.
     fn ready(seal: Position, block: Arc<Block>) -> Option<Self> {
         let (first, last) = (block.first_time()?, block.last_time()?);
-        Some(Self { seal, first, last, count: block.len() as u64, form: PartForm::Ready(block) })
+        Some(Self { seal, first, last, form: PartForm::Ready(block) })
     }
 }
 
