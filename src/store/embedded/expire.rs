@@ -97,7 +97,7 @@ impl EmbeddedStore {
             let today = key::day_of(now);
             let all = self.files.all();
             let may_go = all.iter().map(|file| file.key).filter(|key| key.day < today);
-            let Some(next) = may_go.min_by_key(|key| (self.classes.priority(key.class), key.kind, key.day)) else {
+            let Some(next) = may_go.min_by_key(|key| (key.kind, self.classes.priority(key.class), key.day)) else {
                 if !std::mem::replace(&mut expiry.told, true) {
                     tracing::warn!(max_bytes, "[store] max_bytes is too small for today alone: nothing older is left to drop");
                 }

@@ -87,20 +87,37 @@ impl Files {
 
     /// The days of the range that have raw files.
     pub(super) fn days_in(&self, range: TimeRange) -> Vec<Day> {
+        self.days_with(range, |key| key.kind == FileKind::Raw)
+    }
+
+    /// The days of the range that have raw files or rollups.
+    pub(super) fn all_days_in(&self, range: TimeRange) -> Vec<Day> {
+        self.days_with(range, |_| true)
+    }
+
+    fn days_with(&self, range: TimeRange, wanted: impl Fn(&FileKey) -> bool) -> Vec<Day> {
         if range.from >= range.to {
             return Vec::new();
         }
         let all = self.all.read();
         let files = all.range(Day(key::day_of(range.from)).least()..=Day(key::day_of(range.to - 1)).most());
-        let mut days: Vec<_> = files.filter(|(key, _)| key.kind == FileKind::Raw).map(|(key, _)| Day(key.day)).collect();
+        let mut days: Vec<_> = files.filter(|(key, _)| wanted(key)).map(|(key, _)| Day(key.day)).collect();
         days.dedup();
         days
     }
 
     /// The raw files of a day, one per class.
     pub(super) fn of_day(&self, day: Day) -> Vec<Arc<DayFile>> {
+        self.of_day_and_kind(day, FileKind::Raw)
+    }
+
+    pub(super) fn rollups_of_day(&self, day: Day) -> Vec<Arc<DayFile>> {
+        self.of_day_and_kind(day, FileKind::Rollup)
+    }
+
+    fn of_day_and_kind(&self, day: Day, kind: FileKind) -> Vec<Arc<DayFile>> {
         let all = self.all.read();
-        let files = all.range(day.least()..=day.most()).filter(|(key, _)| key.kind == FileKind::Raw);
+        let files = all.range(day.least()..=day.most()).filter(|(key, _)| key.kind == kind);
         files.map(|(_, file)| Arc::clone(file)).collect()
     }
 
