@@ -133,12 +133,16 @@ impl DayFile {
     }
 
     fn connection(&self) -> Result<Connection, StoreError> {
+        self.connection_with(sql::PAGE_BYTES)
+    }
+
+    fn connection_with(&self, page_bytes: i64) -> Result<Connection, StoreError> {
         let idle = self.idle.lock().pop();
         let schema = match self.key.kind {
             FileKind::Raw => &RAW,
             FileKind::Rollup => &ROLLUP,
         };
-        idle.map_or_else(|| sql::open(&self.path, schema), Ok)
+        idle.map_or_else(|| sql::open(&self.path, schema, page_bytes), Ok)
     }
 
     /// Lets go of its connections.
@@ -207,8 +211,8 @@ impl DayFile {
     }
 
     /// Makes its tables, if they are not there.
-    pub(super) fn prepare(&self) -> Result<(), StoreError> {
-        let db = self.connection()?;
+    pub(super) fn prepare(&self, is_small: bool) -> Result<(), StoreError> {
+        let db = self.connection_with(if is_small { sql::SMALL_PAGE_BYTES } else { sql::PAGE_BYTES })?;
         self.idle.lock().push(db);
         Ok(())
     }

@@ -38,6 +38,9 @@ impl Day {
     }
 }
 
+/// A file whose first rows are smaller stays small.
+const SMALL_BYTES: usize = 256 << 10;
+
 #[derive(Debug)]
 pub(super) struct Files {
     dir: PathBuf,
@@ -73,13 +76,14 @@ impl Files {
         Some(file)
     }
 
-    pub(super) fn get_or_make(&self, key: FileKey) -> Result<Arc<DayFile>, StoreError> {
+    /// `first_bytes`: what is about to be written. Files begin with a seal of an hour or two of their day.
+    pub(super) fn get_or_make(&self, key: FileKey, first_bytes: usize) -> Result<Arc<DayFile>, StoreError> {
         if let Some(file) = self.get(key) {
             return Ok(file);
         }
         let file = Arc::new(DayFile::new(&self.dir, key, self.tick()));
         sql::create(&file.path)?;
-        file.prepare()?;
+        file.prepare(first_bytes < SMALL_BYTES)?;
         self.all.write().insert(key, Arc::clone(&file));
         self.used(&file);
         Ok(file)

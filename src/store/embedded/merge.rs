@@ -249,7 +249,7 @@ impl Visit {
         let (own, others): (Vec<_>, Vec<_>) = old.into_iter().partition(|(file, _)| file.key == self.file.key);
         let _no_reader = (!moved.is_empty() || !others.is_empty()).then(|| store.layout.write());
         for (class, rows) in moved {
-            let file = store.files.get_or_make(FileKey { class, ..self.file.key })?;
+            let file = store.files.get_or_make(FileKey { class, ..self.file.key }, rows.bytes())?;
             file.write("move series to", |db| rows.insert(db))?;
         }
         if !rows.is_empty() || !own.is_empty() {

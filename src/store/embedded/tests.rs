@@ -14,6 +14,8 @@ use crate::query::selector::Selector;
 use crate::store::memory::MemoryStore;
 use crate::store::{Piece, PositionedDelete, SeriesRun};
 
+mod gone;
+
 const HOUR: i64 = 3600 * 1_000_000_000;
 const DAY: i64 = 24 * HOUR;
 
@@ -33,18 +35,30 @@ impl SeriesInfo for Info {
 }
 
 fn open(data: &Path, sealed: Position, pins: &Arc<Pins>, info: &Arc<Info>) -> EmbeddedStore {
-    let rules = [RetentionRule { select: Selector::parse("a/*").unwrap(), text: "a/*".to_owned(), keep: None, priority: 1 }];
+    let rule =
+        RetentionRule { select: Selector::parse("a/*").unwrap(), text: "a/*".to_owned(), keep: None, keep_rollups: None, priority: 1 };
+    open_with(data, (sealed, 0), pins, info, &[rule], 0)
+}
+
+fn open_with(
+    data: &Path,
+    (sealed, sealed_at): (Position, TimeNs),
+    pins: &Arc<Pins>,
+    info: &Arc<Info>,
+    rules: &[RetentionRule],
+    max_bytes: u64,
+) -> EmbeddedStore {
     let parts = Parts {
         dir: &data.join("store"),
         set_aside: &data.join("set-aside"),
         sealed,
-        sealed_at: 0,
+        sealed_at,
         pins: Arc::clone(pins),
         info: Arc::clone(info) as Arc<dyn SeriesInfo>,
         cache_bytes: 1 << 20,
-        rules: &rules,
-        floors: Arc::new(Floors::new(&rules)),
-        budget: Budget { data: data.to_owned(), max_bytes: 0 },
+        rules,
+        floors: Arc::new(Floors::new(rules)),
+        budget: Budget { data: data.to_owned(), max_bytes },
     };
     EmbeddedStore::open(parts).unwrap()
 }

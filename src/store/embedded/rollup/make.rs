@@ -161,7 +161,7 @@ impl Making {
         let file = match store.files.get(self.key()) {
             Some(file) => file,
             None if rows.is_empty() => return Ok(()),
-            None => store.files.get_or_make(self.key())?,
+            None => store.files.get_or_make(self.key(), rows.iter().map(|row| row.body.len()).sum())?,
         };
         file.write("write rollups to", |db| {
             before(db)?;

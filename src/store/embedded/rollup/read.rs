@@ -67,19 +67,26 @@ impl Asked<'_> {
     fn rolled(&self, day: Day, within: TimeRange) -> Result<Option<Rolled>, StoreError> {
         let _no_move = self.store.layout.read();
         let raw = self.store.files.of_day(day);
-        let is_gone = raw.is_empty();
-        if raw.len() > 1 || (self.coarse == Coarse::WhereGone && !is_gone) {
-            return Ok(None);
-        }
         for file in self.store.files.rollups_of_day(day) {
-            if raw.first().is_some_and(|raw| raw.key.class != file.key.class) {
+            let is_gone = raw.iter().all(|raw| raw.key.class != file.key.class);
+            if self.coarse == Coarse::WhereGone && !is_gone {
                 continue;
             }
             self.store.files.used(&file);
-            let newest = raw.first().map(|raw| self.newest_seal(raw, within)).transpose()?;
+            let (mut newest, mut elsewhere) = (Position(0), false);
+            for raw in &raw {
+                match self.newest_seal(raw, within)? {
+                    Some(seal) if raw.key.class == file.key.class => newest = seal,
+                    found => elsewhere |= found.is_some(),
+                }
+            }
+            if elsewhere {
+                // It changed its class: nobody summed up both.
+                return Ok(None);
+            }
             for row in self.rows(&file)? {
-                let stale = newest.is_some_and(|newest| newest > row.seal) || self.hides.touches(row.seal, within.from, within.to);
-                if !stale && let Some(rolled) = self.of_row(&file, &row, within, is_gone) {
+                let is_stale = newest > row.seal || self.hides.touches(row.seal, within.from, within.to);
+                if !is_stale && let Some(rolled) = self.of_row(&file, &row, within, is_gone) {
                     return Ok(Some(rolled));
                 }
             }
@@ -88,16 +95,15 @@ impl Asked<'_> {
     }
 
     /// The newest seal of what may hold readings of the series.
-    fn newest_seal(&self, raw: &DayFile, within: TimeRange) -> Result<Position, StoreError> {
+    fn newest_seal(&self, raw: &DayFile, within: TimeRange) -> Result<Option<Position>, StoreError> {
         let newest = raw.read("look for rows in", |db| {
             let own = db.own(self.series, within, self.sealed, u32::MAX - 1)?;
             let many = db.many(self.metric, self.series, within, self.sealed)?;
             Ok(own.iter().chain(&many).map(|entry| entry.seal).max())
         });
         match newest {
-            Ok(newest) => Ok(newest.unwrap_or(Position(0))),
-            Err(StoreError::Damaged { .. }) => Ok(Position(0)),
-            Err(error) => Err(error),
+            Err(StoreError::Damaged { .. }) => Ok(None),
+            other => other,
         }
     }
 
