@@ -6,4 +6,5 @@ mod commands;
 mod crash;
 mod hub;
 mod oracle;
+mod powercut;
 mod sdk;
