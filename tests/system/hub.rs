@@ -124,7 +124,11 @@ fn program(dir: &Path, arguments: &[&str]) -> Command {
 }
 
 pub fn token(dir: &Path, arguments: &[&str]) -> String {
-    let output = program(dir, &["token", "create"]).args(arguments).output().unwrap();
+    token_with(dir, arguments, &[])
+}
+
+pub fn token_with(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = program(dir, &["token", "create"]).args(arguments).envs(variables.iter().copied()).output().unwrap();
     assert!(output.status.success(), "token create: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -81,6 +81,22 @@ impl Event {
         out
     }
 
+    /// What it is done to; of two paths the first.
+    pub(crate) fn path(&self) -> &str {
+        match self {
+            Self::Create { path, .. }
+            | Self::Write { path, .. }
+            | Self::SetLen { path, .. }
+            | Self::Allocate { path, .. }
+            | Self::Sync { path, .. }
+            | Self::SyncDir { path }
+            | Self::Unlink { path }
+            | Self::Mkdir { path }
+            | Self::Rename { from: path, .. }
+            | Self::Link { from: path, .. } => path,
+        }
+    }
+
     /// The first event of `bytes`, and what it took. None: it ends within one, or is no record.
     #[cfg(test)]
     pub(crate) fn decode(bytes: &[u8]) -> Option<(Self, usize)> {

@@ -3,7 +3,7 @@
 //!
 //! - `TELLTALE_SHIM_RECORD=path` appends each of them to a record (`event.rs`);
 //! - `TELLTALE_SHIM_FAIL=nth=123,op=fdatasync,errno=EIO` makes one fail (`plan.rs`);
-//! - `TELLTALE_SHIM_SKIP=fdatasync` leaves such syncs out and claims success;
+//! - `TELLTALE_SHIM_SKIP=fdatasync` leaves such syncs out and claims success (`plan.rs`);
 //! - `TELLTALE_SHIM_COUNTS=path` has the calls by kind when the program has ended.
 //!
 //! `sync_file_range` promises nothing about a power cut, so it is none of the calls. A memory map is not seen: SQLite's -shm is

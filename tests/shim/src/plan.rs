@@ -64,6 +64,26 @@ impl Fail {
     }
 }
 
+/// `fsync,fdatasync@store/*`: syncs that are left out, of every path, of one, or of those that begin so. The watched directory itself is
+/// the empty path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Skip {
+    ops: Vec<Op>,
+    path: String,
+}
+
+impl Skip {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (ops, path) = text.split_once('@').unwrap_or((text, "*"));
+        let ops: Option<Vec<_>> = ops.split(',').map(Op::parse).collect();
+        Some(Self { ops: ops?, path: path.to_owned() })
+    }
+
+    fn meets(&self, op: Op, path: &str) -> bool {
+        self.ops.contains(&op) && self.path.strip_suffix('*').map_or(path == self.path, |start| path.starts_with(start))
+    }
+}
+
 /// What becomes of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -78,7 +98,7 @@ pub(crate) enum Fate {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) fail: Option<Fail>,
-    pub(crate) skip: Option<Op>,
+    pub(crate) skip: Option<Skip>,
     pub(crate) calls: [u64; Op::ALL.len()],
 }
 
@@ -86,19 +106,19 @@ impl Plan {
     pub(crate) fn new(fail: Option<&str>, skip: Option<&str>) -> Self {
         // A mistake in it must not look like a test that passed.
         let fail = fail.map(|text| Fail::parse(text).unwrap_or_else(|| panic!("TELLTALE_SHIM_FAIL={text}")));
-        let skip = skip.map(|text| Op::parse(text).unwrap_or_else(|| panic!("TELLTALE_SHIM_SKIP={text}")));
+        let skip = skip.map(|text| Skip::parse(text).unwrap_or_else(|| panic!("TELLTALE_SHIM_SKIP={text}")));
         Self { fail, skip, ..Self::default() }
     }
 
     /// Counts the call and says what becomes of it.
-    pub(crate) fn next(&mut self, op: Op) -> Fate {
+    pub(crate) fn next(&mut self, op: Op, path: &str) -> Fate {
         let calls = &mut self.calls[op as usize];
         *calls += 1;
         match self.fail {
             Some(fail) if fail.op == op && (fail.nth..fail.nth.saturating_add(fail.times)).contains(calls) => {
                 if fail.short && *calls == fail.nth { Fate::Short } else { Fate::Fail(fail.errno) }
             }
-            _ if self.skip == Some(op) => Fate::Skip,
+            _ if self.skip.as_ref().is_some_and(|skip| skip.meets(op, path)) => Fate::Skip,
             _ => Fate::Real,
         }
     }
@@ -115,10 +135,26 @@ mod tests {
     #[test]
     fn the_nth_call_of_its_kind_fails() {
         let mut plan = Plan::new(Some("nth=2,op=write,errno=ENOSPC,times=2,short=1"), Some("fsync"));
-        let fates: Vec<_> = (0..4).map(|_| plan.next(Op::Write)).collect();
+        let fates: Vec<_> = (0..4).map(|_| plan.next(Op::Write, "a")).collect();
         assert_eq!(fates, [Fate::Real, Fate::Short, Fate::Fail(libc::ENOSPC), Fate::Real]);
-        assert_eq!((plan.next(Op::Fsync), plan.next(Op::Fdatasync)), (Fate::Skip, Fate::Real));
+        assert_eq!((plan.next(Op::Fsync, "a"), plan.next(Op::Fdatasync, "a")), (Fate::Skip, Fate::Real));
         assert!(plan.report().starts_with("create 0\nwrite 4\n"));
+    }
+
+    #[test]
+    fn syncs_are_left_out_by_path() {
+        let rows = [
+            ("fsync", Op::Fsync, "log", true),
+            ("fsync", Op::Fdatasync, "log", false),
+            ("fsync,fdatasync@log/*", Op::Fdatasync, "log/1.seg", true),
+            ("fsync,fdatasync@log/*", Op::Fsync, "log", false),
+            ("fsync@log", Op::Fsync, "log", true),
+            ("fsync@log", Op::Fsync, "log/1.seg", false),
+            ("fsync@", Op::Fsync, "", true),
+        ];
+        for (text, op, path, expected) in rows {
+            assert_eq!(Skip::parse(text).unwrap().meets(op, path), expected, "{text} {path}");
+        }
     }
 
     #[test]

@@ -70,6 +70,14 @@ pub(crate) fn linkat(from_dir: c_int, from: &CStr, to_dir: c_int, to: &CStr, fla
     unsafe { libc::syscall(libc::SYS_linkat, from_dir, from.as_ptr(), to_dir, to.as_ptr(), flags) }
 }
 
+/// Waits for the lock, also over signals.
+pub(crate) fn flock(fd: c_int, operation: c_int) {
+    let errno = errno();
+    // SAFETY: numbers alone.
+    while unsafe { libc::flock(fd, operation) } != 0 && self::errno() == libc::EINTR {}
+    fail(errno);
+}
+
 /// Where the file's next write without an offset goes.
 pub(crate) fn place(fd: c_int) -> u64 {
     // SAFETY: numbers alone.

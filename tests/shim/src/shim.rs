@@ -1,9 +1,11 @@
 //! The watched directory and what is done to it. Each method stands for one call of the program; a call on anything outside goes
 //! straight through.
 //!
-//! Invariant: a call, its number and its place in the record are one step under one lock.
+//! Invariant: a call, its number and its place in the record are one step, under one lock within the program and one (flock) on the
+//! record. Who holds the record may kill the program: no call is then done and not recorded.
 
 use std::ffi::{CStr, CString};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libc::{c_int, c_long};
@@ -26,6 +28,30 @@ pub(crate) struct State {
     number: u64,
 }
 
+/// Both locks.
+#[derive(Debug)]
+pub(crate) struct Held<'a>(MutexGuard<'a, State>);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.record.inspect(|fd| raw::flock(*fd, libc::LOCK_UN));
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.0
+    }
+}
+
 impl Shim {
     pub(crate) fn new(dir: &str, record: Option<&str>, plan: Plan) -> Self {
         let record = record.map(|path| {
@@ -37,8 +63,10 @@ impl Shim {
         Self { dir: dir.trim_end_matches('/').to_owned(), state: Mutex::new(State { plan, record, number: 0 }) }
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn state(&self) -> Held<'_> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.record.inspect(|fd| raw::flock(*fd, libc::LOCK_EX));
+        Held(state)
     }
 
     /// The path below the watched directory; None outside of it.
@@ -74,7 +102,7 @@ impl Shim {
         let Some(name) = self.name(dir, path) else { return real() };
         let mut state = self.state();
         let is_new = !raw::exists(dir, path);
-        if is_new && let Fate::Fail(errno) = state.plan.next(Op::Create) {
+        if is_new && let Fate::Fail(errno) = state.plan.next(Op::Create, &name) {
             return raw::fail(errno);
         }
         let fd = real();
@@ -95,7 +123,7 @@ impl Shim {
         };
         let Some((inode, path, false)) = self.file(fd) else { return real(bytes) };
         let mut state = self.state();
-        let bytes = match state.plan.next(Op::Write) {
+        let bytes = match state.plan.next(Op::Write, &path) {
             Fate::Fail(errno) => return raw::fail(errno),
             Fate::Short => &bytes[..bytes.len().div_ceil(2)],
             Fate::Real | Fate::Skip => bytes,
@@ -155,7 +183,7 @@ impl Shim {
     fn on_entry(&self, op: Op, event: Option<Event>, real: impl FnOnce() -> c_long) -> c_long {
         let Some(event) = event else { return real() };
         let mut state = self.state();
-        match state.plan.next(op) {
+        match state.plan.next(op, event.path()) {
             Fate::Fail(errno) => return raw::fail(errno),
             Fate::Skip => return 0,
             Fate::Real | Fate::Short => {}

@@ -40,6 +40,7 @@ pub(super) fn state(dir: &Path, batches: &[Batch], at: usize, twice: bool) -> Re
     let checked = catch_unwind(AssertUnwindSafe(|| {
         let hub = open(dir)?;
         compare(found(&hub)?, batches, at)?;
+        damaged(&hub)?;
         if twice {
             take_one(&hub)?;
             drop(hub);
@@ -62,10 +63,13 @@ fn open(dir: &Path) -> Result<Hub, Finding> {
     config.log.keep_bytes = 0;
     config.store.head_bytes = 8 << 20;
     config.store.reserve_bytes = 0;
-    let hub = Hub::open(config, Clock::manual(NOW)).map_err(|error| Finding::Wrong(format!("it does not open: {error:?}")))?;
+    Hub::open(config, Clock::manual(NOW)).map_err(|error| Finding::Wrong(format!("it does not open: {error:?}")))
+}
+
+fn damaged(hub: &Hub) -> Result<(), Finding> {
     match hub.recovered.set_aside.iter().find(|aside| !aside.unfinished) {
         Some(damage) => Err(Finding::Wrong(format!("a cut is taken for damage: {damage:?}"))),
-        None => Ok(hub),
+        None => Ok(()),
     }
 }
 

@@ -16,9 +16,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use check::Finding;
-use record::Recording;
+use disk::Disk;
+use load::Batch;
+use record::{Place, Recording};
 
 const STATES: usize = 1_000;
+/// States that a recorded hub recovers from.
+const RECOVERIES: usize = 25;
 
 /// A number from the environment.
 fn number(name: &str) -> Option<u64> {
@@ -79,26 +83,62 @@ async fn a_power_cut_loses_nothing_that_was_acked() {
     assert_eq!(broken.into_inner(), 0, "TELLTALE_SEED={seed}: states that do not hold");
 }
 
-/// The test can see a missing sync: without it acked readings are lost.
+/// What recovery does can be cut off as well, and is done again.
+#[tokio::test]
+async fn a_power_cut_while_it_recovers_from_one_loses_nothing() {
+    let seed = seed();
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let (dir, states) = (scratch(), scratch());
+    let recording = record::record(dir.path(), None).await;
+    let mut disk = recording.disk();
+    for place in recording.places(&mut rng, RECOVERIES) {
+        disk.advance(&recording.events, place);
+        let dir = scratch();
+        let around = Place::around(dir.path(), &disk.after_a_cut(&mut rng));
+        let before = Disk::of(&around.data);
+        let hub = around.start(&[]).unwrap_or_else(|| panic!("TELLTALE_SEED={seed}: it does not start after event {place}"));
+        around.kill(hub);
+        let acked = |batch: &Batch| Batch { acked: batch.acked.filter(|acked| *acked <= place).map(|_| 0), ..batch.clone() };
+        let again = Recording::new(before, &around.record, recording.batches.iter().map(acked).collect());
+        try_states(&again, rng.u64(..), 10, states.path(), &|second, finding| {
+            panic!("TELLTALE_SEED={seed}: cut after event {place}, then after {second} of {}: {finding}", again.events.len());
+        });
+    }
+}
+
+/// The test can see each missing sync: without it acked readings are lost.
 async fn loses_without(sync: &str) {
     let seed = seed();
     let (dir, states) = (scratch(), scratch());
     let recording = record::record(dir.path(), Some(sync)).await;
-    let lost = AtomicUsize::new(0);
-    try_states(&recording, seed, STATES, states.path(), &|_, finding| {
+    let (began, lost) = (Instant::now(), AtomicUsize::new(0));
+    try_states(&recording, seed, STATES, states.path(), &|place, finding| {
         let is_loss = matches!(finding, Finding::Lost(_));
+        if is_loss {
+            println!("without {sync}, cut after event {place} of {}, {:?}: {finding}", recording.events.len(), began.elapsed());
+        }
         lost.fetch_add(usize::from(is_loss), Ordering::Relaxed);
         !is_loss
     });
     assert!(lost.into_inner() > 0, "TELLTALE_SEED={seed}: no state without {sync} lost anything");
 }
 
-#[tokio::test]
-async fn without_fdatasync_acked_readings_are_lost() {
-    loses_without("fdatasync").await;
+macro_rules! loses_without {
+    ($($name:ident: $sync:literal,)*) => { $(
+        #[tokio::test]
+        async fn $name() {
+            loses_without($sync).await;
+        }
+    )* };
 }
 
-#[tokio::test]
-async fn without_fsync_acked_readings_are_lost() {
-    loses_without("fsync").await;
+loses_without! {
+    without_fdatasync_acked_readings_are_lost: "fdatasync",
+    without_fsync_acked_readings_are_lost: "fsync",
+    without_syncs_of_the_segments_acked_readings_are_lost: "fsync,fdatasync@log/*",
+    without_syncs_of_the_log_directory_acked_readings_are_lost: "fsync@log",
+    without_syncs_of_the_data_directory_acked_readings_are_lost: "fsync@",
+    without_syncs_of_the_catalog_acked_readings_are_lost: "fsync,fdatasync@catalog.sqlite*",
+    without_syncs_of_the_store_acked_readings_are_lost: "fsync,fdatasync@store/*",
+    without_syncs_of_the_store_directory_acked_readings_are_lost: "fsync,fdatasync@store",
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::disk::Disk;
+use super::disk::{Disk, State};
 use super::event::Event;
 use super::load::{self, Batch, Sent, Shared};
 use crate::hub::{self, Hub};
@@ -58,24 +58,46 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Small bounds: seals, checkpoints and trims come soon.
     pub(super) fn new(dir: &Path) -> Self {
+        let place = Self::without_data(dir);
+        let admin = hub::token(&place.dir, &["--role", "admin", "--name", "test"]);
+        let agent = hub::token(&place.dir, &["--role", "agent", "--name", "agents"]);
+        Self { admin, agent, ..place }
+    }
+
+    /// Around a state that a cut left: the hub finds its tokens in it.
+    pub(super) fn around(dir: &Path, state: &State) -> Self {
+        let place = Self::without_data(dir);
+        state.write(&place.data);
+        place
+    }
+
+    /// Small bounds: seals, checkpoints and trims come soon.
+    fn without_data(dir: &Path) -> Self {
         let dir = std::fs::canonicalize(dir).unwrap();
         let settings = dir.join("settings.toml");
         let text = "[log]\nsegment_bytes = \"1MiB\"\nunsealed_bytes = \"1MiB\"\nkeep_bytes = 0\n[store]\nhead_bytes = \"8MiB\"\n";
         std::fs::write(&settings, text).unwrap();
-        let admin = hub::token(&dir, &["--role", "admin", "--name", "test"]);
-        let agent = hub::token(&dir, &["--role", "agent", "--name", "agents"]);
-        Self { data: dir.join("data"), record: dir.join("record"), settings, admin, agent, dir }
+        Self { data: dir.join("data"), record: dir.join("record"), settings, admin: String::new(), agent: String::new(), dir }
     }
 
     /// None: it ended before it listened.
     pub(super) fn start(&self, more: &[(&str, &str)]) -> Option<Hub> {
-        let shim = shim().to_str().unwrap();
-        let (data, record) = (self.data.to_str().unwrap(), self.record.to_str().unwrap());
-        let mut variables = vec![("LD_PRELOAD", shim), ("TELLTALE_SHIM_DIR", data), ("TELLTALE_SHIM_RECORD", record)];
+        let mut variables = self.variables();
         variables.extend(more);
         Hub::launch(&self.dir, &["--config", self.settings.to_str().unwrap()], &variables, self.admin.clone())
+    }
+
+    fn variables(&self) -> Vec<(&str, &str)> {
+        let (data, record) = (self.data.to_str().unwrap(), self.record.to_str().unwrap());
+        vec![("LD_PRELOAD", shim().to_str().unwrap()), ("TELLTALE_SHIM_DIR", data), ("TELLTALE_SHIM_RECORD", record)]
+    }
+
+    /// kill -9 between two calls to files: what was done is recorded.
+    pub(super) fn kill(&self, hub: Hub) {
+        let record = std::fs::File::options().create(true).append(true).open(&self.record).unwrap();
+        record.lock().unwrap();
+        hub.kill();
     }
 
     /// Agents at work.
@@ -88,7 +110,7 @@ impl Place {
         Shared { record: self.record.clone(), fast: Arc::new(fast.into()), most }
     }
 
-    fn oldest_segment(&self) -> Option<PathBuf> {
+    pub(super) fn oldest_segment(&self) -> Option<PathBuf> {
         let entries = std::fs::read_dir(self.data.join("log")).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "seg")).min()
     }
@@ -104,13 +126,15 @@ pub(super) async fn record(dir: &Path, skip: Option<&str>) -> Recording {
         let agents = place.load(&hub, run * 10_000, &place.shared(FAST, usize::MAX));
         sealed_and_trimmed(&place).await;
         match end {
-            End::Kill => hub.kill(),
+            End::Kill => place.kill(hub),
             // The agents hear of it meanwhile.
             End::Stop => assert_eq!(tokio::task::spawn_blocking(|| hub.stop()).await.unwrap(), Some(0)),
         }
         for agent in agents {
             batches.extend(agent.await.unwrap().batches);
         }
+        // While no hub runs, the last connection to the catalog closes, which moves its WAL into the file.
+        hub::token_with(&place.dir, &["--role", "agent", "--name", &format!("run {run}")], &place.variables());
     }
     Recording::new(before, &place.record, batches)
 }
@@ -184,18 +208,19 @@ impl Recording {
 impl Event {
     /// What it does to which file.
     pub(super) fn brief(&self) -> String {
-        match self {
-            Self::Create { path, .. } => format!("create {path}"),
-            Self::Write { path, .. } => format!("write {path}"),
-            Self::SetLen { path, .. } => format!("cut {path}"),
-            Self::Allocate { path, .. } => format!("allocate {path}"),
-            Self::Sync { path, .. } => format!("sync {path}"),
-            Self::SyncDir { path } => format!("sync dir {path}"),
-            Self::Rename { from, .. } => format!("rename {from}"),
-            Self::Unlink { path } => format!("unlink {path}"),
-            Self::Mkdir { path } => format!("mkdir {path}"),
-            Self::Link { from, .. } => format!("link {from}"),
-        }
+        let what = match self {
+            Self::Create { .. } => "create",
+            Self::Write { .. } => "write",
+            Self::SetLen { .. } => "cut",
+            Self::Allocate { .. } => "allocate",
+            Self::Sync { .. } => "sync",
+            Self::SyncDir { .. } => "sync dir",
+            Self::Rename { .. } => "rename",
+            Self::Unlink { .. } => "unlink",
+            Self::Mkdir { .. } => "mkdir",
+            Self::Link { .. } => "link",
+        };
+        format!("{what} {}", self.path())
     }
 
     fn is_commit(&self) -> bool {
