@@ -35,6 +35,11 @@ pub(crate) enum Event {
         inode: u64,
         path: String,
     },
+    /// The sync failed: what was written before may never come to the disk, whatever later syncs say.
+    SyncFailed {
+        inode: u64,
+        path: String,
+    },
     /// All entries of the directory are on disk.
     SyncDir {
         path: String,
@@ -64,6 +69,7 @@ impl Event {
             Self::SetLen { inode, path, len } => (3, [*inode, *len, 0], path, none),
             Self::Allocate { inode, path, len } => (4, [*inode, *len, 0], path, none),
             Self::Sync { inode, path } => (5, [*inode, 0, 0], path, none),
+            Self::SyncFailed { inode, path } => (11, [*inode, 0, 0], path, none),
             Self::SyncDir { path } => (6, [0; 3], path, none),
             Self::Rename { from, to } => (7, [0; 3], from, to.as_bytes()),
             Self::Unlink { path } => (8, [0; 3], path, none),
@@ -89,6 +95,7 @@ impl Event {
             | Self::SetLen { path, .. }
             | Self::Allocate { path, .. }
             | Self::Sync { path, .. }
+            | Self::SyncFailed { path, .. }
             | Self::SyncDir { path }
             | Self::Unlink { path }
             | Self::Mkdir { path }
@@ -113,6 +120,7 @@ impl Event {
             3 => Self::SetLen { inode: number(0)?, path, len: number(1)? },
             4 => Self::Allocate { inode: number(0)?, path, len: number(1)? },
             5 => Self::Sync { inode: number(0)?, path },
+            11 => Self::SyncFailed { inode: number(0)?, path },
             6 => Self::SyncDir { path },
             7 => Self::Rename { from: path, to: to()? },
             8 => Self::Unlink { path },

@@ -184,7 +184,12 @@ impl Shim {
         let Some(event) = event else { return real() };
         let mut state = self.state();
         match state.plan.next(op, event.path()) {
-            Fate::Fail(errno) => return raw::fail(errno),
+            Fate::Fail(errno) => {
+                if let Event::Sync { inode, path } = event {
+                    state.note(&Event::SyncFailed { inode, path });
+                }
+                return raw::fail(errno);
+            }
             Fate::Skip => return 0,
             Fate::Real | Fate::Short => {}
         }
@@ -297,5 +302,13 @@ mod tests {
         let syncs = row.events().iter().filter(|event| matches!(event, Event::Sync { .. })).count();
         assert_eq!((syncs, row.events().len()), (1, 1 + 3 + 1));
         assert_eq!(fs::read(format!("{}/data/a", row.path)).unwrap(), b"abcdababcd");
+    }
+
+    #[test]
+    fn a_sync_that_failed_says_so() {
+        let row = row(Some("nth=1,op=fdatasync,errno=EIO"), None);
+        let fd = row.create("data/a");
+        assert_eq!((row.shim.sync(Op::Fdatasync, fd), raw::errno()), (-1, libc::EIO));
+        assert!(matches!(row.events()[1], Event::SyncFailed { .. }));
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Disk {
     durable: BTreeMap<String, Node>,
     pending: Vec<Entry>,
     done: usize,
+    /// Linux takes pages for clean whose write failed, so no later sync writes them. Or the failure passed, and it does.
+    pub(super) drops_what_failed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +116,13 @@ impl Disk {
             Event::SetLen { inode, path, len } => self.file(*inode, path).pending.push(Change::SetLen(size(len))),
             Event::Allocate { inode, path, len } => self.file(*inode, path).pending.push(Change::Grow(size(len))),
             Event::Sync { inode, path } => self.file(*inode, path).sync(),
+            Event::SyncFailed { inode, path } => {
+                let drops = self.drops_what_failed;
+                let file = self.file(*inode, path);
+                if drops {
+                    file.pending.clear();
+                }
+            }
             Event::SyncDir { path } => self.sync_dir(path),
             Event::Mkdir { path } => self.put(path, Node::Dir),
             Event::Link { from, to } => {

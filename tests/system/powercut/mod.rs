@@ -47,6 +47,7 @@ fn try_states(recording: &Recording, seed: u64, count: usize, scratch: &Path, fo
     let stop = AtomicUsize::new(0);
     let work = |thread: usize| {
         let mut disk = recording.disk();
+        disk.drops_what_failed = thread % 2 == 0;
         for (number, place) in places.iter().enumerate().skip(thread).step_by(threads) {
             disk.advance(&recording.events, *place);
             let mut rng = fastrand::Rng::with_seed(seed ^ number as u64);

@@ -110,7 +110,7 @@ impl Place {
         Shared { record: self.record.clone(), fast: Arc::new(fast.into()), most }
     }
 
-    pub(super) fn oldest_segment(&self) -> Option<PathBuf> {
+    fn oldest_segment(&self) -> Option<PathBuf> {
         let entries = std::fs::read_dir(self.data.join("log")).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "seg")).min()
     }
@@ -176,7 +176,10 @@ impl Recording {
     /// Instants for cuts, ascending: half of them anywhere, half where something other than a commit is done.
     pub(super) fn places(&self, rng: &mut fastrand::Rng, count: usize) -> Vec<usize> {
         let rare: Vec<usize> = (0..self.events.len()).filter(|i| !self.events[*i].is_commit()).collect();
-        let mut pick = |i: usize| if i % 2 == 0 { rng.usize(..=self.events.len()) } else { rare[rng.usize(..rare.len())] + rng.usize(..2) };
+        let mut pick = |i: usize| match rng.choice(&rare) {
+            Some(rare) if i % 2 == 1 => rare + rng.usize(..2),
+            _ => rng.usize(..=self.events.len()),
+        };
         let mut places: Vec<_> = (0..count).map(&mut pick).collect();
         places.sort_unstable();
         places
@@ -214,6 +217,7 @@ impl Event {
             Self::SetLen { .. } => "cut",
             Self::Allocate { .. } => "allocate",
             Self::Sync { .. } => "sync",
+            Self::SyncFailed { .. } => "sync failed",
             Self::SyncDir { .. } => "sync dir",
             Self::Rename { .. } => "rename",
             Self::Unlink { .. } => "unlink",
