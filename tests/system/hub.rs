@@ -70,8 +70,13 @@ impl Hub {
     }
 
     /// SIGTERM; the exit code.
-    pub fn stop(mut self) -> Option<i32> {
+    pub fn stop(self) -> Option<i32> {
         rustix::process::kill_process(self.pid(), Signal::TERM).unwrap();
+        self.ended()
+    }
+
+    /// The exit code of a hub that ends by itself.
+    pub fn ended(mut self) -> Option<i32> {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

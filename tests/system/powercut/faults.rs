@@ -113,7 +113,10 @@ async fn try_case(case: &str) -> Outcome {
         None => Outcome::DidNotStart,
         Some(hub) => {
             let (sent, ready) = run(&place, &hub).await;
-            place.kill(hub);
+            match ready {
+                Ready::Ended => assert!(tokio::task::spawn_blocking(|| hub.ended()).await.unwrap().is_some_and(|code| code != 0), "{case}"),
+                _ => place.kill(hub),
+            }
             let outcome = judge(case, &sent, &ready);
             batches.extend(sent.into_iter().flat_map(|sent| sent.batches));
             outcome
