@@ -95,8 +95,8 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         section: "log",
         name: "unsealed_bytes",
-        expected: "a size from \"1MiB\" to \"64GiB\"",
-        take: |d, given| put(&mut d.config.log.unsealed_bytes, given.bytes_within(1 << 20, 64 << 30)?),
+        expected: "a size from \"64KiB\" to \"64GiB\"",
+        take: |d, given| put(&mut d.config.log.unsealed_bytes, given.bytes_within(64 << 10, 64 << 30)?),
     },
     Key {
         section: "log",
