@@ -31,6 +31,7 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
+#[expect(clippy::print_stdout, reason = "the seed of a run that fails must be known")]
 fn seed() -> u64 {
     let seed = number("TELLTALE_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("TELLTALE_SEED={seed}");
@@ -48,7 +49,7 @@ fn try_states(recording: &Recording, seed: u64, count: usize, scratch: &Path, fo
     let stop = AtomicUsize::new(0);
     let work = |thread: usize| {
         let mut disk = recording.disk();
-        disk.drops_what_failed = thread % 2 == 0;
+        disk.drops_what_failed = thread.is_multiple_of(2);
         for (number, place) in places.iter().enumerate().skip(thread).step_by(THREADS) {
             disk.advance(&recording.events, *place);
             let mut rng = fastrand::Rng::with_seed(seed ^ number as u64);
@@ -109,6 +110,7 @@ async fn a_power_cut_while_it_recovers_from_one_loses_nothing() {
 }
 
 /// The test can see each missing sync: without it acked readings are lost.
+#[expect(clippy::print_stdout, reason = "what was lost, and where")]
 async fn loses_without(sync: &str) {
     let seed = seed();
     let (dir, states) = (scratch(), scratch());

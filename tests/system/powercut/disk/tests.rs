@@ -29,7 +29,7 @@ fn what_is_not_synced_may_be_there_or_not() {
     let (create, sync) = (Event::Create { inode: 1, path: path() }, Event::Sync { inode: 1, path: path() });
     let dir = Event::SyncDir { path: String::new() };
     let rows: [(&[Event], &[&str]); 6] = [
-        (&[create.clone()], &["", "-"]),
+        (std::slice::from_ref(&create), &["", "-"]),
         (&[create.clone(), dir.clone()], &[""]),
         (&[create.clone(), write(0, b"x"), sync.clone()], &["-", "x"]),
         (&[create.clone(), write(0, b"x"), sync.clone(), dir.clone(), write(0, b"y")], &["x", "y"]),
