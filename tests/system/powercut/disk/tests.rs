@@ -34,7 +34,7 @@ fn what_is_not_synced_may_be_there_or_not() {
         (&[create.clone(), write(0, b"x"), sync.clone()], &["-", "x"]),
         (&[create.clone(), write(0, b"x"), sync.clone(), dir.clone(), write(0, b"y")], &["x", "y"]),
         (&[create.clone(), dir.clone(), sync.clone(), write(0, b"x"), write(1, b"y")], &["", "0", "00", "0y", "x", "x0", "xy"]),
-        (&[create, dir, write(0, b"xy"), sync, Event::SetLen { inode: 1, path: path(), len: 1 }], &["x", "xy"]),
+        (&[create.clone(), dir, write(0, b"xy"), sync, Event::SetLen { inode: 1, path: path(), len: 1 }], &["x", "xy"]),
     ];
     for (events, expected) in rows {
         assert_eq!(states(events), expected.iter().map(|&text| text.to_owned()).collect(), "{events:?}");
