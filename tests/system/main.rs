@@ -7,4 +7,5 @@ mod crash;
 mod erase;
 mod hub;
 mod oracle;
+mod powercut;
 mod sdk;
