@@ -9,3 +9,4 @@ mod hub;
 mod oracle;
 mod powercut;
 mod sdk;
+mod years;
