@@ -3,8 +3,11 @@
 //! stdout is for what was asked for and nothing else; messages and the log go to stderr. The only place that prints.
 
 mod client;
+mod delete;
 mod login;
+mod offline;
 mod owner;
+mod series;
 mod serve;
 mod status;
 mod token;
@@ -68,6 +71,11 @@ enum Command {
     Login(login::Login),
     /// Show how the running hub is
     Status(status::Status),
+    /// Delete readings of a range; first shows how many
+    Delete(delete::Delete),
+    /// Ask about series
+    #[command(subcommand)]
+    Series(series::Series),
 }
 
 /// Where the hub's data is; the same three ways for every command.
@@ -109,6 +117,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Token(token) => token.run(),
         Command::Login(login) => login.run(),
         Command::Status(status) => status.run(),
+        Command::Delete(delete) => delete.run(),
+        Command::Series(series) => series.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

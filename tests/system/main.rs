@@ -4,6 +4,7 @@
 mod agent;
 mod commands;
 mod crash;
+mod erase;
 mod hub;
 mod oracle;
 mod powercut;

@@ -4,6 +4,7 @@
 //! the chunks to the socket.
 
 pub mod encode;
+pub mod erase;
 pub mod plan;
 pub mod write;
 

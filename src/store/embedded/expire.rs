@@ -48,6 +48,11 @@ impl Expiry {
         Self { budget, looked: None, seen: sealed_at, doubted_since: None, told: false }
     }
 
+    #[cfg(test)]
+    pub(super) fn look_again(&mut self) {
+        self.looked = None;
+    }
+
     /// The time if it is believed.
     fn trusted(&mut self, now: TimeNs) -> Option<TimeNs> {
         let passed = self.looked.map_or(0, |looked| i64::try_from(looked.elapsed().as_nanos()).unwrap_or(i64::MAX));
@@ -85,7 +90,14 @@ impl EmbeddedStore {
             FileKind::Rollup => self.floors.rollups_by_age(self.classes.rule(key.class)),
         };
         let is_old = |key: &FileKey| floor(key).is_some_and(|floor| key.last_time() < floor);
-        let old: Vec<_> = self.files.all().iter().map(|file| file.key).filter(is_old).collect();
+        let mut old = Vec::new();
+        for file in self.files.all().iter().filter(|file| is_old(&file.key)) {
+            // Readings whose rollups stay longer go when those are made.
+            let rolls = file.key.kind == FileKind::Raw && !is_old(&FileKey { kind: FileKind::Rollup, ..file.key });
+            if !rolls || !self.is_dirty(file, self.sealed())? {
+                old.push(file.key);
+            }
+        }
         for key in &old {
             tracing::info!(file = key.file_name(), "a day is older than its retention");
             self.files.unlink(*key)?;

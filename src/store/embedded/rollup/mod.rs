@@ -4,9 +4,11 @@
 //! `body` is summaries as bytes, `make` keeps the rows of a file what its raw rows are, `read` answers from both.
 
 mod body;
+mod erase;
 mod make;
 mod read;
 
+pub(super) use erase::erase;
 pub(super) use make::Making;
 pub(super) use read::scan_coarse;
 
