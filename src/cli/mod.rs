@@ -2,11 +2,13 @@
 //!
 //! stdout is for what was asked for and nothing else; messages and the log go to stderr. The only place that prints.
 
+mod check;
 mod client;
 mod login;
 mod owner;
 mod serve;
 mod status;
+mod task;
 mod token;
 
 use std::ffi::OsString;
@@ -68,6 +70,8 @@ enum Command {
     Login(login::Login),
     /// Show how the running hub is
     Status(status::Status),
+    /// Read everything that is stored and name what is damaged (exit code 1); with or without a running hub
+    Check(check::Check),
 }
 
 /// Where the hub's data is; the same three ways for every command.
@@ -109,6 +113,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Token(token) => token.run(),
         Command::Login(login) => login.run(),
         Command::Status(status) => status.run(),
+        Command::Check(check) => check.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod auth;
+pub mod check;
 pub mod devices;
 pub mod error;
 pub mod health;
@@ -19,6 +20,7 @@ pub mod params;
 pub mod series;
 pub mod status;
 pub mod stream;
+pub mod task;
 pub mod tickets;
 pub mod tokens;
 
@@ -75,6 +77,7 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/series", "GET").get(series::list))
         .service(at("/devices", "GET").get(devices::list))
         .service(at("/devices/{id}", "GET, PATCH").get(devices::one).patch(devices::edit))
+        .service(at("/check", "POST").post(check::check))
         .service(at("/status", "GET").get(status::status))
         .service(at("/status/refusals", "GET").get(status::refusals))
         .service(at("/openapi.json", "GET").get(openapi::document))

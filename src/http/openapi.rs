@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::error::ErrorBody;
-use super::{devices, health, history, last, live, login, metrics, series, status, tickets, tokens};
+use super::{check, devices, health, history, last, live, login, metrics, series, status, tickets, tokens};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,7 +18,7 @@ use super::{devices, health, history, last, live, login, metrics, series, status
                        `{\"error\":{\"code\",\"message\",\"hint\"?}}`. What is out of a token's scope does not exist for it."
     ),
     paths(
-        health::healthz, health::readyz, metrics::metrics, status::status, status::refusals,
+        health::healthz, health::readyz, metrics::metrics, status::status, status::refusals, check::check,
         history::history, last::last, series::list,
         devices::list, devices::one, devices::edit,
         crate::ingest::socket::ingest, live::live, tickets::create,

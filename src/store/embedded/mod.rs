@@ -4,6 +4,7 @@
 //! merge touches only rows that every reader sees. A body counts as written when it was decoded again to the same points.
 
 mod cache;
+mod check;
 mod chunk;
 mod classes;
 mod damage;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+pub use check::{Checked, check};
 pub use damage::Damage;
 pub use expire::Budget;
 pub use key::ClassId;
