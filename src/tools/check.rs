@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Progress;
+use super::{Progress, wal};
 use crate::catalog::{self, CatalogError};
 use crate::log;
 use crate::log::check::LogBad;
@@ -72,6 +72,9 @@ pub fn run(dir: &Path, beside: Beside, progress: &mut Progress<'_>) -> Result<Re
     let listed = absent_is_empty(log::check::segments(&log_dir)).map_err(io_error(&log_dir))?;
     let log_bytes: u64 = listed.iter().filter_map(|path| fs::metadata(path).ok()).map(|meta| meta.len()).sum();
     let mut report = Report::default();
+    if beside == Beside::Nobody {
+        check_wals(dir, &mut report);
+    }
     let catalog = catalog::check::check(dir)?;
     report.series = catalog.series;
     let of_catalog = |what| Bad { file: catalog::FILE_NAME.to_owned(), what, ..Bad::default() };
@@ -94,6 +97,21 @@ pub fn run(dir: &Path, beside: Beside, progress: &mut Progress<'_>) -> Result<Re
     }
     name_series(dir, &mut report.bad);
     Ok(report)
+}
+
+/// What was committed and is not in the files yet. Looked at before SQLite opens them; a hub at work would change them meanwhile.
+fn check_wals(dir: &Path, report: &mut Report) {
+    for within in ["", embedded::DIR_NAME] {
+        let entries = fs::read_dir(dir.join(within)).into_iter().flatten().flatten();
+        let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "sqlite-wal"));
+        paths.sort();
+        for path in paths {
+            let found = fs::read(&path).map_or_else(|error| Some(error.to_string()), |bytes| wal::lost(&bytes));
+            let file = path.strip_prefix(dir).unwrap_or(&path).display().to_string();
+            report.bad.extend(found.map(|what| Bad { file, what, ..Bad::default() }));
+        }
+    }
 }
 
 fn absent_is_empty<T: Default>(result: io::Result<T>) -> io::Result<T> {

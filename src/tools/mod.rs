@@ -3,6 +3,7 @@
 //! Invariant: nothing here changes what a hub stored.
 
 pub mod check;
+mod wal;
 
 /// Told how many bytes are done, and how many there are.
 pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;

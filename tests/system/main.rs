@@ -7,3 +7,4 @@ mod crash;
 mod hub;
 mod oracle;
 mod sdk;
+mod tools;
