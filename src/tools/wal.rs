@@ -10,7 +10,7 @@ const MAGIC: u32 = 0x377f_0682;
 
 /// What is lost of it, if something is. What a write left that was cut off is no loss.
 #[must_use]
-pub fn lost(bytes: &[u8]) -> Option<String> {
+pub(super) fn lost(bytes: &[u8]) -> Option<String> {
     if bytes.iter().all(|byte| *byte == 0) {
         return None;
     }
