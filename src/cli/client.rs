@@ -19,7 +19,16 @@ const MOST_BYTES: u64 = 64 << 20;
 
 /// The answer's JSON (null where it is empty), or what the hub refused.
 pub(super) fn ask(data_dir: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-    let Some(mut stream) = connect(data_dir, PATIENCE)? else {
+    ask_within(PATIENCE, data_dir, method, path, body)
+}
+
+/// For what takes as long as there is history.
+pub(super) fn ask_patiently(data_dir: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    ask_within(LONG_PATIENCE, data_dir, method, path, body)
+}
+
+fn ask_within(patience: Duration, data_dir: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    let Some(mut stream) = connect(data_dir, patience)? else {
         let dir = data_dir.display();
         return Err(Failure::new(Exit::Failed, format!("no hub runs on {dir}; start one with `telltale serve --data-dir {dir}`")));
     };

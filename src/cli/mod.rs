@@ -4,9 +4,13 @@
 
 mod check;
 mod client;
+mod delete;
 mod login;
+mod offline;
 mod owner;
+mod series;
 mod serve;
+mod stats;
 mod status;
 mod task;
 mod token;
@@ -70,6 +74,13 @@ enum Command {
     Login(login::Login),
     /// Show how the running hub is
     Status(status::Status),
+    /// Delete readings of a range; first shows how many
+    Delete(delete::Delete),
+    /// Ask about series
+    #[command(subcommand)]
+    Series(series::Series),
+    /// Show what takes the room: days, kinds and series
+    Stats(stats::Stats),
     /// Read everything that is stored and name what is damaged (exit code 1); with or without a running hub
     Check(check::Check),
 }
@@ -113,6 +124,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Token(token) => token.run(),
         Command::Login(login) => login.run(),
         Command::Status(status) => status.run(),
+        Command::Delete(delete) => delete.run(),
+        Command::Series(series) => series.run(),
+        Command::Stats(stats) => stats.run(),
         Command::Check(check) => check.run(),
     };
     match done {

@@ -1,7 +1,8 @@
 //! Tasks over everything that is stored: asked of the running hub, or else done here under the directory's lock. A bar on stderr
 //! shows how far they are, when it is a terminal.
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -46,19 +47,18 @@ pub(super) fn run(
     if let Some(answer) = client::follow(&dir, path, body, &mut show)? {
         return Ok(answer);
     }
-    let dir = existing(dir)?;
-    let _lock = hub::lock(&dir).map_err(|error| match error {
-        OpenHubError::InUse { .. } => Failure::new(Exit::DirectoryInUse, error.to_string()),
-        _ => Failure::of(&error),
-    })?;
+    let _lock = lock(&dir)?;
     here(&dir, &mut show)
 }
 
-/// A mistyped directory is not to become a new one.
-fn existing(dir: PathBuf) -> Result<PathBuf, Failure> {
-    if dir.join(catalog::FILE_NAME).is_file() || dir.join("log").is_dir() {
-        return Ok(dir);
+/// The lock of a directory that is there: a mistyped one is not to become a new one.
+pub(super) fn lock(dir: &Path) -> Result<File, Failure> {
+    if !dir.join(catalog::FILE_NAME).is_file() && !dir.join("log").is_dir() {
+        let message = format!("{}: not a data directory of telltale (no {} in it)", dir.display(), catalog::FILE_NAME);
+        return Err(Failure::new(Exit::Failed, message));
     }
-    let message = format!("{}: not a data directory of telltale (no {} in it)", dir.display(), catalog::FILE_NAME);
-    Err(Failure::new(Exit::Failed, message))
+    hub::lock(dir).map_err(|error| match error {
+        OpenHubError::InUse { .. } => Failure::new(Exit::DirectoryInUse, error.to_string()),
+        _ => Failure::of(&error),
+    })
 }

@@ -3,6 +3,7 @@
 //! Invariant: nothing here changes what a hub stored.
 
 pub mod check;
+pub mod stats;
 mod wal;
 
 /// Told how many bytes are done, and how many there are.

@@ -4,7 +4,9 @@
 mod agent;
 mod commands;
 mod crash;
+mod erase;
 mod hub;
 mod oracle;
+mod powercut;
 mod sdk;
 mod tools;

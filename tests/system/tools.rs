@@ -157,3 +157,32 @@ async fn check_after_a_kill_finds_nothing_and_reads_the_log() {
     assert!(code == 1 && stderr.contains("not a data directory"), "{stderr}");
     assert!(!empty.path().join("data").exists());
 }
+
+#[tokio::test]
+async fn stats_sum_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    for day in 0..2 {
+        send(&hub, day as u64, &readings(day)).await;
+    }
+    assert_eq!(hub.stop(), Some(0));
+    let look = || -> serde_json::Value { serde_json::from_str(&run(dir.path(), &["stats", "--json"]).1).unwrap() };
+    let offline = look();
+    let sum = |rows: &serde_json::Value, name: &str| rows.as_array().unwrap().iter().map(|row| row[name].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((&offline["readings"], &offline["series"]), (&1414.into(), &3.into()));
+    assert_eq!(sum(&offline["files"], "readings"), 1414);
+    assert_eq!(sum(&offline["top"], "readings"), 1414);
+    let levels: u64 = offline["files"].as_array().unwrap().iter().map(|file| sum(&file["levels"], "bytes")).sum();
+    assert_eq!(sum(&offline["top"], "bytes"), levels, "bodies belong to series");
+    let files = std::fs::read_dir(dir.path().join("data/store")).unwrap().map(|entry| entry.unwrap());
+    let of_days = files.filter(|file| file.file_name().to_str().unwrap().starts_with("2026"));
+    let on_disk: u64 =
+        of_days.filter(|file| !file.file_name().to_str().unwrap().ends_with("-shm")).map(|file| file.metadata().unwrap().len()).sum();
+    assert_eq!(offline["bytes"].as_u64(), Some(on_disk));
+    let hub = Hub::start(dir.path());
+    let (code, table, _) = run(dir.path(), &["stats", "--top", "1"]);
+    assert!(code == 0 && table.starts_with("1414 readings of 3 series in "), "{table}");
+    assert!(table.contains("fast/a") != table.contains("fast/b"), "one series: {table}");
+    assert_eq!(hub.get("/api/v1/stats")["readings"], 1414);
+    assert_eq!(hub.ask("/api/v1/stats?top=x").0, 400);
+}

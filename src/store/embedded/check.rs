@@ -13,6 +13,7 @@ use super::chunk;
 use super::damage::Damage;
 use super::dayfile::{RAW, ROLLUP};
 use super::key::{FileKey, FileKind};
+use super::rollup::{self, Rolled};
 use super::{sql, state};
 use crate::block::Block;
 use crate::model::{SeriesId, TimeNs};
@@ -72,7 +73,7 @@ pub fn check(dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Checked, 
 }
 
 /// The day files and the state, by name, with their sizes.
-fn list(dir: &Path) -> Result<Vec<(String, u64)>, StoreError> {
+pub(super) fn list(dir: &Path) -> Result<Vec<(String, u64)>, StoreError> {
     let io_error = |error: std::io::Error| sql::io_error("list", dir, &error);
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(io_error)? {
@@ -123,6 +124,7 @@ impl Found {
 const OWN: &str = "SELECT id, first, last, count, series, series, times, body FROM chunks WHERE id > ?1 ORDER BY id LIMIT ?2";
 const MANY: &str = "SELECT id, first, last, count, lo, hi, NULL, body FROM blocks WHERE id > ?1 ORDER BY id LIMIT ?2";
 const TIMES: &str = "SELECT id, body FROM times WHERE id > ?1 ORDER BY id LIMIT ?2";
+const ROLLUPS: &str = "SELECT id, lo, hi, numbers, body FROM rollups WHERE id > ?1 ORDER BY id LIMIT ?2";
 
 type Columns = FxHashMap<i64, Vec<u8>>;
 
@@ -142,9 +144,14 @@ impl<'a> Check<'a> {
         let key = FileKey::parse(self.name);
         let schema = key.map_or(&state::SCHEMA, |key| if key.kind == FileKind::Raw { &RAW } else { &ROLLUP });
         let path = self.dir.join(self.name);
-        let mut db = sql::open(&path, schema)?;
+        let mut db = sql::open(&path, schema, sql::PAGE_BYTES)?;
         self.pages(&db).map_err(|error| sql::sql_error("check", &path, &error))?;
-        let Some(key) = key.filter(|key| key.kind == FileKind::Raw) else { return Ok(()) };
+        match key.map(|key| key.kind) {
+            None => return Ok(()),
+            Some(FileKind::Rollup) => return self.rollups(&db).map_err(|error| sql::sql_error("read rollups of", &path, &error)),
+            Some(FileKind::Raw) => {}
+        }
+        let Some(key) = key else { return Ok(()) };
         for (table, sql) in [("chunks", OWN), ("blocks", MANY)] {
             self.rows(&mut db, key, table, sql).map_err(|error| sql::sql_error("read rows of", &path, &error))?;
         }
@@ -179,6 +186,29 @@ impl<'a> Check<'a> {
     fn of_row(&self, row: &Found, table: &'static str, what: String) -> Damage {
         let Found { id, first, last, lo, hi, .. } = *row;
         Damage { file: self.name.to_owned(), table, row: id, lo, hi, first, last, what }
+    }
+
+    fn rollups(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        let mut after = 0;
+        loop {
+            let mut ask = db.prepare_cached(ROLLUPS)?;
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+            let page: Vec<(i64, u32, u32, bool, Vec<u8>)> = ask.query_map((after, PAGE), read)?.collect::<rusqlite::Result<_>>()?;
+            let Some((last, ..)) = page.last() else { return Ok(()) };
+            after = *last;
+            for (id, lo, hi, numbers, body) in page {
+                (self.read)(body.len() as u64);
+                self.checked.rows += 1;
+                let ends = |rolled: &Rolled| (rolled.first().map(|(id, _)| id.0), rolled.last().map(|(id, _)| id.0));
+                let what = match rollup::decode(&body, numbers) {
+                    Ok(rolled) if ends(&rolled) == (Some(lo), Some(hi)) => continue,
+                    Ok(_) => "its series are not those of its row".to_owned(),
+                    Err(error) => error.to_string(),
+                };
+                let of_row = Damage { table: "rollups", row: id, ..of_file(self.name, what) };
+                self.checked.note(Damage { lo: SeriesId(lo), hi: SeriesId(hi), ..of_row });
+            }
+        }
     }
 
     fn columns(&mut self, db: &Connection) -> rusqlite::Result<()> {

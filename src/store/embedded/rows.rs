@@ -38,6 +38,11 @@ impl Rows {
         self.rows.is_empty()
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        let columns: usize = self.columns.iter().map(|(body, _)| body.len()).sum();
+        columns + self.rows.iter().map(|row| row.body.len()).sum::<usize>()
+    }
+
     /// Own chunks of a series, none longer than a chunk may be.
     pub(super) fn own(&mut self, series: SeriesId, block: &Block, seal: Position) -> Result<(), StoreError> {
         let chunks = block.len().div_ceil(MAX_POINTS).max(1);

@@ -34,7 +34,7 @@ impl State {
         if !path.exists() {
             sql::create(&path)?;
         }
-        Ok(Self { db: Mutex::new(sql::open(&path, &SCHEMA)?), path })
+        Ok(Self { db: Mutex::new(sql::open(&path, &SCHEMA, sql::SMALL_PAGE_BYTES)?), path })
     }
 
     /// Before a seal: which files it will touch, and the deletes it brings. What was noted for seals up to `sealed` is done with.
