@@ -2,6 +2,7 @@
 //!
 //! stdout is for what was asked for and nothing else; messages and the log go to stderr. The only place that prints.
 
+mod check;
 mod client;
 mod delete;
 mod login;
@@ -9,7 +10,9 @@ mod offline;
 mod owner;
 mod series;
 mod serve;
+mod stats;
 mod status;
+mod task;
 mod token;
 
 use std::ffi::OsString;
@@ -76,6 +79,10 @@ enum Command {
     /// Ask about series
     #[command(subcommand)]
     Series(series::Series),
+    /// Show what takes the room: days, kinds and series
+    Stats(stats::Stats),
+    /// Read everything that is stored and name what is damaged (exit code 1); with or without a running hub
+    Check(check::Check),
 }
 
 /// Where the hub's data is; the same three ways for every command.
@@ -119,6 +126,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(status) => status.run(),
         Command::Delete(delete) => delete.run(),
         Command::Series(series) => series.run(),
+        Command::Stats(stats) => stats.run(),
+        Command::Check(check) => check.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

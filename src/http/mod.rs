@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod auth;
+pub mod check;
 pub mod devices;
 pub mod error;
 pub mod health;
@@ -17,8 +18,10 @@ pub mod metrics;
 pub mod openapi;
 pub mod params;
 pub mod series;
+pub mod stats;
 pub mod status;
 pub mod stream;
+pub mod task;
 pub mod tickets;
 pub mod tokens;
 pub mod top;
@@ -77,6 +80,8 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/series/top", "GET").get(top::top))
         .service(at("/devices", "GET").get(devices::list))
         .service(at("/devices/{id}", "GET, PATCH").get(devices::one).patch(devices::edit))
+        .service(at("/stats", "GET").get(stats::stats))
+        .service(at("/check", "POST").post(check::check))
         .service(at("/status", "GET").get(status::status))
         .service(at("/status/refusals", "GET").get(status::refusals))
         .service(at("/openapi.json", "GET").get(openapi::document))

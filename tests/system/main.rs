@@ -9,4 +9,5 @@ mod hub;
 mod oracle;
 mod powercut;
 mod sdk;
+mod tools;
 mod years;

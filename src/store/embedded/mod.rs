@@ -4,6 +4,7 @@
 //! merge touches only rows that every reader sees. A body counts as written when it was decoded again to the same points.
 
 mod cache;
+mod check;
 mod chunk;
 mod classes;
 mod damage;
@@ -18,6 +19,7 @@ mod read;
 mod rollup;
 mod rows;
 mod seal;
+mod sizes;
 mod sql;
 mod state;
 mod tend;
@@ -31,9 +33,11 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+pub use check::{Checked, check};
 pub use damage::Damage;
 pub use expire::Budget;
 pub use key::ClassId;
+pub use sizes::{FileSize, Sizes, sizes};
 
 use super::{Coarse, Handover, PieceSink, Pin, Pins, Sink, Store, StoreError, StoreStats};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};

@@ -11,8 +11,8 @@ use super::sql::{self, Schema};
 use crate::model::{Delete, Position, SeriesId, TimeNs};
 use crate::store::{PositionedDelete, StoreError};
 
-const FILE_NAME: &str = "state.sqlite";
-const SCHEMA: Schema = Schema { format: 1, sql: include_str!("state.sql") };
+pub(super) const FILE_NAME: &str = "state.sqlite";
+pub(super) const SCHEMA: Schema = Schema { format: 1, sql: include_str!("state.sql") };
 
 #[derive(Debug)]
 pub(super) struct State {

@@ -14,7 +14,7 @@ const ENDS: usize = 5;
 const ALL: usize = ENDS + 7;
 
 /// Series by ascending id, none without a summary; all of them numbers, or none.
-pub(super) type Rolled = Vec<(SeriesId, Vec<Summary>)>;
+pub(in crate::store::embedded) type Rolled = Vec<(SeriesId, Vec<Summary>)>;
 
 #[must_use]
 pub(super) fn encode(rolled: &Rolled, numbers: bool) -> Vec<u8> {
@@ -56,7 +56,7 @@ fn cell(summary: &Summary, column: usize) -> Value {
     }
 }
 
-pub(super) fn decode(bytes: &[u8], numbers: bool) -> Result<Rolled, Damaged> {
+pub(in crate::store::embedded) fn decode(bytes: &[u8], numbers: bool) -> Result<Rolled, Damaged> {
     let mut columns = Vec::new();
     let mut rest = bytes;
     for _ in 0..if numbers { ALL } else { ENDS } {

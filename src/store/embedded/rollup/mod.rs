@@ -8,6 +8,7 @@ mod erase;
 mod make;
 mod read;
 
+pub(super) use body::{Rolled, decode};
 pub(super) use erase::erase;
 pub(super) use make::Making;
 pub(super) use read::scan_coarse;
