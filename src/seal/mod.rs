@@ -32,6 +32,8 @@ use pressure::Woken;
 const TICK: Duration = Duration::from_millis(200);
 /// A full disk is tried again so often.
 const RETRY: Duration = Duration::from_millis(500);
+/// Work of the store's own that failed is tried again so much later.
+const TEND_AGAIN: Duration = Duration::from_secs(10);
 /// What the store may take for its own work before the sealer looks again.
 const TEND: Duration = Duration::from_millis(100);
 
@@ -87,7 +89,7 @@ pub struct Sealer {
 impl Sealer {
     pub fn start(parts: Parts) -> io::Result<Self> {
         let pressure = Arc::clone(&parts.pressure);
-        let run = Run { parts, sealed_at: Instant::now(), tried_at: None };
+        let run = Run { parts, sealed_at: Instant::now(), tried_at: None, tend_failed_at: None };
         let thread = std::thread::Builder::new().name("sealer".to_owned()).spawn(move || {
             let _panicked = PoisonOnPanic(Arc::clone(&run.parts.health));
             run.run();
@@ -132,6 +134,7 @@ struct Run {
     sealed_at: Instant,
     /// The last attempt failed, then.
     tried_at: Option<Instant>,
+    tend_failed_at: Option<Instant>,
 }
 
 impl Run {
@@ -234,11 +237,16 @@ impl Run {
     }
 
     /// Says whether there is more to do at once.
-    fn tend(&self) -> bool {
+    fn tend(&mut self) -> bool {
+        if self.tend_failed_at.is_some_and(|at| at.elapsed() < TEND_AGAIN) {
+            return false;
+        }
+        self.tend_failed_at = None;
         match self.parts.store.tend(self.parts.clock.now(), TEND) {
             Ok(more) => more,
             Err(error) => {
                 tracing::warn!(%error, "the store's own work did not end; it is tried again");
+                self.tend_failed_at = Some(Instant::now());
                 false
             }
         }

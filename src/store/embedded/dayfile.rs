@@ -119,9 +119,13 @@ pub(super) struct NewRow {
 
 impl DayFile {
     pub(super) fn new(dir: &Path, key: FileKey, number: u64) -> Self {
+        Self::at(dir.join(key.file_name()), key, number)
+    }
+
+    pub(super) fn at(path: PathBuf, key: FileKey, number: u64) -> Self {
         Self {
             key,
-            path: dir.join(key.file_name()),
+            path,
             number,
             idle: Mutex::default(),
             used: AtomicU64::new(0),
@@ -345,9 +349,9 @@ pub(super) fn set_merged(db: &Transaction<'_>, up_to: Position) -> rusqlite::Res
     db.execute("UPDATE merged SET up_to = ?1", [up_to.0.cast_signed()]).map(drop)
 }
 
-pub(super) fn insert(db: &Transaction<'_>, row: &NewRow) -> rusqlite::Result<()> {
+pub(super) fn insert(db: &Transaction<'_>, row: &NewRow, form: Form) -> rusqlite::Result<()> {
     let seal = row.seal.0.cast_signed();
-    match row.form {
+    match form {
         Form::Own { series, times } => {
             let sql = "INSERT INTO chunks (series, seal, first, last, count, times, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
             db.prepare_cached(sql)?.execute(params![series.0, seal, row.first, row.last, row.count, times, row.body])?;

@@ -98,6 +98,9 @@ impl EmbeddedStore {
                 old.push(file.key);
             }
         }
+        for file in self.files.retired().iter().filter(|file| is_old(&file.key)) {
+            self.files.remove_retired(file)?;
+        }
         for key in &old {
             tracing::info!(file = key.file_name(), "a day is older than its retention");
             self.files.unlink(*key)?;

@@ -19,7 +19,7 @@ use crate::store::StoreError;
 const OPEN_FILES: usize = 16;
 
 /// A UTC day, by its number since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Day(pub(super) i32);
 
 impl Day {
@@ -45,6 +45,8 @@ const SMALL_BYTES: usize = 256 << 10;
 pub(super) struct Files {
     dir: PathBuf,
     all: RwLock<BTreeMap<FileKey, Arc<DayFile>>>,
+    /// Files that could not be written for damage: read as far as they can be, never written or merged.
+    retired: RwLock<Vec<Arc<DayFile>>>,
     /// Numbers files, and counts uses.
     clock: AtomicU64,
 }
@@ -56,11 +58,13 @@ impl Files {
         fs::create_dir_all(dir).map_err(io_error("make"))?;
         let parent = dir.parent().expect("the store's directory lies in the data directory");
         fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("sync the parent of"))?;
-        let files = Self { dir: dir.to_owned(), all: RwLock::default(), clock: AtomicU64::new(0) };
+        let files = Self { dir: dir.to_owned(), all: RwLock::default(), retired: RwLock::default(), clock: AtomicU64::new(0) };
         for entry in fs::read_dir(dir).map_err(io_error("list"))? {
             let name = entry.map_err(io_error("list"))?.file_name();
             if let Some(key) = name.to_str().and_then(FileKey::parse) {
                 files.all.write().insert(key, Arc::new(DayFile::new(dir, key, files.tick())));
+            } else if let Some(key) = name.to_str().and_then(retired_key) {
+                files.retired.write().push(Arc::new(DayFile::at(dir.join(&name), key, files.tick())));
             }
         }
         Ok(files)
@@ -106,6 +110,9 @@ impl Files {
         let all = self.all.read();
         let files = all.range(Day(key::day_of(range.from)).least()..=Day(key::day_of(range.to - 1)).most());
         let mut days: Vec<_> = files.filter(|(key, _)| wanted(key)).map(|(key, _)| Day(key.day)).collect();
+        let retired = self.retired.read();
+        days.extend(retired.iter().map(|file| file.key).filter(|key| key.meets(range) && wanted(key)).map(|key| Day(key.day)));
+        days.sort_unstable();
         days.dedup();
         days
     }
@@ -123,6 +130,47 @@ impl Files {
         let all = self.all.read();
         let files = all.range(day.least()..=day.most()).filter(|(key, _)| key.kind == kind);
         files.map(|(_, file)| Arc::clone(file)).collect()
+    }
+
+    /// Those of a day that are only read.
+    pub(super) fn retired_of_day(&self, day: Day) -> Vec<Arc<DayFile>> {
+        self.retired.read().iter().filter(|file| file.key.day == day.0 && file.key.kind == FileKind::Raw).cloned().collect()
+    }
+
+    pub(super) fn retired(&self) -> Vec<Arc<DayFile>> {
+        self.retired.read().clone()
+    }
+
+    /// A damaged file makes way for a new one, and stays to be read.
+    pub(super) fn retire(&self, key: FileKey) -> Result<Arc<DayFile>, StoreError> {
+        let Some(file) = self.all.write().remove(&key) else {
+            return Err(StoreError::Failed { reason: format!("{} is not there any more", key.file_name()) });
+        };
+        file.set_gone();
+        file.close_idle();
+        let free = (1..).map(|n| with_suffix(&file.path, &format!("{RETIRED}{n}"))).find(|path| !path.exists());
+        let path = free.expect("there are fewer files than numbers");
+        // The WAL first: without its file it is nothing, the file without it only older.
+        for suffix in ["-wal", "-shm", ""] {
+            match fs::rename(with_suffix(&file.path, suffix), with_suffix(&path, suffix)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(sql::io_error("set aside", &file.path, &error)),
+                _ => {}
+            }
+        }
+        self.sync()?;
+        let retired = Arc::new(DayFile::at(path, key, self.tick()));
+        self.retired.write().push(Arc::clone(&retired));
+        Ok(retired)
+    }
+
+    /// A retired file expired.
+    pub(super) fn remove_retired(&self, file: &DayFile) -> Result<(), StoreError> {
+        self.retired.write().retain(|other| other.number != file.number);
+        self.remove(file)
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(|error| sql::io_error("sync", &self.dir, &error))
     }
 
     /// Moves the WAL of one file that was written since into the file. True: there may be more.
@@ -161,6 +209,10 @@ impl Files {
     /// The file is gone for all who come later; its room is free when those who read it let go.
     pub(super) fn unlink(&self, key: FileKey) -> Result<(), StoreError> {
         let Some(file) = self.all.write().remove(&key) else { return Ok(()) };
+        self.remove(&file)
+    }
+
+    fn remove(&self, file: &DayFile) -> Result<(), StoreError> {
         file.set_gone();
         file.close_idle();
         for path in [with_suffix(&file.path, "-wal"), with_suffix(&file.path, "-shm"), file.path.clone()] {
@@ -169,7 +221,7 @@ impl Files {
                 _ => {}
             }
         }
-        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(|error| sql::io_error("sync", &self.dir, &error))
+        self.sync()
     }
 
     /// Bytes of the files, their WALs and what else lies in the directory.
@@ -177,6 +229,14 @@ impl Files {
         let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
     }
+}
+
+/// What follows the name of a retired file, before its number.
+const RETIRED: &str = ".damaged-";
+
+fn retired_key(name: &str) -> Option<FileKey> {
+    let (name, number) = name.split_once(RETIRED)?;
+    number.bytes().all(|byte| byte.is_ascii_digit()).then(|| FileKey::parse(name)).flatten()
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

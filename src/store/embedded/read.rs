@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
     fn parts(&self, day: Day, range: TimeRange, limit: u32) -> Result<Option<Vec<Part>>, StoreError> {
         let mut all = Vec::new();
         let _no_move = self.store.layout.read();
-        for file in self.store.files.of_day(day) {
+        for file in self.store.files.of_day(day).into_iter().chain(self.store.files.retired_of_day(day)) {
             self.store.files.used(&file);
             match self.store.decoder().parts(&file, (self.series, self.metric), range, self.sealed, limit) {
                 Ok(Some(parts)) => all.extend(parts),
@@ -138,7 +138,7 @@ impl Reader<'_> {
         let within = day.range(range);
         let files = self.store.files.of_day(day);
         let [file] = &files[..] else { return Ok(None) };
-        if self.store.damages.concern(self.series, within) {
+        if self.store.damages.concern(self.series, within) || !self.store.files.retired_of_day(day).is_empty() {
             return Ok(None);
         }
         self.store.files.used(file);

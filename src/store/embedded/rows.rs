@@ -106,16 +106,19 @@ impl Rows {
     }
 
     /// One transaction's work.
-    pub(super) fn insert(mut self, db: &Transaction<'_>) -> rusqlite::Result<()> {
+    pub(super) fn insert(&self, db: &Transaction<'_>) -> rusqlite::Result<()> {
+        let mut columns = FxHashMap::default();
         for (body, chunks) in &self.columns {
             let id = dayfile::insert_times(db, body)?;
-            for chunk in chunks {
-                if let Form::Own { times, .. } = &mut self.rows[*chunk].form {
-                    *times = Some(id);
-                }
-            }
+            columns.extend(chunks.iter().map(|chunk| (*chunk, id)));
         }
-        self.rows.iter().try_for_each(|row| dayfile::insert(db, row))
+        self.rows.iter().enumerate().try_for_each(|(i, row)| {
+            let form = match row.form {
+                Form::Own { series, .. } => Form::Own { series, times: columns.get(&i).copied() },
+                many @ Form::Many { .. } => many,
+            };
+            dayfile::insert(db, row, form)
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::EmbeddedStore;
+use super::damage;
 use super::key::{self, FileKey, FileKind, WINDOW_NS};
 use super::rows::{Many, Rows};
 use crate::block::Block;
@@ -41,10 +42,21 @@ pub(super) fn seal(store: &EmbeddedStore, handover: &Handover<'_>) -> Result<(),
     store.tombs.add(handover.deletes);
     for (key, plan) in plans {
         let rows = plan.rows(handover.up_to)?;
-        let file = store.files.get_or_make(key, rows.bytes())?;
-        file.write("seal into", |db| rows.insert(db))?;
+        match write(store, key, &rows) {
+            Err(StoreError::Damaged { reason }) => {
+                // What can be read of it still is; what comes goes into a new one.
+                let damaged = store.files.retire(key)?;
+                store.damages.note(damage::of_file(&damaged, reason), &[]);
+                write(store, key, &rows)?;
+            }
+            other => other?,
+        }
     }
     Ok(())
+}
+
+fn write(store: &EmbeddedStore, key: FileKey, rows: &Rows) -> Result<(), StoreError> {
+    store.files.get_or_make(key, rows.bytes())?.write("seal into", |db| rows.insert(db))
 }
 
 fn plan<'a>(store: &EmbeddedStore, runs: &[SeriesRun<'a>]) -> BTreeMap<FileKey, Plan<'a>> {

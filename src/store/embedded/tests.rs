@@ -14,6 +14,7 @@ use crate::query::selector::Selector;
 use crate::store::memory::MemoryStore;
 use crate::store::{Piece, PositionedDelete, SeriesRun};
 
+mod broken;
 mod gone;
 
 const HOUR: i64 = 3600 * 1_000_000_000;

@@ -66,6 +66,9 @@ impl Asked<'_> {
     /// None: the readings are to be read.
     fn rolled(&self, day: Day, within: TimeRange) -> Result<Option<Rolled>, StoreError> {
         let _no_move = self.store.layout.read();
+        if !self.store.files.retired_of_day(day).is_empty() {
+            return Ok(None);
+        }
         let raw = self.store.files.of_day(day);
         for file in self.store.files.rollups_of_day(day) {
             let is_gone = raw.iter().all(|raw| raw.key.class != file.key.class);

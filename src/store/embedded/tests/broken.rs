@@ -1,0 +1,83 @@
+//! Damage to files: what can be read is, what comes is kept, and the loss is named.
+
+use super::*;
+
+fn given(series: std::ops::Range<u32>, from: TimeNs, points: i64) -> Given {
+    let mut given = Given::default();
+    for series in series {
+        let mut block = Block::default();
+        for i in 0..points {
+            drop(block.put(from + i * 1_000_000_000, Value::Float(f64::from(u32::try_from(i).unwrap()).sin()), from));
+        }
+        given.columns.insert(SeriesId(series), vec![Arc::new(block)]);
+    }
+    given
+}
+
+#[test]
+fn a_file_that_cannot_be_written_makes_way_and_is_still_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    let seal = |store: &EmbeddedStore, given: &Given, up_to: u64| {
+        store.seal(&given.handover(Position(up_to))).unwrap();
+        store.set_sealed(Position(up_to));
+    };
+    seal(&store, &given(0..40, 20_000 * DAY, 4000), 1);
+    while store.tend(20_000 * DAY + HOUR, Duration::from_secs(1)).unwrap() {}
+    drop(store);
+    // The tables' roots are where every write begins; the rows lie behind them.
+    let path = dir.path().join("store/2024-10-04.raw.0.sqlite");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    let sequence =
+        (1..8).find(|n| bytes[n * page..].starts_with(&[0x0d, 0, 0, 0, 2]) || bytes[n * page..].starts_with(&[0x0d, 0, 0, 0, 1]));
+    let at = sequence.expect("the table of the numbers given is a small leaf") * page;
+    bytes[at..at + 64].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+
+    let store = open(dir.path(), Position(1), &pins, &info);
+    seal(&store, &given(0..40, 20_000 * DAY + 2 * HOUR, 100), 2);
+    let pin = pins.pin(Position(2));
+    let counts: Vec<_> = (0..40).map(|series| points(&store, &pin, SeriesId(series), TimeRange::ALL, false).len()).collect();
+    assert!(counts.iter().all(|count| *count >= 100), "what comes is kept: {counts:?}");
+    assert!(counts.iter().filter(|count| **count == 4100).count() >= 30, "what can be read is: {counts:?}");
+    assert_eq!(store.damages().len(), 1, "{:?}", store.damages());
+    drop((pin, store));
+    let store = open(dir.path(), Position(2), &pins, &info);
+    let pin = pins.pin(Position(2));
+    let again: Vec<_> = (0..40).map(|series| points(&store, &pin, SeriesId(series), TimeRange::ALL, false).len()).collect();
+    assert_eq!(again, counts, "also after a restart");
+}
+
+#[test]
+fn a_flipped_bit_costs_its_row_and_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    store.seal(&given(0..10, 20_000 * DAY, 4000).handover(Position(1))).unwrap();
+    store.set_sealed(Position(1));
+    while store.tend(20_000 * DAY + HOUR, Duration::from_secs(1)).unwrap() {}
+    drop(store);
+    let path = dir.path().join("store/2024-10-04.raw.0.sqlite");
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let mut body: Vec<u8> = db.query_row("SELECT body FROM chunks WHERE series = 3", [], |row| row.get(0)).unwrap();
+    let middle = body.len() / 2;
+    body[middle] ^= 1;
+    db.execute("UPDATE chunks SET body = ?1 WHERE series = 3", [body]).unwrap();
+    drop(db);
+    let store = open(dir.path(), Position(1), &pins, &info);
+    let pin = pins.pin(Position(1));
+    for series in 0..10 {
+        let found = points(&store, &pin, SeriesId(series), TimeRange::ALL, false).len();
+        assert_eq!(found, if series == 3 { 0 } else { 4000 }, "series {series}");
+        assert_eq!(store.is_damaged(SeriesId(series), TimeRange::ALL), series == 3);
+        assert_eq!(store.count(&pin, SeriesId(series), TimeRange::ALL).unwrap(), found as u64);
+    }
+    let damages = store.damages();
+    assert_eq!(damages.iter().map(|d| (d.table, d.lo, d.hi)).collect::<Vec<_>>(), [("chunks", SeriesId(3), SeriesId(3))]);
+    assert_eq!(std::fs::read_dir(dir.path().join("set-aside")).unwrap().count(), 1, "its bytes are kept");
+    while store.tend(20_003 * DAY, Duration::from_secs(1)).unwrap() {}
+    assert!(dir.path().join("store/2024-10-04.raw.0.sqlite").exists());
+    assert_eq!(points(&store, &pins.pin(Position(1)), SeriesId(4), TimeRange::ALL, false).len(), 4000, "merges leave it alone");
+}
