@@ -132,7 +132,9 @@ fn encoded(series: SeriesId, block: &Block, times: Times) -> Result<Vec<u8>, Sto
     let shared = (times == Times::Shared).then(|| block.times());
     let body = chunk::encode(block, times);
     let back = chunk::decode(&body, shared).map_err(|error| wrong(Form::Own { series, times: None }, &error))?;
-    if same(block, &back) { Ok(body) } else { Err(wrong(Form::Own { series, times: None }, &"other points")) }
+    let said = chunk::stats(&body).map_err(|error| wrong(Form::Own { series, times: None }, &error))?;
+    let true_words = (said.count, Some(said.first), Some(said.last)) == (block.len(), block.first_time(), block.last_time());
+    if true_words && same(block, &back) { Ok(body) } else { Err(wrong(Form::Own { series, times: None }, &"other points")) }
 }
 
 /// A block of many slow series of one metric, growing.

@@ -245,6 +245,6 @@ fn it_answers_as_a_map_would() {
         compare(&store, &oracle, &pins.pin(sealed), &mut rng);
         compare_buckets(&store, &oracle, &pins.pin(sealed), &mut rng, &mut summaries);
     }
-    assert!(summaries > 100, "{summaries} summaries were used");
+    assert!(summaries > 10, "{summaries} summaries were used");
     assert_eq!(store.damages(), []);
 }

@@ -99,7 +99,7 @@ impl Making {
                 rows.extend(own_rows(store.info.metric(mark.series), &mark, &block));
             }
         }
-        self.write(store, rows, |db| {
+        self.write(store, &rows, |db| {
             let mut remove = db.prepare_cached("DELETE FROM rollups WHERE own = 1 AND lo = ?1")?;
             old.iter().try_for_each(|series| remove.execute([series.0]).map(drop))
         })?;
@@ -149,13 +149,13 @@ impl Making {
                 }
             }
         }
-        self.write(store, rows, |_| Ok(()))
+        self.write(store, &rows, |_| Ok(()))
     }
 
     fn write(
         &self,
         store: &EmbeddedStore,
-        rows: Vec<NewRollup>,
+        rows: &[NewRollup],
         before: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
         let file = match store.files.get(self.key()) {
