@@ -40,6 +40,7 @@ use crate::seal::{self, Pressure, Sealer};
 use crate::series::SeriesTable;
 use crate::store::embedded::{self, Budget, EmbeddedStore, SeriesInfo};
 use crate::store::{Store, StoreError};
+use crate::tools::restore;
 use crate::ws;
 
 pub struct Hub {
@@ -90,6 +91,8 @@ impl std::fmt::Debug for Hub {
 pub enum OpenHubError {
     #[error("{} is in use by another hub", dir.display())]
     InUse { dir: PathBuf },
+    #[error("{} holds a restore that was cut off: restore it again", dir.display())]
+    Restoring { dir: PathBuf },
     #[error("cannot {what} {}", path.display())]
     Io {
         what: &'static str,
@@ -115,6 +118,9 @@ impl Hub {
     pub fn open(config: Config, clock: Clock) -> Result<Self, OpenHubError> {
         let dir = config.data.dir.clone();
         let lock = lock(&dir)?;
+        if dir.join(restore::MARKER).exists() {
+            return Err(OpenHubError::Restoring { dir });
+        }
         let catalog = Arc::new(Catalog::open(&dir)?);
         let auth = Arc::new(Auth::open(Arc::clone(&catalog), clock.clone())?);
         let devices = Arc::new(Devices::load(Arc::clone(&catalog))?);

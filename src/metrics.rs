@@ -51,6 +51,8 @@ pub struct Metrics {
     pub commits: Counter,
     pub commit_bytes: Counter,
     pub commit_ns: Counter,
+    /// Agents that went on beyond what this hub knows of them.
+    pub agents_ahead: Counter,
     pub agents_open: Counter,
     pub viewers_open: Counter,
     pub live_frames: Counter,

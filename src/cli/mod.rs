@@ -2,12 +2,14 @@
 //!
 //! stdout is for what was asked for and nothing else; messages and the log go to stderr. The only place that prints.
 
+mod backup;
 mod check;
 mod client;
 mod delete;
 mod login;
 mod offline;
 mod owner;
+mod restore;
 mod series;
 mod serve;
 mod stats;
@@ -83,6 +85,10 @@ enum Command {
     Stats(stats::Stats),
     /// Read everything that is stored and name what is damaged (exit code 1); with or without a running hub
     Check(check::Check),
+    /// Copy everything that is stored into a directory, beside the running hub; again: only what changed
+    Backup(backup::Backup),
+    /// Make a data directory from a backup
+    Restore(restore::Restore),
 }
 
 /// Where the hub's data is; the same three ways for every command.
@@ -128,6 +134,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Series(series) => series.run(),
         Command::Stats(stats) => stats.run(),
         Command::Check(check) => check.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -46,6 +46,7 @@ fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
         commits Only "Commits synced to the log.";
         commit_bytes Only "Bytes of these commits.";
         commit_ns Only "Time spent appending and syncing, ns.";
+        agents_ahead Only "Agents that went on beyond what this hub knows of them, as after a restore.";
         agents_open AndShrinks "Ingest connections open.";
         viewers_open AndShrinks "Live connections open.";
         live_frames Only "Frames made for viewers.";

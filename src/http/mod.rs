@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod auth;
+pub mod backup;
 pub mod check;
 pub mod devices;
 pub mod error;
@@ -81,6 +82,7 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/devices", "GET").get(devices::list))
         .service(at("/devices/{id}", "GET, PATCH").get(devices::one).patch(devices::edit))
         .service(at("/stats", "GET").get(stats::stats))
+        .service(at("/backup", "POST").post(backup::backup))
         .service(at("/check", "POST").post(check::check))
         .service(at("/status", "GET").get(status::status))
         .service(at("/status/refusals", "GET").get(status::refusals))

@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::error::ErrorBody;
-use super::{check, devices, health, history, last, live, login, metrics, series, stats, status, tickets, tokens, top};
+use super::{backup, check, devices, health, history, last, live, login, metrics, series, stats, status, tickets, tokens, top};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,7 +19,7 @@ use super::{check, devices, health, history, last, live, login, metrics, series,
     ),
     paths(
         health::healthz, health::readyz, metrics::metrics, status::status, status::refusals,
-        check::check, stats::stats,
+        check::check, stats::stats, backup::backup,
         history::history, history::erase::erase, last::last, series::list, top::top,
         devices::list, devices::one, devices::edit,
         crate::ingest::socket::ingest, live::live, tickets::create,

@@ -7,6 +7,21 @@
 mod aliases;
 mod answer;
 mod readings;
+
+/// An agent that goes on further ahead than this hub knows has batches that are nowhere here. Told once: the next welcome knows this batch.
+fn tell_span(session: &Session, first: &AgentSeq, durable: u64) {
+    let next = durable.saturating_add(1);
+    if first.seq > next {
+        session.door().metrics.agents_ahead.inc();
+        let (agent, boot, until) = (&*first.agent, first.boot, first.seq - 1);
+        tracing::warn!(
+            agent,
+            boot,
+            "batches {next} to {until} are not here: this hub was restored from an older backup, or the agent's spool was full"
+        );
+    }
+}
+
 #[cfg(test)]
 mod socket_tests;
 #[cfg(test)]
@@ -33,6 +48,8 @@ pub struct Compact {
     state: State,
     opened: Option<Opened>,
     aliases: Aliases,
+    /// What the welcome said, until the first batch is compared with it.
+    welcomed: Option<u64>,
     /// The highest batch number taken on this connection.
     last_seq: Option<u64>,
     /// A `retry` went out: batches above this number were sent before the agent knew, and are dropped.
@@ -160,6 +177,7 @@ impl Compact {
             state: State::New,
             opened: None,
             aliases: Aliases::default(),
+            welcomed: None,
             last_seq: None,
             again_from: None,
             turn: 0,
@@ -211,11 +229,12 @@ impl Compact {
         forms.device(hello.agent).map_err(|refusal| Fatal(CloseCode::Policy, format!("agent id: {}", refusal.message)))?;
         forms.labels(&hello.attributes).map_err(|refusal| Fatal(CloseCode::Policy, format!("attributes: {}", refusal.message)))?;
         let agent: Arc<str> = hello.agent.into();
+        self.welcomed = self.agents.last_durable(&agent, hello.boot);
         let mut welcome = Vec::new();
         wire::Welcome {
             limits: self.limits,
             hub_time_ns: received,
-            last_durable: self.agents.last_durable(&agent, hello.boot),
+            last_durable: self.welcomed,
             program: concat!("telltale ", env!("CARGO_PKG_VERSION")),
         }
         .encode(&mut welcome);
@@ -275,6 +294,9 @@ impl Compact {
         let from = AgentSeq { agent: Arc::clone(agent), boot: *boot, seq };
         if !self.is_next(seq)? {
             return Ok(Vec::new());
+        }
+        if let Some(durable) = self.welcomed.take() {
+            tell_span(session, &from, durable);
         }
         if let Err(later) = clock {
             return Ok(vec![Step::Settled(Waiting(What::Later { seq, turn, later }))]);

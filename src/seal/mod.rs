@@ -148,6 +148,7 @@ impl Run {
                     self.seal();
                     return;
                 }
+                Woken::Wanted => self.seal(),
                 Woken::Asked | Woken::Tick if self.is_due() => self.seal(),
                 Woken::Asked | Woken::Tick => busy = self.tend(),
             }
@@ -173,6 +174,7 @@ impl Run {
         let began = Instant::now();
         let Some(generation) = self.parts.head.freeze() else {
             self.trim();
+            self.parts.pressure.ended(None);
             return;
         };
         match self.seal_generation(&generation) {

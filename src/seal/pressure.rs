@@ -16,6 +16,8 @@ pub struct Pressure {
 #[derive(Debug, Default)]
 struct State {
     asked: bool,
+    /// Somebody wants all of it sealed, due or not.
+    wanted: bool,
     stopping: bool,
     abandoned: bool,
     /// Seals that ended, well or not.
@@ -43,6 +45,8 @@ impl From<&StoreError> for Trouble {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Woken {
     Asked,
+    /// To seal, due or not.
+    Wanted,
     Tick,
     Stopping,
     /// To end at once, as a crash would.
@@ -71,7 +75,7 @@ impl Pressure {
     /// The sealer waits here between its rounds.
     pub(super) fn wait(&self, at_most: Duration) -> Woken {
         let mut state = self.state.lock();
-        if !state.asked && !state.stopping && !state.abandoned {
+        if !state.asked && !state.wanted && !state.stopping && !state.abandoned {
             let _timed_out = self.changed.wait_for(&mut state, at_most);
         }
         let asked = std::mem::take(&mut state.asked);
@@ -79,6 +83,8 @@ impl Pressure {
             Woken::Abandoned
         } else if state.stopping {
             Woken::Stopping
+        } else if std::mem::take(&mut state.wanted) {
+            Woken::Wanted
         } else if asked {
             Woken::Asked
         } else {
@@ -98,12 +104,21 @@ impl Pressure {
         self.state.lock().trouble.clone()
     }
 
+    /// Wants a seal of whatever there is, and waits until one ended or the time is over.
+    pub fn want_seal(&self, at_most: Duration) {
+        self.wait_until_ended(at_most, |state| state.wanted = true);
+    }
+
     /// Asks for a seal and waits until one ended or the time is over. The writer's own wait: nothing is decided while it lasts.
     pub fn wait_for_seal(&self, at_most: Duration) {
+        self.wait_until_ended(at_most, |state| state.asked = true);
+    }
+
+    fn wait_until_ended(&self, at_most: Duration, ask: impl FnOnce(&mut State)) {
         let until = Instant::now() + at_most;
         let mut state = self.state.lock();
         let before = state.ended;
-        state.asked = true;
+        ask(&mut state);
         self.changed.notify_all();
         while state.ended == before && !self.changed.wait_until(&mut state, until).timed_out() {}
     }

@@ -124,6 +124,10 @@ pub trait Store: Send + Sync + fmt::Debug {
         let _unused = (now, budget);
         Ok(false)
     }
+    /// Does `work` while nothing but seals changes what is kept: no merge, no expiry.
+    fn while_still(&self, work: &mut dyn FnMut()) {
+        work();
+    }
     /// Whether something of this series in this range was found to be unreadable, and is left out.
     fn is_damaged(&self, series: SeriesId, range: TimeRange) -> bool {
         let _unused = (series, range);

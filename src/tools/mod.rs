@@ -1,8 +1,10 @@
 //! What an admin does with a whole data directory: beside a running hub, or without one under the directory's lock.
 //!
-//! Invariant: nothing here changes what a hub stored.
+//! Invariant: nothing here changes what a hub stored; a restore writes where nothing was.
 
+pub mod backup;
 pub mod check;
+pub mod restore;
 pub mod stats;
 mod wal;
 

@@ -118,7 +118,7 @@ async fn check_names_what_is_bad_and_the_rest_answers() {
         ("log/00000000000000000001.seg offset 40: ", &|dir| flip(&log_file(dir, "seg"), 80), 1414),
         ("log/00000000000000000001.seg: the segment header", &|dir| flip(&log_file(dir, "seg"), 20), 1414),
         ("log/00000000000000000001.idx", &|dir| flip(&log_file(dir, "idx"), 20), 1414),
-        ("store/2026-01-01.raw.0.sqlite-wal: frame 1 is", &|dir| flip(&store_file(dir).with_extension("sqlite-wal"), 40_000), 707),
+        ("store/2026-01-01.raw.0.sqlite-wal: frame ", &|dir| flip(&store_file(dir).with_extension("sqlite-wal"), 40_000), 707),
         ("log/epoch", &|dir| std::fs::write(dir.join("data/log/epoch"), "?").unwrap(), 1414),
     ];
     for (named, damage, left) in rows {
@@ -185,4 +185,150 @@ async fn stats_sum_up() {
     assert!(table.contains("fast/a") != table.contains("fast/b"), "one series: {table}");
     assert_eq!(hub.get("/api/v1/stats")["readings"], 1414);
     assert_eq!(hub.ask("/api/v1/stats?top=x").0, 400);
+}
+
+fn restored(dir: &Path, backup: &str, more: &[&str]) -> (tempfile::TempDir, String) {
+    let to = tempfile::tempdir().unwrap();
+    let arguments: Vec<_> = ["restore", backup, "--verify"].iter().chain(more).copied().collect();
+    let (code, stdout, stderr) = run(to.path(), &arguments);
+    assert_eq!(code, 0, "{stdout}{stderr} {}", dir.display());
+    assert!(stdout.ends_with("everything is as the backup says\n"), "{stdout}");
+    (to, stdout)
+}
+
+#[tokio::test]
+async fn a_backup_beside_live_writes_is_restored_with_all_that_was_acked_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let backup = dir.path().join("backup").to_str().unwrap().to_owned();
+    let config = dir.path().join("hub.toml");
+    // Seals and merges all the time.
+    std::fs::write(&config, "[log]\nsegment_bytes = \"1MiB\"\nunsealed_bytes = \"64KiB\"\n[store]\nreserve_bytes = 0\n").unwrap();
+    let hub = Hub::start_with(dir.path(), &["--config", config.to_str().unwrap()]);
+    let (address, token) = (hub.address.clone(), hub.token(&["--role", "agent"]));
+    let acked = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(0));
+    let told = std::sync::Arc::clone(&acked);
+    let sender = tokio::spawn(async move {
+        let mut agent = Agent::connect(&address, &token).await.unwrap();
+        for day in 0.. {
+            let mut sent = readings(day % 60);
+            // Later rounds rewrite the days with other values.
+            sent.iter_mut().for_each(|reading| reading.value += (day / 60) as f64);
+            if agent.send(batch(day as u64, &sent)).await.is_err() || agent.answer().await.is_none() {
+                return;
+            }
+            told.store(day + 1, std::sync::atomic::Ordering::SeqCst);
+        }
+    });
+    let mut positions = Vec::new();
+    for _ in 0..4 {
+        while acked.load(std::sync::atomic::Ordering::SeqCst) < (positions.len() as i64 + 1) * 10 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let days = acked.load(std::sync::atomic::Ordering::SeqCst).min(60);
+        let (from, to) = (dir.path().to_owned(), backup.clone());
+        let (code, stdout, stderr) = tokio::task::spawn_blocking(move || run(&from, &["backup", &to])).await.unwrap();
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        let (to, said) = restored(dir.path(), &backup, &[]);
+        let found: u64 = said.split(' ').next().unwrap().parse().unwrap();
+        assert!(found >= days as u64 * 707, "{found} readings of {days} days");
+        let copy = Hub::start(to.path());
+        assert_eq!(copy.history("*/*").len() as u64, found);
+        assert_ne!(copy.get("/api/v1/status")["epoch"], hub.get("/api/v1/status")["epoch"]);
+        positions.push(copy.get("/api/v1/status")["position"].as_u64().unwrap());
+        // Positions go on, and what is sent again is known.
+        send(&copy, 1, &readings(0)).await;
+        send(&copy, 2, &readings(100)).await;
+        assert_eq!(copy.history("*/*").len() as u64, found + 707);
+        assert!(copy.get("/api/v1/status")["position"].as_u64() > positions.last().copied());
+        copy.kill();
+    }
+    assert!(positions.is_sorted_by(|a, b| a < b), "{positions:?}");
+    drop(hub);
+    sender.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_backup_copies_what_changed_and_one_that_is_cut_off_leaves_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let backup = dir.path().join("backup");
+    let to = backup.to_str().unwrap();
+    let hub = Hub::start(dir.path());
+    let token = hub.token(&["--role", "viewer"]);
+    for day in 0..5 {
+        send(&hub, day as u64, &readings(day)).await;
+    }
+    let copied = |stdout: &str| -> (u64, u64) {
+        let words: Vec<_> = stdout.lines().nth(1).unwrap().split(' ').collect();
+        (words[0].parse().unwrap(), words[2].parse().unwrap())
+    };
+    let (code, stdout, stderr) = run(dir.path(), &["backup", to]);
+    assert_eq!(code, 0, "{stderr}");
+    let (first, all) = copied(&stdout);
+    assert!(first == all && all >= 7, "{stdout}");
+    // Days that are over are merged and rolled up meanwhile; then nothing changes. The catalog and the state are always copied.
+    let settled =
+        || (0..100).map(|_| copied(&run(dir.path(), &["backup", to]).1)).find(|(copied, _)| *copied == 2).expect("it comes to rest").1;
+    let all = settled();
+    send(&hub, 9, &readings(5)).await;
+    let (changed, now) = copied(&run(dir.path(), &["backup", to]).1);
+    assert!((3..=4).contains(&changed) && now > all, "{changed} of {now}");
+    settled();
+    assert_eq!(hub.stop(), Some(0));
+    settled();
+
+    let hub = Hub::start(dir.path());
+    send(&hub, 10, &readings(6)).await;
+    let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(backup.join("backup.json")).unwrap()).unwrap();
+    let obstacle = backup.join(format!("files/2026-01-07.raw.0.sqlite.{:06}", manifest["number"].as_u64().unwrap() + 1));
+    std::fs::create_dir(&obstacle).unwrap();
+    let (code, _, stderr) = run(dir.path(), &["backup", to]);
+    assert!(code == 1 && stderr.contains("cannot make"), "{stderr}");
+    let (old, said) = restored(dir.path(), to, &["--without-tokens"]);
+    assert!(said.starts_with("4242 readings"), "the backup before: {said}");
+    let copy = Hub::start(old.path());
+    let answer = ureq::get(format!("http://{}/api/v1/session", copy.address)).header("Authorization", format!("Bearer {token}")).call();
+    assert!(matches!(answer, Err(ureq::Error::StatusCode(401))), "the tokens have ended");
+    copy.kill();
+    std::fs::remove_dir(&obstacle).unwrap();
+    let (copied, all) = copied(&run(dir.path(), &["backup", to]).1);
+    assert!(copied >= 3, "{copied}");
+    let (new, _) = restored(dir.path(), to, &[]);
+    let copy = Hub::start(new.path());
+    let answer = ureq::get(format!("http://{}/api/v1/session", copy.address)).header("Authorization", format!("Bearer {token}")).call();
+    assert_eq!(answer.unwrap().status(), 200);
+    copy.kill();
+    let names: Vec<_> = std::fs::read_dir(backup.join("files")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len() as u64, all, "nothing is left over: {names:?}");
+}
+
+#[tokio::test]
+async fn a_restore_takes_nothing_that_is_not_whole_and_nothing_that_is_not_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let backup = dir.path().join("backup");
+    let to = backup.to_str().unwrap();
+    let hub = Hub::start(dir.path());
+    send(&hub, 1, &readings(0)).await;
+    assert_eq!(hub.ask("/api/v1/backup").0, 405);
+    assert_eq!(run(dir.path(), &["backup", to]).0, 0);
+    let (code, _, stderr) = run(dir.path(), &["backup", dir.path().to_str().unwrap()]);
+    assert!(code == 1 && stderr.contains("is not empty and holds no backup"), "{stderr}");
+    let (code, _, stderr) = run(dir.path(), &["restore", to]);
+    assert!(code == 1 && stderr.contains("is not empty"), "{stderr}");
+    let fresh = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = run(fresh.path(), &["restore", fresh.path().to_str().unwrap()]);
+    assert!(code == 1 && stderr.contains("not a backup of telltale"), "{stderr}");
+    assert!(!fresh.path().join("data").exists());
+
+    let day = backup.join("files/2026-01-01.raw.0.sqlite.000001");
+    let whole = std::fs::read(&day).unwrap();
+    flip(&day.with_extension("000001"), whole.len() / 2);
+    let (code, _, stderr) = run(fresh.path(), &["restore", to]);
+    assert!(code == 1 && stderr.contains("2026-01-01.raw.0.sqlite.000001 of the backup is damaged"), "{stderr}");
+    let (code, _, stderr) = run(fresh.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    assert!(code == 1 && stderr.contains("holds a restore that was cut off"), "{stderr}");
+    std::fs::write(&day, &whole).unwrap();
+    let (code, stdout, stderr) = run(fresh.path(), &["restore", to, "--verify"]);
+    assert_eq!(code, 0, "the same again: {stdout}{stderr}");
+    let (code, stdout, _) = run(fresh.path(), &["check"]);
+    assert_eq!(code, 0, "{stdout}");
 }

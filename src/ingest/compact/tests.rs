@@ -241,6 +241,22 @@ fn an_agent_is_welcomed_with_what_is_durable() {
 }
 
 #[test]
+fn an_agent_that_is_ahead_of_the_hub_is_taken_and_counted_once() {
+    for (durable, first, ahead) in [(Some(41), 42, 0), (Some(41), 41, 0), (Some(41), 45, 1), (None, 45, 0)] {
+        let mut world = world();
+        if let Some(seq) = durable {
+            world.agents.committed(&AgentSeq { agent: "gw".into(), boot: 5, seq });
+        }
+        world.send(&hello("gw"));
+        world.send(&define(&[series(0, "d", "n", SentType::Number)]));
+        world.answers();
+        assert_eq!(world.exchange(&one(first)), [format!("ack {first} stored 1 duplicate 0")]);
+        world.exchange(&one(first + 5));
+        assert_eq!(world.session.door().metrics.agents_ahead.value(), ahead, "{durable:?} {first}");
+    }
+}
+
+#[test]
 fn readings_of_every_type_are_stored_and_acked_together() {
     let mut world = open();
     world.send(&batch(1, &[(0, -2, Sent::Int(7)), (0, -1, Sent::Float(7.5)), (1, -1, Sent::Bool(true)), (2, -1, Sent::Text("läuft"))]));

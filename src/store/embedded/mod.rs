@@ -206,6 +206,11 @@ impl Store for EmbeddedStore {
         self.tend_for(now, budget)
     }
 
+    fn while_still(&self, work: &mut dyn FnMut()) {
+        let _still = self.tending.lock();
+        work();
+    }
+
     fn is_damaged(&self, series: SeriesId, range: TimeRange) -> bool {
         self.damages.concern(series, range)
     }

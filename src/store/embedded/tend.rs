@@ -53,7 +53,8 @@ struct Round {
 impl EmbeddedStore {
     pub(super) fn tend_for(&self, now: TimeNs, budget: Duration) -> Result<bool, StoreError> {
         let began = Instant::now();
-        let mut tending = self.tending.lock();
+        // Held by a backup: seals do not wait for it.
+        let Some(mut tending) = self.tending.try_lock() else { return Ok(false) };
         loop {
             if !self.tend_step(&mut tending, now)? {
                 return Ok(false);

@@ -1,0 +1,64 @@
+//! `POST backup`: into a directory of the hub's machine, so only by way of `DATA/hub.sock`.
+
+use std::path::PathBuf;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::auth::{Admin, LocalPeer};
+use super::error::{ApiError, ErrorCode};
+use super::task;
+use crate::hub::Hub;
+use crate::tools::backup::{BackupError, Done, run};
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackupRequest {
+    /// An absolute path: empty, or an earlier backup.
+    dir: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BackupBody {
+    /// Up to where everything is in it: epoch and position.
+    epoch: String,
+    position: u64,
+    files: usize,
+    /// Of these, those that changed since the backup before.
+    copied: usize,
+    copied_bytes: u64,
+    series: usize,
+    readings: u64,
+}
+
+/// Copies everything that is stored into a directory. Only over the hub's own socket.
+///
+/// The answer is lines of JSON: `{"progress":[done,total]}` in bytes while it goes on, then `{"answer":...}` or `{"error":...}`.
+#[utoipa::path(post, path = "/api/v1/backup", tag = "health", request_body = BackupRequest,
+    responses((status = 200, body = BackupBody, content_type = "application/x-ndjson"), (status = 409, description = "Another runs.")))]
+pub async fn backup(hub: web::Data<Hub>, request: HttpRequest, _: Admin, body: web::Json<BackupRequest>) -> Result<HttpResponse, ApiError> {
+    if request.conn_data::<LocalPeer>().is_none() {
+        return Err(ApiError::forbidden("a backup is made on the hub's machine").with_hint("telltale backup DIR"));
+    }
+    let dir = PathBuf::from(&body.dir);
+    if !dir.is_absolute() {
+        return Err(ApiError::parameter(format!("dir={}: expected an absolute path", body.dir)));
+    }
+    let place = task::place(&hub.tasks)?;
+    Ok(task::answer(place, "backup", move |progress| run(&hub, &dir, progress).map(BackupBody::from).map_err(|error| refusal(&error))))
+}
+
+/// The asker owns the hub's directory, and may know what failed.
+fn refusal(error: &BackupError) -> ApiError {
+    let message = super::error::chain(error);
+    tracing::error!(cause = message, "a backup failed");
+    ApiError::new(ErrorCode::Internal, message)
+}
+
+impl From<Done> for BackupBody {
+    fn from(done: Done) -> Self {
+        let Done { epoch, position, files, copied, copied_bytes, series, readings } = done;
+        Self { epoch: format!("{epoch:016x}"), position: position.0, files, copied, copied_bytes, series, readings }
+    }
+}

@@ -1,0 +1,188 @@
+//! Copies of SQLite files while others write them, by SQLite's own backup.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+
+use super::manifest::{Manifest, Saved};
+use super::{BackupError, FILES, io_error, sqlite_error};
+use crate::catalog;
+use crate::model::{Position, SeriesId};
+use crate::store::embedded;
+
+pub(super) struct Copier<'a> {
+    pub(super) to: &'a Path,
+    pub(super) number: u64,
+    pub(super) before: Option<&'a Manifest>,
+    /// What was sealed after it is left out.
+    pub(super) position: Position,
+    pub(super) copied: usize,
+    pub(super) bytes: u64,
+}
+
+/// The store's files, with their sizes.
+pub(super) fn sources(store: &Path) -> Result<Vec<(String, u64)>, BackupError> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(store).map_err(io_error("list", store))? {
+        let entry = entry.map_err(io_error("list", store))?;
+        if let Ok(name) = entry.file_name().into_string()
+            && name.ends_with(".sqlite")
+        {
+            names.push((name, entry.metadata().map_or(0, |meta| meta.len())));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// What no manifest names any more.
+pub(super) fn remove_others(dir: &Path, manifest: &Manifest) -> Result<(), BackupError> {
+    let files = dir.join(FILES);
+    for entry in fs::read_dir(&files).map_err(io_error("list", &files))? {
+        let entry = entry.map_err(io_error("list", &files))?;
+        if !manifest.files.iter().any(|saved| entry.file_name() == *saved.stored) {
+            fs::remove_file(entry.path()).map_err(io_error("remove", &entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+impl Copier<'_> {
+    /// Without sessions and login codes. It says up to which position, and which series there are.
+    pub(super) fn catalog(&mut self, from: &Path) -> Result<(Saved, Position, Vec<SeriesId>), BackupError> {
+        let mut found = (Position(0), Vec::new());
+        let saved = self.copy(from, catalog::FILE_NAME, |db| {
+            db.execute_batch("PRAGMA secure_delete = on; DELETE FROM sessions; DELETE FROM login_codes")?;
+            let up_to: i64 = db.query_row("SELECT up_to FROM sealed", [], |row| row.get(0))?;
+            // By metric, as they lie in the files.
+            let mut ask = db.prepare("SELECT id FROM series ORDER BY metric, id")?;
+            let ids = ask.query_map([], |row| row.get(0).map(SeriesId))?.collect::<rusqlite::Result<_>>()?;
+            found = (Position(up_to.cast_unsigned()), ids);
+            Ok(String::new())
+        })?;
+        Ok((saved, found.0, found.1))
+    }
+
+    pub(super) fn store_file(&mut self, from: &Path, name: &str) -> Result<Saved, BackupError> {
+        let stored_as = format!("{}/{name}", embedded::DIR_NAME);
+        let before = self.before.and_then(|before| before.files.iter().find(|saved| saved.name == stored_as));
+        let original = original(from).map_err(io_error("look at", from))?;
+        let at = self.position.0.cast_signed();
+        if let Some(before) = before.filter(|before| !before.rows.is_empty()) {
+            let db = open(from).map_err(sqlite_error("open", from))?;
+            if before.original == original && original.1 != 0 || rows(&db, at).map_err(sqlite_error("look at", from))? == before.rows {
+                return Ok(Saved { original, ..before.clone() });
+            }
+        }
+        let saved = self.copy(from, &stored_as, |db| {
+            cut(db, at)?;
+            rows(db, at)
+        })?;
+        Ok(Saved { original, ..saved })
+    }
+
+    fn copy(
+        &mut self,
+        from: &Path,
+        name: &str,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<String>,
+    ) -> Result<Saved, BackupError> {
+        let stored = format!("{}.{:06}", name.rsplit('/').next().unwrap_or(name), self.number);
+        let path = self.to.join(&stored);
+        for end in ["", "-wal", "-shm", "-journal"] {
+            // Left by a backup that was cut off.
+            drop(fs::remove_file(self.to.join(format!("{stored}{end}"))));
+        }
+        File::options().create_new(true).write(true).mode(0o600).open(&path).map_err(io_error("make", &path))?;
+        let source = open(from).map_err(sqlite_error("open", from))?;
+        let mut target = Connection::open(&path).map_err(sqlite_error("open", &path))?;
+        let rows = whole(&source, &mut target).and_then(|()| change(&target)).map_err(sqlite_error("copy to", &path))?;
+        // So that it is one file, and none is made beside it when it is looked at.
+        target.pragma_update(None, "journal_mode", "delete").map_err(sqlite_error("settle", &path))?;
+        target.close().map_err(|(_, error)| sqlite_error("close", &path)(error))?;
+        let (bytes, crc) = read(&path, true).map_err(io_error("read back", &path))?;
+        (self.copied, self.bytes) = (self.copied + 1, self.bytes + bytes);
+        Ok(Saved { name: name.to_owned(), stored, bytes, crc, rows, original: (0, 0) })
+    }
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // The store makes its checkpoints itself.
+    db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    db.busy_timeout(std::time::Duration::from_secs(5))?;
+    Ok(db)
+}
+
+fn whole(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
+    let backup = Backup::new(from, to)?;
+    loop {
+        match backup.step(-1)? {
+            StepResult::Done => return Ok(()),
+            _ => std::thread::sleep(std::time::Duration::from_millis(10)),
+        }
+    }
+}
+
+fn tables(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut ask = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")?;
+    ask.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Takes out what was sealed or deleted after a position.
+fn cut(db: &Connection, at: i64) -> rusqlite::Result<()> {
+    for table in tables(db)? {
+        match table.as_str() {
+            "chunks" | "blocks" | "rollups" => db.execute(&format!("DELETE FROM {table} WHERE seal > ?1"), [at])?,
+            "deletes" => db.execute("DELETE FROM deletes WHERE position > ?1", [at])?,
+            "seals" => db.execute("DELETE FROM seals", [])?,
+            _ => 0,
+        };
+    }
+    Ok(())
+}
+
+/// The rows up to a position, told by their number and greatest id: ids are not used again, so rows that came or went show. Empty for
+/// the state, which is always copied.
+fn rows(db: &Connection, at: i64) -> rusqlite::Result<String> {
+    let mut told = String::new();
+    for table in tables(db)?.iter().filter(|table| ["chunks", "blocks", "rollups"].contains(&table.as_str())) {
+        let sql = format!("SELECT count(*) || ' to ' || coalesce(max(id), 0) FROM {table} WHERE seal <= ?1");
+        let found: String = db.query_row(&sql, [at], |row| row.get(0))?;
+        told = format!("{told}{table} {found}; ");
+    }
+    Ok(told)
+}
+
+/// Size and time of change, if the file holds all there is of it.
+fn original(path: &Path) -> std::io::Result<(u64, u64)> {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    if fs::metadata(wal).is_ok_and(|wal| wal.len() > 0) {
+        return Ok((0, 0));
+    }
+    let meta = fs::metadata(path)?;
+    let changed = meta.mtime().cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(meta.mtime_nsec().cast_unsigned());
+    Ok((meta.len(), changed))
+}
+
+/// Length and crc32c.
+pub(in crate::tools) fn read(path: &Path, sync: bool) -> std::io::Result<(u64, u32)> {
+    let mut file = File::open(path)?;
+    if sync {
+        file.sync_all()?;
+    }
+    let (mut buffer, mut bytes, mut crc) = (vec![0; 1 << 20], 0, 0);
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok((bytes, crc));
+        }
+        bytes += n as u64;
+        crc = crc32c::crc32c_append(crc, &buffer[..n]);
+    }
+}

@@ -1,0 +1,168 @@
+//! A backup of a hub at work: everything up to one position, into a directory that may hold an older one.
+//!
+//! The order: seal, let the store rest but for seals, copy the catalog (it says up to which position), then the store's files
+//! without what was sealed since, then the manifest. Until that is renamed the backup before it is whole: changed files get new names.
+//! A file that holds the same rows as in the backup before is not copied again.
+
+pub(super) mod copy;
+pub mod manifest;
+pub mod sums;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+pub use manifest::{Manifest, Saved};
+
+use super::Progress;
+use crate::catalog;
+use crate::hub::Hub;
+use crate::limits::SEAL_WAIT;
+use crate::model::{Position, SeriesId};
+use crate::store::embedded;
+use crate::store::{Pin, Store, StoreError};
+
+/// Within the backup's directory.
+pub const FILES: &str = "files";
+
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("cannot {what} {}", path.display())]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot {what} {}: {source}", path.display())]
+    Sqlite {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        source: rusqlite::Error,
+    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{}: not a backup of telltale: {why}", path.display())]
+    NoBackup { path: PathBuf, why: String },
+    #[error("{} is not empty and holds no backup", path.display())]
+    NotEmpty { path: PathBuf },
+    #[error("the readings in memory were not sealed: {why}")]
+    NotSealed { why: String },
+    #[error("{file} of the backup is damaged: {why}")]
+    Damaged { file: String, why: String },
+}
+
+pub(super) fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let path = path.to_owned();
+    move |source| BackupError::Io { what, path, source }
+}
+
+pub(super) fn sqlite_error(what: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> BackupError {
+    let path = path.to_owned();
+    move |source| BackupError::Sqlite { what, path, source }
+}
+
+/// What was done.
+#[derive(Debug)]
+pub struct Done {
+    pub epoch: u64,
+    pub position: Position,
+    pub files: usize,
+    pub copied: usize,
+    pub copied_bytes: u64,
+    pub series: usize,
+    pub readings: u64,
+}
+
+/// Blocks for as long as copying takes; the hub goes on meanwhile.
+pub fn run(hub: &Hub, dir: &Path, progress: &mut Progress<'_>) -> Result<Done, BackupError> {
+    let before = prepare(dir)?;
+    seal(hub)?;
+    let mut done = None;
+    hub.store.while_still(&mut || done = Some(save(hub, dir, before.as_ref(), progress)));
+    let (manifest, done) = done.expect("a store does the work it is given")?;
+    manifest.write(dir)?;
+    // Only now: until here the backup before was whole.
+    copy::remove_others(dir, &manifest)?;
+    Ok(done)
+}
+
+/// The backup that is there. A directory with other things is not taken.
+fn prepare(dir: &Path) -> Result<Option<Manifest>, BackupError> {
+    if let Some(manifest) = Manifest::find(dir)? {
+        return Ok(Some(manifest));
+    }
+    fs::create_dir_all(dir).map_err(io_error("make", dir))?;
+    for entry in fs::read_dir(dir).map_err(io_error("list", dir))? {
+        let name = entry.map_err(io_error("list", dir))?.file_name();
+        // A first backup that was cut off left files, and nothing else.
+        if name != FILES && name != manifest::NEW_NAME {
+            return Err(BackupError::NotEmpty { path: dir.to_owned() });
+        }
+    }
+    Ok(None)
+}
+
+/// Everything that is committed by now.
+fn seal(hub: &Hub) -> Result<(), BackupError> {
+    let (target, began) = (hub.head.position(), Instant::now());
+    while hub.head.sealed_position() < target {
+        hub.pressure.want_seal(Duration::from_secs(1));
+        if let Some(trouble) = hub.pressure.trouble() {
+            return Err(BackupError::NotSealed { why: format!("{trouble:?}") });
+        }
+        if let Some(why) = hub.health.is_poisoned() {
+            return Err(BackupError::NotSealed { why });
+        }
+        if began.elapsed() > SEAL_WAIT * 3 {
+            return Err(BackupError::NotSealed { why: format!("it took longer than {} s", SEAL_WAIT.as_secs() * 3) });
+        }
+    }
+    Ok(())
+}
+
+fn save(hub: &Hub, dir: &Path, before: Option<&Manifest>, progress: &mut Progress<'_>) -> Result<(Manifest, Done), BackupError> {
+    let (data, store) = (&hub.config.data.dir, hub.config.data.dir.join(embedded::DIR_NAME));
+    let files = dir.join(FILES);
+    fs::create_dir_all(&files).map_err(io_error("make", &files))?;
+    let number = before.map_or(1, |before| before.number + 1);
+    let mut copier = copy::Copier { to: &files, number, before, position: Position(0), copied: 0, bytes: 0 };
+    let (catalog, position, ids) = copier.catalog(&data.join(catalog::FILE_NAME))?;
+    copier.position = position;
+    let sources = copy::sources(&store)?;
+    let total: u64 = sources.iter().map(|(_, bytes)| bytes).sum();
+    let mut saved = vec![catalog];
+    let mut seen = 0;
+    for (name, bytes) in sources {
+        saved.push(copier.store_file(&store.join(&name), &name)?);
+        seen += bytes;
+        progress(seen, total);
+    }
+    let pin = hub.head.pins().pin(position);
+    let series = sums::of(hub.store.as_ref(), &pin, &ids)?;
+    let (copied, copied_bytes) = (copier.copied, copier.bytes);
+    let manifest = Manifest { format: manifest::FORMAT, number, epoch: hub.log.epoch(), position: position.0, files: saved, series };
+    let readings = manifest.series.iter().map(|(_, count, _)| count).sum();
+    let (epoch, count) = (manifest.epoch, manifest.series.len());
+    let done = Done { epoch, position, files: manifest.files.len(), copied, copied_bytes, series: count, readings };
+    Ok((manifest, done))
+}
+
+/// Where a store differs from what a backup says of it, a line each.
+pub fn differences(store: &dyn Store, pin: &Pin, manifest: &Manifest) -> Result<Vec<String>, BackupError> {
+    let ids: Vec<_> = manifest.series.iter().map(|(id, ..)| SeriesId(*id)).collect();
+    let mut found = sums::of(store, pin, &ids)?.into_iter().peekable();
+    let mut differences = Vec::new();
+    for (id, count, sum) in &manifest.series {
+        let (there, same) = match found.next_if(|(of, ..)| of == id) {
+            Some((_, there, of)) => (there, of == *sum),
+            None => (0, false),
+        };
+        if there != *count || !same {
+            differences.push(format!("series number {id}: {there} readings where the backup has {count}, or other values"));
+        }
+    }
+    Ok(differences)
+}
