@@ -12,8 +12,6 @@ use crate::sensors::Shape;
 use crate::store::at;
 use crate::victoria::{self, Victoria};
 
-/// 2026-11-10T00:00:00Z.
-const DAY: i64 = 1_794_268_800 * SECOND;
 const SECOND: i64 = 1_000_000_000;
 const HOUR: i64 = 3600 * SECOND;
 const WARM: usize = 20;
@@ -32,28 +30,34 @@ pub(crate) fn rest() {
     day("each 10 s, jitter 500 ms", Shape { jitter_ms: 500, ..EACH_TEN }, false);
 }
 
-fn day(name: &str, shape: Shape, and_read: bool) {
-    let data = live_through(name, shape);
-    if and_read {
-        read_hub(&data);
-    }
-    drop(data);
-    victoria_day(name, shape, and_read);
+/// When the measured day begins: today at midnight UTC. An earlier one could be before the hub's build, when no clock is set.
+fn midnight() -> i64 {
+    jiff::Timestamp::now().as_second() / 86_400 * 86_400 * SECOND
 }
 
-fn live_through(name: &str, shape: Shape) -> Arc<TempDir> {
+fn day(name: &str, shape: Shape, and_read: bool) {
+    let start = midnight();
+    let data = live_through(name, shape, start);
+    if and_read {
+        read_hub(&data, start);
+    }
+    drop(data);
+    victoria_day(name, shape, and_read, start);
+}
+
+fn live_through(name: &str, shape: Shape, start: i64) -> Arc<TempDir> {
     let bodies = shape.bodies(0..shape.devices);
-    let (hub, mut told) = past::start(DAY, data_dir(), &[("LOG__KEEP_BYTES", "0")]);
+    let (hub, mut told) = past::start(start, data_dir(), &[("LOG__KEEP_BYTES", "0")]);
     let token = hub.token("agent");
     let cpu = hub.cpu_s();
     let mut agent = Compact::connect(&hub.address, &token, "bench", &shape.definitions(0..shape.devices));
     // The hub's clock follows the acks: nothing is late.
-    let sent = agent.send(&bodies, DAY, Pace::Full(16), || true, |time| told.tell(time));
+    let sent = agent.send(&bodies, start, Pace::Full(16), || true, |time| told.tell(time));
     let (ingest_cpu, readings) = (hub.cpu_s() - cpu, sent.readings as f64);
     drop(agent);
     let data = hub.stop();
     let unmerged = hub::disk_bytes(&data.path().join("store"), &[]) as f64;
-    let (hub, _told) = past::start(DAY + 27 * HOUR, data, &[("LOG__KEEP_BYTES", "0")]);
+    let (hub, _told) = past::start(start + 27 * HOUR, data, &[("LOG__KEEP_BYTES", "0")]);
     hub.wait_until_idle();
     let (merge_cpu, merge_rss) = (hub.cpu_s(), hub.rss_peak_mib());
     let data = hub.stop();
@@ -69,14 +73,14 @@ fn live_through(name: &str, shape: Shape) -> Arc<TempDir> {
     data
 }
 
-fn read_hub(data: &Arc<TempDir>) {
+fn read_hub(data: &Arc<TempDir>, start: i64) {
     let dropped = drop_page_cache();
     let hub = Hub::start_in(Arc::clone(data), &[]);
     let token = hub.token("viewer");
-    let cold = get(&hub, &token, "");
-    let mut warm: Vec<Duration> = (0..WARM).map(|_| get(&hub, &token, "").0).collect();
-    let columns = get(&hub, &token, "&points=800");
-    let mut columns_warm: Vec<Duration> = (0..WARM).map(|_| get(&hub, &token, "&points=800").0).collect();
+    let cold = get(&hub, &token, start, "");
+    let mut warm: Vec<Duration> = (0..WARM).map(|_| get(&hub, &token, start, "").0).collect();
+    let columns = get(&hub, &token, start, "&points=800");
+    let mut columns_warm: Vec<Duration> = (0..WARM).map(|_| get(&hub, &token, start, "&points=800").0).collect();
     println!(
         "  one series, 24 h at 1 Hz, raw JSON ({} KiB): cold {:.1} ms (page cache {}), warm {:.1} ms; points=800: first {:.1} ms, warm {:.2} ms",
         cold.1 / 1024,
@@ -88,8 +92,9 @@ fn read_hub(data: &Arc<TempDir>) {
     );
 }
 
-fn get(hub: &Hub, token: &str, more: &str) -> (Duration, usize) {
-    let (from, to) = ("2026-11-10T00:00:00Z", "2026-11-11T00:00:00Z");
+fn get(hub: &Hub, token: &str, start: i64, more: &str) -> (Duration, usize) {
+    let text = |ns: i64| jiff::Timestamp::from_nanosecond(i128::from(ns)).expect("a time of this century");
+    let (from, to) = (text(start), text(start + 24 * HOUR));
     let url = format!("http://{}/api/v1/history?select=device-00001/metric_42&from={from}&to={to}{more}", hub.address);
     let begun = Instant::now();
     let mut answer = ureq::get(url).header("Authorization", format!("Bearer {token}")).call().expect("history answers");
@@ -97,9 +102,9 @@ fn get(hub: &Hub, token: &str, more: &str) -> (Duration, usize) {
     (begun.elapsed(), body.len())
 }
 
-fn victoria_day(name: &str, shape: Shape, and_read: bool) {
+fn victoria_day(name: &str, shape: Shape, and_read: bool, start: i64) {
     let Some(victoria) = Victoria::start() else { return };
-    let lists = vec![shape.lines(0..shape.devices, DAY)];
+    let lists = vec![shape.lines(0..shape.devices, start)];
     let cpu = victoria.cpu_s();
     let readings = victoria.write(&lists) as f64;
     let ingest_cpu = victoria.cpu_s() - cpu;
@@ -114,15 +119,15 @@ fn victoria_day(name: &str, shape: Shape, and_read: bool) {
         all_cpu / (readings / 1e6),
     );
     if and_read {
-        read_victoria(data);
+        read_victoria(data, start);
     }
 }
 
-fn read_victoria(data: Arc<TempDir>) {
+fn read_victoria(data: Arc<TempDir>, start: i64) {
     let dropped = drop_page_cache();
     let Some(victoria) = Victoria::start_in(data) else { return };
     let series = r#"m_metric_42{device="device-00001"}"#;
-    let (start, end) = ((DAY / SECOND).to_string(), ((DAY + 24 * HOUR) / SECOND - 1).to_string());
+    let (start, end) = ((start / SECOND).to_string(), ((start + 24 * HOUR) / SECOND - 1).to_string());
     let timed = |get: &dyn Fn() -> usize| {
         let begun = Instant::now();
         let bytes = get();

@@ -135,6 +135,7 @@ fn with_victoria() {
     let begun = Instant::now();
     let readings = victoria.write(&bodies) as f64;
     let took = begun.elapsed().as_secs_f64();
+    victoria.flush();
     println!(
         "  VictoriaMetrics (acks before the disk has it): {:.2} M readings/s ({:.0} M in {took:.1} s), {:.3} CPU s per million, RSS peak \
          {:.0} MiB, {:.1} B written a reading",

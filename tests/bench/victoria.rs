@@ -72,8 +72,13 @@ impl Victoria {
         answer.len()
     }
 
-    pub(crate) fn force_merge(&self) {
+    /// What is in memory goes to the disk.
+    pub(crate) fn flush(&self) {
         self.get("/internal/force_flush", &[]);
+    }
+
+    pub(crate) fn force_merge(&self) {
+        self.flush();
         self.get("/internal/force_merge", &[]);
         hub::wait_until_idle(self.process.id());
     }
