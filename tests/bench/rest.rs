@@ -1,5 +1,6 @@
 //! What a day takes when it is over, with regular and with jittered times; and how fast one series of it is read.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,21 +57,38 @@ fn live_through(name: &str, shape: Shape, start: i64) -> Arc<TempDir> {
     let (ingest_cpu, readings) = (hub.cpu_s() - cpu, sent.readings as f64);
     drop(agent);
     let data = hub.stop();
-    let unmerged = hub::disk_bytes(&data.path().join("store"), &[]) as f64;
+    let store = data.path().join("store");
+    let unmerged = hub::disk_bytes(&store, &[]) as f64;
     let (hub, _told) = past::start(start + 27 * HOUR, data, &[("LOG__KEEP_BYTES", "0")]);
     hub.wait_until_idle();
     let (merge_cpu, merge_rss) = (hub.cpu_s(), hub.rss_peak_mib());
     let data = hub.stop();
     let bytes = hub::disk_bytes(data.path(), &["log", "stderr"]) as f64;
     println!(
-        "  {name}: {:.3} B a reading ({:.1} M; {:.3} before the merge), {:.3} CPU s per million sealed, {:.3} merged ({merge_rss:.0} MiB peak)",
+        "  {name}: {:.3} B a reading ({:.1} M; store {:.3}, of it {:.3} free pages; store before the merge {:.3}), {:.3} CPU s per million \
+         taken and sealed, {:.3} merged ({merge_rss:.0} MiB peak)",
         bytes / readings,
         readings / 1e6,
+        hub::disk_bytes(&store, &[]) as f64 / readings,
+        free_bytes(&store) as f64 / readings,
         unmerged / readings,
         ingest_cpu / (readings / 1e6),
         merge_cpu / (readings / 1e6),
     );
     data
+}
+
+/// Pages on the free lists of the SQLite files of a folder, by their headers.
+fn free_bytes(dir: &Path) -> u64 {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(dir).expect("the folder is there").flatten() {
+        let file = std::fs::read(entry.path()).unwrap_or_default();
+        if file.starts_with(b"SQLite format 3\0") && file.len() >= 100 {
+            let page = u64::from(u16::from_be_bytes([file[16], file[17]])).max(512);
+            bytes += page * u64::from(u32::from_be_bytes([file[36], file[37], file[38], file[39]]));
+        }
+    }
+    bytes
 }
 
 fn read_hub(data: &Arc<TempDir>, start: i64) {
