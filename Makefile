@@ -26,7 +26,7 @@ run: ## Build everything, start a hub, an agent that reports this host and a sim
 	@config/run.sh
 
 test: ## Run every check and test there is, with the minutes of each part at the end; stops at the first that fails
-	@tests/all.sh deps build lint unit browser interop crash
+	@tests/all.sh deps build lint unit browser interop
 
 deps: ## Check that the tools are there; as root on Debian, install those that Debian has
 	@tests/deps.sh
@@ -58,9 +58,11 @@ browser: build $(BROWSER)/node_modules/.package-lock.json ## Drive the page in a
 
 interop: build ## Real peers against a real hub: Python, raw sockets, Telegraf, hostile input
 	TELEGRAF=$$(tests/peers/telegraf.sh) && export TELEGRAF && \
-	  tests/python.sh -m pytest tests/interop -m 'not crash' $(PYTEST)
+	  tests/python.sh -m pytest tests/interop $(PYTEST)
 
-crash: build ## Kill the hub at random instants under load and check every acked reading (the seed is printed)
+crash: build ## The long runs: 500 kills, 10,000 power cuts, 600 failing disks; each prints its seed
+	CRASH_RUNS=$${CRASH_RUNS:-500} TELLTALE_POWERCUT_STATES=$${TELLTALE_POWERCUT_STATES:-10000} \
+	  TELLTALE_FAULT_CASES=$${TELLTALE_FAULT_CASES:-600} $(CARGO) test --test system --locked -- --nocapture crash powercut
 	tests/python.sh -m pytest tests/interop -m crash $(PYTEST)
 
 bench: ## Measure decoding, ingest and live on this machine with release builds; BENCH=live measures one of decode, rows, single, live

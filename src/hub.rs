@@ -72,6 +72,8 @@ pub struct Hub {
     pub metrics: Arc<Metrics>,
     /// Places for long answers that are being written.
     pub long_answers: Arc<Semaphore>,
+    /// One place: a check or a backup reads everything, and two would only slow each other down.
+    pub tasks: Arc<Semaphore>,
     pub recovered: Recovered,
     /// True from the moment the hub begins to stop: sockets say goodbye.
     pub stopping: watch::Sender<bool>,
@@ -227,6 +229,7 @@ impl Hub {
             refusals,
             metrics,
             long_answers: Arc::new(Semaphore::new(HISTORY_ANSWERS)),
+            tasks: Arc::new(Semaphore::new(1)),
             recovered,
             stopping: watch::Sender::new(false),
             _lock: lock,
@@ -264,7 +267,7 @@ fn expectations(config: &Config) -> Vec<(Glob, i64)> {
 }
 
 /// An OS lock on `DATA/lock`: free again after kill -9, whatever is written in the file.
-fn lock(dir: &Path) -> Result<File, OpenHubError> {
+pub(crate) fn lock(dir: &Path) -> Result<File, OpenHubError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error("make the data directory", dir))?;
     // The directory's own entry must be on disk before anything in it is promised.
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

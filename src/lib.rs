@@ -25,4 +25,5 @@ pub mod seal;
 pub mod series;
 pub mod store;
 pub mod tls;
+pub mod tools;
 pub mod ws;

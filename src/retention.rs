@@ -20,6 +20,8 @@ pub struct RetentionRule {
     pub text: String,
     /// None: no bound by age.
     pub keep: Option<Duration>,
+    /// How long rollups are kept, which need less room. None: as long as the readings; zero: no bound by age.
+    pub keep_rollups: Option<Duration>,
     /// When bytes are short, lower goes first. Without a rule: `PRIORITY`.
     pub priority: u64,
 }
@@ -42,6 +44,7 @@ pub struct Floors {
 #[derive(Debug)]
 struct Floor {
     keep_ns: Option<i64>,
+    keep_rollups_ns: Option<i64>,
     /// The end of the newest day that was dropped for bytes.
     dropped: AtomicI64,
 }
@@ -49,11 +52,14 @@ struct Floor {
 impl Floors {
     #[must_use]
     pub fn new(rules: &[RetentionRule]) -> Self {
-        let floor = |keep: Option<Duration>| Floor {
-            keep_ns: keep.map(|keep| i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX)),
+        let ns = |keep: Duration| i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX);
+        let floor = |keep: Option<Duration>, rollups: Option<Duration>| Floor {
+            keep_ns: keep.map(ns),
+            keep_rollups_ns: rollups.filter(|keep| !keep.is_zero()).map(ns),
             dropped: AtomicI64::new(TimeNs::MIN),
         };
-        let rules = std::iter::once(None).chain(rules.iter().map(|rule| rule.keep)).map(floor).collect();
+        let of_rule = |rule: &RetentionRule| floor(rule.keep, rule.keep_rollups.or(rule.keep));
+        let rules = std::iter::once(floor(None, None)).chain(rules.iter().map(of_rule)).collect();
         Self { now: AtomicI64::new(TimeNs::MIN), rules }
     }
 
@@ -70,6 +76,13 @@ impl Floors {
     #[must_use]
     pub fn by_age(&self, rule: RuleId) -> Option<TimeNs> {
         let keep_ns = self.rules[usize::from(rule.0)].keep_ns?;
+        Some(self.now.load(Ordering::Relaxed).saturating_sub(keep_ns))
+    }
+
+    /// The same for its rollups.
+    #[must_use]
+    pub fn rollups_by_age(&self, rule: RuleId) -> Option<TimeNs> {
+        let keep_ns = self.rules[usize::from(rule.0)].keep_rollups_ns?;
         Some(self.now.load(Ordering::Relaxed).saturating_sub(keep_ns))
     }
 
@@ -158,7 +171,7 @@ mod tests {
 
     fn rule(select: &str, keep: Option<u64>) -> RetentionRule {
         let (select, text) = (Selector::parse(select).unwrap(), select.to_owned());
-        RetentionRule { select, text, keep: keep.map(Duration::from_secs), priority: 0 }
+        RetentionRule { select, text, keep: keep.map(Duration::from_secs), keep_rollups: None, priority: 0 }
     }
 
     #[test]

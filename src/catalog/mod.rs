@@ -6,6 +6,7 @@
 //! Beside it what a seal leaves, so that a start reads only the log after it (`sealed`). Readings are not here; they belong to
 //! the log and the store.
 
+pub mod check;
 pub mod devices;
 mod last;
 pub mod sealed;

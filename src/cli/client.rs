@@ -1,7 +1,8 @@
 //! One REST request to the running hub over `DATA/hub.sock`. HTTP/1.0, so that the answer is one piece that ends with the
 //! connection: a local command needs no more of HTTP.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,25 +13,87 @@ use crate::http::local;
 
 /// The hub is on this machine; one that does not answer for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A task may be silent while SQLite looks at one large file.
+const LONG_PATIENCE: Duration = Duration::from_secs(600);
 const MOST_BYTES: u64 = 64 << 20;
 
 /// The answer's JSON (null where it is empty), or what the hub refused.
 pub(super) fn ask(data_dir: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-    let socket = local::path(data_dir);
-    let mut stream = local::connect(data_dir).map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            let dir = data_dir.display();
-            Failure::new(Exit::Failed, format!("no hub runs on {dir}; start one with `telltale serve --data-dir {dir}`"))
-        }
-        _ => Failure::new(Exit::Failed, format!("{}: {error}", socket.display())),
-    })?;
-    let failed = |error: std::io::Error| Failure::new(Exit::Failed, format!("{}: the hub does not answer: {error}", socket.display()));
-    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
-    stream.write_all(&request(method, path, body)).map_err(failed)?;
+    ask_within(PATIENCE, data_dir, method, path, body)
+}
+
+/// For what takes as long as there is history.
+pub(super) fn ask_patiently(data_dir: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    ask_within(LONG_PATIENCE, data_dir, method, path, body)
+}
+
+fn ask_within(patience: Duration, data_dir: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+    let Some(mut stream) = connect(data_dir, patience)? else {
+        let dir = data_dir.display();
+        return Err(Failure::new(Exit::Failed, format!("no hub runs on {dir}; start one with `telltale serve --data-dir {dir}`")));
+    };
+    stream.write_all(&request(method, path, body)).map_err(silent(data_dir))?;
     let mut answer = Vec::new();
-    stream.take(MOST_BYTES).read_to_end(&mut answer).map_err(failed)?;
-    read(&answer).unwrap_or_else(|| Err(Failure::new(Exit::Failed, format!("{}: the answer is not HTTP with JSON", socket.display()))))
+    stream.take(MOST_BYTES).read_to_end(&mut answer).map_err(silent(data_dir))?;
+    read(&answer).unwrap_or_else(|| Err(no_json(data_dir)))
+}
+
+/// Starts a task by POST and tells its progress until it answers. None: no hub runs.
+pub(super) fn follow(
+    data_dir: &Path,
+    path: &str,
+    body: Option<&Value>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Option<Value>, Failure> {
+    let Some(mut stream) = connect(data_dir, LONG_PATIENCE)? else { return Ok(None) };
+    stream.write_all(&request("POST", path, body)).map_err(silent(data_dir))?;
+    let mut lines = BufReader::new(stream.take(MOST_BYTES));
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if lines.read_until(b'\n', &mut head).map_err(silent(data_dir))? == 0 {
+            return Err(no_json(data_dir));
+        }
+    }
+    if !head.starts_with(b"HTTP/1.0 200 ") && !head.starts_with(b"HTTP/1.1 200 ") {
+        lines.read_to_end(&mut head).map_err(silent(data_dir))?;
+        return read(&head).unwrap_or_else(|| Err(no_json(data_dir))).map(Some);
+    }
+    for line in lines.lines() {
+        let line = line.map_err(silent(data_dir))?;
+        // The body comes in chunks, also to HTTP/1.0: their sizes stand between the lines.
+        if !line.starts_with('{') {
+            continue;
+        }
+        let line: Value = serde_json::from_str(&line).map_err(|_| no_json(data_dir))?;
+        if let Some((done, total)) = line["progress"][0].as_u64().zip(line["progress"][1].as_u64()) {
+            progress(done, total);
+        } else if let Some(answer) = line.get("answer") {
+            return Ok(Some(answer.clone()));
+        } else {
+            return Err(refusal(&line).unwrap_or_else(|| no_json(data_dir)));
+        }
+    }
+    Err(Failure::new(Exit::Failed, "the hub ended before it answered"))
+}
+
+fn connect(data_dir: &Path, patience: Duration) -> Result<Option<UnixStream>, Failure> {
+    let socket = local::path(data_dir);
+    let stream = match local::connect(data_dir) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
+        other => other.map_err(|error| Failure::new(Exit::Failed, format!("{}: {error}", socket.display())))?,
+    };
+    stream.set_read_timeout(Some(patience)).map_err(silent(data_dir))?;
+    stream.set_write_timeout(Some(PATIENCE)).map_err(silent(data_dir))?;
+    Ok(Some(stream))
+}
+
+fn silent(data_dir: &Path) -> impl Fn(std::io::Error) -> Failure {
+    let socket = local::path(data_dir);
+    move |error| Failure::new(Exit::Failed, format!("{}: the hub does not answer: {error}", socket.display()))
+}
+
+fn no_json(data_dir: &Path) -> Failure {
+    Failure::new(Exit::Failed, format!("{}: the answer is not HTTP with JSON", local::path(data_dir).display()))
 }
 
 fn request(method: &str, path: &str, body: Option<&Value>) -> Vec<u8> {
@@ -53,9 +116,13 @@ fn read(answer: &[u8]) -> Option<Result<Value, Failure>> {
     if (200..300).contains(&status) {
         return Some(Ok(json));
     }
+    Some(Err(refusal(&json)?))
+}
+
+fn refusal(json: &Value) -> Option<Failure> {
     let error = &json["error"];
     let hint = error["hint"].as_str().map_or_else(String::new, |hint| format!(" ({hint})"));
-    Some(Err(Failure::new(Exit::Failed, format!("{}{hint}", error["message"].as_str()?))))
+    Some(Failure::new(Exit::Failed, format!("{}{hint}", error["message"].as_str()?)))
 }
 
 #[cfg(test)]

@@ -2,11 +2,17 @@
 //!
 //! stdout is for what was asked for and nothing else; messages and the log go to stderr. The only place that prints.
 
+mod check;
 mod client;
+mod delete;
 mod login;
+mod offline;
 mod owner;
+mod series;
 mod serve;
+mod stats;
 mod status;
+mod task;
 mod token;
 
 use std::ffi::OsString;
@@ -68,6 +74,15 @@ enum Command {
     Login(login::Login),
     /// Show how the running hub is
     Status(status::Status),
+    /// Delete readings of a range; first shows how many
+    Delete(delete::Delete),
+    /// Ask about series
+    #[command(subcommand)]
+    Series(series::Series),
+    /// Show what takes the room: days, kinds and series
+    Stats(stats::Stats),
+    /// Read everything that is stored and name what is damaged (exit code 1); with or without a running hub
+    Check(check::Check),
 }
 
 /// Where the hub's data is; the same three ways for every command.
@@ -109,6 +124,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Token(token) => token.run(),
         Command::Login(login) => login.run(),
         Command::Status(status) => status.run(),
+        Command::Delete(delete) => delete.run(),
+        Command::Series(series) => series.run(),
+        Command::Stats(stats) => stats.run(),
+        Command::Check(check) => check.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -130,15 +130,17 @@ impl Entry<'_> {
     }
 
     fn retention(&self) -> Result<RetentionRule, ConfigError> {
-        self.known(&["select", "keep", "priority"])?;
+        self.known(&["select", "keep", "keep_rollups", "priority"])?;
         let selector = "a selector, such as \"pump-*/debug.*\"";
         let age = "a duration from \"1h\" on, such as \"90d\", or 0 for no bound by age";
         let an_hour = Duration::from_secs(3600);
-        let keep = self.optional("keep", age, |given| given.duration().filter(|keep| keep.is_zero() || *keep >= an_hour))?;
+        let aged = |given: &Given| given.duration().filter(|keep| keep.is_zero() || *keep >= an_hour);
+        let keep = self.optional("keep", age, aged)?;
         Ok(RetentionRule {
             select: self.required("select", selector, |given| Selector::parse(given.text()?).ok())?,
             text: self.required("select", selector, |given| given.text().map(str::to_owned))?,
             keep: keep.filter(|keep| !keep.is_zero()),
+            keep_rollups: self.optional("keep_rollups", age, aged)?,
             priority: self
                 .optional("priority", "a whole number from 0 to 1000", |given| given.integer().filter(|p| *p <= 1000))?
                 .unwrap_or(PRIORITY),

@@ -226,7 +226,8 @@ fn the_examples_in_hub_toml_hold() {
     assert_eq!((device.devices.matches("meter-7"), device.devices.matches("pump")), (true, false));
     assert_eq!(device.expect, Duration::from_secs(600));
     let retention = &config.retention[0];
-    assert_eq!((retention.keep, retention.priority), (Some(Duration::from_secs(30 * 86_400)), 10));
+    let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+    assert_eq!((retention.keep, retention.keep_rollups, retention.priority), (days(30), days(730), 10));
     let mapping = &config.ingest.mappings[0];
     assert!(mapping.measurement.matches("mqtt_consumer"));
     assert_eq!((&*mapping.device_tag, mapping.gateway_tag.as_deref()), ("device", Some("host")));

@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod auth;
+pub mod check;
 pub mod devices;
 pub mod error;
 pub mod health;
@@ -17,10 +18,13 @@ pub mod metrics;
 pub mod openapi;
 pub mod params;
 pub mod series;
+pub mod stats;
 pub mod status;
 pub mod stream;
+pub mod task;
 pub mod tickets;
 pub mod tokens;
+pub mod top;
 
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
@@ -70,11 +74,14 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/sessions/{id}", "DELETE").delete(login::end))
         .service(at("/tokens", "GET, POST").get(tokens::list).post(tokens::create))
         .service(at("/tokens/{id}", "DELETE").delete(tokens::revoke))
-        .service(at("/history", "GET").get(history::history))
+        .service(at("/history", "GET, DELETE").get(history::history).delete(history::erase::erase))
         .service(at("/last", "GET").get(last::last))
         .service(at("/series", "GET").get(series::list))
+        .service(at("/series/top", "GET").get(top::top))
         .service(at("/devices", "GET").get(devices::list))
         .service(at("/devices/{id}", "GET, PATCH").get(devices::one).patch(devices::edit))
+        .service(at("/stats", "GET").get(stats::stats))
+        .service(at("/check", "POST").post(check::check))
         .service(at("/status", "GET").get(status::status))
         .service(at("/status/refusals", "GET").get(status::refusals))
         .service(at("/openapi.json", "GET").get(openapi::document))

@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::error::ErrorBody;
-use super::{devices, health, history, last, live, login, metrics, series, status, tickets, tokens};
+use super::{check, devices, health, history, last, live, login, metrics, series, stats, status, tickets, tokens, top};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,7 +19,8 @@ use super::{devices, health, history, last, live, login, metrics, series, status
     ),
     paths(
         health::healthz, health::readyz, metrics::metrics, status::status, status::refusals,
-        history::history, last::last, series::list,
+        check::check, stats::stats,
+        history::history, history::erase::erase, last::last, series::list, top::top,
         devices::list, devices::one, devices::edit,
         crate::ingest::socket::ingest, live::live, tickets::create,
         login::login, login::create_link, login::logout, login::session, login::list, login::end,

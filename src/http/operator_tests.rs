@@ -198,3 +198,58 @@ async fn the_document_needs_no_token() {
     let answer = hub.call(TestRequest::get().uri("/api/v1/openapi.json"), None).await;
     assert_eq!((answer.status, answer.json()["info"]["title"].as_str()), (200, Some("Telltale")));
 }
+
+#[actix_web::test]
+async fn a_delete_is_a_dry_run_until_it_is_meant() {
+    let hub = filled().await;
+    let admin = hub.token(Role::Admin, None, None);
+    let ask = async |query: &str, token: &str| {
+        let answer = hub.call(TestRequest::delete().uri(&format!("/api/v1/history?{query}")), Some(token)).await;
+        (answer.status, answer.json())
+    };
+    let counts = |answer: &Json| [answer["series"].clone(), answer["readings"].clone(), answer["dry_run"].clone()];
+    let (status, dry) = ask("select=pump/1/m&from=1700000000s&to=1900000000s", &admin).await;
+    assert_eq!((status, counts(&dry)), (200, [json!(1), json!(1), json!(true)]), "{dry}");
+    assert!(hub.ask("/api/v1/history?select=pump/1/m&from=1700000000s&to=1900000000s").await.text().contains("[[1795396030000,1]]"));
+    let (_, done) = ask("select=pump/1/*&from=1700000000s&to=1900000000s&dry_run=false", &admin).await;
+    assert_eq!(counts(&done), [json!(2), json!(2), json!(false)], "{done}");
+    assert!(done["cursor"].is_string());
+    let left = hub.ask("/api/v1/history?select=*/*&from=1700000000s&to=1900000000s").await.json();
+    let points: Vec<_> = left["series"].as_array().unwrap().iter().map(|s| s["points"].as_array().unwrap().len()).collect();
+    assert_eq!(points, [1, 0, 0, 1]);
+    hub.put("pump/1", "m", &[], &[(NOW, Value::Int(2))]).await;
+    assert!(hub.ask("/api/v1/history?select=pump/1/m&from=1700000000s&to=1900000000s").await.text().contains("[[1795396030000,2]]"));
+    for role in [Role::Agent, Role::Viewer] {
+        assert_eq!(ask("select=*/*&from=0s", &hub.token(role, None, None)).await.0, 403);
+    }
+    for (query, code) in [
+        ("from=0s", "bad_parameter"),
+        ("select=*/*", "bad_parameter"),
+        ("select=*/*&from=0s&dry_run=no", "bad_parameter"),
+        ("select=x&from=0s", "bad_selector"),
+    ] {
+        assert_eq!(ask(query, &admin).await.1["error"]["code"], code, "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn who_makes_most_series_is_named() {
+    let hub = filled().await;
+    hub.put("zebra", "m", &[("cpu", "0")], &[(NOW, Value::Int(1))]).await;
+    hub.put("zebra", "m", &[("cpu", "1")], &[(NOW, Value::Int(1))]).await;
+    let admin = hub.token(Role::Admin, None, None);
+    let rows = async |query: &str| {
+        let answer = hub.call(TestRequest::get().uri(&format!("/api/v1/series/top{query}")), Some(&admin)).await.json();
+        answer["groups"]
+            .as_array()
+            .unwrap_or(&Vec::new())
+            .iter()
+            .map(|row| (row["name"].to_string(), row["series"].as_u64().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(rows("?by=device&limit=2").await, [("\"zebra\"".to_owned(), 3), ("\"pump/1\"".to_owned(), 2)]);
+    assert_eq!(rows("?by=metric").await, [("\"m\"".to_owned(), 5), ("\"n\"".to_owned(), 1)]);
+    assert_eq!(rows("?by=label").await, [("\"cpu\"".to_owned(), 2)]);
+    assert_eq!(rows("").await.len(), 1);
+    assert_eq!(hub.call(TestRequest::get().uri("/api/v1/series/top?by=x"), Some(&admin)).await.status, 400);
+}

@@ -4,6 +4,7 @@
 //! Invariant: `append` returns only when the commit is on disk; after an error nothing more is appended (the log is
 //! poisoned), since nobody can know what the disk kept.
 
+pub mod check;
 pub mod files;
 mod index;
 mod places;

@@ -39,11 +39,11 @@ impl FileLogReader {
         Ok(())
     }
 
-    /// Off the list first: who reads it now finds the file gone, who comes later does not look for it.
+    /// Off the list when it is gone, so that what fails is tried again. Who reads it in between finds it gone as well.
     fn drop_segment(&self, segment: &SegmentInfo) -> io::Result<()> {
-        self.places.forget(&segment.path);
-        remove(&index_path(&segment.path))?;
         remove(&segment.path)?;
+        remove(&index_path(&segment.path))?;
+        self.places.forget(&segment.path);
         segment.path.parent().map_or(Ok(()), sync_dir)
     }
 }

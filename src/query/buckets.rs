@@ -5,6 +5,7 @@
 use super::error::QueryError;
 use super::number::{self, Sum};
 use super::run::Run;
+use super::summary::Summary;
 use super::time::parse_duration;
 use crate::model::{TimeNs, TimeRange, Value, ValueType};
 
@@ -134,6 +135,17 @@ impl<'a> Buckets<'a> {
         true
     }
 
+    /// In place of its points, whose stretch lies within one bucket.
+    pub fn push_summary(&mut self, summary: &Summary, sink: &mut RowSink<'_>) -> bool {
+        let time = summary.start.max(self.range.from);
+        if self.open.as_ref().is_some_and(|open| time >= open.end) && !self.finish(sink) {
+            return false;
+        }
+        let (every, range) = (self.every, self.range);
+        self.open.get_or_insert_with(|| Open::at(time, every, range)).add_summary(summary);
+        true
+    }
+
     /// The open bucket's row, if there is one. To be called after the last run.
     pub fn finish(&mut self, sink: &mut RowSink<'_>) -> bool {
         let Some(open) = self.open.take() else {
@@ -170,6 +182,16 @@ impl Open {
         if needs.extremes {
             let (low, high) = number::extremes(run);
             self.widen(run.value(low), run.value(high));
+        }
+    }
+
+    fn add_summary(&mut self, summary: &Summary) {
+        self.count += summary.count;
+        let first = self.ends.take().map_or_else(|| summary.first.1.clone(), |(first, _)| first);
+        self.ends = Some((first, summary.last.1.clone()));
+        if let Some(numbers) = &summary.numbers {
+            self.sum.add_total(&numbers.sum);
+            self.widen(numbers.least.1.clone(), numbers.greatest.1.clone());
         }
     }
 

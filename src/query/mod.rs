@@ -11,5 +11,6 @@ pub mod request;
 pub mod run;
 pub mod selector;
 pub mod source;
+pub mod summary;
 pub mod thin;
 pub mod time;

@@ -53,6 +53,17 @@ pub fn extremes(run: &Run<'_>) -> (usize, usize) {
     }
 }
 
+/// A number as a float; bools and texts are none.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "the caller asks for a float")]
+pub fn to_f64(value: &Value) -> f64 {
+    match value {
+        Value::Int(i) => *i as f64,
+        Value::Float(f) => *f,
+        Value::Bool(_) | Value::Text(_) => f64::NAN,
+    }
+}
+
 /// The sum of ints, exact, beside the sum of floats.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum {
@@ -75,6 +86,26 @@ impl Sum {
                     }
                 }
             }
+        }
+    }
+
+    /// A sum that was made elsewhere.
+    pub fn add_total(&mut self, total: &Value) {
+        match total {
+            Value::Int(i) => self.ints += i128::from(*i),
+            Value::Float(f) => self.add_floats(&[*f]),
+            Value::Bool(_) | Value::Text(_) => {}
+        }
+    }
+
+    /// What a counter grew by from one value to the next: one below the other is a reset to 0.
+    pub fn grow(&mut self, from: &Value, to: &Value) {
+        if compare(to, from).is_lt() {
+            return self.add_total(to);
+        }
+        match (from, to) {
+            (Value::Int(from), Value::Int(to)) => self.ints += i128::from(*to) - i128::from(*from),
+            _ => self.add_floats(&[to_f64(to) - to_f64(from)]),
         }
     }
 

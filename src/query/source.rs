@@ -7,7 +7,8 @@
 use super::run::Run;
 use crate::head::ColumnView;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
-use crate::store::{Pin, Store, StoreError};
+use crate::query::summary::Summary;
+use crate::store::{Coarse, Piece, Pin, Store, StoreError};
 
 /// Takes runs in time order. False stops.
 pub type RunSink<'a> = dyn FnMut(Run<'_>) -> bool + 'a;
@@ -46,6 +47,67 @@ pub fn scan(
         wanted = sink(run);
     }
     Ok(wanted)
+}
+
+/// A part of what a coarse scan gives.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    Run(Run<'a>),
+    Summary {
+        summary: &'a Summary,
+        /// The readings themselves are not kept any more.
+        is_gone: bool,
+    },
+}
+
+/// Takes parts in time order. False stops.
+pub type PartSink<'a> = dyn FnMut(Part<'_>) -> bool + 'a;
+
+/// A scan that takes the store's summaries where they would do. The days in which the head has something to add or to hide are read
+/// point by point.
+pub fn scan_coarse(
+    head: &ColumnView,
+    past: Option<Past<'_>>,
+    series: SeriesId,
+    range: TimeRange,
+    coarse: Coarse,
+    sink: &mut PartSink<'_>,
+) -> Result<(), StoreError> {
+    let Some(store) = past.filter(|past| !past.is_empty()) else {
+        return scan(head, past, series, range, &mut |run| sink(Part::Run(run))).map(drop);
+    };
+    let mut from = range.from;
+    while from < range.to {
+        let touched = touched_day(head, TimeRange { from, to: range.to });
+        let until = touched.map_or(range.to, |day| day.from.max(from));
+        let mut wanted = true;
+        if from < until {
+            store.store.scan_coarse(store.pin, series, TimeRange { from, to: until }, coarse, &mut |piece| {
+                wanted = match piece {
+                    Piece::Points(block) => sink(Part::Run(Run::of_block(block, 0..block.len()))),
+                    Piece::Summary { summary, is_gone } => sink(Part::Summary { summary, is_gone }),
+                };
+                wanted
+            })?;
+        }
+        let Some(day) = touched.filter(|_| wanted) else { return Ok(()) };
+        let day = TimeRange { from: until, to: day.to.min(range.to) };
+        if !scan(&head.within(day), past, series, day, &mut |run| sink(Part::Run(run)))? {
+            return Ok(());
+        }
+        from = day.to;
+    }
+    Ok(())
+}
+
+/// The first UTC day of a range in which the head has or hides something.
+fn touched_day(head: &ColumnView, range: TimeRange) -> Option<TimeRange> {
+    const DAY_NS: i64 = 86_400 * crate::clock::NS_PER_SEC;
+    let point = head.within(range).first_time();
+    let hidden = head.hidden().iter().filter(|(from, to)| *from < range.to && *to >= range.from).map(|(from, _)| (*from).max(range.from));
+    let first = point.into_iter().chain(hidden).min()?;
+    let from = first.div_euclid(DAY_NS).saturating_mul(DAY_NS);
+    Some(TimeRange { from, to: from.saturating_add(DAY_NS) })
 }
 
 /// The newest point of `range`.

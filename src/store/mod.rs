@@ -17,6 +17,7 @@ pub use pins::{Pin, Pins};
 
 use crate::block::Block;
 use crate::model::{Delete, Position, SeriesId, TimeNs, TimeRange, Value};
+use crate::query::summary::Summary;
 
 /// All that was committed after the last seal, up to `up_to`. The deletes concern what was sealed before; the runs already
 /// stand as their deletes left them.
@@ -67,6 +68,29 @@ pub struct StoreStats {
 /// Receives blocks in time order (or the reverse, where it says so), none empty. False stops the scan.
 pub type Sink<'a> = dyn FnMut(&Block) -> bool + 'a;
 
+/// A part of what a scan gives that need not give every point.
+#[derive(Clone, Copy, Debug)]
+pub enum Piece<'a> {
+    Points(&'a Block),
+    Summary {
+        summary: &'a Summary,
+        /// The readings themselves are not kept any more.
+        is_gone: bool,
+    },
+}
+
+/// What may come in place of points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coarse {
+    /// Summaries that lie within one bucket of this length (on multiples of it since 1970 UTC). None: within the range.
+    Buckets(Option<i64>),
+    /// Summaries where the readings are gone; points where they are not.
+    WhereGone,
+}
+
+/// Receives pieces in time order. False stops.
+pub type PieceSink<'a> = dyn FnMut(Piece<'_>) -> bool + 'a;
+
 /// Blocking by design: called from the reading pool or a background thread, never from a socket's task.
 pub trait Store: Send + Sync + fmt::Debug {
     /// Takes what the head hands over, durably. The same handover again, or a later one that holds it, changes nothing wrongly.
@@ -77,6 +101,18 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn scan(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError>;
     /// The same blocks from the end; the points within each still ascend.
     fn scan_back(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError>;
+    /// A scan that may give summaries in place of points. Where it gives points, it gives all of them.
+    fn scan_coarse(
+        &self,
+        pin: &Pin,
+        series: SeriesId,
+        range: TimeRange,
+        coarse: Coarse,
+        sink: &mut PieceSink<'_>,
+    ) -> Result<(), StoreError> {
+        let _unused = coarse;
+        self.scan(pin, series, range, &mut |block| sink(Piece::Points(block)))
+    }
     /// How many points `scan` would give.
     fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError>;
     /// The catalog has it too: what was sealed up to here is what a start begins with, and may be merged.

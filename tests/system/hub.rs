@@ -26,23 +26,33 @@ impl Hub {
 
     pub fn start_with(dir: &Path, arguments: &[&str]) -> Self {
         let admin = token(dir, &["--role", "admin", "--name", "test"]);
+        Self::launch(dir, arguments, &[], admin)
+            .unwrap_or_else(|| panic!("the hub ended before it listened; see {}/hub.log", dir.display()))
+    }
+
+    /// With these variables, for whoever has a token already. None: it ended before it listened.
+    pub fn launch(dir: &Path, arguments: &[&str], variables: &[(&str, &str)], admin: String) -> Option<Self> {
         let log = std::fs::File::options().create(true).append(true).open(dir.join("hub.log")).unwrap();
         let mut child = program(dir, &["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .expect("the hub starts");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = loop {
-            let line = lines.next().unwrap_or_else(|| panic!("the hub ended before it listened; see {}/hub.log", dir.display())).unwrap();
-            if let Some(url) = line.strip_prefix("listening on http://") {
+            let Some(line) = lines.next() else {
+                child.wait().unwrap();
+                return None;
+            };
+            if let Some(url) = line.unwrap().strip_prefix("listening on http://") {
                 break url.to_owned();
             }
         };
         // The pipe must be read to its end, or a later line would stop the hub.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, dir: dir.to_path_buf(), admin }
+        Some(Self { child, address, dir: dir.to_path_buf(), admin })
     }
 
     pub fn token(&self, arguments: &[&str]) -> String {
@@ -60,8 +70,13 @@ impl Hub {
     }
 
     /// SIGTERM; the exit code.
-    pub fn stop(mut self) -> Option<i32> {
+    pub fn stop(self) -> Option<i32> {
         rustix::process::kill_process(self.pid(), Signal::TERM).unwrap();
+        self.ended()
+    }
+
+    /// The exit code of a hub that ends by itself.
+    pub fn ended(mut self) -> Option<i32> {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -114,7 +129,11 @@ fn program(dir: &Path, arguments: &[&str]) -> Command {
 }
 
 pub fn token(dir: &Path, arguments: &[&str]) -> String {
-    let output = program(dir, &["token", "create"]).args(arguments).output().unwrap();
+    token_with(dir, arguments, &[])
+}
+
+pub fn token_with(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = program(dir, &["token", "create"]).args(arguments).envs(variables.iter().copied()).output().unwrap();
     assert!(output.status.success(), "token create: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

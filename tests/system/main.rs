@@ -4,6 +4,10 @@
 mod agent;
 mod commands;
 mod crash;
+mod erase;
 mod hub;
 mod oracle;
+mod powercut;
 mod sdk;
+mod tools;
+mod years;

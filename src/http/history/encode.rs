@@ -34,8 +34,10 @@ pub struct Encoder {
 #[derive(Clone, Copy, Debug)]
 pub struct Ending {
     pub thinned: bool,
+    /// Some of it was made of rollups, since the readings are gone.
+    pub is_rolled: bool,
     pub retained_from: Option<TimeNs>,
-    /// Something could not be read and is left out. MessagePack says it always, since it tells the number of its keys first.
+    /// Something could not be read and is left out. MessagePack says it and the source always: it tells the number of its keys first.
     pub incomplete: bool,
 }
 
@@ -59,7 +61,7 @@ impl Encoder {
             }
             Format::Ndjson => {}
             Format::MessagePack => {
-                pack_map(&mut self.out, 3 + usize::from(retained_from));
+                pack_map(&mut self.out, 4 + usize::from(retained_from));
                 pack_str(&mut self.out, "series");
                 pack_array(&mut self.out, series);
             }
@@ -155,11 +157,14 @@ impl Encoder {
     }
 
     pub fn end(&mut self, ending: Ending) {
-        let Ending { thinned, retained_from, incomplete } = ending;
+        let Ending { thinned, is_rolled, retained_from, incomplete } = ending;
         match self.format {
             Format::Json => {
                 self.out.extend_from_slice(b"],\"thinned\":");
                 put_json(&mut self.out, &thinned);
+                if is_rolled {
+                    self.out.extend_from_slice(b",\"source\":\"rollup\"");
+                }
                 if let Some(from) = retained_from {
                     self.out.extend_from_slice(b",\"retained_from\":");
                     put_time(&mut self.out, self.time, from);
@@ -174,6 +179,8 @@ impl Encoder {
                     pack_str(&mut self.out, "retained_from");
                     pack_time(&mut self.out, self.time, from);
                 }
+                pack_str(&mut self.out, "source");
+                pack_str(&mut self.out, if is_rolled { "rollup" } else { "readings" });
                 pack_str(&mut self.out, "incomplete");
                 rmp::encode::write_bool(&mut self.out, incomplete).expect(NEVER);
             }

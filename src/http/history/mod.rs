@@ -4,6 +4,7 @@
 //! the chunks to the socket.
 
 pub mod encode;
+pub mod erase;
 pub mod plan;
 pub mod write;
 
@@ -28,6 +29,8 @@ struct HistoryBody {
     series: Vec<HistorySeries>,
     /// Whether `points` was asked for.
     thinned: bool,
+    /// `rollup`: some of it was made of rollups, since the readings themselves are not kept any more.
+    source: Option<String>,
     /// What is older than this is not kept; only told when `from` is.
     retained_from: Option<f64>,
     /// Something of the range cannot be read and is left out.

@@ -8,9 +8,9 @@ use crate::limits::HISTORY_CHUNK_BYTES;
 use crate::query::buckets::Buckets;
 use crate::query::request::{Format, Shape};
 use crate::query::run::Run;
-use crate::query::source;
+use crate::query::source::{self, Part};
 use crate::query::thin::Thinner;
-use crate::store::StoreError;
+use crate::store::{Coarse, StoreError};
 
 /// Why an answer that had begun was not finished.
 #[derive(Debug, thiserror::Error)]
@@ -31,13 +31,14 @@ pub fn write(plan: &Plan, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
         Shape::Raw | Shape::Thin(_) => vec!["value"],
         Shape::Buckets { aggs, .. } => aggs.iter().map(|agg| agg.as_str()).collect(),
     };
-    let mut answer = Answer { encoder: Encoder::new(question.format, question.time, columns), sink };
+    let mut answer = Answer { encoder: Encoder::new(question.format, question.time, columns), sink, has_gone: false };
     answer.encoder.begin(plan.series.len(), plan.retained_from.is_some());
     for planned in &plan.series {
         answer.series(plan, planned)?;
     }
     answer.encoder.end(Ending {
         thinned: matches!(question.shape, Shape::Thin(_)),
+        is_rolled: answer.has_gone,
         retained_from: plan.retained_from,
         incomplete: plan.is_incomplete(),
     });
@@ -47,6 +48,8 @@ pub fn write(plan: &Plan, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
 struct Answer<'a, 'b> {
     encoder: Encoder,
     sink: &'a mut ChunkSink<'b>,
+    /// Some of the answer was made of rollups, since the readings are not kept any more.
+    has_gone: bool,
 }
 
 impl Answer<'_, '_> {
@@ -54,22 +57,29 @@ impl Answer<'_, '_> {
         let told = matches!(plan.question.shape, Shape::Raw).then_some(planned.points);
         self.encoder.begin_series(&Described::of(&planned.series), told);
         let range = plan.range();
-        let scan = |each: &mut source::RunSink<'_>| {
-            // A range without any time has no columns to thin into.
-            if range.from >= range.to {
-                return Ok(true);
-            }
-            source::scan(&planned.view, plan.past(), planned.series.id, range, each)
+        let (view, past, id) = (&planned.view, plan.past(), planned.series.id);
+        let (mut wanted, mut has_gone) = (true, false);
+        let mut coarse = |coarse: Coarse, each: &mut source::PartSink<'_>| {
+            source::scan_coarse(view, past, id, range, coarse, &mut |part| {
+                has_gone |= matches!(part, Part::Summary { is_gone: true, .. });
+                wanted = each(part);
+                wanted
+            })?;
+            Ok::<bool, StoreError>(std::mem::replace(&mut wanted, true))
         };
         let wanted = match &plan.question.shape {
-            Shape::Raw => scan(&mut |run| self.raw(&run, plan.question.received))?,
+            Shape::Raw => range.from >= range.to || source::scan(view, past, id, range, &mut |run| self.raw(&run, plan.question.received))?,
             Shape::Thin(columns) if range.from < range.to => {
                 let mut thinner = Thinner::new(range, *columns, planned.value_type);
                 let mut point = |time, value| {
                     self.encoder.point(time, &value);
                     self.flush_if_full()
                 };
-                scan(&mut |run| thinner.push(run, &mut point))? && thinner.finish(&mut point)
+                let mut part = |part: Part<'_>| match part {
+                    Part::Run(run) => thinner.push(run, &mut point),
+                    Part::Summary { summary, .. } => thinner.push(Run::of_pairs(&summary.points()), &mut point),
+                };
+                coarse(Coarse::WhereGone, &mut part)? && thinner.finish(&mut point)
             }
             Shape::Thin(_) => true,
             Shape::Buckets { every, aggs } => {
@@ -78,9 +88,14 @@ impl Answer<'_, '_> {
                     self.encoder.row(time, row);
                     self.flush_if_full()
                 };
-                scan(&mut |run| buckets.push(run, &mut row))? && buckets.finish(&mut row)
+                let mut part = |part: Part<'_>| match part {
+                    Part::Run(run) => buckets.push(run, &mut row),
+                    Part::Summary { summary, .. } => buckets.push_summary(summary, &mut row),
+                };
+                coarse(Coarse::Buckets(*every), &mut part)? && buckets.finish(&mut row)
             }
         };
+        self.has_gone |= has_gone;
         if !wanted {
             return Err(Broken::ClientGone);
         }

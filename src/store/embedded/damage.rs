@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
-use super::dayfile::{DayFile, Entry, Form};
+use super::dayfile::{DayFile, Entry, Form, RollupRow};
 use crate::model::{SeriesId, TimeNs, TimeRange};
 
 /// Named places; more are counted.
@@ -69,6 +69,11 @@ pub(super) fn of_file(file: &DayFile, what: String) -> Damage {
     let (lo, hi) = (SeriesId(0), SeriesId(u32::MAX));
     let (first, last) = (file.key.first_time(), file.key.last_time());
     Damage { file: file.key.file_name(), table: "file", row: 0, lo, hi, first, last, what }
+}
+
+pub(super) fn of_rollup(file: &DayFile, row: &RollupRow, what: String) -> Damage {
+    let (first, last) = (file.key.first_time(), file.key.last_time());
+    Damage { file: file.key.file_name(), table: "rollups", row: row.id, lo: row.lo, hi: row.hi, first, last, what }
 }
 
 impl Damages {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use rusqlite::{CachedStatement, Connection, Row, Transaction, TransactionBehavior, params};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::key::{FileKey, FileKind};
 use super::sql::{self, Schema};
@@ -83,6 +83,26 @@ impl Entry {
     }
 }
 
+/// What stands of a series in own chunks: the greatest row number and seal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnMark {
+    pub(super) series: SeriesId,
+    pub(super) id: i64,
+    pub(super) seal: Position,
+}
+
+/// A row of rollups that may hold a series.
+#[derive(Debug)]
+pub(super) struct RollupRow {
+    pub(super) id: i64,
+    pub(super) level: i64,
+    pub(super) lo: SeriesId,
+    pub(super) hi: SeriesId,
+    pub(super) seal: Position,
+    pub(super) numbers: bool,
+    pub(super) body: Vec<u8>,
+}
+
 const OWN: &str = "SELECT id, seal, first, last, count, series, times FROM chunks";
 const MANY: &str = "SELECT id, seal, first, last, count, metric, lo, hi FROM blocks";
 
@@ -113,12 +133,16 @@ impl DayFile {
     }
 
     fn connection(&self) -> Result<Connection, StoreError> {
+        self.connection_with(sql::PAGE_BYTES)
+    }
+
+    fn connection_with(&self, page_bytes: i64) -> Result<Connection, StoreError> {
         let idle = self.idle.lock().pop();
         let schema = match self.key.kind {
             FileKind::Raw => &RAW,
             FileKind::Rollup => &ROLLUP,
         };
-        idle.map_or_else(|| sql::open(&self.path, schema), Ok)
+        idle.map_or_else(|| sql::open(&self.path, schema, page_bytes), Ok)
     }
 
     /// Lets go of its connections.
@@ -187,8 +211,8 @@ impl DayFile {
     }
 
     /// Makes its tables, if they are not there.
-    pub(super) fn prepare(&self) -> Result<(), StoreError> {
-        let db = self.connection()?;
+    pub(super) fn prepare(&self, is_small: bool) -> Result<(), StoreError> {
+        let db = self.connection_with(if is_small { sql::SMALL_PAGE_BYTES } else { sql::PAGE_BYTES })?;
         self.idle.lock().push(db);
         Ok(())
     }
@@ -261,6 +285,39 @@ impl Reading<'_> {
 
     pub(super) fn times(&self, id: i64) -> rusqlite::Result<Vec<u8>> {
         self.prepare("SELECT body FROM times WHERE id = ?1")?.query_row([id], |row| row.get(0))
+    }
+
+    /// The series that have own chunks, from one on; at most `limit`.
+    pub(super) fn own_marks(&self, from: SeriesId, seal: Position, limit: u32) -> rusqlite::Result<Vec<OwnMark>> {
+        let sql =
+            "SELECT series, max(id), max(seal) FROM chunks WHERE series >= ?1 AND seal <= ?2 GROUP BY series ORDER BY series LIMIT ?3";
+        let mark = |row: &Row<'_>| {
+            let seal: i64 = row.get(2)?;
+            Ok(OwnMark { series: SeriesId(row.get(0)?), id: row.get(1)?, seal: Position(seal.cast_unsigned()) })
+        };
+        self.prepare(sql)?.query_map(params![from.0, seal.0.cast_signed(), limit], mark)?.collect()
+    }
+
+    /// In a file of rollups: the series between these that have rows of their own, with what those were made of.
+    pub(super) fn rollup_marks(&self, lo: SeriesId, hi: SeriesId) -> rusqlite::Result<FxHashMap<SeriesId, i64>> {
+        let mut ask = self.prepare("SELECT lo, max(mark) FROM rollups WHERE own = 1 AND lo BETWEEN ?1 AND ?2 GROUP BY lo")?;
+        ask.query_map([lo.0, hi.0], |row| Ok((SeriesId(row.get(0)?), row.get(1)?)))?.collect()
+    }
+
+    /// The blocks that rows were made of.
+    pub(super) fn rollup_blocks(&self) -> rusqlite::Result<FxHashSet<i64>> {
+        self.prepare("SELECT DISTINCT mark FROM rollups WHERE own = 0")?.query_map([], |row| row.get(0))?.collect()
+    }
+
+    pub(super) fn rollups(&self, metric: u32, series: SeriesId, seal: Position) -> rusqlite::Result<Vec<RollupRow>> {
+        let sql = "SELECT id, level, lo, hi, seal, numbers, body FROM rollups WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2 AND seal <= ?3";
+        let each = |row: &Row<'_>| {
+            let seal: i64 = row.get(4)?;
+            let (lo, hi) = (SeriesId(row.get(2)?), SeriesId(row.get(3)?));
+            let seal = Position(seal.cast_unsigned());
+            Ok(RollupRow { id: row.get(0)?, level: row.get(1)?, lo, hi, seal, numbers: row.get(5)?, body: row.get(6)? })
+        };
+        self.prepare(sql)?.query_map(params![metric, series.0, seal.0.cast_signed()], each)?.collect()
     }
 
     /// Points and bytes of bodies.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::EmbeddedStore;
-use super::key::{self, FileKey};
+use super::key::{self, FileKey, FileKind};
 use super::state::Dropped;
 use crate::clock::NS_PER_SEC;
 use crate::model::TimeNs;
@@ -48,6 +48,11 @@ impl Expiry {
         Self { budget, looked: None, seen: sealed_at, doubted_since: None, told: false }
     }
 
+    #[cfg(test)]
+    pub(super) fn look_again(&mut self) {
+        self.looked = None;
+    }
+
     /// The time if it is believed.
     fn trusted(&mut self, now: TimeNs) -> Option<TimeNs> {
         let passed = self.looked.map_or(0, |looked| i64::try_from(looked.elapsed().as_nanos()).unwrap_or(i64::MAX));
@@ -80,8 +85,19 @@ impl EmbeddedStore {
     }
 
     fn expire_by_age(&self) -> Result<usize, StoreError> {
-        let is_old = |key: &FileKey| self.floors.by_age(self.classes.rule(key.class)).is_some_and(|floor| key.last_time() < floor);
-        let old: Vec<_> = self.files.all().iter().map(|file| file.key).filter(is_old).collect();
+        let floor = |key: &FileKey| match key.kind {
+            FileKind::Raw => self.floors.by_age(self.classes.rule(key.class)),
+            FileKind::Rollup => self.floors.rollups_by_age(self.classes.rule(key.class)),
+        };
+        let is_old = |key: &FileKey| floor(key).is_some_and(|floor| key.last_time() < floor);
+        let mut old = Vec::new();
+        for file in self.files.all().iter().filter(|file| is_old(&file.key)) {
+            // Readings whose rollups stay longer go when those are made.
+            let rolls = file.key.kind == FileKind::Raw && !is_old(&FileKey { kind: FileKind::Rollup, ..file.key });
+            if !rolls || !self.is_dirty(file, self.sealed())? {
+                old.push(file.key);
+            }
+        }
         for key in &old {
             tracing::info!(file = key.file_name(), "a day is older than its retention");
             self.files.unlink(*key)?;
@@ -97,7 +113,7 @@ impl EmbeddedStore {
             let today = key::day_of(now);
             let all = self.files.all();
             let may_go = all.iter().map(|file| file.key).filter(|key| key.day < today);
-            let Some(next) = may_go.min_by_key(|key| (self.classes.priority(key.class), key.kind, key.day)) else {
+            let Some(next) = may_go.min_by_key(|key| (key.kind, self.classes.priority(key.class), key.day)) else {
                 if !std::mem::replace(&mut expiry.told, true) {
                     tracing::warn!(max_bytes, "[store] max_bytes is too small for today alone: nothing older is left to drop");
                 }
@@ -107,7 +123,9 @@ impl EmbeddedStore {
             tracing::info!(file = next.file_name(), "a day goes so that [store] max_bytes holds");
             // The floor first: what is late for that day from now on is refused, and does not make it anew.
             self.state.note_dropped(Dropped { class: next.class, kind: next.kind, until })?;
-            self.floors.drop_until(self.classes.rule(next.class), until);
+            if next.kind == FileKind::Raw {
+                self.floors.drop_until(self.classes.rule(next.class), until);
+            }
             self.files.unlink(next)?;
             gone += 1;
             expiry.told = false;

@@ -38,6 +38,9 @@ impl Day {
     }
 }
 
+/// A file whose first rows are smaller stays small.
+const SMALL_BYTES: usize = 256 << 10;
+
 #[derive(Debug)]
 pub(super) struct Files {
     dir: PathBuf,
@@ -73,13 +76,14 @@ impl Files {
         Some(file)
     }
 
-    pub(super) fn get_or_make(&self, key: FileKey) -> Result<Arc<DayFile>, StoreError> {
+    /// `first_bytes`: what is about to be written. Files begin with a seal of an hour or two of their day.
+    pub(super) fn get_or_make(&self, key: FileKey, first_bytes: usize) -> Result<Arc<DayFile>, StoreError> {
         if let Some(file) = self.get(key) {
             return Ok(file);
         }
         let file = Arc::new(DayFile::new(&self.dir, key, self.tick()));
         sql::create(&file.path)?;
-        file.prepare()?;
+        file.prepare(first_bytes < SMALL_BYTES)?;
         self.all.write().insert(key, Arc::clone(&file));
         self.used(&file);
         Ok(file)
@@ -87,20 +91,37 @@ impl Files {
 
     /// The days of the range that have raw files.
     pub(super) fn days_in(&self, range: TimeRange) -> Vec<Day> {
+        self.days_with(range, |key| key.kind == FileKind::Raw)
+    }
+
+    /// The days of the range that have raw files or rollups.
+    pub(super) fn all_days_in(&self, range: TimeRange) -> Vec<Day> {
+        self.days_with(range, |_| true)
+    }
+
+    fn days_with(&self, range: TimeRange, wanted: impl Fn(&FileKey) -> bool) -> Vec<Day> {
         if range.from >= range.to {
             return Vec::new();
         }
         let all = self.all.read();
         let files = all.range(Day(key::day_of(range.from)).least()..=Day(key::day_of(range.to - 1)).most());
-        let mut days: Vec<_> = files.filter(|(key, _)| key.kind == FileKind::Raw).map(|(key, _)| Day(key.day)).collect();
+        let mut days: Vec<_> = files.filter(|(key, _)| wanted(key)).map(|(key, _)| Day(key.day)).collect();
         days.dedup();
         days
     }
 
     /// The raw files of a day, one per class.
     pub(super) fn of_day(&self, day: Day) -> Vec<Arc<DayFile>> {
+        self.of_day_and_kind(day, FileKind::Raw)
+    }
+
+    pub(super) fn rollups_of_day(&self, day: Day) -> Vec<Arc<DayFile>> {
+        self.of_day_and_kind(day, FileKind::Rollup)
+    }
+
+    fn of_day_and_kind(&self, day: Day, kind: FileKind) -> Vec<Arc<DayFile>> {
         let all = self.all.read();
-        let files = all.range(day.least()..=day.most()).filter(|(key, _)| key.kind == FileKind::Raw);
+        let files = all.range(day.least()..=day.most()).filter(|(key, _)| key.kind == kind);
         files.map(|(_, file)| Arc::clone(file)).collect()
     }
 

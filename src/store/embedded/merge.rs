@@ -15,6 +15,7 @@ use super::chunk::MAX_POINTS;
 use super::dayfile::{self, DayFile, Entry, Form};
 use super::files::Day;
 use super::key::{self, ClassId, FileKey};
+use super::rollup::Making;
 use super::rows::Rows;
 use super::tombs::Hides;
 use crate::block::Block;
@@ -39,6 +40,7 @@ pub(super) struct Visit {
     /// By metric and least series, sealed up to the limit; as it was when the visit began.
     pub(super) blocks: Vec<Entry>,
     pub(super) folded: FxHashSet<SeriesId>,
+    making: Option<Making>,
     damaged: bool,
     step: Step,
 }
@@ -53,6 +55,8 @@ enum Step {
         index: usize,
         from: SeriesId,
     },
+    /// Of a day that is over.
+    Rollups,
     End,
 }
 
@@ -94,7 +98,7 @@ impl Visit {
         let deleted = deletes.iter().filter(meets).map(|delete| delete.delete.series).collect();
         let (folded, step) = (FxHashSet::default(), Step::Own { from: SeriesId(0) });
         let siblings = store.files.of_day(Day(key.day)).into_iter().filter(|other| other.key != key).collect();
-        Ok(Some(Self { file, siblings, limit, closed, merged_up_to, deleted, blocks, folded, damaged: false, step }))
+        Ok(Some(Self { file, siblings, limit, closed, merged_up_to, deleted, blocks, folded, making: None, damaged: false, step }))
     }
 
     pub(super) fn file(&self) -> &DayFile {
@@ -114,11 +118,16 @@ impl Visit {
                 Some(from) => Step::Own { from },
                 None => Step::Many { index: 0, from: SeriesId(0) },
             },
-            Step::Many { index, .. } if index >= self.blocks.len() => Step::End,
+            Step::Many { index, .. } if index >= self.blocks.len() => Step::Rollups,
             Step::Many { index, from } => match self.slice(store, index, from)? {
                 Some(from) => Step::Many { index, from },
                 None => Step::Many { index: index + self.metric_blocks(index).len(), from: SeriesId(0) },
             },
+            Step::Rollups if self.closed => {
+                let making = self.making.get_or_insert_with(|| Making::new(&self.file, self.limit));
+                if making.step(store)? { Step::Rollups } else { Step::End }
+            }
+            Step::Rollups => Step::End,
             Step::End => {
                 self.end()?;
                 return Ok(false);
@@ -240,7 +249,7 @@ impl Visit {
         let (own, others): (Vec<_>, Vec<_>) = old.into_iter().partition(|(file, _)| file.key == self.file.key);
         let _no_reader = (!moved.is_empty() || !others.is_empty()).then(|| store.layout.write());
         for (class, rows) in moved {
-            let file = store.files.get_or_make(FileKey { class, ..self.file.key })?;
+            let file = store.files.get_or_make(FileKey { class, ..self.file.key }, rows.bytes())?;
             file.write("move series to", |db| rows.insert(db))?;
         }
         if !rows.is_empty() || !own.is_empty() {

@@ -4,6 +4,7 @@
 //! merge touches only rows that every reader sees. A body counts as written when it was decoded again to the same points.
 
 mod cache;
+mod check;
 mod chunk;
 mod classes;
 mod damage;
@@ -15,8 +16,10 @@ mod merge;
 mod merge_many;
 mod parts;
 mod read;
+mod rollup;
 mod rows;
 mod seal;
+mod sizes;
 mod sql;
 mod state;
 mod tend;
@@ -30,11 +33,13 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
+pub use check::{Checked, check};
 pub use damage::Damage;
 pub use expire::Budget;
 pub use key::ClassId;
+pub use sizes::{FileSize, Sizes, sizes};
 
-use super::{Handover, Pin, Pins, Sink, Store, StoreError, StoreStats};
+use super::{Coarse, Handover, PieceSink, Pin, Pins, Sink, Store, StoreError, StoreStats};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
 use crate::retention::{Floors, RetentionRule, RuleId};
 use cache::Cache;
@@ -175,6 +180,17 @@ impl Store for EmbeddedStore {
 
     fn scan_back(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError> {
         read::scan(self, pin, series, range, read::Direction::Back, sink)
+    }
+
+    fn scan_coarse(
+        &self,
+        pin: &Pin,
+        series: SeriesId,
+        range: TimeRange,
+        coarse: Coarse,
+        sink: &mut PieceSink<'_>,
+    ) -> Result<(), StoreError> {
+        rollup::scan_coarse(self, pin, series, range, coarse, sink)
     }
 
     fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {

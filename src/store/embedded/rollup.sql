@@ -1,10 +1,17 @@
--- One UTC day of rollups of one retention class (FORMAT.md). `level` is the width of a bucket in seconds. `seal` is the position up to
--- which the points were sealed that it was made of: whatever was sealed since makes it stale.
+-- One UTC day of rollups of one retention class (FORMAT.md). A row holds summaries of one level (a bucket's width in seconds) for the
+-- series from `lo` to `hi` of a metric. `mark` is the raw row that they were made of: a block's id, or for a series with own chunks
+-- the greatest of their ids; `seal` is the newest seal among them: whatever was sealed since makes the row stale.
 CREATE TABLE rollups (
-    series INTEGER NOT NULL,
-    level  INTEGER NOT NULL,
-    seal   INTEGER NOT NULL,
-    count  INTEGER NOT NULL,
-    body   BLOB NOT NULL,
-    PRIMARY KEY (series, level)
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    level   INTEGER NOT NULL,
+    metric  INTEGER NOT NULL,
+    lo      INTEGER NOT NULL,
+    hi      INTEGER NOT NULL,
+    own     INTEGER NOT NULL, -- 1: of own chunks, of one series; 0: of a block
+    mark    INTEGER NOT NULL,
+    seal    INTEGER NOT NULL,
+    numbers INTEGER NOT NULL, -- 1: with least, greatest, sum, squares and increase
+    body    BLOB NOT NULL
 );
+CREATE INDEX rollups_metric ON rollups (metric, lo);
+CREATE INDEX rollups_mark ON rollups (own, mark);

@@ -38,6 +38,11 @@ impl Rows {
         self.rows.is_empty()
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        let columns: usize = self.columns.iter().map(|(body, _)| body.len()).sum();
+        columns + self.rows.iter().map(|row| row.body.len()).sum::<usize>()
+    }
+
     /// Own chunks of a series, none longer than a chunk may be.
     pub(super) fn own(&mut self, series: SeriesId, block: &Block, seal: Position) -> Result<(), StoreError> {
         let chunks = block.len().div_ceil(MAX_POINTS).max(1);
@@ -127,7 +132,9 @@ fn encoded(series: SeriesId, block: &Block, times: Times) -> Result<Vec<u8>, Sto
     let shared = (times == Times::Shared).then(|| block.times());
     let body = chunk::encode(block, times);
     let back = chunk::decode(&body, shared).map_err(|error| wrong(Form::Own { series, times: None }, &error))?;
-    if same(block, &back) { Ok(body) } else { Err(wrong(Form::Own { series, times: None }, &"other points")) }
+    let said = chunk::stats(&body).map_err(|error| wrong(Form::Own { series, times: None }, &error))?;
+    let true_words = (said.count, Some(said.first), Some(said.last)) == (block.len(), block.first_time(), block.last_time());
+    if true_words && same(block, &back) { Ok(body) } else { Err(wrong(Form::Own { series, times: None }, &"other points")) }
 }
 
 /// A block of many slow series of one metric, growing.

@@ -41,7 +41,7 @@ pub(super) fn seal(store: &EmbeddedStore, handover: &Handover<'_>) -> Result<(),
     store.tombs.add(handover.deletes);
     for (key, plan) in plans {
         let rows = plan.rows(handover.up_to)?;
-        let file = store.files.get_or_make(key)?;
+        let file = store.files.get_or_make(key, rows.bytes())?;
         file.write("seal into", |db| rows.insert(db))?;
     }
     Ok(())

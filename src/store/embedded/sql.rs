@@ -11,7 +11,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use crate::store::StoreError;
 
 /// A page holds several chunks of about 4 KiB: little is lost at its end.
-const PAGE_BYTES: i64 = 32 << 10;
+pub(super) const PAGE_BYTES: i64 = 32 << 10;
+/// For files that stay small: what is lost at the ends of pages is less than their half-empty tables.
+pub(super) const SMALL_PAGE_BYTES: i64 = 4 << 10;
 /// Pages that one connection keeps: chunks are kept decoded elsewhere.
 const CACHE_KIB: i64 = 1024;
 
@@ -29,7 +31,8 @@ pub(super) fn create(path: &Path) -> Result<(), StoreError> {
     synced.map_err(|error| io_error("make", path, &error))
 }
 
-pub(super) fn open(path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
+/// `page_bytes` is for a file that is empty yet.
+pub(super) fn open(path: &Path, schema: &Schema, page_bytes: i64) -> Result<Connection, StoreError> {
     let attempt = || -> rusqlite::Result<(Connection, i64)> {
         // Never made here: a file that was unlinked since stays gone.
         let mut db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -39,7 +42,7 @@ pub(super) fn open(path: &Path, schema: &Schema) -> Result<Connection, StoreErro
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let mut found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if found == 0 {
-            db.pragma_update(None, "page_size", PAGE_BYTES)?;
+            db.pragma_update(None, "page_size", page_bytes)?;
         }
         db.pragma_update(None, "journal_mode", "wal")?;
         db.pragma_update(None, "synchronous", "full")?;

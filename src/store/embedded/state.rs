@@ -11,8 +11,8 @@ use super::sql::{self, Schema};
 use crate::model::{Delete, Position, SeriesId, TimeNs};
 use crate::store::{PositionedDelete, StoreError};
 
-const FILE_NAME: &str = "state.sqlite";
-const SCHEMA: Schema = Schema { format: 1, sql: include_str!("state.sql") };
+pub(super) const FILE_NAME: &str = "state.sqlite";
+pub(super) const SCHEMA: Schema = Schema { format: 1, sql: include_str!("state.sql") };
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -34,7 +34,7 @@ impl State {
         if !path.exists() {
             sql::create(&path)?;
         }
-        Ok(Self { db: Mutex::new(sql::open(&path, &SCHEMA)?), path })
+        Ok(Self { db: Mutex::new(sql::open(&path, &SCHEMA, sql::SMALL_PAGE_BYTES)?), path })
     }
 
     /// Before a seal: which files it will touch, and the deletes it brings. What was noted for seals up to `sealed` is done with.

@@ -14,6 +14,7 @@ use super::damage;
 use super::expire::Expiry;
 use super::key::{self, FileKey, FileKind};
 use super::merge::Visit;
+use super::rollup;
 use crate::model::{Position, TimeNs, TimeRange};
 use crate::store::{PositionedDelete, StoreError};
 
@@ -31,6 +32,11 @@ pub(super) struct Tending {
 impl Tending {
     pub(super) fn new(expiry: Expiry) -> Self {
         Self { expiry, round: None, looked_at: FxHashMap::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn look_again(&mut self) {
+        self.expiry.look_again();
     }
 }
 
@@ -93,11 +99,19 @@ impl EmbeddedStore {
                 looked_at.insert(key, limit);
             }
         }
+        files.extend(self.only_rolled().into_iter().filter(|key| deletes.iter().any(|delete| key.meets(range_of(delete)))));
         let is_idle = files.is_empty() && deletes.is_empty();
         Ok((!is_idle).then_some(Round { limit, deletes, files, visit: None, skipped: false }))
     }
 
-    fn is_dirty(&self, file: &super::dayfile::DayFile, limit: Position) -> Result<bool, StoreError> {
+    /// Rollups whose readings are gone.
+    fn only_rolled(&self) -> Vec<FileKey> {
+        let all = self.files.all();
+        let has_raw = |key: FileKey| self.files.get(FileKey { kind: FileKind::Raw, ..key }).is_some();
+        all.iter().map(|file| file.key).filter(|key| key.kind == FileKind::Rollup && !has_raw(*key)).collect()
+    }
+
+    pub(super) fn is_dirty(&self, file: &super::dayfile::DayFile, limit: Position) -> Result<bool, StoreError> {
         match file.read("look for new rows in", |db| db.is_dirty(limit)) {
             Err(StoreError::Damaged { reason }) => {
                 self.damages.note(damage::of_file(file, reason), &[]);
@@ -111,6 +125,12 @@ impl EmbeddedStore {
     fn round_step(&self, round: &mut Round, now: TimeNs) -> Result<bool, StoreError> {
         if round.visit.is_none() {
             let Some(key) = round.files.pop_front() else { return Ok(false) };
+            if key.kind == FileKind::Rollup {
+                if let Some(file) = self.files.get(key) {
+                    rollup::erase(self, &file, &round.deletes)?;
+                }
+                return Ok(true);
+            }
             let closed = key::is_closed(key, now, GRACE);
             round.visit = Visit::new(self, key, round.limit, closed, &round.deletes)?;
             round.skipped |= round.visit.is_none();

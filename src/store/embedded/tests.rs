@@ -7,9 +7,14 @@ use std::sync::Arc;
 use super::*;
 use crate::block::Block;
 use crate::model::{Delete, Value};
+use crate::query::buckets::{Agg, Buckets};
+use crate::query::number;
+use crate::query::run::Run;
 use crate::query::selector::Selector;
 use crate::store::memory::MemoryStore;
-use crate::store::{PositionedDelete, SeriesRun};
+use crate::store::{Piece, PositionedDelete, SeriesRun};
+
+mod gone;
 
 const HOUR: i64 = 3600 * 1_000_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -30,18 +35,30 @@ impl SeriesInfo for Info {
 }
 
 fn open(data: &Path, sealed: Position, pins: &Arc<Pins>, info: &Arc<Info>) -> EmbeddedStore {
-    let rules = [RetentionRule { select: Selector::parse("a/*").unwrap(), text: "a/*".to_owned(), keep: None, priority: 1 }];
+    let rule =
+        RetentionRule { select: Selector::parse("a/*").unwrap(), text: "a/*".to_owned(), keep: None, keep_rollups: None, priority: 1 };
+    open_with(data, (sealed, 0), pins, info, &[rule], 0)
+}
+
+fn open_with(
+    data: &Path,
+    (sealed, sealed_at): (Position, TimeNs),
+    pins: &Arc<Pins>,
+    info: &Arc<Info>,
+    rules: &[RetentionRule],
+    max_bytes: u64,
+) -> EmbeddedStore {
     let parts = Parts {
         dir: &data.join("store"),
         set_aside: &data.join("set-aside"),
         sealed,
-        sealed_at: 0,
+        sealed_at,
         pins: Arc::clone(pins),
         info: Arc::clone(info) as Arc<dyn SeriesInfo>,
         cache_bytes: 1 << 20,
-        rules: &rules,
-        floors: Arc::new(Floors::new(&rules)),
-        budget: Budget { data: data.to_owned(), max_bytes: 0 },
+        rules,
+        floors: Arc::new(Floors::new(rules)),
+        budget: Budget { data: data.to_owned(), max_bytes },
     };
     EmbeddedStore::open(parts).unwrap()
 }
@@ -116,6 +133,49 @@ fn points(store: &dyn Store, pin: &Pin, series: SeriesId, range: TimeRange, back
     blocks.concat()
 }
 
+const AGGS: [Agg; 7] = Agg::ALL;
+
+/// Buckets of a series, made of summaries where the store has them.
+fn buckets(
+    store: &dyn Store,
+    pin: &Pin,
+    series: SeriesId,
+    range: TimeRange,
+    every: Option<i64>,
+    used: &mut usize,
+) -> Vec<(TimeNs, Vec<f64>)> {
+    let (mut rows, mut buckets) = (Vec::new(), Buckets::new(&AGGS, every, range));
+    let mut row = |time, row: &[Option<Value>]| {
+        rows.push((time, row.iter().map(|value| value.as_ref().map_or(0.0, number::to_f64)).collect()));
+        true
+    };
+    let mut sink = |piece: Piece<'_>| match piece {
+        Piece::Points(block) => buckets.push(Run::of_block(block, 0..block.len()), &mut row),
+        Piece::Summary { summary, .. } => {
+            *used += 1;
+            buckets.push_summary(summary, &mut row)
+        }
+    };
+    store.scan_coarse(pin, series, range, Coarse::Buckets(every), &mut sink).unwrap();
+    buckets.finish(&mut row);
+    rows
+}
+
+fn compare_buckets(store: &dyn Store, oracle: &dyn Store, pin: &Pin, rng: &mut fastrand::Rng, used: &mut usize) {
+    for series in (0..12).filter(|series| series % 4 < 2).map(SeriesId) {
+        let from = 20_000 * DAY + rng.i64(-HOUR..3 * DAY);
+        let range = TimeRange { from, to: from + rng.i64(0..3 * DAY) };
+        let every = [Some(60), Some(900), Some(3600), Some(7200), Some(86_400), Some(77), None][rng.usize(0..7)];
+        let every = every.map(|seconds| seconds * 1_000_000_000);
+        let expected = buckets(oracle, pin, series, range, every, &mut 0);
+        let found = buckets(store, pin, series, range, every, used);
+        let near = |a: &f64, b: &f64| (a - b).abs() <= 1e-9 * a.abs().max(1.0);
+        let alike = found.len() == expected.len()
+            && found.iter().zip(&expected).all(|(a, b)| a.0 == b.0 && a.1.iter().zip(&b.1).all(|(a, b)| near(a, b)));
+        assert!(alike, "{series:?} {range:?} {every:?}\n{found:?}\n{expected:?}");
+    }
+}
+
 fn compare(store: &dyn Store, oracle: &dyn Store, pin: &Pin, rng: &mut fastrand::Rng) {
     for series in (0..12).map(SeriesId) {
         let from = 20_000 * DAY + rng.i64(-HOUR..4 * DAY);
@@ -142,7 +202,7 @@ fn it_answers_as_a_map_would() {
     let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
     let oracle = MemoryStore::default();
     let mut store = open(dir.path(), Position(0), &pins, &info);
-    let (mut sealed, mut old) = (Position(0), None::<(Pin, Vec<Points>)>);
+    let (mut sealed, mut old, mut summaries) = (Position(0), None::<(Pin, Vec<Points>)>, 0);
     for round in 1..40 {
         let up_to = Position(round * 10);
         let given = given(&mut rng, up_to.0 - 1);
@@ -183,6 +243,8 @@ fn it_answers_as_a_map_would() {
             store = open(dir.path(), sealed, &pins, &info);
         }
         compare(&store, &oracle, &pins.pin(sealed), &mut rng);
+        compare_buckets(&store, &oracle, &pins.pin(sealed), &mut rng, &mut summaries);
     }
+    assert!(summaries > 10, "{summaries} summaries were used");
     assert_eq!(store.damages(), []);
 }

@@ -1,0 +1,64 @@
+//! Tasks over everything that is stored: asked of the running hub, or else done here under the directory's lock. A bar on stderr
+//! shows how far they are, when it is a terminal.
+
+use std::fs::File;
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use super::{Exit, Failure, Place, client};
+use crate::catalog;
+use crate::hub::{self, OpenHubError};
+use crate::tools::Progress;
+
+/// Drawn over itself; nothing at all where stderr is no terminal.
+#[derive(Debug)]
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(super) fn new() -> Self {
+        let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left");
+        Self(ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+
+    pub(super) fn show(&self, done: u64, total: u64) {
+        self.0.set_length(total);
+        self.0.set_position(done);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// The answer's JSON, from the hub or from `here`.
+pub(super) fn run(
+    place: &Place,
+    path: &str,
+    body: Option<&Value>,
+    here: impl FnOnce(&Path, &mut Progress<'_>) -> Result<Value, Failure>,
+) -> Result<Value, Failure> {
+    let dir = place.data_dir()?;
+    let bar = Bar::new();
+    let mut show = |done, total| bar.show(done, total);
+    if let Some(answer) = client::follow(&dir, path, body, &mut show)? {
+        return Ok(answer);
+    }
+    let _lock = lock(&dir)?;
+    here(&dir, &mut show)
+}
+
+/// The lock of a directory that is there: a mistyped one is not to become a new one.
+pub(super) fn lock(dir: &Path) -> Result<File, Failure> {
+    if !dir.join(catalog::FILE_NAME).is_file() && !dir.join("log").is_dir() {
+        let message = format!("{}: not a data directory of telltale (no {} in it)", dir.display(), catalog::FILE_NAME);
+        return Err(Failure::new(Exit::Failed, message));
+    }
+    hub::lock(dir).map_err(|error| match error {
+        OpenHubError::InUse { .. } => Failure::new(Exit::DirectoryInUse, error.to_string()),
+        _ => Failure::of(&error),
+    })
+}

@@ -1,0 +1,180 @@
+//! A summary: what is kept of a stretch of readings when the readings themselves are not looked at, or are gone. Rollups are made of
+//! these; aggregates are made of them as of points.
+//!
+//! Invariant: a summary stands for one bucket of its level, which begins on a multiple of the level since 1970 UTC.
+
+use super::number::{self, Sum};
+use super::run::Run;
+use crate::model::{TimeNs, Value};
+
+/// A point with its own time.
+pub type At = (TimeNs, Value);
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    pub start: TimeNs,
+    pub count: u64,
+    pub first: At,
+    pub last: At,
+    /// None for bools and texts.
+    pub numbers: Option<Numbers>,
+}
+
+/// What only numbers have.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Numbers {
+    pub least: At,
+    pub greatest: At,
+    pub sum: Value,
+    /// The sum of the squares.
+    pub squares: f64,
+    /// What a counter grew by between the first and the last point: a value below the one before is a reset to 0.
+    pub increase: Value,
+}
+
+impl Summary {
+    /// The points that it is certain of, in time order: each once.
+    #[must_use]
+    pub fn points(&self) -> Vec<At> {
+        let mut points = vec![self.first.clone()];
+        if let Some(numbers) = &self.numbers {
+            points.extend([numbers.least.clone(), numbers.greatest.clone()]);
+        }
+        points.push(self.last.clone());
+        points.sort_by_key(|(time, _)| *time);
+        points.dedup_by_key(|(time, _)| *time);
+        points
+    }
+}
+
+/// Makes summaries of one level. Runs come in time order.
+#[derive(Debug)]
+pub struct Summing {
+    level: i64,
+    open: Option<Open>,
+    done: Vec<Summary>,
+}
+
+#[derive(Debug)]
+struct Open {
+    start: TimeNs,
+    count: u64,
+    first: At,
+    last: At,
+    extremes: Option<(At, At)>,
+    sum: Sum,
+    squares: f64,
+    increase: Sum,
+}
+
+impl Summing {
+    #[must_use]
+    pub fn new(level: i64) -> Self {
+        Self { level, open: None, done: Vec::new() }
+    }
+
+    pub fn push(&mut self, mut run: Run<'_>) {
+        while !run.is_empty() {
+            let start = run.time(0).div_euclid(self.level).saturating_mul(self.level);
+            if self.open.as_ref().is_some_and(|open| open.start != start) {
+                self.close();
+            }
+            let (inside, rest) = run.split_before(start.saturating_add(self.level));
+            self.open.get_or_insert_with(|| Open::new(start, &inside)).add(&inside);
+            run = rest;
+        }
+    }
+
+    fn close(&mut self) {
+        self.done.extend(self.open.take().map(Open::close));
+    }
+
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Summary> {
+        self.close();
+        self.done
+    }
+}
+
+fn at(run: &Run<'_>, i: usize) -> At {
+    (run.time(i), run.value(i))
+}
+
+impl Open {
+    fn new(start: TimeNs, run: &Run<'_>) -> Self {
+        let first = at(run, 0);
+        let (sum, increase) = (Sum::default(), Sum::default());
+        Self { start, count: 0, last: first.clone(), first, extremes: None, sum, squares: 0.0, increase }
+    }
+
+    fn add(&mut self, run: &Run<'_>) {
+        let before = (self.count > 0).then(|| self.last.1.clone());
+        self.count += run.len() as u64;
+        self.last = at(run, run.len() - 1);
+        if !matches!(self.first.1, Value::Int(_) | Value::Float(_)) {
+            return;
+        }
+        let (low, high) = number::extremes(run);
+        self.extremes = Some(match self.extremes.take() {
+            None => (at(run, low), at(run, high)),
+            Some((least, greatest)) => (
+                if number::compare(&run.value(low), &least.1).is_lt() { at(run, low) } else { least },
+                if number::compare(&run.value(high), &greatest.1).is_gt() { at(run, high) } else { greatest },
+            ),
+        });
+        self.sum.add(run);
+        self.squares += (0..run.len()).map(|i| number::to_f64(&run.value(i)).powi(2)).sum::<f64>();
+        let mut previous = before.unwrap_or_else(|| run.value(0));
+        for (_, value) in run.iter() {
+            self.increase.grow(&previous, &value);
+            previous = value;
+        }
+    }
+
+    fn close(self) -> Summary {
+        let numbers = self.extremes.map(|(least, greatest)| Numbers {
+            least,
+            greatest,
+            // Beyond f64 the nearest there is: the mean is then as wrong as the sum.
+            sum: self.sum.total().unwrap_or(Value::Float(f64::MAX)),
+            squares: self.squares.min(f64::MAX),
+            increase: self.increase.total().unwrap_or(Value::Float(f64::MAX)),
+        });
+        Summary { start: self.start, count: self.count, first: self.first, last: self.last, numbers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summaries(points: &[(TimeNs, Value)], level: i64, cut: usize) -> Vec<Summary> {
+        let mut summing = Summing::new(level);
+        points.chunks(cut).for_each(|some| summing.push(Run::of_pairs(some)));
+        summing.finish()
+    }
+
+    #[test]
+    fn a_summary_is_that_of_its_points_however_they_come() {
+        let values = [5, 7, 7, 2, 4, 9, 1];
+        let points: Vec<_> = (0..).map(|i| i * 3).zip(values.map(Value::Int)).collect();
+        for cut in 1..8 {
+            let found = summaries(&points, 10, cut);
+            let first = &found[0];
+            assert_eq!((first.start, first.count, &first.first, &first.last), (0, 4, &(0, Value::Int(5)), &(9, Value::Int(2))));
+            let numbers = first.numbers.clone().unwrap();
+            assert_eq!((numbers.least, numbers.greatest), ((9, Value::Int(2)), (3, Value::Int(7))));
+            assert_eq!((numbers.sum, numbers.squares, numbers.increase), (Value::Int(21), 127.0, Value::Int(4)), "2 up, then a reset to 2");
+            let times: Vec<_> = first.points().iter().map(|(time, _)| *time).collect();
+            assert_eq!(times, [0, 3, 9]);
+            assert_eq!(found.len(), 2);
+        }
+    }
+
+    #[test]
+    fn bools_and_texts_have_their_ends_alone() {
+        let points = [(-5, Value::Bool(true)), (-1, Value::Bool(false)), (0, Value::Bool(true))];
+        let found = summaries(&points, 10, 2);
+        assert_eq!(found.iter().map(|s| (s.start, s.count, s.numbers.is_none())).collect::<Vec<_>>(), [(-10, 2, true), (0, 1, true)]);
+    }
+}

@@ -1,0 +1,26 @@
+//! Rollups: summaries of a day that is over, so that a question over a year need not read a year, and something is left when the
+//! readings have gone. Made and repaired by the merge; what was sealed since makes a row stale until then.
+//!
+//! `body` is summaries as bytes, `make` keeps the rows of a file what its raw rows are, `read` answers from both.
+
+mod body;
+mod erase;
+mod make;
+mod read;
+
+pub(super) use body::{Rolled, decode};
+pub(super) use erase::erase;
+pub(super) use make::Making;
+pub(super) use read::scan_coarse;
+
+use crate::clock::NS_PER_SEC;
+
+/// Widths of buckets, ascending: a minute, a quarter of an hour, an hour.
+pub(super) const LEVELS: [i64; 3] = [60, 900, 3600];
+
+/// A level is kept where its buckets would hold so many readings or more on average.
+pub(super) const WORTH: u64 = 8;
+
+pub(super) fn level_ns(level: i64) -> i64 {
+    level * NS_PER_SEC
+}

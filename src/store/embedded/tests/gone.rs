@@ -1,0 +1,126 @@
+//! Days that expire: by age, for bytes, and what is answered then.
+
+use super::*;
+
+const NOW: TimeNs = 20_010 * DAY + 12 * HOUR;
+
+fn rule(keep_days: Option<u64>, keep_rollups_days: Option<u64>, priority: u64) -> RetentionRule {
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let (select, text) = (Selector::parse("a/*").unwrap(), "a/*".to_owned());
+    RetentionRule { select, text, keep: keep_days.map(days), keep_rollups: keep_rollups_days.map(days), priority }
+}
+
+/// Ten days of two series, one of each rule, a reading every ten seconds; sealed and merged.
+fn filled(data: &Path, rules: &[RetentionRule], max_bytes: u64) -> (EmbeddedStore, Arc<Pins>) {
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info(AtomicU64::new(1 << 1))));
+    let store = open_with(data, (Position(0), NOW), &pins, &info, rules, max_bytes);
+    let mut rng = fastrand::Rng::with_seed(7);
+    for day in 0..10 {
+        let mut given = Given::default();
+        for series in [0, 1] {
+            let mut block = Block::default();
+            for i in 0..8640 {
+                let time = (20_000 + day) * DAY + i * 10_000_000_000;
+                drop(block.put(time, Value::Float(rng.f64()), time));
+            }
+            given.columns.insert(SeriesId(series), vec![Arc::new(block)]);
+        }
+        let up_to = Position(u64::try_from(day).unwrap() + 1);
+        store.seal(&given.handover(up_to)).unwrap();
+        store.set_sealed(up_to);
+    }
+    (store, pins)
+}
+
+fn tend(store: &EmbeddedStore) {
+    while store.tend(NOW, Duration::from_secs(1)).unwrap() {}
+}
+
+/// Points as counted, readings in buckets of an hour, and how many of the buckets came from what is gone.
+fn seen(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> (u64, u64, usize) {
+    let (pin, series, mut readings, mut gone) = (pins.pin(Position(10)), SeriesId(series), 0, 0);
+    let mut sink = |piece: Piece<'_>| {
+        match piece {
+            Piece::Points(block) => readings += block.len() as u64,
+            Piece::Summary { summary, is_gone } => {
+                readings += summary.count;
+                gone += usize::from(is_gone);
+            }
+        }
+        true
+    };
+    store.scan_coarse(&pin, series, TimeRange::ALL, Coarse::Buckets(Some(HOUR)), &mut sink).unwrap();
+    (store.count(&pin, series, TimeRange::ALL).unwrap(), readings, gone)
+}
+
+#[test]
+fn by_age_whole_days_go_and_rollups_stay_as_long_as_they_are_asked_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins) = filled(dir.path(), &[rule(Some(4), Some(7), 0)], 0);
+    tend(&store);
+    // Expiry looks once a second; the merges came in between.
+    store.tending.lock().look_again();
+    tend(&store);
+    assert_eq!(seen(&store, &pins, 0), (86_400, 86_400, 0), "no rule, no end");
+    let (counted, readings, gone) = seen(&store, &pins, 1);
+    assert_eq!(counted, 4 * 8640, "the day that the floor lies in is kept whole");
+    assert_eq!((readings, gone), (7 * 8640, 3 * 24));
+    let names: Vec<_> = store.files.all().iter().map(|file| file.key.file_name()).filter(|name| name.contains("raw.1")).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+}
+
+#[test]
+fn for_bytes_the_oldest_readings_go_first_and_their_rollups_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins) = filled(dir.path(), &[rule(None, None, 200)], 0);
+    tend(&store);
+    let before = store.files.bytes();
+    drop(store);
+    let info = Arc::new(Info(AtomicU64::new(1 << 1)));
+    let max_bytes = before * 3 / 4;
+    let store = open_with(dir.path(), (Position(10), NOW), &pins, &info, &[rule(None, None, 200)], max_bytes);
+    tend(&store);
+    assert!(store.files.bytes() <= max_bytes, "{} of {max_bytes}", store.files.bytes());
+    let (counted, readings, gone) = seen(&store, &pins, 0);
+    assert!(counted < 86_400 && gone > 0, "{counted} {gone}");
+    assert_eq!(readings, 86_400, "all is summed up, though {counted} readings are left");
+    assert_eq!(seen(&store, &pins, 1), (86_400, 86_400, 0), "a rule of higher priority");
+    let floor = store.floors.of(RuleId(0)).unwrap();
+    assert_eq!(floor % DAY, 0);
+    assert_eq!(i64::try_from(counted).unwrap() / 8640, 20_010 - floor / DAY, "the floor is where readings begin");
+    drop(store);
+    let store = open_with(dir.path(), (Position(10), NOW), &pins, &info, &[rule(None, None, 200)], max_bytes);
+    assert_eq!(store.floors.of(RuleId(0)), Some(floor), "remembered");
+}
+
+#[test]
+fn a_delete_holds_in_rollups_too_when_the_readings_are_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins) = filled(dir.path(), &[rule(None, None, 0)], 0);
+    tend(&store);
+    let old = TimeRange { from: 20_000 * DAY, to: 20_001 * DAY };
+    let raw: Vec<_> = store.files.all().iter().filter(|file| file.key.file_name().contains(".raw.1.")).map(|file| file.key).collect();
+    raw.into_iter().for_each(|key| store.files.unlink(key).unwrap());
+    let readings = |range: TimeRange| {
+        let mut readings = 0;
+        let mut sink = |piece: Piece<'_>| {
+            readings += if let Piece::Summary { summary, .. } = piece { summary.count } else { 0 };
+            true
+        };
+        let pin = pins.pin(store.sealed());
+        store.scan_coarse(&pin, SeriesId(1), range, Coarse::Buckets(Some(HOUR)), &mut sink).unwrap();
+        readings
+    };
+    let before = readings(TimeRange::ALL);
+    assert_eq!(before, 86_400);
+    let of_day = readings(old);
+    let delete = Delete { series: SeriesId(1), from: old.from, to: old.from + 90 * 60_000_000_000 };
+    let given = Given { columns: BTreeMap::new(), deletes: vec![PositionedDelete { position: Position(11), delete }] };
+    store.seal(&given.handover(Position(12))).unwrap();
+    store.set_sealed(Position(12));
+    assert!(readings(old) < of_day, "hidden at once");
+    tend(&store);
+    assert_eq!(store.tombs.up_to(Position(100)), [], "the delete has nothing left to hide");
+    assert_eq!(readings(old), of_day.saturating_sub(2 * 360), "two hours are gone, the second for a part of it");
+    assert_eq!(readings(TimeRange::ALL), before - (of_day - readings(old)));
+}

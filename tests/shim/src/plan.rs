@@ -1,0 +1,166 @@
+//! What the environment asks of the shim: which calls fail, and which syncs are left out.
+
+/// A kind of call that can be counted, made to fail, or (a sync) left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// An open that makes a file.
+    Create,
+    Write,
+    Truncate,
+    Allocate,
+    Fsync,
+    Fdatasync,
+    Rename,
+    Unlink,
+    Mkdir,
+    Link,
+}
+
+impl Op {
+    pub(crate) const ALL: [(Self, &str); 10] = [
+        (Self::Create, "create"),
+        (Self::Write, "write"),
+        (Self::Truncate, "truncate"),
+        (Self::Allocate, "allocate"),
+        (Self::Fsync, "fsync"),
+        (Self::Fdatasync, "fdatasync"),
+        (Self::Rename, "rename"),
+        (Self::Unlink, "unlink"),
+        (Self::Mkdir, "mkdir"),
+        (Self::Link, "link"),
+    ];
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, name)| *name == text).map(|(op, _)| *op)
+    }
+}
+
+/// `nth=123,op=fdatasync,errno=EIO`: from the nth call of a kind on, counted from 1, `times` calls fail (default 1). With `short=1` the
+/// first of them writes half of its bytes instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fail {
+    pub(crate) op: Op,
+    pub(crate) nth: u64,
+    pub(crate) times: u64,
+    pub(crate) errno: i32,
+    pub(crate) short: bool,
+}
+
+impl Fail {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut fail = Self { op: Op::Write, nth: 0, times: 1, errno: libc::EIO, short: false };
+        for part in text.split(',') {
+            match part.split_once('=')? {
+                ("op", value) => fail.op = Op::parse(value)?,
+                ("nth", value) => fail.nth = value.parse().ok()?,
+                ("times", value) => fail.times = value.parse().ok()?,
+                ("errno", "EIO") => fail.errno = libc::EIO,
+                ("errno", "ENOSPC") => fail.errno = libc::ENOSPC,
+                ("short", value) => fail.short = value == "1",
+                _ => return None,
+            }
+        }
+        (fail.nth > 0).then_some(fail)
+    }
+}
+
+/// `fsync,fdatasync@store/*`: syncs that are left out, of every path, of one, or of those that begin so. The watched directory itself is
+/// the empty path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Skip {
+    ops: Vec<Op>,
+    path: String,
+}
+
+impl Skip {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (ops, path) = text.split_once('@').unwrap_or((text, "*"));
+        let ops: Option<Vec<_>> = ops.split(',').map(Op::parse).collect();
+        Some(Self { ops: ops?, path: path.to_owned() })
+    }
+
+    fn meets(&self, op: Op, path: &str) -> bool {
+        self.ops.contains(&op) && self.path.strip_suffix('*').map_or(path == self.path, |start| path.starts_with(start))
+    }
+}
+
+/// What becomes of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Real,
+    Fail(i32),
+    /// Half of the bytes.
+    Short,
+    /// Nothing is done, and success is claimed.
+    Skip,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) fail: Option<Fail>,
+    pub(crate) skip: Option<Skip>,
+    pub(crate) calls: [u64; Op::ALL.len()],
+}
+
+impl Plan {
+    pub(crate) fn new(fail: Option<&str>, skip: Option<&str>) -> Self {
+        // A mistake in it must not look like a test that passed.
+        let fail = fail.map(|text| Fail::parse(text).unwrap_or_else(|| panic!("TELLTALE_SHIM_FAIL={text}")));
+        let skip = skip.map(|text| Skip::parse(text).unwrap_or_else(|| panic!("TELLTALE_SHIM_SKIP={text}")));
+        Self { fail, skip, ..Self::default() }
+    }
+
+    /// Counts the call and says what becomes of it.
+    pub(crate) fn next(&mut self, op: Op, path: &str) -> Fate {
+        let calls = &mut self.calls[op as usize];
+        *calls += 1;
+        match self.fail {
+            Some(fail) if fail.op == op && (fail.nth..fail.nth.saturating_add(fail.times)).contains(calls) => {
+                if fail.short && *calls == fail.nth { Fate::Short } else { Fate::Fail(fail.errno) }
+            }
+            _ if self.skip.as_ref().is_some_and(|skip| skip.meets(op, path)) => Fate::Skip,
+            _ => Fate::Real,
+        }
+    }
+
+    pub(crate) fn report(&self) -> String {
+        Op::ALL.iter().map(|(op, name)| format!("{name} {}\n", self.calls[*op as usize])).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nth_call_of_its_kind_fails() {
+        let mut plan = Plan::new(Some("nth=2,op=write,errno=ENOSPC,times=2,short=1"), Some("fsync"));
+        let fates: Vec<_> = (0..4).map(|_| plan.next(Op::Write, "a")).collect();
+        assert_eq!(fates, [Fate::Real, Fate::Short, Fate::Fail(libc::ENOSPC), Fate::Real]);
+        assert_eq!((plan.next(Op::Fsync, "a"), plan.next(Op::Fdatasync, "a")), (Fate::Skip, Fate::Real));
+        assert!(plan.report().starts_with("create 0\nwrite 4\n"));
+    }
+
+    #[test]
+    fn syncs_are_left_out_by_path() {
+        let rows = [
+            ("fsync", Op::Fsync, "log", true),
+            ("fsync", Op::Fdatasync, "log", false),
+            ("fsync,fdatasync@log/*", Op::Fdatasync, "log/1.seg", true),
+            ("fsync,fdatasync@log/*", Op::Fsync, "log", false),
+            ("fsync@log", Op::Fsync, "log", true),
+            ("fsync@log", Op::Fsync, "log/1.seg", false),
+            ("fsync@", Op::Fsync, "", true),
+        ];
+        for (text, op, path, expected) in rows {
+            assert_eq!(Skip::parse(text).unwrap().meets(op, path), expected, "{text} {path}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for text in ["", "nth=1,op=chmod", "op=write", "nth=x,op=write", "nth=1,errno=EPERM"] {
+            assert_eq!(Fail::parse(text), None, "{text}");
+        }
+    }
+}

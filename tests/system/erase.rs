@@ -1,0 +1,53 @@
+//! `telltale delete` as its users run it: with a running hub and without, and what is gone stays gone.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::agent::{Agent, Answer, Sent, batch};
+use crate::hub::Hub;
+
+/// 2026-01-01T00:00:00Z
+const START: i64 = 1_767_225_600_000_000_000;
+
+fn telltale(dir: &Path, arguments: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telltale"));
+    let output = command.args(arguments).arg("--data-dir").arg(dir.join("data")).env_clear().output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code().unwrap(), said)
+}
+
+async fn send(hub: &Hub, times: std::ops::Range<i64>) {
+    let reading = |i: i64| Sent { device: format!("d{}", i % 2), metric: "m".to_owned(), time: START + i * 1_000_000_000, value: i as f64 };
+    let readings: Vec<_> = times.map(reading).collect();
+    let mut agent = Agent::connect(&hub.address, &hub.token(&["--role", "agent"])).await.unwrap();
+    agent.send(batch(1, &readings)).await.unwrap();
+    let stored = readings.len() as u64;
+    assert_eq!(agent.answer().await, Some(Answer::Ack { seq: 1, stored, duplicate: 0, rejected: 0 }));
+}
+
+#[tokio::test]
+async fn what_is_deleted_stays_deleted_with_a_hub_and_without() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    send(&hub, 0..100).await;
+    let range = ["--from", "2026-01-01T00:00:10Z", "--to", "2026-01-01T00:00:20Z"];
+    let delete = |more: &[&str]| telltale(dir.path(), &[&["delete", "--select", "d0/*"][..], &range, more].concat());
+    assert_eq!(delete(&[]), (0, "would delete 5 readings of 1 series; --yes does it\n".to_owned()));
+    assert_eq!(hub.history("*/*").len(), 100);
+    assert_eq!(delete(&["--yes"]), (0, "deleted 5 readings of 1 series\n".to_owned()));
+    assert_eq!(hub.history("*/*").len(), 95);
+    hub.kill();
+    let hub = Hub::start(dir.path());
+    assert_eq!(hub.history("*/*").len(), 95, "not back from the log");
+    send(&hub, 12..13).await;
+    assert_eq!(hub.history("d0/m").len(), 46, "what comes later is kept");
+    assert_eq!(hub.stop(), Some(0));
+    assert_eq!(delete(&["--yes"]), (0, "deleted 1 readings of 1 series\n".to_owned()), "without a hub");
+    let (code, said) = telltale(dir.path(), &["delete", "--select", "nonsense", "--from", "0s"]);
+    assert!(code == 1 && said.contains("nonsense"), "{code} {said}");
+    let hub = Hub::start(dir.path());
+    assert_eq!(hub.history("d0/m").len(), 45);
+    let (code, table) = telltale(dir.path(), &["series", "top", "--by", "device"]);
+    let rows: Vec<_> = table.lines().map(|line| line.split_whitespace().last().unwrap().to_owned()).collect();
+    assert_eq!((code, rows), (0, ["device", "d0", "d1"].map(str::to_owned).to_vec()), "{table}");
+}

@@ -1,0 +1,188 @@
+//! Commands over everything that is stored, as their users run them, with and without a running hub.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rusqlite::Connection;
+
+use crate::agent::{Agent, Answer, Sent, batch};
+use crate::hub::Hub;
+
+/// 2026-01-01T00:00:00Z
+const START: i64 = 1_767_225_600_000_000_000;
+const MINUTE: i64 = 60_000_000_000;
+
+/// Exit code, stdout and stderr of a command that ends by itself.
+fn run(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telltale"));
+    let output = command.args(arguments).arg("--data-dir").arg(dir.join("data")).env_clear().output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().expect("it was not killed"), text(output.stdout), text(output.stderr))
+}
+
+/// Two fast series whose irregular times are the same, and a slow one.
+fn readings(day: i64) -> Vec<Sent> {
+    let mut sent = Vec::new();
+    for i in 0..350 {
+        let time = START + day * 1440 * MINUTE + i * MINUTE + i * i % 7 * 1_000_000;
+        for (metric, of) in [("a", 91), ("b", 97)] {
+            sent.push(Sent { device: "fast".to_owned(), metric: metric.to_owned(), time, value: (i * i % of) as f64 });
+        }
+        if i % 50 == 0 {
+            sent.push(Sent { device: "slow".to_owned(), metric: "a".to_owned(), time, value: i as f64 });
+        }
+    }
+    sent
+}
+
+async fn send(hub: &Hub, seq: u64, readings: &[Sent]) {
+    let mut agent = Agent::connect(&hub.address, &hub.token(&["--role", "agent"])).await.unwrap();
+    agent.send(batch(seq, readings)).await.unwrap();
+    let Some(Answer::Ack { rejected: 0, .. }) = agent.answer().await else { panic!("not taken") };
+}
+
+fn store_file(dir: &Path) -> PathBuf {
+    dir.join("data/store/2026-01-01.raw.0.sqlite")
+}
+
+fn log_file(dir: &Path, extension: &str) -> PathBuf {
+    let mut files: Vec<_> = std::fs::read_dir(dir.join("data/log")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.into_iter().find(|path| path.extension().is_some_and(|e| e == extension)).expect(extension)
+}
+
+fn flip(path: &Path, at: usize) {
+    if path.extension().is_some_and(|extension| extension == "sqlite") {
+        // So that the file itself holds all of it.
+        Connection::open(path).unwrap().query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).unwrap();
+    }
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// Flips a bit in the body that the query gives.
+fn flip_body(path: &Path, sql: &str) {
+    let db = Connection::open(path).unwrap();
+    let body: Vec<u8> = db.query_row(sql, [], |row| row.get(0)).unwrap();
+    drop(db);
+    let bytes = std::fs::read(path).unwrap();
+    let at = bytes.windows(body.len()).position(|window| window == body).expect("a body in one piece");
+    flip(path, at + body.len() / 2);
+}
+
+fn change(path: &Path, sql: &str) {
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, to) = {
+            let entry = entry.unwrap();
+            (entry.path(), to.join(entry.file_name()))
+        };
+        if path.is_dir() {
+            copy(&path, &to);
+        } else if path.extension().is_none_or(|extension| extension != "sock") {
+            std::fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+/// What a row of damage does to a directory.
+type Damage<'a> = &'a dyn Fn(&Path);
+
+#[tokio::test]
+async fn check_names_what_is_bad_and_the_rest_answers() {
+    let good = tempfile::tempdir().unwrap();
+    let hub = Hub::start(good.path());
+    for day in 0..2 {
+        send(&hub, day as u64, &readings(day)).await;
+    }
+    let (code, stdout, stderr) = run(good.path(), &["check"]);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    assert!(stdout.ends_with("nothing is damaged\n"), "{stdout}");
+    assert_eq!(hub.stop(), Some(0));
+    let (code, stdout, stderr) = run(good.path(), &["check"]);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    assert!(stdout.starts_with("1414 readings in 6 chunks of 3 files"), "{stdout}");
+    let own = "SELECT body FROM chunks WHERE id = 1";
+    let rows: &[(&str, Damage<'_>, usize)] = &[
+        ("store/2026-01-01.raw.0.sqlite chunks row 1, fast/a, 2026-01-01T00:00:00Z", &|dir| flip_body(&store_file(dir), own), 1064),
+        ("store/2026-01-01.raw.0.sqlite blocks row 1, slow/a", &|dir| flip_body(&store_file(dir), "SELECT body FROM blocks"), 1407),
+        ("times row 1", &|dir| flip_body(&store_file(dir), "SELECT body FROM times"), 714),
+        ("its row says 351", &|dir| change(&store_file(dir), "UPDATE chunks SET count = 351 WHERE id = 1"), 1414),
+        ("its time column 1 is not there", &|dir| change(&store_file(dir), "DELETE FROM times"), 714),
+        ("store/2026-01-01.raw.0.sqlite", &|dir| flip(&store_file(dir), 3), 707),
+        ("log/00000000000000000001.seg offset 40: ", &|dir| flip(&log_file(dir, "seg"), 80), 1414),
+        ("log/00000000000000000001.seg: the segment header", &|dir| flip(&log_file(dir, "seg"), 20), 1414),
+        ("log/00000000000000000001.idx", &|dir| flip(&log_file(dir, "idx"), 20), 1414),
+        ("store/2026-01-01.raw.0.sqlite-wal: frame 1 is", &|dir| flip(&store_file(dir).with_extension("sqlite-wal"), 40_000), 707),
+        ("log/epoch", &|dir| std::fs::write(dir.join("data/log/epoch"), "?").unwrap(), 1414),
+    ];
+    for (named, damage, left) in rows {
+        let dir = tempfile::tempdir().unwrap();
+        copy(good.path(), dir.path());
+        damage(dir.path());
+        let (code, stdout, stderr) = run(dir.path(), &["check"]);
+        assert_eq!(code, 1, "{named}: {stdout}{stderr}");
+        assert!(stdout.contains(named), "{named}: {stdout}");
+        let hub = Hub::start(dir.path());
+        assert_eq!(hub.history("*/*").len(), *left, "{named}");
+        hub.kill();
+    }
+    for (file, at) in [("store/state.sqlite", 100), ("catalog.sqlite", 100)] {
+        let dir = tempfile::tempdir().unwrap();
+        copy(good.path(), dir.path());
+        flip(&dir.path().join("data").join(file), at);
+        let (code, stdout, _) = run(dir.path(), &["check"]);
+        assert!(code == 1 && stdout.contains(file), "{file}: {stdout}");
+    }
+}
+
+#[tokio::test]
+async fn check_after_a_kill_finds_nothing_and_reads_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    send(&hub, 1, &readings(0)).await;
+    let (code, stdout, _) = run(dir.path(), &["check"]);
+    assert_eq!(code, 0, "{stdout}");
+    hub.kill();
+    let (code, stdout, _) = run(dir.path(), &["check"]);
+    assert_eq!(code, 0, "{stdout}");
+    assert!(stdout.contains("1 commits in 1 segments"), "{stdout}");
+    let empty = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = run(empty.path(), &["check"]);
+    assert!(code == 1 && stderr.contains("not a data directory"), "{stderr}");
+    assert!(!empty.path().join("data").exists());
+}
+
+#[tokio::test]
+async fn stats_sum_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    for day in 0..2 {
+        send(&hub, day as u64, &readings(day)).await;
+    }
+    assert_eq!(hub.stop(), Some(0));
+    let look = || -> serde_json::Value { serde_json::from_str(&run(dir.path(), &["stats", "--json"]).1).unwrap() };
+    let offline = look();
+    let sum = |rows: &serde_json::Value, name: &str| rows.as_array().unwrap().iter().map(|row| row[name].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((&offline["readings"], &offline["series"]), (&1414.into(), &3.into()));
+    assert_eq!(sum(&offline["files"], "readings"), 1414);
+    assert_eq!(sum(&offline["top"], "readings"), 1414);
+    let levels: u64 = offline["files"].as_array().unwrap().iter().map(|file| sum(&file["levels"], "bytes")).sum();
+    assert_eq!(sum(&offline["top"], "bytes"), levels, "bodies belong to series");
+    let files = std::fs::read_dir(dir.path().join("data/store")).unwrap().map(|entry| entry.unwrap());
+    let of_days = files.filter(|file| file.file_name().to_str().unwrap().starts_with("2026"));
+    let on_disk: u64 =
+        of_days.filter(|file| !file.file_name().to_str().unwrap().ends_with("-shm")).map(|file| file.metadata().unwrap().len()).sum();
+    assert_eq!(offline["bytes"].as_u64(), Some(on_disk));
+    let hub = Hub::start(dir.path());
+    let (code, table, _) = run(dir.path(), &["stats", "--top", "1"]);
+    assert!(code == 0 && table.starts_with("1414 readings of 3 series in "), "{table}");
+    assert!(table.contains("fast/a") != table.contains("fast/b"), "one series: {table}");
+    assert_eq!(hub.get("/api/v1/stats")["readings"], 1414);
+    assert_eq!(hub.ask("/api/v1/stats?top=x").0, 400);
+}

@@ -1,0 +1,95 @@
+//! Long times: a gateway with 400 days of files, and clocks that jump by decades.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use telltale::clock::{Clock, NS_PER_SEC};
+use telltale::config::{Config, RetentionRule};
+use telltale::hub::Hub;
+use telltale::ingest::{Batch, Outcome};
+use telltale::model::{Reading, SeriesId, TimeNs, TimeRange, TokenId, Value};
+use telltale::query::selector::Selector;
+use telltale::query::source::{self, Past};
+use telltale::series::KeyRef;
+
+/// 2026-11-23T01:07:10Z
+const NOW: TimeNs = 1_795_396_030 * NS_PER_SEC;
+const DAY: TimeNs = 86_400 * NS_PER_SEC;
+
+fn open(dir: &tempfile::TempDir, clock: &Clock, change: impl FnOnce(&mut Config)) -> Arc<Hub> {
+    let mut config = Config::default();
+    config.data.dir = dir.path().to_owned();
+    (config.log.segment_bytes, config.log.keep_bytes, config.store.reserve_bytes) = (1 << 20, 0, 0);
+    change(&mut config);
+    Arc::new(Hub::open(config, clock.clone()).unwrap())
+}
+
+async fn send(hub: &Hub, points: impl Iterator<Item = (u32, TimeNs)>) {
+    let series = |n: u32| {
+        let device = format!("d{n}");
+        hub.series.resolve(KeyRef { device: &device, metric: "m", labels: &[] }, TokenId(1)).unwrap().id
+    };
+    let readings: Vec<_> = points.map(|(n, time)| Reading { series: series(n), time, value: Value::Int(time / NS_PER_SEC) }).collect();
+    let (reply, outcome) = tokio::sync::oneshot::channel();
+    hub.queue.submit(Batch { readings, meta: vec![], agent: None, received: hub.clock.now(), reply }).await.unwrap();
+    assert!(matches!(outcome.await.unwrap(), Outcome::Committed { refused, .. } if refused.is_empty()));
+}
+
+fn count(hub: &Hub, series: u32, range: TimeRange) -> usize {
+    let view = hub.head.view(&[SeriesId(series)], range);
+    let past = Some(Past { store: &*hub.store, pin: &view.pin });
+    source::count(&view.columns[0], past, SeriesId(series), range, usize::MAX).unwrap()
+}
+
+fn open_files(dir: &tempfile::TempDir) -> usize {
+    let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    links.filter(|path| path.starts_with(dir.path().join("store"))).count()
+}
+
+#[tokio::test]
+async fn four_hundred_days_are_few_open_files_and_a_quick_start() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Clock::manual(NOW));
+    let hub = open(&dir, &clock, |_| ());
+    for day in (0..400).rev() {
+        send(&hub, (0..48).map(|i| (i % 4, NOW - day * DAY - TimeNs::from(i) * 60 * NS_PER_SEC))).await;
+    }
+    hub.stop().await;
+    drop(hub);
+    let files = std::fs::read_dir(dir.path().join("store")).unwrap().flatten();
+    let days = files.filter(|file| file.file_name().to_string_lossy().ends_with(".raw.0.sqlite")).count();
+    assert!((400..=402).contains(&days), "{days} day files");
+    let began = Instant::now();
+    let hub = open(&dir, &clock, |_| ());
+    println!("opened {days} days in {:?}", began.elapsed());
+    for series in 0..4 {
+        assert_eq!(count(&hub, series, TimeRange::ALL), 400 * 12);
+        assert_eq!(count(&hub, series, TimeRange { from: NOW - 3 * DAY, to: NOW + 1 }), 3 * 12 + usize::from(series == 0));
+    }
+    // Each file is at most itself, its WAL and its index, for a reader and for the sealer.
+    assert!(open_files(&dir) <= 16 * 6 + 6, "{} files are open", open_files(&dir));
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_by_decades_expires_nothing_and_refuses_nothing_good() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Clock::manual(NOW));
+    let keep = |config: &mut Config| {
+        let (select, text) = (Selector::parse("*/*").unwrap(), "*/*".to_owned());
+        let keep = Some(Duration::from_secs(30 * 86_400));
+        config.retention = vec![RetentionRule { select, text, keep, keep_rollups: None, priority: 100 }];
+    };
+    let hub = open(&dir, &clock, keep);
+    send(&hub, (0..1000).map(|i| (0, NOW - i * DAY / 100))).await;
+    hub.stop().await;
+    drop(hub);
+    for jump in [72 * 365, -20 * 365, 72 * 365] {
+        clock.set(NOW + jump * DAY);
+        let hub = open(&dir, &clock, keep);
+        // As the sealer does it: the first step looks at the clock.
+        while hub.store.tend(clock.now(), Duration::from_secs(1)).unwrap() {}
+        assert_eq!(count(&hub, 0, TimeRange::ALL), 1000, "after a jump of {jump} days");
+        let series = hub.series.by_id(SeriesId(0)).unwrap();
+        assert!(hub.retention.floor(&series).is_none_or(|floor| floor <= NOW - 29 * DAY), "true times are taken");
+        hub.stop().await;
+    }
+}
