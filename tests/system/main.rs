@@ -5,6 +5,7 @@ mod agent;
 mod commands;
 mod crash;
 mod erase;
+mod full;
 mod hub;
 mod oracle;
 mod powercut;

@@ -1,0 +1,132 @@
+//! A disk that is full: a hub on a small tmpfs of its own (a mount namespace). Batches are refused with a hint, reads go on, and when
+//! there is room again the hub goes on by itself.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::agent::{Agent, Answer, Sent, batch};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// 2026-01-01T00:00:00Z
+const START: i64 = 1_767_225_600_000_000_000;
+const BATCH: usize = 4_000;
+
+/// A hub whose data directory is a tmpfs that goes with it.
+struct Small {
+    child: Child,
+    address: String,
+    admin: String,
+    data: PathBuf,
+}
+
+impl Small {
+    fn start(dir: &Path, reserve: &str) -> Self {
+        let config = format!(
+            "[log]\nsegment_bytes = \"1MiB\"\nunsealed_bytes = \"512KiB\"\nkeep_bytes = 0\n[store]\nhead_bytes = \"8MiB\"\nreserve_bytes = {reserve}\n"
+        );
+        std::fs::write(dir.join("hub.toml"), config).unwrap();
+        std::fs::create_dir(dir.join("data")).unwrap();
+        let script = "mount -t tmpfs -o size=32m tmpfs data && \
+                      \"$0\" token create --role admin --name test --data-dir data > admin && \
+                      exec \"$0\" serve --listen 127.0.0.1:0 --config hub.toml --data-dir data";
+        let log = std::fs::File::create(dir.join("hub.log")).unwrap();
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_telltale")]);
+        let mut child = command.current_dir(dir).stdout(Stdio::piped()).stderr(log).spawn().expect("unshare of util-linux is there");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.next().unwrap_or_else(|| panic!("{}", std::fs::read_to_string(dir.join("hub.log")).unwrap())).unwrap();
+        let address = first.strip_prefix("listening on http://").expect(&first).to_owned();
+        std::thread::spawn(move || lines.for_each(drop));
+        let admin = std::fs::read_to_string(dir.join("admin")).unwrap().trim().to_owned();
+        // As the hub sees it: its mounts are not ours.
+        let data = PathBuf::from(format!("/proc/{}/root", child.id())).join(dir.join("data").strip_prefix("/").unwrap());
+        Self { child, address, admin, data }
+    }
+
+    fn ask(&self, path: &str) -> (u16, String) {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let request = agent.get(format!("http://{}{path}", self.address)).header("Authorization", format!("Bearer {}", self.admin));
+        let mut response = request.call().unwrap();
+        (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
+    }
+
+    /// Readings as history counts them.
+    fn readings(&self) -> usize {
+        let (status, text) = self.ask("/api/v1/history?select=*/*&from=0s&agg=count");
+        assert_eq!(status, 200, "{text}");
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let counts = answer["series"].as_array().unwrap().iter().map(|series| series["points"][0][1].as_u64().unwrap());
+        usize::try_from(counts.sum::<u64>()).unwrap()
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn readings(number: usize) -> Vec<Sent> {
+    let mut rng = fastrand::Rng::with_seed(number as u64);
+    let time = |i: usize| START + (number * BATCH + i) as i64 * 1_000_000;
+    (0..BATCH).map(|i| Sent { device: format!("d{}", i % 10), metric: "m".to_owned(), time: time(i), value: rng.f64() }).collect()
+}
+
+/// Sends it until it is acked, or was refused so often because the disk is full. Says whether it was acked.
+async fn send(agent: &mut Agent, number: usize, refusals_enough: usize) -> bool {
+    let frame = batch(number as u64, &readings(number));
+    let began = Instant::now();
+    for refused in 0.. {
+        agent.send(frame.clone()).await.unwrap();
+        match agent.answer().await {
+            Some(Answer::Ack { rejected: 0, .. }) => return true,
+            Some(Answer::Retry { code, .. }) => assert_eq!(code, "disk_full"),
+            other => panic!("{other:?}"),
+        }
+        if refused + 1 >= refusals_enough {
+            return false;
+        }
+        assert!(began.elapsed() < PATIENCE, "batch {number} is refused for ever");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    unreachable!("the loop has no end")
+}
+
+async fn full(reserve: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Small::start(dir.path(), reserve);
+    let mut agent = Agent::connect(&hub.address, &hub.admin).await.unwrap();
+    std::fs::write(hub.data.join("filler"), vec![0; 20 << 20]).unwrap();
+    let mut acked = 0;
+    // Sealing makes room by itself for a while: a second of refusals is a full disk.
+    while send(&mut agent, acked, 50).await {
+        acked += 1;
+        assert!(acked < 1_000, "the disk does not get full");
+    }
+    let (status, why) = hub.ask("/readyz");
+    assert!(status == 503 && why.contains("disk"), "{status} {why}");
+    assert_eq!(hub.readings(), acked * BATCH, "reads go on, and nothing is there that was refused");
+    std::fs::remove_file(hub.data.join("filler")).unwrap();
+    let began = Instant::now();
+    send(&mut agent, acked, usize::MAX).await;
+    println!("{acked} batches until the disk was full; taken again {:?} after there was room", began.elapsed());
+    for number in acked + 1..acked + 5 {
+        assert!(send(&mut agent, number, usize::MAX).await);
+    }
+    assert_eq!(hub.readings(), (acked + 5) * BATCH);
+    assert_eq!(hub.ask("/readyz").0, 200);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_is_not_filled_and_room_is_noticed() {
+    full("\"2MiB\"").await;
+}
+
+/// Nothing is held back: SQLite and the log meet the end of the disk themselves.
+#[tokio::test]
+async fn a_disk_that_is_full_to_the_last_byte_loses_nothing() {
+    full("0").await;
+}
