@@ -17,10 +17,10 @@ PAGE_BUILT   := $(PAGE)/dist/index.html
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test deps page build fmt lint unit browser interop crash bench peers clean
+.PHONY: help run test deps page build fmt lint unit browser interop crash bench bench-store peers clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: ## Build everything, start a hub, an agent that reports this host and a simulated gateway; Ctrl-C stops all
 	@config/run.sh
@@ -67,6 +67,9 @@ crash: build ## The long runs: 500 kills, 10,000 power cuts, 600 failing disks; 
 
 bench: ## Measure decoding, ingest and live on this machine with release builds; BENCH=live measures one of decode, rows, single, live
 	$(CARGO) bench --bench bench --locked -- $(BENCH)
+
+bench-store: ## Measure the store beside VictoriaMetrics (half an hour); BENCH=late measures one of sustained, rest, reopen, late, many, card
+	@tests/bench/store.sh $(or $(BENCH),store)
 
 peers: ## Build the other programs the tests talk to (cached outside the work tree)
 	tests/peers/telegraf.sh

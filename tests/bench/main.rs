@@ -2,21 +2,48 @@
 //!
 //! The load is framed by hand and encoded once; only the times in a frame change. So the figures are the hub's, as far as
 //! two programs on one machine allow. Each scenario starts a hub of its own on an empty data directory.
+//! The scenarios of the store take minutes and run only when they are named: `make bench-store`.
 
 #![allow(clippy::print_stdout, reason = "the figures are what this program is for")]
 
+mod card;
+mod compact;
 mod decode;
 mod hub;
 mod ingest;
+mod late;
 mod live;
+mod many;
+mod past;
+mod reopen;
+mod rest;
+mod sensors;
 mod socket;
+mod store;
+mod victoria;
+
+const USUAL: [(&str, fn()); 4] = [("decode", decode::decode), ("rows", ingest::rows), ("single", ingest::single), ("live", live::fan_out)];
+const STORE: [(&str, fn()); 6] = [
+    ("sustained", store::sustained),
+    ("rest", rest::rest),
+    ("reopen", reopen::reopen),
+    ("late", late::late),
+    ("many", many::many),
+    ("card", card::card),
+];
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let all: [(&str, fn()); 4] = [("decode", decode::decode), ("rows", ingest::rows), ("single", ingest::single), ("live", live::fan_out)];
-    for (name, scenario) in all {
-        if wanted.is_empty() || wanted.iter().any(|w| w == name) {
-            scenario();
-        }
+    if let [command, now, dir] = &wanted[..]
+        && command == past::COMMAND
+    {
+        return past::serve(now, dir);
+    }
+    let is_wanted = |name: &str| wanted.iter().any(|word| word == name);
+    for (_, scenario) in USUAL.iter().filter(|(name, _)| wanted.is_empty() || is_wanted(name)) {
+        scenario();
+    }
+    for (_, scenario) in STORE.iter().filter(|(name, _)| is_wanted("store") || is_wanted(name)) {
+        scenario();
     }
 }

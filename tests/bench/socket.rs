@@ -11,11 +11,16 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(crate) fn connect(address: &str, path: &str, token: &str) -> Self {
+        Self::connect_as(address, path, token, None)
+    }
+
+    pub(crate) fn connect_as(address: &str, path: &str, token: &str, protocol: Option<&str>) -> Self {
         let mut write = TcpStream::connect(address).expect("the hub accepts");
         write.set_nodelay(true).expect("TCP_NODELAY can be set");
+        let protocol = protocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n")).unwrap_or_default();
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nUpgrade: websocket\r\n\
-             Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+             Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n"
         );
         write.write_all(request.as_bytes()).expect("the hub reads");
         let mut read = BufReader::with_capacity(1 << 16, write.try_clone().expect("a socket can be cloned"));
@@ -46,7 +51,7 @@ impl Socket {
         }
     }
 
-    fn receive_any(&mut self, into: &mut Vec<u8>) -> u8 {
+    pub(crate) fn receive_any(&mut self, into: &mut Vec<u8>) -> u8 {
         let mut head = [0; 2];
         self.read.read_exact(&mut head).expect("the hub is there");
         let length = match head[1] {
