@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use super::chunk;
 use super::damage::Damage;
 use super::dayfile::{RAW, ROLLUP};
+use super::files::key_of;
 use super::key::{FileKey, FileKind};
 use super::rollup::{self, Rolled};
 use super::{sql, state};
@@ -79,7 +80,7 @@ pub(super) fn list(dir: &Path) -> Result<Vec<(String, u64)>, StoreError> {
     for entry in fs::read_dir(dir).map_err(io_error)? {
         let entry = entry.map_err(io_error)?;
         let Ok(name) = entry.file_name().into_string() else { continue };
-        if (name == state::FILE_NAME || FileKey::parse(&name).is_some())
+        if (name == state::FILE_NAME || key_of(&name).is_some())
             && let Ok(meta) = entry.metadata()
         {
             files.push((name, meta.len()));
@@ -90,7 +91,7 @@ pub(super) fn list(dir: &Path) -> Result<Vec<(String, u64)>, StoreError> {
 }
 
 fn of_file(name: &str, what: String) -> Damage {
-    let (first, last) = FileKey::parse(name).map_or((TimeNs::MIN, TimeNs::MAX), |key| (key.first_time(), key.last_time()));
+    let (first, last) = key_of(name).map_or((TimeNs::MIN, TimeNs::MAX), |key| (key.first_time(), key.last_time()));
     Damage { file: name.to_owned(), table: "file", row: 0, lo: SeriesId(0), hi: SeriesId(u32::MAX), first, last, what }
 }
 
@@ -141,7 +142,7 @@ impl<'a> Check<'a> {
     }
 
     fn run(&mut self) -> Result<(), StoreError> {
-        let key = FileKey::parse(self.name);
+        let key = key_of(self.name);
         let schema = key.map_or(&state::SCHEMA, |key| if key.kind == FileKind::Raw { &RAW } else { &ROLLUP });
         let path = self.dir.join(self.name);
         let mut db = sql::open(&path, schema, sql::PAGE_BYTES)?;

@@ -349,6 +349,11 @@ pub(super) fn set_merged(db: &Transaction<'_>, up_to: Position) -> rusqlite::Res
     db.execute("UPDATE merged SET up_to = ?1", [up_to.0.cast_signed()]).map(drop)
 }
 
+/// What was sealed from here on is to be looked at again.
+pub(super) fn set_dirty(db: &Transaction<'_>, seal: Position) -> rusqlite::Result<()> {
+    db.execute("UPDATE merged SET up_to = min(up_to, ?1)", [seal.0.saturating_sub(1).cast_signed()]).map(drop)
+}
+
 pub(super) fn insert(db: &Transaction<'_>, row: &NewRow, form: Form) -> rusqlite::Result<()> {
     let seal = row.seal.0.cast_signed();
     match form {

@@ -59,6 +59,7 @@ impl Files {
         let parent = dir.parent().expect("the store's directory lies in the data directory");
         fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("sync the parent of"))?;
         let files = Self { dir: dir.to_owned(), all: RwLock::default(), retired: RwLock::default(), clock: AtomicU64::new(0) };
+        finish_retiring(dir).map_err(io_error("sync"))?;
         for entry in fs::read_dir(dir).map_err(io_error("list"))? {
             let name = entry.map_err(io_error("list"))?.file_name();
             if let Some(key) = name.to_str().and_then(FileKey::parse) {
@@ -233,6 +234,29 @@ impl Files {
 
 /// What follows the name of a retired file, before its number.
 const RETIRED: &str = ".damaged-";
+
+/// Cut off between the renames of `Files::retire`, a WAL would be without its file, and the file without what was sealed last.
+fn finish_retiring(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let Some(retired) = name.to_str().and_then(|name| name.strip_suffix("-wal")).filter(|name| retired_key(name).is_some()) else {
+            continue;
+        };
+        if let Some((file, _)) = retired.split_once(RETIRED)
+            && !dir.join(retired).exists()
+            && dir.join(file).exists()
+        {
+            fs::rename(dir.join(file), dir.join(retired))?;
+            fs::File::open(dir)?.sync_all()?;
+        }
+    }
+    Ok(())
+}
+
+/// Of a day file, also of one that was retired.
+pub(super) fn key_of(name: &str) -> Option<FileKey> {
+    FileKey::parse(name).or_else(|| retired_key(name))
+}
 
 fn retired_key(name: &str) -> Option<FileKey> {
     let (name, number) = name.split_once(RETIRED)?;

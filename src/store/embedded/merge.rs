@@ -5,7 +5,7 @@
 //! the new row's seal (the newest of them) puts nothing over what was sealed later. Every step is one transaction in a file; cut off
 //! anywhere, what is left over is there twice with the same values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -15,7 +15,7 @@ use super::chunk::MAX_POINTS;
 use super::dayfile::{self, DayFile, Entry, Form};
 use super::files::Day;
 use super::key::{self, ClassId, FileKey};
-use super::rollup::Making;
+use super::rollup::{self, Making, Touched};
 use super::rows::Rows;
 use super::tombs::Hides;
 use crate::block::Block;
@@ -40,6 +40,8 @@ pub(super) struct Visit {
     /// By metric and least series, sealed up to the limit; as it was when the visit began.
     pub(super) blocks: Vec<Entry>,
     pub(super) folded: FxHashSet<SeriesId>,
+    /// Files of other classes that got series of this one.
+    pub(super) moved_to: BTreeSet<FileKey>,
     making: Option<Making>,
     damaged: bool,
     step: Step,
@@ -96,9 +98,22 @@ impl Visit {
         };
         let meets = |delete: &&PositionedDelete| delete.delete.from <= key.last_time() && delete.delete.to >= key.first_time();
         let deleted = deletes.iter().filter(meets).map(|delete| delete.delete.series).collect();
-        let (folded, step) = (FxHashSet::default(), Step::Own { from: SeriesId(0) });
+        let (folded, moved_to, step) = (FxHashSet::default(), BTreeSet::new(), Step::Own { from: SeriesId(0) });
         let siblings = store.files.of_day(Day(key.day)).into_iter().filter(|other| other.key != key).collect();
-        Ok(Some(Self { file, siblings, limit, closed, merged_up_to, deleted, blocks, folded, making: None, damaged: false, step }))
+        Ok(Some(Self {
+            file,
+            siblings,
+            limit,
+            closed,
+            merged_up_to,
+            deleted,
+            blocks,
+            folded,
+            moved_to,
+            making: None,
+            damaged: false,
+            step,
+        }))
     }
 
     pub(super) fn file(&self) -> &DayFile {
@@ -244,13 +259,22 @@ impl Visit {
     }
 
     /// New rows first: cut off in between, a series is in two files with the same values.
-    pub(super) fn apply(&self, store: &EmbeddedStore, change: Change) -> Result<(), StoreError> {
+    pub(super) fn apply(&mut self, store: &EmbeddedStore, change: Change) -> Result<(), StoreError> {
         let Change { rows, moved, old } = change;
         let (own, others): (Vec<_>, Vec<_>) = old.into_iter().partition(|(file, _)| file.key == self.file.key);
         let _no_reader = (!moved.is_empty() || !others.is_empty()).then(|| store.layout.write());
+        outdate(store, self.file.key, own.iter().map(|(_, entry)| entry.form).chain(rows.forms()))?;
+        for file in &self.siblings {
+            outdate(store, file.key, others.iter().filter(|(of, _)| of.key == file.key).map(|(_, entry)| entry.form))?;
+        }
         for (class, rows) in moved {
             let file = store.files.get_or_make(FileKey { class, ..self.file.key }, rows.bytes())?;
-            file.write("move series to", |db| rows.insert(db))?;
+            outdate(store, file.key, rows.forms())?;
+            file.write("move series to", |db| {
+                rows.oldest_seal().map_or(Ok(()), |seal| dayfile::set_dirty(db, seal))?;
+                rows.insert(db)
+            })?;
+            self.moved_to.insert(file.key);
         }
         if !rows.is_empty() || !own.is_empty() {
             self.file.write("merge", |db| {
@@ -279,6 +303,18 @@ pub(super) fn push_own(rows: &mut Rows, series: SeriesId, folded: &Folded) -> Re
 
 fn day_range(key: FileKey) -> TimeRange {
     TimeRange { from: key.first_time(), to: key.last_time().saturating_add(1) }
+}
+
+/// The rollups of these rows go, if there are any.
+fn outdate(store: &EmbeddedStore, key: FileKey, forms: impl Iterator<Item = Form>) -> Result<(), StoreError> {
+    let touched = forms.map(|form| match form {
+        Form::Own { series, .. } => Touched { metric: store.info.metric(series), lo: series, hi: series },
+        Form::Many { metric, lo, hi } => Touched { metric, lo, hi },
+    });
+    let mut touched: Vec<_> = touched.collect();
+    touched.sort_unstable();
+    touched.dedup();
+    if touched.is_empty() { Ok(()) } else { rollup::outdate(store, key, &touched) }
 }
 
 /// A group is one series' chunks, and not empty.

@@ -43,6 +43,16 @@ impl Rows {
         columns + self.rows.iter().map(|row| row.body.len()).sum::<usize>()
     }
 
+    /// What each row is.
+    pub(super) fn forms(&self) -> impl Iterator<Item = Form> {
+        self.rows.iter().map(|row| row.form)
+    }
+
+    /// The oldest seal of a row.
+    pub(super) fn oldest_seal(&self) -> Option<Position> {
+        self.rows.iter().map(|row| row.seal).min()
+    }
+
     /// Own chunks of a series, none longer than a chunk may be.
     pub(super) fn own(&mut self, series: SeriesId, block: &Block, seal: Position) -> Result<(), StoreError> {
         let chunks = block.len().div_ceil(MAX_POINTS).max(1);

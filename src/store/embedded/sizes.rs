@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use super::check::list;
 use super::chunk;
 use super::dayfile::{RAW, ROLLUP};
+use super::files::key_of;
 use super::key::{FileKey, FileKind};
 use super::{rollup, sql};
 use crate::model::SeriesId;
@@ -40,7 +41,7 @@ pub struct FileSize {
 pub fn sizes(dir: &Path) -> Result<Sizes, StoreError> {
     let mut sizes = Sizes::default();
     for (name, bytes) in list(dir)? {
-        let Some(key) = FileKey::parse(&name) else { continue };
+        let Some(key) = key_of(&name) else { continue };
         let wal = dir.join(format!("{name}-wal")).metadata().map_or(0, |meta| meta.len());
         let mut file = FileSize { name, bytes: bytes + wal, rollup: key.kind == FileKind::Rollup, ..FileSize::default() };
         match measure(dir, key, &mut file, &mut sizes.series) {

@@ -46,6 +46,8 @@ struct Round {
     deletes: Vec<PositionedDelete>,
     files: VecDeque<FileKey>,
     visit: Option<Visit>,
+    /// Files that got series out of others.
+    moved_to: Vec<FileKey>,
     /// A file could not be gone through: its deletes stay.
     skipped: bool,
 }
@@ -81,6 +83,9 @@ impl EmbeddedStore {
             self.state.forget_deletes(&round.deletes)?;
             self.tombs.forget(&round.deletes);
         }
+        for key in &round.moved_to {
+            tending.looked_at.remove(key);
+        }
         tending.round = None;
         Ok(true)
     }
@@ -102,7 +107,7 @@ impl EmbeddedStore {
         }
         files.extend(self.only_rolled().into_iter().filter(|key| deletes.iter().any(|delete| key.meets(range_of(delete)))));
         let is_idle = files.is_empty() && deletes.is_empty();
-        Ok((!is_idle).then_some(Round { limit, deletes, files, visit: None, skipped: false }))
+        Ok((!is_idle).then_some(Round { limit, deletes, files, visit: None, moved_to: Vec::new(), skipped: false }))
     }
 
     /// Rollups whose readings are gone.
@@ -142,6 +147,7 @@ impl EmbeddedStore {
             Ok(true) => {}
             Ok(false) => {
                 round.skipped |= visit.was_damaged();
+                round.moved_to.extend(std::mem::take(&mut visit.moved_to));
                 round.visit = None;
             }
             Err(StoreError::Damaged { reason }) => {

@@ -1,16 +1,19 @@
 //! Rollups: summaries of a day that is over, so that a question over a year need not read a year, and something is left when the
 //! readings have gone. Made and repaired by the merge; what was sealed since makes a row stale until then.
 //!
-//! `body` is summaries as bytes, `make` keeps the rows of a file what its raw rows are, `read` answers from both.
+//! `body` is summaries as bytes, `make` keeps the rows of a file what its raw rows are, `outdate` removes them before raw rows
+//! are replaced, `read` answers from both.
 
 mod body;
 mod erase;
 mod make;
+mod outdate;
 mod read;
 
 pub(super) use body::{Rolled, decode};
 pub(super) use erase::erase;
 pub(super) use make::Making;
+pub(super) use outdate::{Touched, outdate};
 pub(super) use read::scan_coarse;
 
 use crate::clock::NS_PER_SEC;

@@ -84,8 +84,8 @@ impl Asked<'_> {
                 }
             }
             if elsewhere {
-                // It changed its class: nobody summed up both.
-                return Ok(None);
+                // It changed its class: another file may have all, or nobody summed up both.
+                continue;
             }
             for row in self.rows(&file)? {
                 let is_stale = newest > row.seal || self.hides.touches(row.seal, within.from, within.to);

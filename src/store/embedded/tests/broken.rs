@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn given(series: std::ops::Range<u32>, from: TimeNs, points: i64) -> Given {
+pub(super) fn given(series: std::ops::Range<u32>, from: TimeNs, points: i64) -> Given {
     let mut given = Given::default();
     for series in series {
         let mut block = Block::default();
