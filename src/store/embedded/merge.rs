@@ -14,9 +14,10 @@ use super::EmbeddedStore;
 use super::chunk::MAX_POINTS;
 use super::dayfile::{self, DayFile, Entry, Form};
 use super::files::Day;
-use super::key::{self, ClassId, FileKey};
+use super::key::{self, ClassId, FileKey, FileKind};
 use super::rollup::{self, Making, Touched};
 use super::rows::Rows;
+use super::sql;
 use super::tombs::Hides;
 use crate::block::Block;
 use crate::model::{Position, SeriesId, TimeRange};
@@ -59,6 +60,7 @@ enum Step {
     },
     /// Of a day that is over.
     Rollups,
+    Shrink,
     End,
 }
 
@@ -140,15 +142,28 @@ impl Visit {
             },
             Step::Rollups if self.closed => {
                 let making = self.making.get_or_insert_with(|| Making::new(&self.file, self.limit));
-                if making.step(store)? { Step::Rollups } else { Step::End }
+                if making.step(store)? { Step::Rollups } else { Step::Shrink }
             }
             Step::Rollups => Step::End,
+            Step::Shrink if self.shrink(store)? => Step::Shrink,
+            Step::Shrink => Step::End,
             Step::End => {
                 self.end()?;
                 return Ok(false);
             }
         };
         Ok(true)
+    }
+
+    /// What merges freed goes back to the disk. False: all of it has.
+    fn shrink(&self, store: &EmbeddedStore) -> Result<bool, StoreError> {
+        let rollups = store.files.get(FileKey { kind: FileKind::Rollup, ..self.file.key });
+        for file in std::iter::once(&self.file).chain(&rollups) {
+            if file.write("shrink", |db| sql::shrink(db))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn end(&self) -> Result<(), StoreError> {

@@ -17,6 +17,11 @@ pub(super) const SMALL_PAGE_BYTES: i64 = 4 << 10;
 /// Pages that one connection keeps: chunks are kept decoded elsewhere.
 const CACHE_KIB: i64 = 1024;
 
+/// Pages that one step of shrinking moves.
+const SHRINK_PAGES: u32 = 128;
+/// One page in so many may stay free.
+const FREE_SHARE: i64 = 64;
+
 /// The schema of one kind of file.
 #[derive(Debug)]
 pub(super) struct Schema {
@@ -43,6 +48,8 @@ pub(super) fn open(path: &Path, schema: &Schema, page_bytes: i64) -> Result<Conn
         let mut found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if found == 0 {
             db.pragma_update(None, "page_size", page_bytes)?;
+            // Pages that merges free are given back when the day is over.
+            db.pragma_update(None, "auto_vacuum", "incremental")?;
         }
         db.pragma_update(None, "journal_mode", "wal")?;
         db.pragma_update(None, "synchronous", "full")?;
@@ -67,6 +74,19 @@ pub(super) fn open(path: &Path, schema: &Schema, page_bytes: i64) -> Result<Conn
 /// Moves what the WAL holds into the file. A reader in its way is no harm: it is done the next time.
 pub(super) fn checkpoint(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
+}
+
+/// Gives back free pages at the file's end, some of them. False: there are none, or few.
+pub(super) fn shrink(db: &Connection) -> rusqlite::Result<bool> {
+    let free = || db.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
+    let (before, all) = (free()?, db.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?);
+    if before * FREE_SHARE < all {
+        return Ok(false);
+    }
+    let mut step = db.prepare_cached(&format!("PRAGMA incremental_vacuum({SHRINK_PAGES})"))?;
+    let mut rows = step.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(free()? < before)
 }
 
 pub(super) fn io_error(what: &'static str, path: &Path, error: &io::Error) -> StoreError {

@@ -17,6 +17,7 @@ use crate::store::{Piece, PositionedDelete, SeriesRun};
 mod broken;
 mod gone;
 mod moved;
+mod shrunk;
 
 const HOUR: i64 = 3600 * 1_000_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -32,7 +33,7 @@ impl SeriesInfo for Info {
 
     fn rule(&self, series: SeriesId) -> RuleId {
         let others = self.0.load(Ordering::Relaxed);
-        RuleId(if others >> series.0 & 1 == 1 { 1 } else { 0 })
+        RuleId(if others.checked_shr(series.0).unwrap_or(0) & 1 == 1 { 1 } else { 0 })
     }
 }
 
