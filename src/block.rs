@@ -290,6 +290,18 @@ impl Block {
         None
     }
 
+    /// Puts a point behind all there are.
+    pub fn push(&mut self, time: TimeNs, value: &Value, received: TimeNs) {
+        debug_assert!(self.last_time().is_none_or(|last| last < time), "times ascend");
+        self.note_received(time, received);
+        self.times.push(time);
+        match (&mut self.values, value) {
+            (Values::Int(v), Value::Int(x)) => v.push(*x),
+            (Values::Float(v), Value::Float(x)) => v.push(*x),
+            (values, x) => values.push(x.clone()),
+        }
+    }
+
     fn note_received(&mut self, time: TimeNs, received: TimeNs) {
         let lag = received.saturating_sub(time);
         let place = if self.late.last().is_none_or(|(t, _)| *t < time) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::runs::Run;
 use crate::block::{BLOCK_POINTS, Block};
 use crate::model::{TimeNs, TimeRange, Value};
 
@@ -12,6 +13,40 @@ pub(super) struct Column {
 }
 
 impl Column {
+    /// Puts readings in their places; says about how many bytes are new. Those that are newer than all come to the last block together.
+    pub(super) fn put_run(&mut self, mut run: Run<'_>, received: TimeNs) -> usize {
+        let mut bytes = 0;
+        while let Some(reading) = run.next() {
+            if self.newest_time().is_some_and(|newest| newest >= reading.time) {
+                let replaced = self.put(reading.time, reading.value.clone(), received);
+                bytes += weight(&reading.value) * usize::from(replaced.is_none());
+                continue;
+            }
+            let block = self.block_with_room();
+            block.push(reading.time, &reading.value, received);
+            let (before, mut newest) = (block.len(), reading.time);
+            bytes += weight(&reading.value);
+            let mut ahead = run.clone();
+            while let Some(reading) = ahead.next().filter(|reading| reading.time > newest && block.len() < BLOCK_POINTS) {
+                block.push(reading.time, &reading.value, received);
+                newest = reading.time;
+                bytes += weight(&reading.value);
+                run.next();
+            }
+            let pushed = 1 + block.len() - before;
+            self.points += pushed;
+        }
+        bytes
+    }
+
+    /// The last block, if it is not full, or a new one.
+    fn block_with_room(&mut self) -> &mut Block {
+        if self.blocks.last().is_none_or(|last| last.len() >= BLOCK_POINTS) {
+            self.blocks.push(Arc::new(Block::default()));
+        }
+        Arc::make_mut(self.blocks.last_mut().expect("it was made if there was none"))
+    }
+
     /// Puts a point in its place; says what stood at that time before.
     pub(super) fn put(&mut self, time: TimeNs, value: Value, received: TimeNs) -> Option<Value> {
         let i = self.block_for(time);
@@ -90,11 +125,55 @@ impl Column {
     }
 }
 
+fn weight(value: &Value) -> usize {
+    size_of::<TimeNs>()
+        + match value {
+            Value::Int(_) | Value::Float(_) => 8,
+            Value::Bool(_) => 1,
+            Value::Text(text) => 32 + text.len(),
+        }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::head::runs::by_series;
+    use crate::model::{Reading, SeriesId};
+
+    #[test]
+    fn runs_give_the_same_as_reading_by_reading() {
+        for seed in 0..50 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let (mut runs, mut one_by_one) = (Column::default(), Column::default());
+            let mut time = 0;
+            for _ in 0..rng.usize(1..20) {
+                let received = time + rng.i64(0..2) * 120 * 1_000_000_000;
+                let readings: Vec<_> = (0..rng.usize(0..700))
+                    .map(|_| {
+                        time += if rng.u8(..) < 250 { 1 + rng.i64(0..9) } else { -rng.i64(0..5_000) };
+                        let value = if rng.u8(..) < 250 { Value::Float(rng.f64()) } else { Value::Int(rng.i64(..)) };
+                        Reading { series: SeriesId(3), time, value }
+                    })
+                    .collect();
+                by_series(&readings, |run| drop(runs.put_run(run, received)));
+                for reading in readings {
+                    drop(one_by_one.put(reading.time, reading.value, received));
+                }
+            }
+            let all = |column: &Column| {
+                let late =
+                    |block: &Block, i| block.late().iter().find(|(time, _)| *time == block.times()[i]).map(|(_, received)| *received);
+                let points =
+                    |block: &Arc<Block>| (0..block.len()).map(|i| (block.times()[i], block.value(i), late(block, i))).collect::<Vec<_>>();
+                column.blocks().iter().flat_map(points).collect::<Vec<_>>()
+            };
+            assert_eq!(all(&runs), all(&one_by_one), "seed {seed}");
+            assert_eq!(runs.points(), one_by_one.points(), "seed {seed}");
+            assert!(runs.blocks().iter().all(|block| block.len() <= BLOCK_POINTS), "seed {seed}");
+        }
+    }
 
     #[test]
     fn any_order_gives_the_same_as_a_map() {

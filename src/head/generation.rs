@@ -6,8 +6,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::column::Column;
+use super::runs::Run;
 use crate::block::Block;
-use crate::model::{AgentSeq, Commit, Delete, Position, SeriesId, TimeNs, Value};
+use crate::model::{AgentSeq, Commit, Delete, Position, SeriesId, TimeNs};
 use crate::store::{Handover, PositionedDelete, SeriesRun};
 
 /// Ranges, both ends inside, in which what lies below is gone. By start, without overlap.
@@ -36,15 +37,16 @@ impl Generation {
         Self { columns, ..Self::default() }
     }
 
-    pub(super) fn put(&mut self, id: SeriesId, time: TimeNs, value: &Value, received: TimeNs) {
+    pub(super) fn put(&mut self, run: Run<'_>, received: TimeNs) {
+        let id = run.series;
         if self.columns.len() <= id.index() {
             self.columns.resize_with(id.index() + 1, Column::default);
         }
         let column = &mut self.columns[id.index()];
-        let blocks = column.blocks().len();
-        let replaced = column.put(time, value.clone(), received);
-        self.points += usize::from(replaced.is_none());
-        self.bytes += weight(value) * usize::from(replaced.is_none()) + BLOCK_BYTES * (column.blocks().len() - blocks);
+        let (blocks, points) = (column.blocks().len(), column.points());
+        self.bytes += column.put_run(run, received);
+        self.points += column.points() - points;
+        self.bytes += BLOCK_BYTES * (column.blocks().len() - blocks);
     }
 
     pub(super) fn delete(&mut self, position: Position, delete: Delete) {
@@ -146,15 +148,6 @@ impl Generation {
 
 /// A block, its place in the column and the room its vectors take beforehand.
 const BLOCK_BYTES: usize = size_of::<Block>() + size_of::<Arc<Block>>() + 64;
-
-fn weight(value: &Value) -> usize {
-    size_of::<TimeNs>()
-        + match value {
-            Value::Int(_) | Value::Float(_) => 8,
-            Value::Bool(_) => 1,
-            Value::Text(text) => 32 + text.len(),
-        }
-}
 
 /// Adds a range, united with those it touches.
 pub(super) fn hide(hidden: &mut Hidden, mut from: TimeNs, mut to: TimeNs) {

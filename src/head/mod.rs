@@ -9,17 +9,19 @@
 mod column;
 mod generation;
 mod last;
+mod runs;
 mod view;
 
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use runs::Run;
 
 pub use generation::Generation;
 pub use last::LastKnown;
 pub use view::{ColumnView, Layers};
 
-use crate::model::{Commit, Position, SeriesId, TimeNs, TimeRange, Value};
+use crate::model::{Commit, Position, Reading, SeriesId, TimeNs, TimeRange, Value};
 use crate::store::{Pin, Pins};
 
 #[derive(Debug)]
@@ -103,9 +105,7 @@ impl Head {
             *last = newest.clone().map(|(time, value)| LastKnown { time, value, seen, changed: time, settled: false });
         }
         for (part, readings) in commit.batches() {
-            for reading in readings {
-                state.put(reading.series, reading.time, &reading.value, part.received);
-            }
+            runs::by_series(readings, |run| state.put(run, part.received));
         }
         state.position = commit.position;
         state.active.up_to = commit.position;
@@ -282,11 +282,14 @@ impl State {
         &mut self.series[id.index()]
     }
 
-    fn put(&mut self, id: SeriesId, time: TimeNs, value: &Value, received: TimeNs) {
-        self.active.put(id, time, value, received);
-        match &mut self.series_mut(id).last {
-            Some(last) => last.put(time, value, received),
-            none => *none = Some(LastKnown::first(time, value.clone(), received)),
+    fn put(&mut self, run: Run<'_>, received: TimeNs) {
+        self.active.put(run.clone(), received);
+        let last = &mut self.series_mut(run.series).last;
+        for Reading { time, value, .. } in run {
+            match &mut *last {
+                Some(last) => last.put(*time, value, received),
+                none => *none = Some(LastKnown::first(*time, value.clone(), received)),
+            }
         }
     }
 }
