@@ -1,6 +1,8 @@
 //! The shared state of a running hub: what every socket, request and task is given. Opening it takes the data directory's lock,
 //! reads the log back and starts the writer; nothing here listens on a port.
 
+mod replay;
+
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -8,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use replay::Replay;
 use telltale_wire::BatchCode;
 use tokio::sync::{Semaphore, watch};
 
 use crate::auth::Auth;
 use crate::catalog::devices::Devices;
-use crate::catalog::sealed::{Restored, SealedLast};
 use crate::catalog::{Catalog, CatalogError};
 use crate::clock::Clock;
 use crate::config::{Config, DeviceRule};
@@ -32,8 +34,7 @@ use crate::log::recovery::{OpenError, Recovered};
 use crate::log::tail::Tail;
 use crate::log::{Keep, LogRead};
 use crate::metrics::Metrics;
-use crate::model::{Commit, TimeNs};
-use crate::query::last;
+use crate::model::TimeNs;
 use crate::query::selector::{Attributes, Glob};
 use crate::retention::Retention;
 use crate::seal::{self, Pressure, Sealer};
@@ -131,7 +132,7 @@ impl Hub {
         let retention = Arc::new(retention);
         let restored = catalog.sealed()?;
         let (sealed, sealed_at) = (restored.up_to, restored.wall);
-        restore(restored, &series, &head, &agents);
+        replay::restore(restored, &series, &head, &agents);
         let set_aside = dir.join("set-aside");
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(embedded::Parts {
             dir: &dir.join(embedded::DIR_NAME),
@@ -147,15 +148,10 @@ impl Hub {
         })?);
         let pressure = Arc::new(Pressure::default());
         let began = Instant::now();
-        let mut replayed = Ok(());
-        let Opened { log, reader, recovered } =
-            FileLog::open(&dir.join("log"), &set_aside, config.log.segment_bytes, sealed, &mut |commit| {
-                if replayed.is_ok() {
-                    replayed = replay(&commit, &series, &head, store.as_ref(), &agents);
-                }
-            })?;
-        replayed?;
-        report(&recovered, began);
+        let replay = Replay { series: &series, head: &head, store: store.as_ref(), agents: &agents };
+        let opened = replay.run(|each| FileLog::open(&dir.join("log"), &set_aside, config.log.segment_bytes, sealed, each));
+        let Opened { log, reader, recovered } = opened?;
+        replay::report(&recovered, began);
         let tail = Arc::new(Tail::new(recovered.last, TAIL_BYTES));
         let (health, metrics) = (Arc::new(Health::default()), Arc::new(Metrics::default()));
         let queue = writer::start(writer::Parts {
@@ -287,32 +283,6 @@ pub(crate) fn lock(dir: &Path) -> Result<File, OpenHubError> {
     }
 }
 
-/// What the last seal left: where everything begins before the log is read.
-fn restore(from: Restored, series: &SeriesTable, head: &Head, agents: &Agents) {
-    series.reserve(from.next_series);
-    for one in &from.series {
-        series.restore_sealed(one);
-    }
-    for SealedLast { id, last, stored_until } in from.last {
-        head.restore(id, last, stored_until);
-    }
-    head.start_at(from.up_to);
-    from.agents.iter().for_each(|agent| agents.committed(agent));
-}
-
-fn replay(commit: &Commit, series: &SeriesTable, head: &Head, store: &dyn Store, agents: &Agents) -> Result<(), StoreError> {
-    for def in &commit.series {
-        series.restore(def, commit.wall);
-    }
-    for change in &commit.meta {
-        series.apply_meta(change, commit.wall);
-    }
-    let repairs = last::repairs(head, Some(store), commit)?;
-    head.apply(commit, &repairs, || ());
-    commit.parts.iter().filter_map(|part| part.agent.as_ref()).for_each(|agent| agents.committed(agent));
-    Ok(())
-}
-
 fn bounds(config: &Config) -> seal::Bounds {
     seal::Bounds {
         active_bytes: config.store.head_bytes / 2,
@@ -320,20 +290,6 @@ fn bounds(config: &Config) -> seal::Bounds {
         seal_every: SEAL_EVERY,
         keep: Keep { keep_for: config.log.keep_for, keep_bytes: config.log.keep_bytes },
     }
-}
-
-fn report(recovered: &Recovered, began: Instant) {
-    for aside in &recovered.set_aside {
-        let (segment, kept) = (aside.segment.display(), aside.kept_in.display());
-        let (offset, bytes, what) = (aside.offset, aside.bytes, &aside.what);
-        if aside.unfinished {
-            tracing::warn!(%segment, offset, bytes, %kept, "the last commit was not finished; it was not acked, and its bytes are set aside");
-        } else {
-            tracing::error!(%segment, offset, bytes, %kept, %what, "the commit log is damaged here; the bytes are set aside and all cursors start anew");
-        }
-    }
-    let took_ms = began.elapsed().as_millis();
-    tracing::info!(commits = recovered.commits, bytes = recovered.bytes, clean = recovered.clean, took_ms, "read the commit log");
 }
 
 fn room_probe(dir: PathBuf, needed: u64) -> Box<dyn Fn() -> bool + Send> {

@@ -157,7 +157,9 @@ mod tests {
                         Reading { series: SeriesId(3), time, value }
                     })
                     .collect();
-                by_series(&readings, |run| drop(runs.put_run(run, received)));
+                by_series(&readings, |run| {
+                    runs.put_run(run, received);
+                });
                 for reading in readings {
                     drop(one_by_one.put(reading.time, reading.value, received));
                 }

@@ -1,0 +1,80 @@
+//! What a start brings back: the state as of the last seal, then the commits of the log behind it. The log is read and decoded on one
+//! thread and applied on another.
+
+use std::sync::mpsc;
+use std::time::Instant;
+
+use super::OpenHubError;
+use crate::catalog::sealed::{Restored, SealedLast};
+use crate::head::Head;
+use crate::ingest::agents::Agents;
+use crate::log::recovery::{OpenError, Recovered};
+use crate::model::Commit;
+use crate::query::last;
+use crate::series::SeriesTable;
+use crate::store::{Store, StoreError};
+
+/// Commits that are decoded ahead: each is as large as a commit may be at most.
+const AHEAD: usize = 4;
+
+/// What the last seal left: where everything begins before the log is read.
+pub(super) fn restore(from: Restored, series: &SeriesTable, head: &Head, agents: &Agents) {
+    series.reserve(from.next_series);
+    for one in &from.series {
+        series.restore_sealed(one);
+    }
+    for SealedLast { id, last, stored_until } in from.last {
+        head.restore(id, last, stored_until);
+    }
+    head.start_at(from.up_to);
+    from.agents.iter().for_each(|agent| agents.committed(agent));
+}
+
+pub(super) struct Replay<'a> {
+    pub(super) series: &'a SeriesTable,
+    pub(super) head: &'a Head,
+    pub(super) store: &'a dyn Store,
+    pub(super) agents: &'a Agents,
+}
+
+impl Replay<'_> {
+    /// `read` hands over one commit after the other.
+    pub(super) fn run<T>(&self, read: impl FnOnce(&mut dyn FnMut(Commit)) -> Result<T, OpenError>) -> Result<T, OpenHubError> {
+        std::thread::scope(|scope| {
+            let (sender, receiver) = mpsc::sync_channel(AHEAD);
+            let applying = scope.spawn(move || receiver.iter().try_for_each(|commit| self.apply(&commit)));
+            // Once one could not be applied nobody takes more: that error is the answer.
+            let read = read(&mut |commit| drop(sender.send(commit)));
+            drop(sender);
+            applying.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            Ok(read?)
+        })
+    }
+
+    fn apply(&self, commit: &Commit) -> Result<(), StoreError> {
+        for def in &commit.series {
+            self.series.restore(def, commit.wall);
+        }
+        for change in &commit.meta {
+            self.series.apply_meta(change, commit.wall);
+        }
+        let repairs = last::repairs(self.head, Some(self.store), commit)?;
+        self.head.apply(commit, &repairs, || ());
+        commit.parts.iter().filter_map(|part| part.agent.as_ref()).for_each(|agent| self.agents.committed(agent));
+        Ok(())
+    }
+}
+
+pub(super) fn report(recovered: &Recovered, began: Instant) {
+    for aside in &recovered.set_aside {
+        let (segment, kept) = (aside.segment.display(), aside.kept_in.display());
+        let (offset, bytes, what) = (aside.offset, aside.bytes, &aside.what);
+        if aside.unfinished {
+            tracing::warn!(%segment, offset, bytes, %kept, "the last commit was not finished; it was not acked, and its bytes are set aside");
+        } else {
+            tracing::error!(%segment, offset, bytes, %kept, %what, "the commit log is damaged here; the bytes are set aside and all cursors start anew");
+        }
+    }
+    let took_ms = began.elapsed().as_millis();
+    tracing::info!(commits = recovered.commits, bytes = recovered.bytes, clean = recovered.clean, took_ms, "read the commit log");
+}
