@@ -338,6 +338,19 @@ impl Block {
         removed
     }
 
+    /// Bytes that its columns of times and values take, used or not; texts themselves apart.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        let values = match &self.values {
+            Values::Int(v) => v.capacity() * size_of::<i64>(),
+            Values::Float(v) => v.capacity() * size_of::<f64>(),
+            Values::Bool(v) => v.capacity(),
+            Values::Text(v) => v.capacity() * size_of::<Arc<str>>(),
+            Values::Mixed(v) => v.capacity() * size_of::<Value>(),
+        };
+        self.times.capacity() * size_of::<TimeNs>() + values
+    }
+
     /// About its bytes in memory.
     #[must_use]
     pub fn weight(&self) -> usize {

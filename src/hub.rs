@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::auth::Auth;
 use crate::catalog::devices::Devices;
+use crate::catalog::sealed::LastSeal;
 use crate::catalog::{Catalog, CatalogError};
 use crate::clock::Clock;
 use crate::config::{Config, DeviceRule};
@@ -130,9 +131,9 @@ impl Hub {
         let agents = Arc::new(Agents::default());
         let retention = Retention::new(config.retention.clone(), Arc::clone(&series), Arc::<Devices>::clone(&devices));
         let retention = Arc::new(retention);
-        let restored = catalog.sealed()?;
-        let (sealed, sealed_at) = (restored.up_to, restored.wall);
-        replay::restore(restored, &series, &head, &agents);
+        let mut restore = replay::Sealed { series: &series, head: &head, agents: &agents, seal: LastSeal::default() };
+        catalog.restore(&mut restore)?;
+        let LastSeal { up_to: sealed, wall: sealed_at, .. } = restore.seal;
         let set_aside = dir.join("set-aside");
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(embedded::Parts {
             dir: &dir.join(embedded::DIR_NAME),

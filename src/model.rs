@@ -142,9 +142,9 @@ impl Kind {
     }
 }
 
-/// A series' labels: sorted by name, names unique, no empty value.
+/// A series' labels: sorted by name, names unique, no empty value. Shared, as all names of a series are: many series have the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Labels(Box<[(Box<str>, Box<str>)]>);
+pub struct Labels(Arc<[(Box<str>, Box<str>)]>);
 
 impl Labels {
     /// Takes pairs whose names and values were already checked; sorts them. Empty values mean "absent" and are dropped.
@@ -180,8 +180,8 @@ impl Labels {
 /// Identity of a series. Ordered by device, metric, labels: the order answers are sorted in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeriesKey {
-    pub device: Box<str>,
-    pub metric: Box<str>,
+    pub device: Arc<str>,
+    pub metric: Arc<str>,
     pub labels: Labels,
 }
 

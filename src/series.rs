@@ -4,14 +4,17 @@
 //! Invariants: an id is given once and never reused. A series is *listed* from the commit of its first reading on.
 //! Lock order: `by_key` before `per_owner` before `by_id` before a series' own `state`. No lock is held over an await or over I/O.
 
+mod keys;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 
+use keys::Keys;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
 use crate::catalog::sealed::SealedSeries;
-use crate::model::{Kind, MetaChange, SeriesDef, SeriesId, SeriesKey, TimeNs, TokenId, ValueType};
+use crate::model::{Kind, Labels, MetaChange, SeriesDef, SeriesId, SeriesKey, TimeNs, TokenId, ValueType};
 use crate::retention::RuleId;
 
 #[derive(Debug)]
@@ -143,11 +146,7 @@ pub struct KeyRef<'a> {
 impl KeyRef<'_> {
     #[must_use]
     pub fn to_key(&self) -> SeriesKey {
-        SeriesKey {
-            device: self.device.into(),
-            metric: self.metric.into(),
-            labels: crate::model::Labels::from_pairs(self.labels.iter().copied()),
-        }
+        SeriesKey { device: self.device.into(), metric: self.metric.into(), labels: Labels::from_pairs(self.labels.iter().copied()) }
     }
 }
 
@@ -160,7 +159,7 @@ pub enum SeriesLimit {
 
 #[derive(Debug)]
 pub struct SeriesTable {
-    by_key: RwLock<FxHashMap<SeriesKey, Arc<Series>>>,
+    by_key: RwLock<Keys>,
     /// Indexed by id. A hole is an id that was given before a crash and never committed.
     by_id: RwLock<Vec<Option<Arc<Series>>>>,
     per_owner: RwLock<FxHashMap<TokenId, usize>>,
@@ -203,9 +202,9 @@ impl SeriesTable {
         *owned += 1;
         let mut by_id = self.by_id.write();
         let id = SeriesId(u32::try_from(by_id.len()).expect("series per hub are bounded far below 2^32"));
-        let series = Arc::new(Series::new(id, key.clone(), owner));
+        let series = Arc::new(Series::new(id, by_key.shared(key), owner));
         by_id.push(Some(Arc::clone(&series)));
-        by_key.insert(key, Arc::clone(&series));
+        by_key.insert(Arc::clone(&series));
         Ok(series)
     }
 
@@ -214,19 +213,23 @@ impl SeriesTable {
     pub fn restore(&self, def: &SeriesDef, at: TimeNs) -> Arc<Series> {
         let mut by_key = self.by_key.write();
         let known = by_key.get(&def.key).filter(|known| known.id == def.id).cloned();
-        let series = known.unwrap_or_else(|| Arc::clone(by_key.entry(def.key.clone()).insert_entry(self.put_back(def)).get()));
+        let series = known.unwrap_or_else(|| {
+            let made = self.put_back(def, by_key.shared(def.key.clone()));
+            by_key.insert(Arc::clone(&made));
+            made
+        });
         series.fix_type(def.value_type);
         self.mark_listed(&series, at);
         series
     }
 
-    fn put_back(&self, def: &SeriesDef) -> Arc<Series> {
+    fn put_back(&self, def: &SeriesDef, key: SeriesKey) -> Arc<Series> {
         *self.per_owner.write().entry(def.owner).or_default() += 1;
         let mut by_id = self.by_id.write();
         if by_id.len() <= def.id.index() {
             by_id.resize(def.id.index() + 1, None);
         }
-        let made = Arc::new(Series::new(def.id, def.key.clone(), def.owner));
+        let made = Arc::new(Series::new(def.id, key, def.owner));
         let before = by_id[def.id.index()].replace(Arc::clone(&made));
         debug_assert!(before.is_none(), "an id is given once: {before:?}, then {def:?}");
         made
@@ -236,7 +239,8 @@ impl SeriesTable {
     /// starts.
     pub fn restore_sealed(&self, sealed: &SealedSeries) -> Arc<Series> {
         let series = self.restore(&sealed.def, sealed.created);
-        series.merge_meta(&sealed.meta);
+        let unit = sealed.meta.unit.clone().map(|unit| self.by_key.write().shared_name(unit));
+        series.merge_meta(&SeriesMeta { unit, ..sealed.meta });
         series
     }
 
@@ -245,8 +249,7 @@ impl SeriesTable {
     pub fn reserve(&self, next: u32) {
         let next = next as usize;
         let mut by_key = self.by_key.write();
-        let more = next.min(self.max_per_hub).saturating_sub(by_key.len());
-        by_key.reserve(more);
+        by_key.reserve(next.min(self.max_per_hub));
         let mut by_id = self.by_id.write();
         if by_id.len() < next {
             by_id.resize(next, None);
@@ -272,9 +275,10 @@ impl SeriesTable {
         let Some(series) = self.by_id(change.series) else {
             return;
         };
+        let unit = change.unit.clone().map(|unit| self.by_key.write().shared_name(unit));
         let meta = &mut series.state.write().meta;
-        if let Some(unit) = &change.unit {
-            meta.unit = Some(Arc::clone(unit));
+        if unit.is_some() {
+            meta.unit = unit;
         }
         if let Some(kind) = change.kind {
             meta.kind = Some(kind);

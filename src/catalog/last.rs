@@ -41,8 +41,13 @@ fn bind(statement: &mut Statement<'_>, row: &SealedLast) -> rusqlite::Result<()>
     statement.raw_bind_parameter(7, row.stored_until)
 }
 
-pub(super) fn read(db: &Connection) -> rusqlite::Result<Vec<SealedLast>> {
-    db.prepare(READ)?.query_map([], read_row)?.collect()
+pub(super) fn read(db: &Connection, mut take: impl FnMut(SealedLast)) -> rusqlite::Result<()> {
+    let mut statement = db.prepare(READ)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        take(read_row(row)?);
+    }
+    Ok(())
 }
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<SealedLast> {

@@ -188,7 +188,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::devices::Devices;
-    use super::sealed::Restored;
+    use super::sealed_tests::Restored;
     use super::*;
     use crate::auth::secret::Hash;
 

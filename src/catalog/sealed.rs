@@ -13,13 +13,13 @@ use crate::series::SeriesMeta;
 
 /// What holds at `up_to`. Series, last known values and agents that are not named stay as an earlier seal left them.
 #[derive(Debug)]
-pub struct SealedState<'a, L: Iterator<Item = SealedLast>> {
+pub struct SealedState<S: Iterator<Item = SealedSeries>, L: Iterator<Item = SealedLast>> {
     /// The store has every commit up to this one.
     pub up_to: Position,
     /// When that commit was written.
     pub wall: TimeNs,
     /// New ones and those whose unit or kind changed. By ascending id it is fastest.
-    pub series: &'a [SealedSeries],
+    pub series: S,
     /// Those that got a reading or lost one. By ascending id it is fastest.
     pub last: L,
     /// Not ahead of `up_to`: a batch that is named here is never asked for again.
@@ -43,25 +43,35 @@ pub struct SealedLast {
     pub stored_until: TimeNs,
 }
 
-/// What a start begins with; the log after `up_to` is replayed over it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Restored {
-    /// 0: nothing was ever sealed.
+/// The last seal as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LastSeal {
+    /// The log after it is replayed. 0: nothing was ever sealed.
     pub up_to: Position,
     pub wall: TimeNs,
-    /// By id.
-    pub series: Vec<SealedSeries>,
-    /// By id.
-    pub last: Vec<SealedLast>,
-    pub agents: Vec<AgentSeq>,
     /// For `SeriesTable::reserve`: one past the greatest id that any seal brought.
     pub next_series: u32,
+}
+
+/// Takes what a start begins with, piece by piece: of a million series nothing is held twice.
+pub trait Restore {
+    /// Comes first.
+    fn seal(&mut self, seal: LastSeal);
+    /// By ascending id.
+    fn series(&mut self, series: SealedSeries);
+    /// By ascending id, behind the series.
+    fn last(&mut self, last: SealedLast);
+    fn agent(&mut self, agent: AgentSeq);
 }
 
 impl Catalog {
     /// Blocks for a second or so with a million series, and other changes wait that long: take a connection of its own
     /// (`reopen`), so that at least reads do not.
-    pub fn seal<L: Iterator<Item = SealedLast>>(&self, state: SealedState<'_, L>) -> Result<(), CatalogError> {
+    pub fn seal<S, L>(&self, state: SealedState<S, L>) -> Result<(), CatalogError>
+    where
+        S: Iterator<Item = SealedSeries>,
+        L: Iterator<Item = SealedLast>,
+    {
         self.write("seal into", |db| {
             let series = series_rows::write(db, state.series)?;
             let last = last::write(db, state.last)?;
@@ -72,24 +82,24 @@ impl Catalog {
         })
     }
 
-    /// All that seals left, at one moment.
-    pub fn sealed(&self) -> Result<Restored, CatalogError> {
+    /// Hands over all that seals left, at one moment.
+    pub fn restore(&self, to: &mut dyn Restore) -> Result<(), CatalogError> {
         self.read("read the sealed state from", |db| {
             // Ended by its drop: nothing was changed.
             let at_once = db.unchecked_transaction()?;
-            let mut restored = read_position(&at_once)?;
-            restored.series = series_rows::read(&at_once)?;
-            restored.last = last::read(&at_once)?;
-            restored.agents = read_agents(&at_once)?;
-            Ok(restored)
+            to.seal(read_seal(&at_once)?);
+            series_rows::read(&at_once, |series| to.series(series))?;
+            last::read(&at_once, |last| to.last(last))?;
+            read_agents(&at_once)?.into_iter().for_each(|agent| to.agent(agent));
+            Ok(())
         })
     }
 }
 
-fn read_position(db: &Connection) -> rusqlite::Result<Restored> {
+fn read_seal(db: &Connection) -> rusqlite::Result<LastSeal> {
     db.query_row("SELECT up_to, wall, next_series FROM sealed", [], |row| {
         let up_to = Position(row.get::<_, i64>(0)?.cast_unsigned());
-        Ok(Restored { up_to, wall: row.get(1)?, next_series: row.get(2)?, ..Restored::default() })
+        Ok(LastSeal { up_to, wall: row.get(1)?, next_series: row.get(2)? })
     })
 }
 

@@ -1,10 +1,45 @@
 use std::sync::Arc;
 
-use super::sealed::{Restored, SealedLast, SealedSeries, SealedState};
+use super::sealed::{LastSeal, Restore, SealedLast, SealedSeries, SealedState};
 use super::{Catalog, CatalogError};
 use crate::head::{Head, LastKnown};
 use crate::model::{AgentSeq, Kind, Labels, Position, SeriesDef, SeriesId, SeriesKey, TimeNs, TokenId, Value, ValueType};
 use crate::series::{KeyRef, SeriesMeta, SeriesTable};
+
+/// All that was restored.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Restored {
+    seal: LastSeal,
+    series: Vec<SealedSeries>,
+    last: Vec<SealedLast>,
+    agents: Vec<AgentSeq>,
+}
+
+impl Restore for Restored {
+    fn seal(&mut self, seal: LastSeal) {
+        assert_eq!(std::mem::replace(self, Self { seal, ..Self::default() }), Self::default(), "the seal comes first");
+    }
+
+    fn series(&mut self, series: SealedSeries) {
+        self.series.push(series);
+    }
+
+    fn last(&mut self, last: SealedLast) {
+        self.last.push(last);
+    }
+
+    fn agent(&mut self, agent: AgentSeq) {
+        self.agents.push(agent);
+    }
+}
+
+impl Catalog {
+    pub(super) fn sealed(&self) -> Result<Restored, CatalogError> {
+        let mut restored = Restored::default();
+        self.restore(&mut restored)?;
+        Ok(restored)
+    }
+}
 
 fn open() -> (tempfile::TempDir, Catalog) {
     let dir = tempfile::tempdir().unwrap();
@@ -29,7 +64,7 @@ fn agent(name: &str, boot: u64, seq: u64) -> AgentSeq {
 }
 
 fn seal(catalog: &Catalog, up_to: u64, series: &[SealedSeries], last: &[SealedLast], agents: &[AgentSeq]) -> Result<(), CatalogError> {
-    let (last, agents) = (last.iter().cloned(), agents.to_vec());
+    let (series, last, agents) = (series.iter().cloned(), last.iter().cloned(), agents.to_vec());
     catalog.seal(SealedState { up_to: Position(up_to), wall: up_to.cast_signed() * 100, series, last, agents })
 }
 
@@ -128,7 +163,7 @@ fn a_later_seal_changes_what_it_names_and_leaves_the_rest() {
     seal(&catalog, 9, &[], std::slice::from_ref(&gone), &[agent("gw", 1, 10)]).unwrap();
 
     let restored = catalog.sealed().unwrap();
-    assert_eq!((restored.up_to, restored.wall), (Position(9), 900));
+    assert_eq!((restored.seal.up_to, restored.seal.wall), (Position(9), 900));
     assert_eq!(restored.series, [a, told]);
     assert_eq!(restored.last, [last(0, Value::Int(1)), last(1, Value::Text("jetzt".into())), gone]);
     assert_eq!(restored.agents, [agent("gw", 1, 10), agent("gw", 2, 1)]);
@@ -152,7 +187,7 @@ fn agents_are_told_apart_by_name_and_boot() {
         agents
     };
     assert_eq!(sorted(restored.agents), sorted(all.to_vec()));
-    assert_eq!(restored.up_to, Position(u64::MAX));
+    assert_eq!(restored.seal.up_to, Position(u64::MAX));
 }
 
 #[test]
@@ -162,10 +197,10 @@ fn the_next_id_never_falls() {
         let all: Vec<_> = ids.iter().map(|id| series(*id, ValueType::Number, &[])).collect();
         let lasts: Vec<_> = lasts.iter().map(|id| last(*id, Value::Int(1))).collect();
         seal(&catalog, 1, &all, &lasts, &[]).unwrap();
-        assert_eq!(catalog.sealed().unwrap().next_series, next);
+        assert_eq!(catalog.sealed().unwrap().seal.next_series, next);
     }
     catalog.connection.lock().execute("DELETE FROM series", []).unwrap();
-    assert_eq!(catalog.sealed().unwrap().next_series, 11, "also when the rows are gone");
+    assert_eq!(catalog.sealed().unwrap().seal.next_series, 11, "also when the rows are gone");
 }
 
 #[test]
@@ -217,11 +252,11 @@ fn a_start_has_what_the_hub_had_and_the_log_may_tell_it_again() {
     for series in &restored.series {
         table.restore_sealed(series);
     }
-    table.reserve(restored.next_series);
+    table.reserve(restored.seal.next_series);
     for SealedLast { id, last, stored_until } in restored.last {
         head.restore(id, last, stored_until);
     }
-    head.start_at(restored.up_to);
+    head.start_at(restored.seal.up_to);
 
     assert_eq!((head.position(), head.sealed_position()), (Position(7), Position(7)));
     assert_eq!(head.last(&[SeriesId(2)]).1[0], last(2, Value::Float(2.5)).last);
@@ -247,20 +282,20 @@ fn measure() {
         let state = SealedState {
             up_to: Position(round),
             wall: 0,
-            series: &[],
+            series: std::iter::empty(),
             last: (0..MANY).map(|id| last(id, Value::Float(float))),
             agents: vec![],
         };
         rate("last rows sealed", MANY, || catalog.seal(state).unwrap());
     }
-    let state = SealedState { up_to: Position(4), wall: 0, series: &all, last: std::iter::empty(), agents: vec![] };
+    let state = SealedState { up_to: Position(4), wall: 0, series: all.iter().cloned(), last: std::iter::empty(), agents: vec![] };
     rate("series sealed", MANY, || catalog.seal(state).unwrap());
     drop(catalog);
     let catalog = Catalog::open(dir.path()).unwrap();
     let restored = rate("series and last rows read", MANY, || catalog.sealed().unwrap());
     assert_eq!((restored.series.len(), restored.last.len()), (1_000_000, 1_000_000));
     let table = SeriesTable::new(1 << 20, 1 << 20);
-    table.reserve(restored.next_series);
+    table.reserve(restored.seal.next_series);
     rate("series restored", MANY, || restored.series.iter().for_each(|series| drop(table.restore_sealed(series))));
     for file in std::fs::read_dir(dir.path()).unwrap() {
         let file = file.unwrap();

@@ -14,9 +14,10 @@ const WRITE: &str = "INSERT OR REPLACE INTO series (id, device, metric, labels, 
 const READ: &str = "SELECT id, device, metric, labels, type, owner, unit, kind, changed, created FROM series ORDER BY id";
 
 /// Gives the greatest id.
-pub(super) fn write(db: &Connection, all: &[SealedSeries]) -> rusqlite::Result<Option<SeriesId>> {
+pub(super) fn write(db: &Connection, all: impl Iterator<Item = SealedSeries>) -> rusqlite::Result<Option<SeriesId>> {
     let mut statement = db.prepare(WRITE)?;
     let mut labels = String::new();
+    let mut greatest = None;
     for SealedSeries { def, meta, created } in all {
         let key = &def.key;
         write_labels(&mut labels, &key.labels);
@@ -24,12 +25,18 @@ pub(super) fn write(db: &Connection, all: &[SealedSeries]) -> rusqlite::Result<O
         let unit = meta.unit.as_deref();
         let row = params![def.id.0, &*key.device, &*key.metric, labels, value_type, def.owner.0, unit, kind, meta.changed, created];
         statement.execute(row)?;
+        greatest = greatest.max(Some(def.id));
     }
-    Ok(all.iter().map(|series| series.def.id).max())
+    Ok(greatest)
 }
 
-pub(super) fn read(db: &Connection) -> rusqlite::Result<Vec<SealedSeries>> {
-    db.prepare(READ)?.query_map([], read_row)?.collect()
+pub(super) fn read(db: &Connection, mut take: impl FnMut(SealedSeries)) -> rusqlite::Result<()> {
+    let mut statement = db.prepare(READ)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        take(read_row(row)?);
+    }
+    Ok(())
 }
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<SealedSeries> {

@@ -9,55 +9,71 @@ use crate::model::{TimeNs, TimeRange, Value};
 #[derive(Debug, Default)]
 pub(super) struct Column {
     blocks: Vec<Arc<Block>>,
-    points: usize,
+}
+
+/// What came to a column.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Grown {
+    pub(super) points: usize,
+    /// About the memory it took.
+    pub(super) bytes: usize,
 }
 
 impl Column {
-    /// Puts readings in their places; says about how many bytes are new. Those that are newer than all come to the last block together.
-    pub(super) fn put_run(&mut self, mut run: Run<'_>, received: TimeNs) -> usize {
-        let mut bytes = 0;
+    /// Puts readings in their places. Those that are newer than all come to the last block together.
+    pub(super) fn put_run(&mut self, mut run: Run<'_>, received: TimeNs) -> Grown {
+        let mut grown = Grown::default();
         while let Some(reading) = run.next() {
             if self.newest_time().is_some_and(|newest| newest >= reading.time) {
-                let replaced = self.put(reading.time, reading.value.clone(), received);
-                bytes += weight(&reading.value) * usize::from(replaced.is_none());
+                if self.put(reading.time, reading.value.clone(), received).is_none() {
+                    grown.points += 1;
+                    grown.bytes += LATE_BYTES + text_bytes(&reading.value);
+                }
                 continue;
             }
-            let block = self.block_with_room();
+            let (block, new) = self.block_with_room();
+            let (before, room) = (block.len(), block.room());
             block.push(reading.time, &reading.value, received);
-            let (before, mut newest) = (block.len(), reading.time);
-            bytes += weight(&reading.value);
+            let mut newest = reading.time;
+            grown.bytes += text_bytes(&reading.value);
             let mut ahead = run.clone();
             while let Some(reading) = ahead.next().filter(|reading| reading.time > newest && block.len() < BLOCK_POINTS) {
                 block.push(reading.time, &reading.value, received);
                 newest = reading.time;
-                bytes += weight(&reading.value);
+                grown.bytes += text_bytes(&reading.value);
                 run.next();
             }
-            let pushed = 1 + block.len() - before;
-            self.points += pushed;
+            grown.points += block.len() - before;
+            grown.bytes += block.room().saturating_sub(room) + if new { BLOCK_BYTES } else { 0 };
         }
-        bytes
+        grown
     }
 
     /// The last block, if it is not full, or a new one.
-    fn block_with_room(&mut self) -> &mut Block {
-        if self.blocks.last().is_none_or(|last| last.len() >= BLOCK_POINTS) {
-            self.blocks.push(Arc::new(Block::default()));
+    fn block_with_room(&mut self) -> (&mut Block, bool) {
+        let new = self.blocks.last().is_none_or(|last| last.len() >= BLOCK_POINTS);
+        if new {
+            self.push_block(Block::default());
         }
-        Arc::make_mut(self.blocks.last_mut().expect("it was made if there was none"))
+        (Arc::make_mut(self.blocks.last_mut().expect("it was made if there was none")), new)
+    }
+
+    /// Most columns of many series never have a second one.
+    fn push_block(&mut self, block: Block) {
+        if self.blocks.is_empty() {
+            self.blocks.reserve_exact(1);
+        }
+        self.blocks.push(Arc::new(block));
     }
 
     /// Puts a point in its place; says what stood at that time before.
     pub(super) fn put(&mut self, time: TimeNs, value: Value, received: TimeNs) -> Option<Value> {
         let i = self.block_for(time);
         if i == self.blocks.len() {
-            self.blocks.push(Arc::new(Block::default()));
+            self.push_block(Block::default());
         }
         let block = Arc::make_mut(&mut self.blocks[i]);
         let old = block.put(time, value, received);
-        if old.is_none() {
-            self.points += 1;
-        }
         if block.len() > BLOCK_POINTS {
             let upper = block.split_half();
             self.blocks.insert(i + 1, Arc::new(upper));
@@ -88,8 +104,7 @@ impl Column {
     }
 
     pub(super) fn of_blocks(blocks: Vec<Arc<Block>>) -> Self {
-        let points = blocks.iter().map(|block| block.len()).sum();
-        Self { blocks, points }
+        Self { blocks }
     }
 
     pub(super) fn into_blocks(self) -> Vec<Arc<Block>> {
@@ -107,31 +122,35 @@ impl Column {
         self.blocks.get(first..end.max(first)).unwrap_or_default()
     }
 
-    pub(super) fn points(&self) -> usize {
-        self.points
+    pub(super) fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
     }
 
-    pub(super) fn remove(&mut self, from: TimeNs, to: TimeNs) {
+    /// Says how many points were removed.
+    pub(super) fn remove(&mut self, from: TimeNs, to: TimeNs) -> usize {
+        let mut removed = 0;
         if from > to {
-            return;
+            return removed;
         }
         for block in &mut self.blocks {
             let untouched = block.last_time().is_none_or(|t| t < from) || block.first_time().is_none_or(|t| t > to);
             if !untouched {
-                self.points -= Arc::make_mut(block).remove(from, to);
+                removed += Arc::make_mut(block).remove(from, to);
             }
         }
         self.blocks.retain(|b| !b.is_empty());
+        removed
     }
 }
 
-fn weight(value: &Value) -> usize {
-    size_of::<TimeNs>()
-        + match value {
-            Value::Int(_) | Value::Float(_) => 8,
-            Value::Bool(_) => 1,
-            Value::Text(text) => 32 + text.len(),
-        }
+/// A block, its place in the column, and what the allocator adds to them and to the two columns of the block.
+const BLOCK_BYTES: usize = size_of::<Block>() + 2 * size_of::<usize>() + size_of::<Arc<Block>>() + 4 * 16;
+/// A point that is put between others: half of a block's room is free after it was split.
+const LATE_BYTES: usize = 32;
+
+/// What a text takes beside its place in the column.
+fn text_bytes(value: &Value) -> usize {
+    if let Value::Text(text) = value { 32 + text.len() } else { 0 }
 }
 
 #[cfg(test)]
@@ -146,7 +165,7 @@ mod tests {
     fn runs_give_the_same_as_reading_by_reading() {
         for seed in 0..50 {
             let mut rng = fastrand::Rng::with_seed(seed);
-            let (mut runs, mut one_by_one) = (Column::default(), Column::default());
+            let (mut runs, mut one_by_one, mut points) = (Column::default(), Column::default(), 0);
             let mut time = 0;
             for _ in 0..rng.usize(1..20) {
                 let received = time + rng.i64(0..2) * 120 * 1_000_000_000;
@@ -157,9 +176,7 @@ mod tests {
                         Reading { series: SeriesId(3), time, value }
                     })
                     .collect();
-                by_series(&readings, |run| {
-                    runs.put_run(run, received);
-                });
+                by_series(&readings, |run| points += runs.put_run(run, received).points);
                 for reading in readings {
                     drop(one_by_one.put(reading.time, reading.value, received));
                 }
@@ -172,7 +189,7 @@ mod tests {
                 column.blocks().iter().flat_map(points).collect::<Vec<_>>()
             };
             assert_eq!(all(&runs), all(&one_by_one), "seed {seed}");
-            assert_eq!(runs.points(), one_by_one.points(), "seed {seed}");
+            assert_eq!(points, all(&runs).len(), "seed {seed}");
             assert!(runs.blocks().iter().all(|block| block.len() <= BLOCK_POINTS), "seed {seed}");
         }
     }
@@ -187,8 +204,10 @@ mod tests {
                 let value = if rng.u8(..) < 200 { Value::Float(rng.f64()) } else { Value::Int(rng.i64(..)) };
                 if rng.u16(..) < 30 {
                     let to = time + rng.i64(0..500);
-                    column.remove(time, to);
+                    let before = map.len();
+                    let removed = column.remove(time, to);
                     map.retain(|t, _| !(time..=to).contains(t));
+                    assert_eq!(removed, before - map.len(), "seed {seed}");
                     continue;
                 }
                 assert_eq!(column.look_up(time), map.get(&time).cloned(), "seed {seed}");
@@ -198,7 +217,7 @@ mod tests {
             let expected: Vec<_> = map.range(range.from..range.to).map(|(t, v)| (*t, v.clone())).collect();
             let point = |block: &Arc<Block>| block.within(range).map(|i| (block.times()[i], block.value(i))).collect::<Vec<_>>();
             assert_eq!(column.blocks_in(range).iter().flat_map(point).collect::<Vec<_>>(), expected, "seed {seed}");
-            assert_eq!(column.points(), map.len(), "seed {seed}");
+            assert_eq!(column.is_empty(), map.is_empty(), "seed {seed}");
             assert_eq!(column.newest_time(), map.keys().last().copied(), "seed {seed}");
         }
     }

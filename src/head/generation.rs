@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::column::Column;
+use super::column::{Column, Grown};
 use super::runs::Run;
-use crate::block::Block;
 use crate::model::{AgentSeq, Commit, Delete, Position, SeriesId, TimeNs};
 use crate::store::{Handover, PositionedDelete, SeriesRun};
 
@@ -42,20 +41,16 @@ impl Generation {
         if self.columns.len() <= id.index() {
             self.columns.resize_with(id.index() + 1, Column::default);
         }
-        let column = &mut self.columns[id.index()];
-        let (blocks, points) = (column.blocks().len(), column.points());
-        self.bytes += column.put_run(run, received);
-        self.points += column.points() - points;
-        self.bytes += BLOCK_BYTES * (column.blocks().len() - blocks);
+        let Grown { points, bytes } = self.columns[id.index()].put_run(run, received);
+        self.points += points;
+        self.bytes += bytes;
     }
 
     pub(super) fn delete(&mut self, position: Position, delete: Delete) {
         self.deletes.push(PositionedDelete { position, delete });
         hide(self.hidden.entry(delete.series).or_default(), delete.from, delete.to);
         if let Some(column) = self.columns.get_mut(delete.series.index()) {
-            let before = column.points();
-            column.remove(delete.from, delete.to);
-            self.points -= before - column.points();
+            self.points -= column.remove(delete.from, delete.to);
         }
     }
 
@@ -70,7 +65,7 @@ impl Generation {
     }
 
     pub(super) fn column(&self, id: SeriesId) -> Option<&Column> {
-        self.columns.get(id.index()).filter(|column| column.points() > 0)
+        self.columns.get(id.index()).filter(|column| !column.is_empty())
     }
 
     /// The ranges in which this generation hides what lies below it.
@@ -92,7 +87,7 @@ impl Generation {
 
     fn series(&self) -> impl Iterator<Item = (SeriesId, &Column)> {
         let ids = (0..).map(SeriesId);
-        ids.zip(&self.columns).filter(|(_, column)| column.points() > 0)
+        ids.zip(&self.columns).filter(|(_, column)| !column.is_empty())
     }
 
     #[must_use]
@@ -145,9 +140,6 @@ impl Generation {
         Handover { up_to: self.up_to, runs, deletes: &self.deletes }
     }
 }
-
-/// A block, its place in the column and the room its vectors take beforehand.
-const BLOCK_BYTES: usize = size_of::<Block>() + size_of::<Arc<Block>>() + 64;
 
 /// Adds a range, united with those it touches.
 pub(super) fn hide(hidden: &mut Hidden, mut from: TimeNs, mut to: TimeNs) {

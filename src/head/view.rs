@@ -42,7 +42,9 @@ impl Layers {
             return ColumnView { blocks: lower, range, hidden };
         }
         let mut column = Column::of_blocks(lower);
-        gone.iter().for_each(|(from, to)| column.remove(*from, *to));
+        for (from, to) in gone {
+            column.remove(from, to);
+        }
         for block in upper {
             for (i, time) in block.times().iter().enumerate() {
                 column.put(*time, block.value(i), block.received(i));

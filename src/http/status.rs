@@ -139,8 +139,8 @@ pub async fn refusals(hub: web::Data<Hub>, _: Admin) -> Result<HttpResponse, Api
         time: ms_f64(refused.at),
         token: refused.token.0,
         token_name: names.get(&refused.token).cloned(),
-        device: refused.device.into(),
-        metric: refused.metric.into(),
+        device: refused.device.as_ref().into(),
+        metric: refused.metric.as_ref().into(),
         code: refused.code.as_str(),
         message: refused.message.into(),
     };

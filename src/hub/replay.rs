@@ -5,11 +5,11 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use super::OpenHubError;
-use crate::catalog::sealed::{Restored, SealedLast};
+use crate::catalog::sealed::{LastSeal, Restore, SealedLast, SealedSeries};
 use crate::head::Head;
 use crate::ingest::agents::Agents;
 use crate::log::recovery::{OpenError, Recovered};
-use crate::model::Commit;
+use crate::model::{AgentSeq, Commit};
 use crate::query::last;
 use crate::series::SeriesTable;
 use crate::store::{Store, StoreError};
@@ -17,17 +17,32 @@ use crate::store::{Store, StoreError};
 /// Commits that are decoded ahead: each is as large as a commit may be at most.
 const AHEAD: usize = 4;
 
-/// What the last seal left: where everything begins before the log is read.
-pub(super) fn restore(from: Restored, series: &SeriesTable, head: &Head, agents: &Agents) {
-    series.reserve(from.next_series);
-    for one in &from.series {
-        series.restore_sealed(one);
+/// What the last seal left goes here: where everything begins before the log is read.
+pub(super) struct Sealed<'a> {
+    pub(super) series: &'a SeriesTable,
+    pub(super) head: &'a Head,
+    pub(super) agents: &'a Agents,
+    pub(super) seal: LastSeal,
+}
+
+impl Restore for Sealed<'_> {
+    fn seal(&mut self, seal: LastSeal) {
+        self.series.reserve(seal.next_series);
+        self.head.start_at(seal.up_to);
+        self.seal = seal;
     }
-    for SealedLast { id, last, stored_until } in from.last {
-        head.restore(id, last, stored_until);
+
+    fn series(&mut self, series: SealedSeries) {
+        self.series.restore_sealed(&series);
     }
-    head.start_at(from.up_to);
-    from.agents.iter().for_each(|agent| agents.committed(agent));
+
+    fn last(&mut self, last: SealedLast) {
+        self.head.restore(last.id, last.last, last.stored_until);
+    }
+
+    fn agent(&mut self, agent: AgentSeq) {
+        self.agents.committed(&agent);
+    }
 }
 
 pub(super) struct Replay<'a> {

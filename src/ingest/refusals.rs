@@ -1,6 +1,7 @@
 //! The last refused readings, for `status/refusals`, and counts by code for `/metrics`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -13,8 +14,8 @@ use crate::model::{TimeNs, TokenId};
 pub struct Refused {
     pub at: TimeNs,
     pub token: TokenId,
-    pub device: Box<str>,
-    pub metric: Box<str>,
+    pub device: Arc<str>,
+    pub metric: Arc<str>,
     pub code: RowCode,
     pub message: Box<str>,
 }

@@ -19,7 +19,7 @@ use crate::auth::access::Access;
 use crate::config::{Config, Mapping, MetricRules};
 use crate::limits::{ARRIVALS_PER_CONNECTION, KNOWN_BYTES_PER_CONNECTION, REFUSALS_EXPLAINED};
 use crate::metrics::Metrics;
-use crate::model::{AgentSeq, Kind, MetaChange, Reading, SeriesId, TimeNs, Value, ValueType};
+use crate::model::{AgentSeq, Kind, MetaChange, Reading, SeriesId, SeriesKey, TimeNs, Value, ValueType};
 use crate::query::selector::Attributes;
 use crate::retention::Retention;
 use crate::series::{KeyRef, Series, SeriesLimit, SeriesTable};
@@ -103,10 +103,26 @@ struct Slot {
     series: Arc<Series>,
     /// The frame in which it last had a reading without time.
     untimed_in: u64,
-    /// The unit and kind this connection last sent to the writer, and with which batch: they may still be on their way.
-    told: Option<(u64, Option<Arc<str>>, Option<Kind>)>,
-    /// What `[[metric]]` says about it and the series does not have yet. None: not asked.
-    rule: Option<(Option<Arc<str>>, Option<Kind>)>,
+    /// The unit and kind this connection last sent to the writer, and with which batch: they may still be on their way. Let go of
+    /// when the series has them: a connection may bring a hundred thousand.
+    told: Option<Box<Told>>,
+    rule: Rule,
+}
+
+#[derive(Debug)]
+struct Told {
+    batch: u64,
+    unit: Option<Arc<str>>,
+    kind: Option<Kind>,
+}
+
+/// What `[[metric]]` says about a series.
+#[derive(Debug)]
+enum Rule {
+    NotAsked,
+    /// Nothing that the series does not have.
+    Settled,
+    Wants(Box<(Option<Arc<str>>, Option<Kind>)>),
 }
 
 /// A device, and the gateway that named itself for it.
@@ -127,6 +143,8 @@ pub struct Session {
     known: FxHashMap<Box<[u8]>, Known>,
     known_bytes: usize,
     known_since: TimeNs,
+    /// Grows when all that is known by name is to be asked anew.
+    era: u32,
     arrivals: Vec<Arrival>,
     arrival_of: FxHashMap<(Arc<str>, Option<Arc<str>>), u32>,
     /// The arrivals of this frame.
@@ -147,6 +165,7 @@ impl Session {
             known: FxHashMap::default(),
             known_bytes: 0,
             known_since: TimeNs::MIN,
+            era: 0,
             arrivals: Vec::new(),
             arrival_of: FxHashMap::default(),
             arrived: Vec::new(),
@@ -209,6 +228,24 @@ impl Session {
 
     /// Checks names that were not met before, and finds or makes their series. `raw`: how to know them again.
     pub fn meet(&mut self, raw: &[u8], key: KeyRef<'_>, gateway: Option<&str>) -> Result<Known, Refusal> {
+        let known = self.find(key, gateway)?;
+        self.remember(raw, known);
+        Ok(known)
+    }
+
+    /// What was found in another era is to be found again.
+    #[must_use]
+    pub fn era(&self) -> u32 {
+        self.era
+    }
+
+    #[must_use]
+    pub fn key_of(&self, known: Known) -> &SeriesKey {
+        &self.slots[known.slot as usize].series.key
+    }
+
+    /// As `meet`, for a way that keeps what was found until the era ends.
+    pub fn find(&mut self, key: KeyRef<'_>, gateway: Option<&str>) -> Result<Known, Refusal> {
         self.door.forms.device(key.device)?;
         self.door.forms.metric(key.metric)?;
         self.door.forms.labels(key.labels)?;
@@ -218,9 +255,7 @@ impl Session {
             return Err(Refusal::new(RowCode::NotAllowed, format!("token `{name}` does not reach this series")));
         }
         let series = self.door.series.resolve(key, self.access.token()).map_err(refused_for)?;
-        let known = Known { slot: self.slot_of(series), arrival: self.arrival_of(key.device, gateway) };
-        self.remember(raw, known);
-        Ok(known)
+        Ok(Known { slot: self.slot_of(series), arrival: self.arrival_of(key.device, gateway) })
     }
 
     /// Puts a reading into the batch. What can still go wrong is what depends on the series.
@@ -265,7 +300,7 @@ impl Session {
 
     fn slot_of(&mut self, series: Arc<Series>) -> u32 {
         *self.by_series.entry(series.id).or_insert_with(|| {
-            self.slots.push(Slot { series, untimed_in: 0, told: None, rule: None });
+            self.slots.push(Slot { series, untimed_in: 0, told: None, rule: Rule::NotAsked });
             u32::try_from(self.slots.len() - 1).expect("a hub has fewer than 2^32 series")
         })
     }
@@ -295,6 +330,7 @@ impl Session {
         self.known = FxHashMap::default();
         self.known_bytes = 0;
         self.known_since = self.received;
+        self.era = self.era.wrapping_add(1);
     }
 
     /// Attributes are edited while a connection lasts: a scope that asks for them is asked again every second.
@@ -308,38 +344,39 @@ impl Session {
 
 /// Sends a unit or kind to the writer if it changes anything, also against what this connection has on its way.
 fn tell(slot: &mut Slot, batch: &mut Deciding, number: u64, meta: Meta<'_>) {
-    let on_its_way = slot.told.as_ref().map(|(told_in, unit, kind)| {
-        let same = meta.unit.is_none_or(|u| unit.as_deref() == Some(u)) && meta.kind.is_none_or(|k| *kind == Some(k));
-        (*told_in, same)
-    });
-    let needed = match on_its_way {
-        Some((told_in, true)) if told_in == number => false,
-        Some((_, false)) => true,
-        _ => slot.series.differs(meta.unit, meta.kind),
+    let needed = match &slot.told {
+        Some(told) => {
+            let same = meta.unit.is_none_or(|u| told.unit.as_deref() == Some(u)) && meta.kind.is_none_or(|k| told.kind == Some(k));
+            !same || (told.batch != number && slot.series.differs(meta.unit, meta.kind))
+        }
+        None => slot.series.differs(meta.unit, meta.kind),
     };
     if !needed {
+        let series = &slot.series;
+        slot.told.take_if(|told| told.batch != number && !series.differs(told.unit.as_deref(), told.kind));
         return;
     }
     let unit: Option<Arc<str>> = meta.unit.map(Arc::from);
     batch.meta.push(MetaChange { series: slot.series.id, unit: unit.clone(), kind: meta.kind });
-    let (_, unit_before, kind_before) = slot.told.take().unwrap_or_default();
-    slot.told = Some((number, unit.or(unit_before), meta.kind.or(kind_before)));
+    let (unit_before, kind_before) = slot.told.take().map_or((None, None), |told| (told.unit, told.kind));
+    slot.told = Some(Box::new(Told { batch: number, unit: unit.or(unit_before), kind: meta.kind.or(kind_before) }));
 }
 
 /// What the rules say holds where this connection's sender is silent. It is told until the series has it, since a batch may
 /// come back untaken.
 fn apply_rule(slot: &mut Slot, batch: &mut Deciding, number: u64, door: &Door, value_type: ValueType, meta: Meta<'_>) {
-    let (unit, kind) = slot.rule.get_or_insert_with(|| {
+    if let Rule::NotAsked = slot.rule {
         let (kind, unit) = door.metric_rules.of(&slot.series.key.metric);
-        (unit, kind.filter(|kind| fits(*kind, value_type)))
-    });
+        slot.rule = Rule::Wants(Box::new((unit, kind.filter(|kind| fits(*kind, value_type)))));
+    }
+    let Rule::Wants(wants) = &mut slot.rule else {
+        return;
+    };
+    let (unit, kind) = &mut **wants;
     unit.take_if(|_| meta.unit.is_some());
     kind.take_if(|_| meta.kind.is_some());
-    if unit.is_none() && kind.is_none() {
-        return;
-    }
     if !slot.series.differs(unit.as_deref(), *kind) {
-        slot.rule = Some((None, None));
+        slot.rule = Rule::Settled;
         return;
     }
     let (unit, kind) = (unit.clone(), *kind);
@@ -358,8 +395,8 @@ fn refused_for(limit: SeriesLimit) -> Refusal {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rejected {
     pub index: u32,
-    pub device: Box<str>,
-    pub metric: Option<Box<str>>,
+    pub device: Arc<str>,
+    pub metric: Option<Arc<str>>,
     pub refusal: Refusal,
 }
 
@@ -402,7 +439,7 @@ impl Deciding {
 }
 
 /// A name for an answer: whole if it could be a name, else its beginning.
-fn cut(name: &[u8]) -> Box<str> {
+fn cut(name: &[u8]) -> Arc<str> {
     match std::str::from_utf8(name) {
         Ok(name) if name.len() <= crate::limits::NAME_BYTES => name.into(),
         _ => shown(name).into(),

@@ -26,7 +26,7 @@ pub struct Group<H> {
     /// Numbers with pending changes.
     dirty: Vec<Number>,
     states: BTreeMap<Arc<str>, DeviceState>,
-    devices: FxHashSet<Box<str>>,
+    devices: FxHashSet<Arc<str>>,
     pub members: Vec<Member<H>>,
     /// What every member was told last: all that was committed up to here has been sent, as far as it is of this group.
     cursor: Cursor,
@@ -133,7 +133,7 @@ impl<H> Group<H> {
         let number = Number::try_from(self.slots.len()).expect("series per hub are bounded far below 2^32");
         self.numbers.insert(series.id, number);
         if !self.devices.contains(&*series.key.device) {
-            self.devices.insert(series.key.device.clone());
+            self.devices.insert(Arc::clone(&series.key.device));
         }
         self.slots.push(Slot { series, announced: false, newest: None, floor_max: TimeNs::MIN, changes: Vec::new(), in_order: true });
         number
@@ -150,7 +150,7 @@ impl<H> Group<H> {
     }
 
     #[must_use]
-    pub fn devices(&self) -> &FxHashSet<Box<str>> {
+    pub fn devices(&self) -> &FxHashSet<Arc<str>> {
         &self.devices
     }
 

@@ -200,12 +200,12 @@ impl Run {
     fn seal_generation(&self, generation: &Generation) -> Result<(), SealError> {
         let Parts { head, store, catalog, series, clock, .. } = &self.parts;
         store.seal(&generation.handover())?;
-        let described: Vec<_> = generation.described().into_iter().filter_map(|id| series.by_id(id)?.to_sealed()).collect();
+        let described = generation.described();
         let touched = generation.touched();
         catalog.seal(SealedState {
             up_to: generation.up_to(),
             wall: clock.now(),
-            series: &described,
+            series: described.iter().filter_map(|id| series.by_id(*id)?.to_sealed()),
             last: touched.iter().map(|id| self.last(*id, generation)),
             agents: generation.agents().collect(),
         })?;

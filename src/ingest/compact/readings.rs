@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use telltale_wire::{self as wire, Column, ColumnBuf, RowCode, Value as Sent, Values};
 
-use super::aliases::{Alias, Aliases};
+use super::aliases::{Alias, Aliases, Called, Names, names};
 use crate::ingest::Refusal;
 use crate::ingest::forms::FormLimits;
 use crate::ingest::mapping::fits;
 use crate::ingest::session::{Deciding, Known, Meta, Session};
-use crate::model::{TimeNs, Value, ValueType};
+use crate::model::{SeriesKey, TimeNs, Value, ValueType};
 use crate::series::KeyRef;
 
 /// The batch was checked: all of it can be decoded, and every alias is defined.
 pub(super) fn decide(
     session: &mut Session,
-    aliases: &Aliases,
+    aliases: &mut Aliases,
     agent: &str,
     batch: &wire::Batch<'_>,
     times: &mut Vec<TimeNs>,
@@ -26,9 +26,10 @@ pub(super) fn decide(
     for group in batch.groups() {
         group.times(times).expect(CHECKED);
         for column in group.columns() {
-            let alias = aliases.of(column.alias()).expect(CHECKED);
             let values = column.decode_into(columns).expect(CHECKED);
-            decide_column(session, &mut deciding, agent, alias, &column, times, values);
+            let met = meet(session, agent, aliases, column.alias(), type_of(&values));
+            let alias = aliases.of(column.alias()).expect(CHECKED);
+            decide_column(session, &mut deciding, alias, &met, &column, times, values);
         }
     }
     deciding
@@ -37,14 +38,13 @@ pub(super) fn decide(
 fn decide_column(
     session: &mut Session,
     deciding: &mut Deciding,
-    agent: &str,
     alias: &Alias,
+    met: &Result<Known, Refusal>,
     column: &Column<'_>,
     times: &[TimeNs],
     values: Values<'_, '_>,
 ) {
     let forms = session.door().forms;
-    let met = meet(session, agent, alias, type_of(&values));
     // Unit and kind are said once: the session would find that nothing changed for each reading after.
     let mut meta = Meta { unit: alias.unit.as_deref(), kind: alias.kind };
     let mut texts = SameText::default();
@@ -58,8 +58,11 @@ fn decide_column(
             session.take(deciding, place, known, when, value, std::mem::take(&mut meta))
         });
         if let Err(refusal) = decided {
-            let names = alias.names();
-            deciding.refuse(place, names.device.as_bytes(), Some(names.metric.as_bytes()), refusal);
+            let (device, metric) = match &alias.called {
+                Called::Names(raw) => (names(raw).device, names(raw).metric),
+                Called::Known(known, _) => (&*session.key_of(*known).device, &*session.key_of(*known).metric),
+            };
+            deciding.refuse(place, device.as_bytes(), Some(metric.as_bytes()), refusal);
         }
         place += 1;
     });
@@ -74,7 +77,8 @@ fn type_of(values: &Values<'_, '_>) -> ValueType {
 }
 
 /// The series of a column, or why none of its readings can be taken.
-fn meet(session: &mut Session, agent: &str, alias: &Alias, value_type: ValueType) -> Result<Known, Refusal> {
+fn meet(session: &mut Session, agent: &str, aliases: &mut Aliases, number: u32, value_type: ValueType) -> Result<Known, Refusal> {
+    let alias = aliases.of(number).expect("the batch was checked before");
     if value_type != alias.value_type {
         let message = format!("the alias was defined for {} values, this is a {}", alias.value_type.as_str(), value_type.as_str());
         return Err(Refusal::new(RowCode::TypeChanged, message));
@@ -86,11 +90,20 @@ fn meet(session: &mut Session, agent: &str, alias: &Alias, value_type: ValueType
         let message = format!("kind `{}` does not fit a {} value", kind.as_str(), value_type.as_str());
         return Err(Refusal::new(RowCode::BadKind, message));
     }
-    if let Some(known) = session.known(alias.raw()) {
-        return Ok(known);
-    }
-    let names = alias.names();
-    session.meet(alias.raw(), KeyRef { device: names.device, metric: names.metric, labels: &names.labels }, Some(agent))
+    let found = match &alias.called {
+        Called::Known(known, era) if *era == session.era() => return Ok(*known),
+        Called::Known(known, _) => {
+            let SeriesKey { device, metric, labels } = session.key_of(*known).clone();
+            let labels: Vec<_> = labels.iter().collect();
+            session.find(KeyRef { device: &device, metric: &metric, labels: &labels }, Some(agent))?
+        }
+        Called::Names(raw) => {
+            let Names { device, metric, labels } = names(raw);
+            session.find(KeyRef { device, metric, labels: &labels }, Some(agent))?
+        }
+    };
+    aliases.found(number, found, session.era());
+    Ok(found)
 }
 
 fn take_value(value: Sent<'_>, forms: &FormLimits, texts: &mut SameText) -> Result<Value, Refusal> {

@@ -5,7 +5,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::{Engine, GroupId, Handle, Joiner, Route, Watched, route_of};
+use super::routes::Routes;
+use super::{Engine, GroupId, Handle, Joiner, Watched};
 use crate::auth::access::Access;
 use crate::limits::SUBSCRIPTIONS_PER_VIEWER;
 use crate::live::content::Envelope;
@@ -125,8 +126,7 @@ impl Engine {
     fn fill(&mut self, id: GroupId, mut watched: Watched) {
         let attributes = &*self.parts.attributes;
         for series in self.parts.series.select(|series| watched.reaches(series, attributes)) {
-            let route = route_of(&mut self.routes, series.id);
-            route.groups.push((id, watched.group.add_series(series)));
+            self.routes.add(series.id, id, watched.group.add_series(series));
         }
         self.groups[id] = Some(watched);
     }
@@ -159,12 +159,8 @@ impl Engine {
     }
 }
 
-fn unroute(routes: &mut [Route], id: GroupId, group: &Group<Handle>) {
-    for series in group.series() {
-        if let Some(route) = routes.get_mut(series.id.index()) {
-            route.groups.retain(|(group, _)| *group != id);
-        }
-    }
+fn unroute(routes: &mut Routes, id: GroupId, group: &Group<Handle>) {
+    group.series().for_each(|series| routes.remove(series.id, id));
 }
 
 /// Equal wishes of equal encoding give equal text.

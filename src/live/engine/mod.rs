@@ -2,7 +2,7 @@
 //! thread (in `live`) tells it the time and what came in. It never waits for a viewer, and reads the log only when it fell behind
 //! what memory keeps.
 //!
-//! `members` is who is in which group, `admit` lets newcomers in.
+//! `members` is who is in which group, `routes` which series go there, `admit` lets newcomers in.
 //!
 //! Invariants: every group has been given all commits up to `position`. A snapshot is taken at a tick: the group's pending
 //! changes up to the snapshot's position go to the members first, so that all members stand at one cursor from then on.
@@ -11,9 +11,11 @@
 
 mod admit;
 mod members;
+mod routes;
 
 use std::sync::Arc;
 
+use routes::Routes;
 use rustc_hash::FxHashMap;
 
 use crate::auth::access::Access;
@@ -93,7 +95,7 @@ pub struct Engine {
     by_wish: FxHashMap<String, Vec<GroupId>>,
     /// Groups with something to do, each once.
     busy: Vec<GroupId>,
-    routes: Vec<Route>,
+    routes: Routes,
     viewers: FxHashMap<ViewerId, Viewer>,
     next_sub: u64,
 }
@@ -102,14 +104,6 @@ impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").field("position", &self.position).field("viewers", &self.viewers.len()).finish_non_exhaustive()
     }
-}
-
-/// Where the readings of one series go.
-#[derive(Debug, Default)]
-struct Route {
-    /// Its first reading since the start came by, so all groups have been asked.
-    seen: bool,
-    groups: Vec<(GroupId, u32)>,
 }
 
 #[derive(Debug)]
@@ -155,7 +149,6 @@ impl Engine {
     pub fn new(parts: Parts, pool: Pool) -> Self {
         let position = parts.head.position().max(*parts.tail.watch().borrow());
         let epoch = parts.log.epoch();
-        let routes = Vec::new();
         let engine = Self {
             parts,
             pool,
@@ -165,7 +158,7 @@ impl Engine {
             free: Vec::new(),
             by_wish: FxHashMap::default(),
             busy: Vec::new(),
-            routes,
+            routes: Routes::default(),
             viewers: FxHashMap::default(),
             next_sub: 0,
         };
@@ -257,8 +250,7 @@ impl Engine {
 
     /// The first reading of a series since the start: which groups want it?
     fn meet(&mut self, id: SeriesId, received: TimeNs) {
-        let route = route_of(&mut self.routes, id);
-        if std::mem::replace(&mut route.seen, true) {
+        if self.routes.see(id) {
             return;
         }
         let Some(series) = self.parts.series.by_id(id) else {
@@ -270,16 +262,13 @@ impl Engine {
                 && watched.group.number_of(id).is_none()
                 && watched.reaches(&series, &*self.parts.attributes)
             {
-                self.routes[id.index()].groups.push((group, watched.group.add_series(Arc::clone(&series))));
+                self.routes.add(id, group, watched.group.add_series(Arc::clone(&series)));
             }
         }
     }
 
     fn each_group(&mut self, id: SeriesId, mut change: impl FnMut(&mut Group<Handle>, u32), news: bool) {
-        let Some(route) = self.routes.get(id.index()) else {
-            return;
-        };
-        for (id, number) in &route.groups {
+        for (id, number) in self.routes.of(id) {
             let Some(watched) = self.groups[*id].as_mut() else {
                 continue;
             };
@@ -378,11 +367,4 @@ fn send(watched: &mut Watched, cursor: Cursor, mark: bool, views: &FxHashMap<u32
             outbox.with(|mailbox| mailbox.push_frame(*sub, Arc::clone(&frame), watched.interval_ns));
         }
     }
-}
-
-fn route_of(routes: &mut Vec<Route>, id: SeriesId) -> &mut Route {
-    if routes.len() <= id.index() {
-        routes.resize_with(id.index() + 1, Route::default);
-    }
-    &mut routes[id.index()]
 }
