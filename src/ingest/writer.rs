@@ -318,7 +318,9 @@ impl Writer {
             }
         }
         let mut waited = Duration::ZERO;
-        while head.bytes().0 >= *active_bytes && head.is_frozen() {
+        // Over the bound the sealer is asked; it may be busy with other work, so some more is let in before it is waited for.
+        let is_full = || head.bytes().0 >= active_bytes + active_bytes / 2 || (head.bytes().0 >= *active_bytes && head.is_frozen());
+        while is_full() {
             if let Some(why) = health.is_poisoned() {
                 return Err(Later { code: BatchCode::StoreFailed, after_ms: RETRY_FAILED_MS, message: why });
             }

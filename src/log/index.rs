@@ -1,20 +1,21 @@
 //! What is known of a finished segment beside its records (FORMAT.md, "Index"): where each record is and which series it concerns,
 //! so that a resume reads only its own. Pure, and only a help: without it, or when it is damaged, the segment itself is read.
 
-use std::collections::BTreeMap;
-
 use telltale_wire::WireError;
 use telltale_wire::reader::Reader;
 use telltale_wire::varint::put;
 
 use super::record;
 use super::segment::{HEADER_BYTES, RecordKind, Scan, Stretch};
-use crate::model::{Commit, Position, SeriesId, TimeNs};
+use super::skim;
+use crate::model::{Position, SeriesId, TimeNs};
 
 const MAGIC: &[u8; 4] = b"TTix";
 const VERSION: u8 = 1;
 /// Records begin at multiples of eight.
 const ALIGN: u64 = 8;
+/// No hub gives ids so high: room is not made for one that only a fault can have written.
+const SERIES_MAX: u32 = 1 << 27;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SegmentIndex {
@@ -25,8 +26,70 @@ pub(super) struct SegmentIndex {
     pub(super) end: u64,
     /// Position and offset of each commit, in order.
     pub(super) records: Vec<(Position, u64)>,
-    /// The records, by their place in `records`, that concern a series.
-    pub(super) series: BTreeMap<SeriesId, Vec<u32>>,
+    pub(super) series: Places,
+}
+
+/// For each series, by id, the records that concern it, by their place in `records`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Places {
+    /// A series, and where its places end; they begin where those of the one before end.
+    ends: Vec<(SeriesId, u32)>,
+    places: Vec<u32>,
+}
+
+impl Places {
+    /// Of records that are read twice: first to count, then to fill.
+    fn of(bodies: &[&[u8]]) -> Option<Self> {
+        // By series: how many records, and one more than the one met last.
+        let mut counts: Vec<(u32, u32)> = Vec::new();
+        for (mark, body) in (1..).zip(bodies) {
+            let mut known = true;
+            skim::series(body, |id| {
+                if id.index() >= counts.len() {
+                    known &= id.0 < SERIES_MAX;
+                    counts.resize(if known { id.index() + 1 } else { counts.len() }, (0, 0));
+                }
+                if let Some((count, met)) = counts.get_mut(id.index()).filter(|(_, met)| *met != mark) {
+                    (*count, *met) = (*count + 1, mark);
+                }
+            })
+            .ok()
+            .filter(|()| known)?;
+        }
+        let (mut ends, mut begin) = (Vec::new(), 0);
+        for (id, (count, met)) in (0..).map(SeriesId).zip(&mut counts) {
+            if *count > 0 {
+                ends.push((id, begin + *count));
+                // From now on: where the next place goes.
+                (begin, *count, *met) = (begin + *count, begin, 0);
+            }
+        }
+        let mut places = vec![0; begin as usize];
+        for (place, body) in (0..).zip(bodies) {
+            skim::series(body, |id| {
+                let (next, met) = &mut counts[id.index()];
+                if *met != place + 1 {
+                    places[*next as usize] = place;
+                    (*next, *met) = (*next + 1, place + 1);
+                }
+            })
+            .ok()?;
+        }
+        Some(Self { ends, places })
+    }
+
+    fn of_series(&self, id: SeriesId) -> &[u32] {
+        self.ends.binary_search_by_key(&id, |(id, _)| *id).map_or(&[], |at| self.at(at))
+    }
+
+    fn at(&self, at: usize) -> &[u32] {
+        let begin = if at == 0 { 0 } else { self.ends[at - 1].1 };
+        &self.places[begin as usize..self.ends[at].1 as usize]
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (SeriesId, &[u32])> {
+        self.ends.iter().enumerate().map(|(at, (id, _))| (*id, self.at(at)))
+    }
 }
 
 impl SegmentIndex {
@@ -35,30 +98,22 @@ impl SegmentIndex {
         let mut index =
             Self { salt, first, last: Position(first.0.saturating_sub(1)), wall: TimeNs::MIN, end: HEADER_BYTES as u64, ..Self::default() };
         let mut scan = Scan::new(bytes, HEADER_BYTES, salt);
+        let mut bodies = Vec::new();
         while let Some(stretch) = scan.next() {
-            let Stretch::Record(record) = stretch else { return None };
-            match record.kind {
-                RecordKind::Commit => index.add(&record::decode(record.position, record.body).ok()?, record.offset as u64),
+            let Stretch::Record(found) = stretch else { return None };
+            match found.kind {
+                RecordKind::Commit => {
+                    (index.last, index.wall) = (found.position, record::wall(found.body));
+                    index.records.push((found.position, found.offset as u64));
+                    bodies.push(found.body);
+                }
                 RecordKind::End => continue,
-                RecordKind::Skip => index.last = index.last.max(record.position),
+                RecordKind::Skip => index.last = index.last.max(found.position),
             }
             index.end = scan.offset() as u64;
         }
+        index.series = Places::of(&bodies)?;
         Some(index)
-    }
-
-    fn add(&mut self, commit: &Commit, offset: u64) {
-        let place = u32::try_from(self.records.len()).expect("a segment is below 4 GiB, a record is no smaller than its header");
-        (self.last, self.wall) = (commit.position, commit.wall);
-        self.records.push((commit.position, offset));
-        let deleted = commit.deletes.iter().map(|delete| delete.series);
-        let written = commit.readings.chunk_by(|a, b| a.series == b.series).map(|run| run[0].series);
-        for series in deleted.chain(written) {
-            let records = self.series.entry(series).or_default();
-            if records.last() != Some(&place) {
-                records.push(place);
-            }
-        }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -74,9 +129,9 @@ impl SegmentIndex {
             put(&mut out, (byte - offset) / ALIGN);
             (position, offset) = (at.0, *byte);
         }
-        put(&mut out, self.series.len() as u64);
+        put(&mut out, self.series.ends.len() as u64);
         let mut id = 0;
-        for (series, records) in &self.series {
+        for (series, records) in self.series.iter() {
             put(&mut out, u64::from(series.0 - id));
             id = series.0;
             put(&mut out, records.len() as u64);
@@ -112,12 +167,13 @@ impl SegmentIndex {
         let mut id = 0_u32;
         for _ in 0..r.count("series", 3)? {
             id = id.wrapping_add(r.varint_u32("series id")?);
-            let (mut places, mut place) = (Vec::new(), 0_u32);
+            let mut place = 0_u32;
             for _ in 0..r.count("places", 1)? {
                 place = place.wrapping_add(r.varint_u32("place")?);
-                places.push(place);
+                index.series.places.push(place);
             }
-            index.series.insert(SeriesId(id), places);
+            let end = u32::try_from(index.series.places.len()).expect("a byte each, in a file below 4 GiB");
+            index.series.ends.push((SeriesId(id), end));
         }
         r.end("index")?;
         Ok(index)
@@ -125,7 +181,7 @@ impl SegmentIndex {
 
     /// The offsets of the records after `after` up to `until` that concern any of these, in order, without repeats.
     pub(super) fn records_of(&self, ids: &[SeriesId], after: Position, until: Position) -> Vec<u64> {
-        let places = ids.iter().filter_map(|id| self.series.get(id)).flatten();
+        let places = ids.iter().flat_map(|id| self.series.of_series(*id));
         let mut places: Vec<_> = places.filter_map(|place| self.records.get(*place as usize)).collect();
         places.retain(|(position, _)| *position > after && *position <= until);
         places.sort_unstable();
@@ -136,10 +192,14 @@ impl SegmentIndex {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
+    use crate::log::record::tests::random_commit;
+    use crate::model::{Commit, Delete};
 
     fn index() -> SegmentIndex {
-        let series = [(SeriesId(3), vec![0, 2]), (SeriesId(900), vec![1, 2])].into_iter().collect();
+        let series = Places { ends: vec![(SeriesId(3), 2), (SeriesId(900), 4)], places: vec![0, 2, 1, 2] };
         let records = vec![(Position(10), 40), (Position(11), 400), (Position(15), 4096)];
         SegmentIndex { salt: 77, first: Position(10), last: Position(16), wall: -5, end: 8000, records, series }
     }
@@ -153,6 +213,44 @@ mod tests {
             flipped[at] ^= 1;
             assert_eq!(SegmentIndex::decode(&flipped), None, "byte {at}");
         }
+    }
+
+    #[test]
+    fn places_are_read_off_the_records() {
+        for seed in 0..50 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let commits: Vec<_> = (0..rng.usize(0..30))
+                .map(|_| {
+                    let mut commit = random_commit(&mut rng);
+                    commit.deletes.iter_mut().for_each(|delete| delete.series.0 %= 2_000);
+                    commit
+                })
+                .collect();
+            let bodies: Vec<_> = commits
+                .iter()
+                .map(|commit| {
+                    let mut body = Vec::new();
+                    record::encode(commit, &mut body);
+                    body
+                })
+                .collect();
+            let mut expected = BTreeMap::<SeriesId, BTreeSet<u32>>::new();
+            for (place, commit) in (0..).zip(&commits) {
+                let ids = commit.deletes.iter().map(|delete| delete.series).chain(commit.readings.iter().map(|reading| reading.series));
+                ids.for_each(|id| expected.entry(id).or_default().extend([place]));
+            }
+            let places = Places::of(&bodies.iter().map(|body| &body[..]).collect::<Vec<_>>()).unwrap();
+            let found: Vec<_> = places.iter().map(|(id, places)| (id, places.to_vec())).collect();
+            assert_eq!(found, expected.into_iter().map(|(id, places)| (id, places.into_iter().collect())).collect::<Vec<_>>(), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_no_hub_gives_makes_no_index() {
+        let delete = Delete { series: SeriesId(u32::MAX), from: 0, to: 1 };
+        let mut body = Vec::new();
+        record::encode(&Commit { deletes: vec![delete], ..Commit::default() }, &mut body);
+        assert_eq!(Places::of(&[&body]), None);
     }
 
     #[test]

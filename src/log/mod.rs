@@ -12,6 +12,7 @@ pub mod reader;
 mod record;
 pub mod recovery;
 mod segment;
+mod skim;
 pub mod tail;
 #[cfg(test)]
 mod tests;

@@ -15,15 +15,15 @@ use crate::model::{
 };
 
 /// How the values of one run of a series are written: the low four bits of the run's header.
-mod tag {
-    pub(super) const INT: u64 = 0;
-    pub(super) const FLOAT: u64 = 1;
-    pub(super) const BOOL: u64 = 2;
-    pub(super) const TEXT: u64 = 3;
+pub(super) mod tag {
+    pub(in crate::log) const INT: u64 = 0;
+    pub(in crate::log) const FLOAT: u64 = 1;
+    pub(in crate::log) const BOOL: u64 = 2;
+    pub(in crate::log) const TEXT: u64 = 3;
     /// Each value carries its own tag.
-    pub(super) const MIXED: u64 = 4;
+    pub(in crate::log) const MIXED: u64 = 4;
     /// 8 + e: floats that are integers over 10^e, e = 0..=4.
-    pub(super) const SCALED: u64 = 8;
+    pub(in crate::log) const SCALED: u64 = 8;
 }
 
 const SCALES: [f64; 5] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0];
@@ -292,7 +292,7 @@ fn kind_from(number: u8) -> Option<Kind> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn random_value(rng: &mut fastrand::Rng) -> Value {
@@ -307,7 +307,7 @@ mod tests {
         }
     }
 
-    pub(crate) fn random_commit(rng: &mut fastrand::Rng) -> Commit {
+    pub(in crate::log) fn random_commit(rng: &mut fastrand::Rng) -> Commit {
         let mut commit = Commit { position: Position(7), wall: rng.i64(..), ..Commit::default() };
         for _ in 0..rng.usize(0..3) {
             commit.series.push(SeriesDef {

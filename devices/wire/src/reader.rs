@@ -76,6 +76,15 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    /// Goes past so many varints.
+    pub fn skip_varints(&mut self, part: &'static str, count: u64) -> Result<(), WireError> {
+        let taken = usize::try_from(count).ok().and_then(|count| varint::skip(self.rest, count));
+        let Some(taken) = taken else {
+            return Err(WireError::Truncated { part, at: self.at, needed: count, left: self.left() });
+        };
+        self.bytes(part, taken as u64).map(drop)
+    }
+
     pub fn varint_u32(&mut self, part: &'static str) -> Result<u32, WireError> {
         let at = self.at;
         let found = self.varint(part)?;

@@ -79,6 +79,29 @@ pub fn unpack(bytes: &[u8], count: usize, mut sink: impl FnMut(u64)) -> Option<(
     rest.is_empty().then_some(())
 }
 
+/// The bytes that the next `count` varints take, which are not looked at further. `None` if they end before.
+#[must_use]
+pub fn skip(bytes: &[u8], count: usize) -> Option<usize> {
+    let (mut at, mut left) = (0, count);
+    while left > 0 {
+        let rest = bytes.get(at..)?;
+        let Some(chunk) = rest.first_chunk::<8>() else {
+            at += rest.iter().position(|byte| *byte < 0x80)? + 1;
+            left -= 1;
+            continue;
+        };
+        let mut stops = !u64::from_le_bytes(*chunk) & HIGH_BITS;
+        let ends = stops.count_ones() as usize;
+        if ends < left {
+            (at, left) = (at + 8, left - ends);
+            continue;
+        }
+        (1..left).for_each(|_| stops &= stops - 1);
+        return Some(at + stops.trailing_zeros() as usize / 8 + 1);
+    }
+    Some(at)
+}
+
 /// Puts the low seven bits of each of eight bytes together.
 const fn squeeze(word: u64) -> u64 {
     let word = word & !HIGH_BITS;
@@ -125,6 +148,23 @@ mod tests {
             assert_eq!(back, values);
             assert_eq!(unpack(&out, values.len() - 1, |_| ()), None, "bytes left over");
             assert_eq!(unpack(&out, values.len() + 1, |_| ()), None, "bytes missing");
+        }
+    }
+
+    #[test]
+    fn what_is_skipped_is_what_would_be_read() {
+        let mut values = samples();
+        values.extend((0..100).map(|small| small % 128));
+        fastrand::Rng::with_seed(8).shuffle(&mut values);
+        let (mut out, mut ends) = (Vec::new(), vec![0]);
+        for value in &values {
+            put(&mut out, *value);
+            ends.push(out.len());
+        }
+        for (count, end) in ends.iter().enumerate() {
+            assert_eq!(skip(&out, count), Some(*end));
+            assert_eq!(skip(&out[..*end], count), Some(*end));
+            assert_eq!(skip(&out[..end.saturating_sub(1)], count), (count == 0).then_some(0));
         }
     }
 
