@@ -66,7 +66,7 @@ pub const SEAL_WAIT: Duration = Duration::from_secs(20);
 /// A hub that gets little is sealed so often, so that the log does not grow old.
 pub const SEAL_EVERY: Duration = Duration::from_secs(2 * 3600);
 /// Bytes of recent commits kept in memory for live. A reader that fell out of it reads the log instead.
-pub const TAIL_BYTES: usize = 64 << 20;
+pub const TAIL_BYTES: usize = 32 << 20;
 /// Refusals remembered for `status/refusals`; the oldest goes.
 pub const REFUSALS_KEPT: usize = 1000;
 

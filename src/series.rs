@@ -35,7 +35,7 @@ struct SeriesState {
     value_type: Option<ValueType>,
     meta: SeriesMeta,
     /// Known once it is listed.
-    created: Option<TimeNs>,
+    created: TimeNs,
 }
 
 /// Unit and kind as last told, and when that was (the receive time of the commit).
@@ -80,7 +80,7 @@ impl Series {
     /// When the commit that defined it was written. None until it is listed.
     #[must_use]
     pub fn created(&self) -> Option<TimeNs> {
-        self.state.read().created
+        self.is_listed().then(|| self.state.read().created)
     }
 
     /// As a seal writes it to the catalog. None until it is listed. Unit and kind may be newer than what is sealed: the log tells
@@ -88,7 +88,7 @@ impl Series {
     #[must_use]
     pub fn to_sealed(&self) -> Option<SealedSeries> {
         let state = self.state.read();
-        let (value_type, created) = (state.value_type?, state.created?);
+        let (value_type, created) = (state.value_type?, self.is_listed().then_some(state.created)?);
         let def = SeriesDef { id: self.id, key: self.key.clone(), value_type, owner: self.owner };
         Some(SealedSeries { def, meta: state.meta.clone(), created })
     }
@@ -265,8 +265,10 @@ impl SeriesTable {
 
     /// The time first: who sees it listed knows when it was made.
     fn mark_listed(&self, series: &Series, at: TimeNs) {
-        series.state.write().created.get_or_insert(at);
-        if !series.listed.swap(true, Ordering::AcqRel) {
+        let mut state = series.state.write();
+        if !series.is_listed() {
+            state.created = at;
+            series.listed.store(true, Ordering::Release);
             self.listed.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::column::{Column, Grown};
+use super::columns::Columns;
 use super::runs::Run;
 use crate::model::{AgentSeq, Commit, Delete, Position, SeriesId, TimeNs};
 use crate::store::{Handover, PositionedDelete, SeriesRun};
@@ -17,7 +18,7 @@ pub(super) type Hidden = Vec<(TimeNs, TimeNs)>;
 pub struct Generation {
     /// The newest commit in it.
     pub(super) up_to: Position,
-    columns: Vec<Column>,
+    columns: Columns,
     deletes: Vec<PositionedDelete>,
     hidden: FxHashMap<SeriesId, Hidden>,
     /// Series that were defined, or whose unit or kind changed.
@@ -29,19 +30,8 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Room for so many series is made at once, outside of any lock.
-    pub(super) fn with_room(series: usize) -> Self {
-        let mut columns = Vec::new();
-        columns.resize_with(series, Column::default);
-        Self { columns, ..Self::default() }
-    }
-
     pub(super) fn put(&mut self, run: Run<'_>, received: TimeNs) {
-        let id = run.series;
-        if self.columns.len() <= id.index() {
-            self.columns.resize_with(id.index() + 1, Column::default);
-        }
-        let Grown { points, bytes } = self.columns[id.index()].put_run(run, received);
+        let Grown { points, bytes } = self.columns.get_or_make(run.series).put_run(run, received);
         self.points += points;
         self.bytes += bytes;
     }
@@ -49,7 +39,7 @@ impl Generation {
     pub(super) fn delete(&mut self, position: Position, delete: Delete) {
         self.deletes.push(PositionedDelete { position, delete });
         hide(self.hidden.entry(delete.series).or_default(), delete.from, delete.to);
-        if let Some(column) = self.columns.get_mut(delete.series.index()) {
+        if let Some(column) = self.columns.get_mut(delete.series) {
             self.points -= column.remove(delete.from, delete.to);
         }
     }
@@ -65,7 +55,7 @@ impl Generation {
     }
 
     pub(super) fn column(&self, id: SeriesId) -> Option<&Column> {
-        self.columns.get(id.index()).filter(|column| !column.is_empty())
+        self.columns.get(id)
     }
 
     /// The ranges in which this generation hides what lies below it.
@@ -86,8 +76,7 @@ impl Generation {
     }
 
     fn series(&self) -> impl Iterator<Item = (SeriesId, &Column)> {
-        let ids = (0..).map(SeriesId);
-        ids.zip(&self.columns).filter(|(_, column)| !column.is_empty())
+        self.columns.iter()
     }
 
     #[must_use]

@@ -7,6 +7,7 @@
 //! store has all up to `sealed`; a generation is dropped in the same moment as `sealed` moves to its end.
 
 mod column;
+mod columns;
 mod generation;
 mod last;
 mod runs;
@@ -135,12 +136,10 @@ impl Head {
 
     /// Sets the active generation aside to be sealed. While one is frozen, that one again. None: all is sealed.
     pub fn freeze(&self) -> Option<Arc<Generation>> {
-        // Made outside of the lock; a few series more than at this moment cost a resize each.
-        let fresh = Generation::with_room(self.state.read().series.len());
         let mut state = self.state.write();
         if state.frozen.is_none() && state.position > state.sealed {
             let up_to = state.position;
-            let full = std::mem::replace(&mut state.active, fresh);
+            let full = std::mem::take(&mut state.active);
             state.active.up_to = up_to;
             state.frozen = Some(Arc::new(full));
         }

@@ -241,7 +241,11 @@ mod tests {
             }
             let places = Places::of(&bodies.iter().map(|body| &body[..]).collect::<Vec<_>>()).unwrap();
             let found: Vec<_> = places.iter().map(|(id, places)| (id, places.to_vec())).collect();
-            assert_eq!(found, expected.into_iter().map(|(id, places)| (id, places.into_iter().collect())).collect::<Vec<_>>(), "seed {seed}");
+            assert_eq!(
+                found,
+                expected.into_iter().map(|(id, places)| (id, places.into_iter().collect())).collect::<Vec<_>>(),
+                "seed {seed}"
+            );
         }
     }
 

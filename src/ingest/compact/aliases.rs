@@ -2,9 +2,10 @@
 //!
 //! Invariant: names are kept until their series is found, then the series has them. They are bounded in sum.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use telltale_wire::reader::{Reader, put_text};
 use telltale_wire::{self as wire, varint};
 
@@ -16,25 +17,29 @@ use crate::model::{Kind, ValueType};
 pub(super) struct Aliases {
     by_number: FxHashMap<u32, Alias>,
     /// An agent has few, and many aliases of each.
-    units: FxHashSet<Arc<str>>,
+    units: Vec<Arc<str>>,
+    by_unit: FxHashMap<Arc<str>, NonZeroU16>,
     bytes: usize,
 }
 
-/// One series as the agent defined it. The names are judged when a reading uses them.
+/// One series as the agent defined it. The names are judged when a reading uses them. Small: a connection may have a hundred thousand.
 #[derive(Debug)]
 pub(super) struct Alias {
     pub(super) called: Called,
+    /// The era of the session in which it was found.
+    pub(super) era: u32,
+    unit: Option<NonZeroU16>,
     pub(super) value_type: ValueType,
-    pub(super) unit: Option<Arc<str>>,
     pub(super) kind: Option<Kind>,
 }
+
+const _: () = assert!(size_of::<(u32, Alias)>() == 32);
 
 #[derive(Debug)]
 pub(super) enum Called {
     /// Device, metric and labels one after the other.
     Names(Box<[u8]>),
-    /// Found in this era of the session.
-    Known(Known, u32),
+    Known(Known),
 }
 
 #[derive(Debug)]
@@ -48,7 +53,7 @@ impl Aliases {
     /// Err: more names than one connection may hold.
     pub(super) fn define(&mut self, define: &wire::Define<'_>) -> Result<(), String> {
         for definition in define.definitions() {
-            let unit = definition.unit.map(|unit| self.unit(unit));
+            let unit = definition.unit.map(|unit| self.unit(unit)).transpose()?;
             let alias = Alias::of(&definition, unit);
             self.bytes += alias.weight();
             if let Some(replaced) = self.by_number.insert(definition.alias, alias) {
@@ -70,17 +75,27 @@ impl Aliases {
     pub(super) fn found(&mut self, number: u32, known: Known, era: u32) {
         if let Some(alias) = self.by_number.get_mut(&number) {
             self.bytes -= alias.weight();
-            alias.called = Called::Known(known, era);
+            (alias.called, alias.era) = (Called::Known(known), era);
             self.bytes += alias.weight();
         }
     }
 
-    fn unit(&mut self, unit: &str) -> Arc<str> {
-        self.units.get(unit).cloned().unwrap_or_else(|| {
-            let unit = Arc::from(unit);
-            self.units.insert(Arc::clone(&unit));
-            unit
-        })
+    pub(super) fn unit_of(&self, alias: &Alias) -> Option<&Arc<str>> {
+        self.units.get(usize::from(alias.unit?.get()) - 1)
+    }
+
+    /// One more than its place. Err: more units than one connection may have.
+    fn unit(&mut self, unit: &str) -> Result<NonZeroU16, String> {
+        if let Some(known) = self.by_unit.get(unit) {
+            return Ok(*known);
+        }
+        let number = u16::try_from(self.units.len() + 1).ok().and_then(NonZeroU16::new);
+        let number = number.ok_or_else(|| format!("limit units of a connection: more than {}", u16::MAX))?;
+        let unit: Arc<str> = unit.into();
+        self.bytes += unit.len();
+        self.by_unit.insert(Arc::clone(&unit), number);
+        self.units.push(unit);
+        Ok(number)
     }
 
     pub(super) fn first_unknown(&self, batch: &wire::Batch<'_>) -> Option<u32> {
@@ -90,7 +105,7 @@ impl Aliases {
 }
 
 impl Alias {
-    fn of(definition: &wire::Definition<'_>, unit: Option<Arc<str>>) -> Self {
+    fn of(definition: &wire::Definition<'_>, unit: Option<NonZeroU16>) -> Self {
         let mut raw = Vec::new();
         put_text(&mut raw, definition.device);
         put_text(&mut raw, definition.metric);
@@ -101,6 +116,7 @@ impl Alias {
         }
         Self {
             called: Called::Names(raw.into()),
+            era: 0,
             value_type: match definition.value_type {
                 wire::ValueType::Number => ValueType::Number,
                 wire::ValueType::Bool => ValueType::Bool,
@@ -118,7 +134,7 @@ impl Alias {
 
     fn weight(&self) -> usize {
         let names = if let Called::Names(names) = &self.called { names.len() } else { 0 };
-        size_of::<(u32, Self)>() + names + self.unit.as_ref().map_or(0, |unit| unit.len())
+        size_of::<(u32, Self)>() + names
     }
 }
 

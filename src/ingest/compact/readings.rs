@@ -29,7 +29,9 @@ pub(super) fn decide(
             let values = column.decode_into(columns).expect(CHECKED);
             let met = meet(session, agent, aliases, column.alias(), type_of(&values));
             let alias = aliases.of(column.alias()).expect(CHECKED);
-            decide_column(session, &mut deciding, alias, &met, &column, times, values);
+            // Said once a column: the session would find that nothing changed for each reading after.
+            let meta = Meta { unit: aliases.unit_of(alias).map(|unit| &**unit), kind: alias.kind };
+            decide_column(session, &mut deciding, (alias, meta), &met, &column, times, values);
         }
     }
     deciding
@@ -38,15 +40,13 @@ pub(super) fn decide(
 fn decide_column(
     session: &mut Session,
     deciding: &mut Deciding,
-    alias: &Alias,
+    (alias, mut meta): (&Alias, Meta<'_>),
     met: &Result<Known, Refusal>,
     column: &Column<'_>,
     times: &[TimeNs],
     values: Values<'_, '_>,
 ) {
     let forms = session.door().forms;
-    // Unit and kind are said once: the session would find that nothing changed for each reading after.
-    let mut meta = Meta { unit: alias.unit.as_deref(), kind: alias.kind };
     let mut texts = SameText::default();
     let mut rows = column.presence().rows();
     let mut place = column.first_place();
@@ -60,7 +60,7 @@ fn decide_column(
         if let Err(refusal) = decided {
             let (device, metric) = match &alias.called {
                 Called::Names(raw) => (names(raw).device, names(raw).metric),
-                Called::Known(known, _) => (&*session.key_of(*known).device, &*session.key_of(*known).metric),
+                Called::Known(known) => (&*session.key_of(*known).device, &*session.key_of(*known).metric),
             };
             deciding.refuse(place, device.as_bytes(), Some(metric.as_bytes()), refusal);
         }
@@ -83,7 +83,7 @@ fn meet(session: &mut Session, agent: &str, aliases: &mut Aliases, number: u32, 
         let message = format!("the alias was defined for {} values, this is a {}", alias.value_type.as_str(), value_type.as_str());
         return Err(Refusal::new(RowCode::TypeChanged, message));
     }
-    if let Some(unit) = &alias.unit {
+    if let Some(unit) = aliases.unit_of(alias) {
         session.door().forms.unit(unit)?;
     }
     if let Some(kind) = alias.kind.filter(|kind| !fits(*kind, value_type)) {
@@ -91,8 +91,8 @@ fn meet(session: &mut Session, agent: &str, aliases: &mut Aliases, number: u32, 
         return Err(Refusal::new(RowCode::BadKind, message));
     }
     let found = match &alias.called {
-        Called::Known(known, era) if *era == session.era() => return Ok(*known),
-        Called::Known(known, _) => {
+        Called::Known(known) if alias.era == session.era() => return Ok(*known),
+        Called::Known(known) => {
             let SeriesKey { device, metric, labels } = session.key_of(*known).clone();
             let labels: Vec<_> = labels.iter().collect();
             session.find(KeyRef { device: &device, metric: &metric, labels: &labels }, Some(agent))?
