@@ -161,7 +161,7 @@ impl TimeFormat {
     pub fn write(self, time: TimeNs, out: &mut Vec<u8>) {
         match self {
             Self::Ms => write_ms(time, out),
-            Self::Ns => write!(out, "{time}").expect("writing to a Vec does not fail"),
+            Self::Ns => write_int(time, out),
             Self::Rfc3339 => write!(out, "{}", rfc3339(time)).expect("writing to a Vec does not fail"),
         }
     }
@@ -170,8 +170,10 @@ impl TimeFormat {
 /// The exact decimal: `1795396030123`, or `1795396030123.4567` when there is more than milliseconds.
 pub fn write_ms(time: TimeNs, out: &mut Vec<u8>) {
     let (ms, mut ns) = (time / NS_PER_MS, (time % NS_PER_MS).abs());
-    let sign = if time < 0 && ms == 0 { "-" } else { "" };
-    write!(out, "{sign}{ms}").expect("writing to a Vec does not fail");
+    if time < 0 && ms == 0 {
+        out.push(b'-');
+    }
+    write_int(ms, out);
     if ns != 0 {
         let mut digits = 6;
         while ns % 10 == 0 {
@@ -180,6 +182,10 @@ pub fn write_ms(time: TimeNs, out: &mut Vec<u8>) {
         }
         write!(out, ".{ns:0digits$}").expect("writing to a Vec does not fail");
     }
+}
+
+fn write_int(int: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(int).as_bytes());
 }
 
 /// Milliseconds as f64, for MessagePack: an integral one is exact, a fraction is rounded to the nearest float.
