@@ -291,9 +291,14 @@ impl Block {
     }
 
     /// Puts a point behind all there are.
+    #[inline]
     pub fn push(&mut self, time: TimeNs, value: &Value, received: TimeNs) {
         debug_assert!(self.last_time().is_none_or(|last| last < time), "times ascend");
-        self.note_received(time, received);
+        // None of those that came late is as new.
+        match received.saturating_sub(time) {
+            lag if lag > LATE_AFTER_NS => self.late.push((time, received)),
+            lag => self.lag = Some(lag),
+        }
         self.times.push(time);
         match (&mut self.values, value) {
             (Values::Int(v), Value::Int(x)) => v.push(*x),

@@ -3,7 +3,8 @@
 //! The newest value is always exact. Since when it holds is exact as long as readings come in order; a write into the past may
 //! move it to where only the store can tell, so it is then marked unsettled, and settled when somebody asks (`query::last`).
 
-use crate::model::{TimeNs, Value};
+use super::runs::Run;
+use crate::model::{Reading, TimeNs, Value};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct LastKnown {
@@ -21,18 +22,39 @@ impl LastKnown {
         Self { time, value, seen: received, changed: time, settled: true }
     }
 
+    /// Readings of the series were written. Where they come in order only the newest is looked at, and what is equal right before it.
+    pub(super) fn put_run(&mut self, mut run: Run<'_>, received: TimeNs) {
+        let ascends = run.clone().try_fold(self.time, |newest, reading| (reading.time > newest).then_some(reading.time)).is_some();
+        let Some(Reading { time, value, .. }) = ascends.then(|| run.next_back()).flatten() else {
+            return run.for_each(|reading| self.put(reading.time, &reading.value, received));
+        };
+        let mut since = *time;
+        let began = loop {
+            match run.next_back() {
+                Some(before) if before.value == *value => since = before.time,
+                Some(_) => break true,
+                None => break self.value != *value,
+            }
+        };
+        if began {
+            (self.changed, self.settled) = (since, true);
+        }
+        (self.time, self.seen) = (*time, self.seen.max(received));
+        self.value.clone_from(value);
+    }
+
     /// A reading was written, anywhere in time.
-    pub(super) fn put(&mut self, time: TimeNs, value: &Value, received: TimeNs) {
+    fn put(&mut self, time: TimeNs, value: &Value, received: TimeNs) {
         self.seen = self.seen.max(received);
         if time > self.time {
             if self.value != *value {
                 (self.changed, self.settled) = (time, true);
             }
             self.time = time;
-            self.value = value.clone();
+            self.value.clone_from(value);
         } else if time == self.time {
             if self.value != *value {
-                self.value = value.clone();
+                self.value.clone_from(value);
                 (self.changed, self.settled) = (time, false);
             }
         } else if *value == self.value {
@@ -50,6 +72,36 @@ impl LastKnown {
             (self.changed, self.settled) = (self.time, false);
         } else if to < self.changed {
             self.settled = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::head::runs::by_series;
+    use crate::model::SeriesId;
+
+    #[test]
+    fn a_run_gives_the_same_as_reading_by_reading() {
+        for seed in 0..200 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut by_run = LastKnown::first(0, Value::Int(0), 0);
+            let mut one_by_one = by_run.clone();
+            let mut time = 0;
+            for received in 0..50 {
+                let disorder = rng.u8(0..3) == 0;
+                let readings: Vec<_> = (0..rng.usize(0..6))
+                    .map(|_| {
+                        time += if disorder { rng.i64(-3..4) } else { rng.i64(1..4) };
+                        let value = if rng.bool() { Value::Int(rng.i64(0..2)) } else { Value::Float(rng.f64().round()) };
+                        Reading { series: SeriesId(1), time, value }
+                    })
+                    .collect();
+                by_series(&readings, |run| by_run.put_run(run, received));
+                readings.iter().for_each(|reading| one_by_one.put(reading.time, &reading.value, received));
+                assert_eq!(by_run, one_by_one, "seed {seed}, {received}: {readings:?}");
+            }
         }
     }
 }

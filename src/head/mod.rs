@@ -22,7 +22,7 @@ pub use generation::Generation;
 pub use last::LastKnown;
 pub use view::{ColumnView, Layers};
 
-use crate::model::{Commit, Position, Reading, SeriesId, TimeNs, TimeRange, Value};
+use crate::model::{Commit, Position, SeriesId, TimeNs, TimeRange, Value};
 use crate::store::{Pin, Pins};
 
 #[derive(Debug)]
@@ -284,10 +284,14 @@ impl State {
     fn put(&mut self, run: Run<'_>, received: TimeNs) {
         self.active.put(run.clone(), received);
         let last = &mut self.series_mut(run.series).last;
-        for Reading { time, value, .. } in run {
-            match &mut *last {
-                Some(last) => last.put(*time, value, received),
-                none => *none = Some(LastKnown::first(*time, value.clone(), received)),
+        match last {
+            Some(last) => last.put_run(run, received),
+            None => {
+                let mut run = run;
+                let first = run.next();
+                let mut first = first.map(|first| LastKnown::first(first.time, first.value.clone(), received));
+                first.iter_mut().for_each(|last| last.put_run(run.clone(), received));
+                *last = first;
             }
         }
     }

@@ -21,6 +21,12 @@ impl<'a> Iterator for Run<'a> {
     }
 }
 
+impl DoubleEndedIterator for Run<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.readings.next_back()
+    }
+}
+
 /// Calls `each` with every reading once; those of one series keep their order.
 pub(super) fn by_series<'a>(mut readings: &'a [Reading], mut each: impl FnMut(Run<'a>)) {
     while !readings.is_empty() {

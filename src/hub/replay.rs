@@ -8,7 +8,7 @@ use super::OpenHubError;
 use crate::catalog::sealed::{LastSeal, Restore, SealedLast, SealedSeries};
 use crate::head::Head;
 use crate::ingest::agents::Agents;
-use crate::log::recovery::{OpenError, Recovered};
+use crate::log::recovery::{Each, OpenError, Recovered};
 use crate::model::{AgentSeq, Commit};
 use crate::query::last;
 use crate::series::SeriesTable;
@@ -54,12 +54,24 @@ pub(super) struct Replay<'a> {
 
 impl Replay<'_> {
     /// `read` hands over one commit after the other.
-    pub(super) fn run<T>(&self, read: impl FnOnce(&mut dyn FnMut(Commit)) -> Result<T, OpenError>) -> Result<T, OpenHubError> {
+    pub(super) fn run<T>(&self, read: impl FnOnce(&mut Each<'_>) -> Result<T, OpenError>) -> Result<T, OpenHubError> {
         std::thread::scope(|scope| {
-            let (sender, receiver) = mpsc::sync_channel(AHEAD);
-            let applying = scope.spawn(move || receiver.iter().try_for_each(|commit| self.apply(&commit)));
+            let (sender, receiver) = mpsc::sync_channel::<Commit>(AHEAD);
+            let (used, room) = mpsc::sync_channel(AHEAD);
+            let applying = scope.spawn(move || {
+                receiver.iter().try_for_each(|mut commit| {
+                    self.apply(&commit)?;
+                    commit.readings.clear();
+                    // Full, or the last was read: nobody needs it.
+                    drop(used.try_send(commit.readings));
+                    Ok::<_, StoreError>(())
+                })
+            });
             // Once one could not be applied nobody takes more: that error is the answer.
-            let read = read(&mut |commit| drop(sender.send(commit)));
+            let read = read(&mut |commit| {
+                drop(sender.send(commit));
+                room.try_recv().unwrap_or_default()
+            });
             drop(sender);
             applying.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             Ok(read?)

@@ -160,6 +160,8 @@ struct Writer {
     room_seen: Option<Instant>,
     /// The types of series that the log defines, by id.
     defined: Vec<Option<ValueType>>,
+    /// Readings of an earlier commit that nobody reads any more: room for those of the next.
+    room: Vec<Reading>,
 }
 
 /// Readings sorted into a commit, who waits for it, and series that were heard of through duplicates alone.
@@ -183,7 +185,7 @@ struct Waiting {
 
 impl Writer {
     fn new(parts: Parts) -> Self {
-        Self { position: parts.last, parts, room_seen: None, defined: Vec::new() }
+        Self { position: parts.last, parts, room_seen: None, defined: Vec::new(), room: Vec::new() }
     }
 
     async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
@@ -371,8 +373,9 @@ impl Writer {
     }
 
     /// Durable: now readers may see it.
-    fn publish(&self, commit: &Arc<Commit>, repairs: &[Repair]) {
+    fn publish(&mut self, commit: &Arc<Commit>, repairs: &[Repair]) {
         let Parts { series, tail, agents, .. } = &self.parts;
+        let mut made_way = None;
         self.parts.head.apply(commit, repairs, || {
             for def in &commit.series {
                 series.list(def.id, commit.wall);
@@ -380,9 +383,19 @@ impl Writer {
             for change in &commit.meta {
                 series.apply_meta(change, commit.wall);
             }
-            tail.push(Arc::clone(commit));
+            made_way = tail.push(Arc::clone(commit));
         });
         commit.parts.iter().filter_map(|part| part.agent.as_ref()).for_each(|agent| agents.committed(agent));
+        if let Some(old) = made_way.and_then(Arc::into_inner) {
+            self.room = old.readings;
+            self.room.clear();
+        }
+    }
+
+    /// An empty list for so many readings. Memory is counted by readings, so none is kept with much more room than it needs.
+    fn readings_room(&mut self, count: usize) -> Vec<Reading> {
+        let room = std::mem::take(&mut self.room);
+        if (count..=2 * count).contains(&room.capacity()) { room } else { Vec::with_capacity(count) }
     }
 
     fn answer(&self, waiting: Vec<Waiting>) {
@@ -400,7 +413,8 @@ impl Writer {
 
     /// Sorts the readings into a commit.
     fn decide(&mut self, head: &HeadReader<'_>, batches: Vec<(Batch, LookedUp)>) -> Decided {
-        let mut commit = Commit { position: self.position.next(), wall: self.parts.clock.now(), ..Commit::default() };
+        let readings = self.readings_room(batches.iter().map(|(batch, _)| batch.readings.len()).sum());
+        let mut commit = Commit { position: self.position.next(), wall: self.parts.clock.now(), readings, ..Commit::default() };
         let mut pending = Pending::default();
         let mut waiting = Vec::with_capacity(batches.len());
         let mut heard = Vec::new();

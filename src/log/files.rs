@@ -13,7 +13,7 @@ use rustix::fs::FallocateFlags;
 
 use super::places::{Places, SegmentInfo};
 use super::reader::FileLogReader;
-use super::recovery::{self, OpenError, Recovered};
+use super::recovery::{self, Each, OpenError, Recovered};
 use super::segment::{self, HEADER_BYTES, RECORD_HEADER_BYTES, RecordKind, SegmentHeader};
 use super::{AppendError, Log, record};
 use crate::model::{Commit, Position, TimeNs};
@@ -48,13 +48,7 @@ pub struct Opened {
 impl FileLog {
     /// Opens or makes the log in `dir`, hands every commit after `after` to `each` in order, and is ready to append. What lies before
     /// is sealed: it is only kept for cursors, and not read if its place is known. `set_aside` is where unreadable bytes go.
-    pub fn open(
-        dir: &Path,
-        set_aside: &Path,
-        segment_bytes: u64,
-        after: Position,
-        each: &mut dyn FnMut(Commit),
-    ) -> Result<Opened, OpenError> {
+    pub fn open(dir: &Path, set_aside: &Path, segment_bytes: u64, after: Position, each: &mut Each<'_>) -> Result<Opened, OpenError> {
         let (places, recovered) = recovery::recover(dir, set_aside, after, each)?;
         let places = Arc::new(places);
         let log =

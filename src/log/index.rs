@@ -1,13 +1,16 @@
 //! What is known of a finished segment beside its records (FORMAT.md, "Index"): where each record is and which series it concerns,
 //! so that a resume reads only its own. Pure, and only a help: without it, or when it is damaged, the segment itself is read.
 
+use std::io::{self, BufRead, Seek};
+
 use telltale_wire::WireError;
 use telltale_wire::reader::Reader;
 use telltale_wire::varint::put;
 
 use super::record;
-use super::segment::{HEADER_BYTES, RecordKind, Scan, Stretch};
+use super::segment::{HEADER_BYTES, RecordKind};
 use super::skim;
+use super::stream::each_record;
 use crate::model::{Position, SeriesId, TimeNs};
 
 const MAGIC: &[u8; 4] = b"TTix";
@@ -37,47 +40,70 @@ pub(super) struct Places {
     places: Vec<u32>,
 }
 
-impl Places {
-    /// Of records that are read twice: first to count, then to fill.
-    fn of(bodies: &[&[u8]]) -> Option<Self> {
-        // By series: how many records, and one more than the one met last.
-        let mut counts: Vec<(u32, u32)> = Vec::new();
-        for (mark, body) in (1..).zip(bodies) {
-            let mut known = true;
-            skim::series(body, |id| {
-                if id.index() >= counts.len() {
-                    known &= id.0 < SERIES_MAX;
-                    counts.resize(if known { id.index() + 1 } else { counts.len() }, (0, 0));
-                }
-                if let Some((count, met)) = counts.get_mut(id.index()).filter(|(_, met)| *met != mark) {
-                    (*count, *met) = (*count + 1, mark);
-                }
-            })
-            .ok()
-            .filter(|()| known)?;
-        }
+/// How many records concern each series, read off one after the other.
+#[derive(Debug, Default)]
+struct Counts {
+    records: u32,
+    /// By series: how many records, and one more than the one met last.
+    series: Vec<(u32, u32)>,
+}
+
+impl Counts {
+    /// False: the record cannot be read, or names a series that cannot be.
+    fn count(&mut self, body: &[u8]) -> bool {
+        self.records += 1;
+        let (mark, counts) = (self.records, &mut self.series);
+        let mut known = true;
+        let read = skim::series(body, |id| {
+            if id.index() >= counts.len() {
+                known &= id.0 < SERIES_MAX;
+                counts.resize(if known { id.index() + 1 } else { counts.len() }, (0, 0));
+            }
+            if let Some((count, met)) = counts.get_mut(id.index()).filter(|(_, met)| *met != mark) {
+                (*count, *met) = (*count + 1, mark);
+            }
+        });
+        known && read.is_ok()
+    }
+
+    fn into_filling(mut self) -> Filling {
         let (mut ends, mut begin) = (Vec::new(), 0);
-        for (id, (count, met)) in (0..).map(SeriesId).zip(&mut counts) {
+        for (id, (count, met)) in (0..).map(SeriesId).zip(&mut self.series) {
             if *count > 0 {
                 ends.push((id, begin + *count));
-                // From now on: where the next place goes.
                 (begin, *count, *met) = (begin + *count, begin, 0);
             }
         }
-        let mut places = vec![0; begin as usize];
-        for (place, body) in (0..).zip(bodies) {
-            skim::series(body, |id| {
-                let (next, met) = &mut counts[id.index()];
-                if *met != place + 1 {
-                    places[*next as usize] = place;
-                    (*next, *met) = (*next + 1, place + 1);
-                }
-            })
-            .ok()?;
-        }
-        Some(Self { ends, places })
+        Filling { places: Places { ends, places: vec![0; begin as usize] }, records: 0, next: self.series }
     }
+}
 
+/// The same records a second time: now their places are known.
+#[derive(Debug)]
+struct Filling {
+    places: Places,
+    records: u32,
+    /// By series: where its next place goes, and one more than the record met last.
+    next: Vec<(u32, u32)>,
+}
+
+impl Filling {
+    fn fill(&mut self, body: &[u8]) -> bool {
+        let Self { places, records, next } = self;
+        let read = skim::series(body, |id| {
+            if let Some((next, met)) = next.get_mut(id.index()).filter(|(_, met)| *met != *records + 1)
+                && let Some(place) = places.places.get_mut(*next as usize)
+            {
+                *place = *records;
+                (*next, *met) = (*next + 1, *records + 1);
+            }
+        });
+        *records += 1;
+        read.is_ok()
+    }
+}
+
+impl Places {
     fn of_series(&self, id: SeriesId) -> &[u32] {
         self.ends.binary_search_by_key(&id, |(id, _)| *id).map_or(&[], |at| self.at(at))
     }
@@ -94,26 +120,32 @@ impl Places {
 
 impl SegmentIndex {
     /// Reads it off a whole segment. None when a record in it cannot be read: then there is no index.
-    pub(super) fn of(bytes: &[u8], salt: u64, first: Position) -> Option<Self> {
+    pub(super) fn of(segment: &mut (impl BufRead + Seek), salt: u64, first: Position) -> io::Result<Option<Self>> {
         let mut index =
             Self { salt, first, last: Position(first.0.saturating_sub(1)), wall: TimeNs::MIN, end: HEADER_BYTES as u64, ..Self::default() };
-        let mut scan = Scan::new(bytes, HEADER_BYTES, salt);
-        let mut bodies = Vec::new();
-        while let Some(stretch) = scan.next() {
-            let Stretch::Record(found) = stretch else { return None };
-            match found.kind {
+        let mut counts = Counts::default();
+        let counted = each_record(segment, salt, |record| {
+            match record.kind {
                 RecordKind::Commit => {
-                    (index.last, index.wall) = (found.position, record::wall(found.body));
-                    index.records.push((found.position, found.offset as u64));
-                    bodies.push(found.body);
+                    (index.last, index.wall) = (record.position, record::wall(record.body));
+                    index.records.push((record.position, record.offset as u64));
+                    if !counts.count(record.body) {
+                        return false;
+                    }
                 }
-                RecordKind::End => continue,
-                RecordKind::Skip => index.last = index.last.max(found.position),
+                RecordKind::End => return true,
+                RecordKind::Skip => index.last = index.last.max(record.position),
             }
-            index.end = scan.offset() as u64;
+            index.end = record.end() as u64;
+            true
+        })?;
+        if !counted {
+            return Ok(None);
         }
-        index.series = Places::of(&bodies)?;
-        Some(index)
+        let mut filling = counts.into_filling();
+        let filled = each_record(segment, salt, |record| record.kind != RecordKind::Commit || filling.fill(record.body))?;
+        index.series = filling.places;
+        Ok(filled.then_some(index))
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -239,8 +271,11 @@ mod tests {
                 let ids = commit.deletes.iter().map(|delete| delete.series).chain(commit.readings.iter().map(|reading| reading.series));
                 ids.for_each(|id| expected.entry(id).or_default().extend([place]));
             }
-            let places = Places::of(&bodies.iter().map(|body| &body[..]).collect::<Vec<_>>()).unwrap();
-            let found: Vec<_> = places.iter().map(|(id, places)| (id, places.to_vec())).collect();
+            let mut counts = Counts::default();
+            assert!(bodies.iter().all(|body| counts.count(body)), "seed {seed}");
+            let mut filling = counts.into_filling();
+            assert!(bodies.iter().all(|body| filling.fill(body)), "seed {seed}");
+            let found: Vec<_> = filling.places.iter().map(|(id, places)| (id, places.to_vec())).collect();
             assert_eq!(
                 found,
                 expected.into_iter().map(|(id, places)| (id, places.into_iter().collect())).collect::<Vec<_>>(),
@@ -254,7 +289,7 @@ mod tests {
         let delete = Delete { series: SeriesId(u32::MAX), from: 0, to: 1 };
         let mut body = Vec::new();
         record::encode(&Commit { deletes: vec![delete], ..Commit::default() }, &mut body);
-        assert_eq!(Places::of(&[&body]), None);
+        assert!(!Counts::default().count(&body));
     }
 
     #[test]

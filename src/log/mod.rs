@@ -13,6 +13,7 @@ mod record;
 pub mod recovery;
 mod segment;
 mod skim;
+mod stream;
 pub mod tail;
 #[cfg(test)]
 mod tests;

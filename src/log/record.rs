@@ -172,8 +172,14 @@ pub(super) fn wall(body: &[u8]) -> TimeNs {
 
 /// Reads the body of the record at `position`.
 pub(super) fn decode(position: Position, body: &[u8]) -> Result<Commit, WireError> {
+    decode_into(position, body, Vec::new())
+}
+
+/// The same, with room for the readings that was used before.
+pub(super) fn decode_into(position: Position, body: &[u8], mut readings: Vec<Reading>) -> Result<Commit, WireError> {
+    readings.clear();
     let mut r = Reader::new(body);
-    let mut commit = Commit { position, wall: r.i64("wall")?, ..Commit::default() };
+    let mut commit = Commit { position, wall: r.i64("wall")?, readings, ..Commit::default() };
     for _ in 0..r.count("series", 6)? {
         commit.series.push(decode_series(&mut r)?);
     }
@@ -236,40 +242,58 @@ fn decode_part(r: &mut Reader<'_>, wall: TimeNs, readings: &mut Vec<Reading>) ->
         if count == 0 || count.saturating_mul(2) > r.left() as u64 {
             return Err(bad("run length", at, count, "what the record can hold"));
         }
-        time = time.wrapping_add(unzigzag(r.varint("time")?));
         times.clear();
-        times.push(time);
-        for i in 1..count as usize {
-            times.push(times[i - 1].wrapping_add(unzigzag(r.varint("time")?)));
-        }
-        let mut previous = 0;
-        for &time in &times {
-            let value = decode_value(r, tag, &mut previous)?;
-            readings.push(Reading { series, time, value });
-        }
+        let mut sum = time;
+        r.varints("time", count as usize, |delta| {
+            sum = sum.wrapping_add(unzigzag(delta));
+            times.push(sum);
+        })?;
+        time = times[0];
+        decode_run(r, tag, series, &times, readings)?;
     }
     Ok(BatchPart { agent, received, end: readings.len() })
 }
 
-fn decode_value(r: &mut Reader<'_>, tag: u64, previous: &mut i64) -> Result<Value, WireError> {
-    let at = r.at();
-    Ok(match tag {
-        tag::INT => {
-            *previous = previous.wrapping_add(unzigzag(r.varint("int")?));
-            Value::Int(*previous)
+/// The values of a run, which are put with their times.
+fn decode_run(r: &mut Reader<'_>, tag: u64, series: SeriesId, times: &[TimeNs], readings: &mut Vec<Reading>) -> Result<(), WireError> {
+    readings.reserve(times.len());
+    let mut times_left = times.iter();
+    let mut push = |value| {
+        if let Some(&time) = times_left.next() {
+            readings.push(Reading { series, time, value });
         }
+    };
+    let mut previous = 0_i64;
+    match tag {
+        tag::INT => r.varints("int", times.len(), |delta| {
+            previous = previous.wrapping_add(unzigzag(delta));
+            push(Value::Int(previous));
+        }),
+        tag::FLOAT..=tag::MIXED => times.iter().try_for_each(|_| decode_value(r, tag).map(&mut push)),
+        scaled => {
+            let scale = scaled.checked_sub(tag::SCALED).and_then(|e| SCALES.get(e as usize));
+            let scale = *scale.ok_or_else(|| bad("run tag", r.at(), tag, "0 to 4 or 8 to 12"))?;
+            r.varints("scaled", times.len(), |delta| {
+                previous = previous.wrapping_add(unzigzag(delta));
+                push(Value::Float(unscale(previous, scale)));
+            })
+        }
+    }
+}
+
+/// A value that does not build on the one before.
+fn decode_value(r: &mut Reader<'_>, tag: u64) -> Result<Value, WireError> {
+    Ok(match tag {
+        tag::INT => Value::Int(unzigzag(r.varint("int")?)),
         tag::FLOAT => Value::Float(r.f64("float")?),
         tag::BOOL => Value::Bool(r.u8("bool")? != 0),
         tag::TEXT => Value::Text(r.text("text")?.into()),
-        tag::MIXED => match u64::from(r.u8("value tag")?) {
-            inner @ tag::INT..=tag::TEXT => decode_value(r, inner, &mut 0)?,
-            other => return Err(bad("value tag", at, other, "0 to 3")),
-        },
-        scaled => {
-            let scale = scaled.checked_sub(tag::SCALED).and_then(|e| SCALES.get(e as usize));
-            let scale = scale.ok_or_else(|| bad("run tag", at, tag, "0 to 4 or 8 to 12"))?;
-            *previous = previous.wrapping_add(unzigzag(r.varint("scaled")?));
-            Value::Float(unscale(*previous, *scale))
+        _ => {
+            let at = r.at();
+            match u64::from(r.u8("value tag")?) {
+                inner @ tag::INT..=tag::TEXT => decode_value(r, inner)?,
+                other => return Err(bad("value tag", at, other, "0 to 3")),
+            }
         }
     })
 }

@@ -7,6 +7,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::mem::take;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use super::places::{Places, SegmentInfo};
 use super::record;
 use super::segment::{self, HEADER_BYTES, HeaderError, RecordKind, Scan, SegmentHeader, Stretch};
 use super::trim;
-use crate::model::{Commit, Position};
+use crate::model::{Commit, Position, Reading};
 
 #[derive(Debug, Default)]
 pub struct Recovered {
@@ -58,16 +59,14 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenEr
     move |source| OpenError::Io { what, path, source }
 }
 
+/// Takes one commit after the other. Gives back room for the readings of the next.
+pub type Each<'a> = dyn FnMut(Commit) -> Vec<Reading> + 'a;
+
 /// Commits up to `after` are sealed: a segment that holds no others is kept for cursors and not read again.
-pub(super) fn recover(
-    dir: &Path,
-    set_aside: &Path,
-    after: Position,
-    each: &mut dyn FnMut(Commit),
-) -> Result<(Places, Recovered), OpenError> {
+pub(super) fn recover(dir: &Path, set_aside: &Path, after: Position, each: &mut Each<'_>) -> Result<(Places, Recovered), OpenError> {
     make_dir(dir)?;
     let recovered = Recovered { clean: true, last: after, ..Recovered::default() };
-    let mut recovery = Recovery { dir, set_aside, after, recovered, segments: Vec::new(), pending: None, epoch: None };
+    let mut recovery = Recovery { dir, set_aside, after, recovered, segments: Vec::new(), pending: None, epoch: None, room: Vec::new() };
     let paths = segment_paths(dir)?;
     for (i, path) in paths.iter().enumerate() {
         let next = paths.get(i + 1).and_then(|next| first_by_name(next));
@@ -112,6 +111,8 @@ struct Recovery<'a> {
     segments: Vec<SegmentInfo>,
     /// Once it is read or drawn. It changes at most once in a start.
     epoch: Option<u64>,
+    /// For the readings of the next commit.
+    room: Vec<Reading>,
     /// Bad bytes of which it is not yet known whether something good follows.
     pending: Option<Pending>,
 }
@@ -152,7 +153,7 @@ impl Recovery<'_> {
         }
     }
 
-    fn read_segment(&mut self, path: &Path, each: &mut dyn FnMut(Commit)) -> Result<(), OpenError> {
+    fn read_segment(&mut self, path: &Path, each: &mut Each<'_>) -> Result<(), OpenError> {
         let bytes = fs::read(path).map_err(io_error("read", path))?;
         let header = match SegmentHeader::parse(&bytes) {
             Ok(header) => header,
@@ -191,24 +192,26 @@ impl Recovery<'_> {
         end: usize,
         bytes: &[u8],
         info: &mut SegmentInfo,
-        each: &mut dyn FnMut(Commit),
+        each: &mut Each<'_>,
     ) -> Result<(), OpenError> {
         match stretch {
             Stretch::Record(record) if record.kind == RecordKind::Commit && record.position <= self.after => {
                 self.settle(true)?;
                 info.note(record.position, record::wall(record.body), record.offset as u64, end as u64);
             }
-            Stretch::Record(record) if record.kind == RecordKind::Commit => match record::decode(record.position, record.body) {
-                Ok(commit) => {
-                    self.settle(true)?;
-                    self.recovered.last = commit.position;
-                    self.recovered.commits += 1;
-                    self.recovered.clean = false;
-                    info.note(commit.position, commit.wall, record.offset as u64, end as u64);
-                    each(commit);
+            Stretch::Record(record) if record.kind == RecordKind::Commit => {
+                match record::decode_into(record.position, record.body, take(&mut self.room)) {
+                    Ok(commit) => {
+                        self.settle(true)?;
+                        self.recovered.last = commit.position;
+                        self.recovered.commits += 1;
+                        self.recovered.clean = false;
+                        info.note(commit.position, commit.wall, record.offset as u64, end as u64);
+                        self.room = each(commit);
+                    }
+                    Err(error) => self.set_pending(info, record.offset, &bytes[record.offset..end], error.to_string())?,
                 }
-                Err(error) => self.set_pending(info, record.offset, &bytes[record.offset..end], error.to_string())?,
-            },
+            }
             Stretch::Record(record) => {
                 self.settle(true)?;
                 info.end = end as u64;

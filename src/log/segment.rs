@@ -123,16 +123,21 @@ impl Record<'_> {
     }
 }
 
-/// The record at `offset`, or what is wrong with it.
-pub(super) fn record_at(bytes: &[u8], offset: usize, salt: u64) -> Result<Record<'_>, &'static str> {
-    let rest = bytes.get(offset..).unwrap_or_default();
-    let head = rest.first_chunk::<RECORD_HEADER_BYTES>().ok_or("it ends inside a record header")?;
+/// The kind of the record that begins with these bytes and the length of its body, or what is wrong with its header.
+pub(super) fn header_of(bytes: &[u8], salt: u64) -> Result<(RecordKind, usize), &'static str> {
+    let head = bytes.first_chunk::<RECORD_HEADER_BYTES>().ok_or("it ends inside a record header")?;
     if crc32c::crc32c_append(seed(salt), &head[..20]) != u32_at(head, 20) {
         return Err("the checksum of the record header is wrong");
     }
     let kind = RecordKind::from_magic(&head[..4]).ok_or("the kind of record is unknown")?;
-    let len = u32_at(head, 4) as usize;
-    let body = rest.get(RECORD_HEADER_BYTES..RECORD_HEADER_BYTES + len).ok_or("it ends inside a record")?;
+    Ok((kind, u32_at(head, 4) as usize))
+}
+
+/// The record at `offset`, or what is wrong with it.
+pub(super) fn record_at(bytes: &[u8], offset: usize, salt: u64) -> Result<Record<'_>, &'static str> {
+    let head = bytes.get(offset..).unwrap_or_default();
+    let (kind, len) = header_of(head, salt)?;
+    let body = head.get(RECORD_HEADER_BYTES..RECORD_HEADER_BYTES + len).ok_or("it ends inside a record")?;
     if kind != RecordKind::Skip && crc32c::crc32c_append(seed(salt), body) != u32_at(head, 16) {
         return Err("the checksum of the record is wrong");
     }

@@ -38,18 +38,22 @@ impl Tail {
         Self { recent: Mutex::default(), newest: watch::Sender::new(start), max_bytes }
     }
 
-    pub fn push(&self, commit: Arc<Commit>) {
+    /// Gives back the commit that made way last, if one did: when nobody follows it any more, its room can be used again.
+    pub fn push(&self, commit: Arc<Commit>) -> Option<Arc<Commit>> {
         let (position, weight) = (commit.position, commit.weight());
         let mut recent = self.recent.lock();
         recent.bytes += weight;
         recent.commits.push_back((commit, weight));
+        let mut made_way = None;
         while recent.bytes > self.max_bytes && recent.commits.len() > 1 {
-            if let Some((_, weight)) = recent.commits.pop_front() {
+            if let Some((commit, weight)) = recent.commits.pop_front() {
                 recent.bytes -= weight;
+                made_way = Some(commit);
             }
         }
         drop(recent);
         self.newest.send_replace(position);
+        made_way
     }
 
     /// Commits after `position`, at most up to `until`.

@@ -23,8 +23,11 @@ impl Place {
 
     fn open(&self) -> (Opened, Vec<Commit>) {
         let mut commits = Vec::new();
-        let opened =
-            FileLog::open(&self.dir(), &self.0.path().join("set-aside"), SEGMENT_BYTES, Position(0), &mut |c| commits.push(c)).unwrap();
+        let opened = FileLog::open(&self.dir(), &self.0.path().join("set-aside"), SEGMENT_BYTES, Position(0), &mut |c| {
+            commits.push(c);
+            Vec::new()
+        })
+        .unwrap();
         (opened, commits)
     }
 
@@ -59,7 +62,12 @@ fn positions(commits: &[Commit]) -> Vec<u64> {
 
 fn read(opened: &Opened, after: u64, until: u64) -> Result<Vec<u64>, ReadError> {
     let mut found = Vec::new();
-    opened.reader.read(Position(after), Position(until), u64::MAX, &mut |c| found.push(c.position.0)).map(|()| found)
+    opened
+        .reader
+        .read(Position(after), Position(until), u64::MAX, &mut |c| {
+            found.push(c.position.0);
+        })
+        .map(|()| found)
 }
 
 fn flip(path: &Path, at: usize) {
@@ -209,7 +217,11 @@ fn a_commit_larger_than_a_segment_gets_one_of_its_own() {
 fn open_after(place: &Place, after: u64) -> (Opened, Vec<u64>) {
     let mut found = Vec::new();
     let aside = place.0.path().join("set-aside");
-    let opened = FileLog::open(&place.dir(), &aside, SEGMENT_BYTES, Position(after), &mut |c| found.push(c.position.0)).unwrap();
+    let opened = FileLog::open(&place.dir(), &aside, SEGMENT_BYTES, Position(after), &mut |c| {
+        found.push(c.position.0);
+        c.readings
+    })
+    .unwrap();
     (opened, found)
 }
 
@@ -310,7 +322,9 @@ fn an_indexed_segment_gives_a_series_its_own_commits() {
     }
     let read_of = |opened: &Opened, series: u32, max: u64| {
         let mut found = Vec::new();
-        let done = opened.reader.read_of(&[SeriesId(series)], Position(0), Position(200), max, &mut |c| found.push(c.position.0));
+        let done = opened.reader.read_of(&[SeriesId(series)], Position(0), Position(200), max, &mut |c| {
+            found.push(c.position.0);
+        });
         done.map(|()| found)
     };
     assert_eq!(read_of(&opened, 8, u64::MAX).unwrap().len(), 200, "without an index everything is read");

@@ -3,7 +3,7 @@
 //! Invariant: a segment goes only when the store and the catalog have all of it.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use super::index::SegmentIndex;
 use super::places::SegmentInfo;
 use super::reader::FileLogReader;
 use crate::model::{Position, TimeNs};
+
+/// A segment is read in pieces of so many bytes.
+const READ_BYTES: usize = 256 << 10;
 
 /// How much of the sealed log is kept, so that a cursor can resume: whichever bound comes first, 0 = none.
 #[derive(Clone, Copy, Debug)]
@@ -65,8 +68,8 @@ fn write_index(segment: &SegmentInfo) -> io::Result<()> {
     if path.exists() {
         return Ok(());
     }
-    let bytes = fs::read(&segment.path)?;
-    let Some(index) = SegmentIndex::of(&bytes, segment.salt, segment.first) else { return Ok(()) };
+    let mut bytes = BufReader::with_capacity(READ_BYTES, File::open(&segment.path)?);
+    let Some(index) = SegmentIndex::of(&mut bytes, segment.salt, segment.first)? else { return Ok(()) };
     let new = path.with_extension("idx.new");
     File::create(&new)?.write_all(&index.encode())?;
     fs::rename(&new, &path)

@@ -67,13 +67,35 @@ impl<'a> Reader<'a> {
         self.array(part).map(f64::from_le_bytes)
     }
 
+    #[inline]
     pub fn varint(&mut self, part: &'static str) -> Result<u64, WireError> {
+        // Most are short.
+        if let Some((byte, rest)) = self.rest.split_first().filter(|(byte, _)| **byte < 0x80) {
+            self.rest = rest;
+            self.at += 1;
+            return Ok(u64::from(*byte));
+        }
+        self.long_varint(part)
+    }
+
+    fn long_varint(&mut self, part: &'static str) -> Result<u64, WireError> {
         let Some((value, taken)) = varint::read(self.rest) else {
             return Err(WireError::BadVarint { part, at: self.at });
         };
         self.rest = self.rest.get(taken..).unwrap_or_default();
         self.at += taken;
         Ok(value)
+    }
+
+    /// Reads so many varints, and hands each to `sink`.
+    #[inline]
+    pub fn varints(&mut self, part: &'static str, count: usize, sink: impl FnMut(u64)) -> Result<(), WireError> {
+        let Some(taken) = varint::unpack_first(self.rest, count, sink) else {
+            return Err(WireError::BadVarint { part, at: self.at });
+        };
+        self.rest = self.rest.get(taken..).unwrap_or_default();
+        self.at += taken;
+        Ok(())
     }
 
     /// Goes past so many varints.

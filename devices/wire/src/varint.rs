@@ -45,15 +45,21 @@ const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// Reads exactly `count` varints, which must fill `bytes` exactly, and hands each to `sink`. `None` if they do not.
 #[inline]
-pub fn unpack(bytes: &[u8], count: usize, mut sink: impl FnMut(u64)) -> Option<()> {
+pub fn unpack(bytes: &[u8], count: usize, sink: impl FnMut(u64)) -> Option<()> {
+    (unpack_first(bytes, count, sink)? == bytes.len()).then_some(())
+}
+
+/// Reads `count` varints at the beginning of `bytes`, hands each to `sink`, and says how many bytes they took. `None` if they end before.
+#[inline]
+pub fn unpack_first(bytes: &[u8], count: usize, mut sink: impl FnMut(u64)) -> Option<usize> {
     let mut rest = bytes;
     let mut left = count;
-    while left >= 8
+    while left > 0
         && let Some((chunk, after)) = rest.split_first_chunk::<8>()
     {
         let word = u64::from_le_bytes(*chunk);
         let stops = !word & HIGH_BITS;
-        if stops == HIGH_BITS {
+        if stops == HIGH_BITS && left >= 8 {
             for byte in chunk {
                 sink(u64::from(*byte));
             }
@@ -76,7 +82,7 @@ pub fn unpack(bytes: &[u8], count: usize, mut sink: impl FnMut(u64)) -> Option<(
         sink(value);
         rest = rest.get(taken..)?;
     }
-    rest.is_empty().then_some(())
+    Some(bytes.len() - rest.len())
 }
 
 /// The bytes that the next `count` varints take, which are not looked at further. `None` if they end before.
@@ -146,7 +152,9 @@ mod tests {
             let mut back = Vec::new();
             assert_eq!(unpack(&out, values.len(), |value| back.push(value)), Some(()));
             assert_eq!(back, values);
+            let last = size(values[values.len() - 1]);
             assert_eq!(unpack(&out, values.len() - 1, |_| ()), None, "bytes left over");
+            assert_eq!(unpack_first(&out, values.len() - 1, |_| ()), Some(out.len() - last));
             assert_eq!(unpack(&out, values.len() + 1, |_| ()), None, "bytes missing");
         }
     }
