@@ -30,12 +30,29 @@ pub struct Series {
 
 const RULE_UNKNOWN: u16 = u16::MAX;
 
-#[derive(Clone, Debug, Default)]
+/// `SeriesMeta` in pieces: with the counts of its `Arc` a series takes 128 bytes, which is a size of allocators.
+#[derive(Debug)]
 struct SeriesState {
-    value_type: Option<ValueType>,
-    meta: SeriesMeta,
+    unit: Option<Arc<str>>,
+    /// `TimeNs::MIN`: never told.
+    changed: TimeNs,
     /// Known once it is listed.
     created: TimeNs,
+    kind: Option<Kind>,
+    value_type: Option<ValueType>,
+}
+
+const _: () = assert!(size_of::<Series>() + 2 * size_of::<usize>() <= 128);
+
+impl SeriesState {
+    fn meta(&self) -> SeriesMeta {
+        let changed = (self.changed != TimeNs::MIN).then_some(self.changed);
+        SeriesMeta { unit: self.unit.clone(), kind: self.kind, changed }
+    }
+
+    fn set_meta(&mut self, meta: SeriesMeta) {
+        (self.unit, self.kind, self.changed) = (meta.unit, meta.kind, meta.changed.unwrap_or(TimeNs::MIN));
+    }
 }
 
 /// Unit and kind as last told, and when that was (the receive time of the commit).
@@ -48,7 +65,8 @@ pub struct SeriesMeta {
 
 impl Series {
     fn new(id: SeriesId, key: SeriesKey, owner: TokenId) -> Self {
-        Self { id, key, owner, state: RwLock::default(), listed: AtomicBool::new(false), rule: AtomicU16::new(RULE_UNKNOWN) }
+        let state = SeriesState { unit: None, changed: TimeNs::MIN, created: 0, kind: None, value_type: None };
+        Self { id, key, owner, state: RwLock::new(state), listed: AtomicBool::new(false), rule: AtomicU16::new(RULE_UNKNOWN) }
     }
 
     /// None until the first reading is on its way to the log.
@@ -74,7 +92,7 @@ impl Series {
 
     #[must_use]
     pub fn meta(&self) -> SeriesMeta {
-        self.state.read().meta.clone()
+        self.state.read().meta()
     }
 
     /// When the commit that defined it was written. None until it is listed.
@@ -90,29 +108,33 @@ impl Series {
         let state = self.state.read();
         let (value_type, created) = (state.value_type?, self.is_listed().then_some(state.created)?);
         let def = SeriesDef { id: self.id, key: self.key.clone(), value_type, owner: self.owner };
-        Some(SealedSeries { def, meta: state.meta.clone(), created })
+        Some(SealedSeries { def, meta: state.meta(), created })
     }
 
     /// What was told at another time: the newer stands, part by part.
     fn merge_meta(&self, other: &SeriesMeta) {
-        let meta = &mut self.state.write().meta;
-        let (newer, older) = if other.changed > meta.changed { (other, &*meta) } else { (&*meta, other) };
-        *meta =
-            SeriesMeta { unit: newer.unit.clone().or_else(|| older.unit.clone()), kind: newer.kind.or(older.kind), changed: newer.changed };
+        let mut state = self.state.write();
+        let mine = state.meta();
+        let (newer, older) = if other.changed > mine.changed { (other, &mine) } else { (&mine, other) };
+        state.set_meta(SeriesMeta {
+            unit: newer.unit.clone().or_else(|| older.unit.clone()),
+            kind: newer.kind.or(older.kind),
+            changed: newer.changed,
+        });
     }
 
     /// The kind told, or the default for its type.
     #[must_use]
     pub fn kind(&self) -> Kind {
         let state = self.state.read();
-        state.meta.kind.unwrap_or_else(|| Kind::default_for(state.value_type.unwrap_or(ValueType::Number)))
+        state.kind.unwrap_or_else(|| Kind::default_for(state.value_type.unwrap_or(ValueType::Number)))
     }
 
     /// Whether a change of unit or kind would change anything: sessions ask before they send one to the writer.
     #[must_use]
     pub fn differs(&self, unit: Option<&str>, kind: Option<Kind>) -> bool {
         let state = self.state.read();
-        unit.is_some_and(|unit| state.meta.unit.as_deref() != Some(unit)) || kind.is_some_and(|kind| state.meta.kind != Some(kind))
+        unit.is_some_and(|unit| state.unit.as_deref() != Some(unit)) || kind.is_some_and(|kind| state.kind != Some(kind))
     }
 
     /// Its retention rule, looked for once.
@@ -278,14 +300,14 @@ impl SeriesTable {
             return;
         };
         let unit = change.unit.clone().map(|unit| self.by_key.write().shared_name(unit));
-        let meta = &mut series.state.write().meta;
+        let mut state = series.state.write();
         if unit.is_some() {
-            meta.unit = unit;
+            state.unit = unit;
         }
         if let Some(kind) = change.kind {
-            meta.kind = Some(kind);
+            state.kind = Some(kind);
         }
-        meta.changed = Some(at);
+        state.changed = at;
     }
 
     #[must_use]
