@@ -68,7 +68,7 @@ crash: build ## The long runs: 500 kills, 10,000 power cuts, 600 failing disks; 
 bench: ## Measure decoding, ingest and live on this machine with release builds; BENCH=live measures one of decode, rows, single, live
 	$(CARGO) bench --bench bench --locked -- $(BENCH)
 
-bench-store: ## Measure the store beside VictoriaMetrics (half an hour); BENCH=late measures one of sustained, rest, reopen, late, many, card
+bench-store: ## Measure the store beside VictoriaMetrics (half an hour); BENCH=late measures one of sustained, rest, history, reopen, late, many, card
 	@tests/bench/store.sh $(or $(BENCH),store)
 
 peers: ## Build the other programs the tests talk to (cached outside the work tree)

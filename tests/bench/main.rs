@@ -9,6 +9,7 @@
 mod card;
 mod compact;
 mod decode;
+mod history;
 mod hub;
 mod ingest;
 mod late;
@@ -23,9 +24,10 @@ mod store;
 mod victoria;
 
 const USUAL: [(&str, fn()); 4] = [("decode", decode::decode), ("rows", ingest::rows), ("single", ingest::single), ("live", live::fan_out)];
-const STORE: [(&str, fn()); 6] = [
+const STORE: [(&str, fn()); 7] = [
     ("sustained", store::sustained),
     ("rest", rest::rest),
+    ("history", history::history),
     ("reopen", reopen::reopen),
     ("late", late::late),
     ("many", many::many),
