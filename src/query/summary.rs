@@ -63,7 +63,7 @@ struct Open {
     last: At,
     extremes: Option<(At, At)>,
     sum: Sum,
-    squares: f64,
+    squares: Sum,
     increase: Sum,
 }
 
@@ -103,8 +103,8 @@ fn at(run: &Run<'_>, i: usize) -> At {
 impl Open {
     fn new(start: TimeNs, run: &Run<'_>) -> Self {
         let first = at(run, 0);
-        let (sum, increase) = (Sum::default(), Sum::default());
-        Self { start, count: 0, last: first.clone(), first, extremes: None, sum, squares: 0.0, increase }
+        let [sum, squares, increase] = [Sum::default(); 3];
+        Self { start, count: 0, last: first.clone(), first, extremes: None, sum, squares, increase }
     }
 
     fn add(&mut self, run: &Run<'_>) {
@@ -123,7 +123,9 @@ impl Open {
             ),
         });
         self.sum.add(run);
-        self.squares += (0..run.len()).map(|i| number::to_f64(&run.value(i)).powi(2)).sum::<f64>();
+        for i in 0..run.len() {
+            self.squares.add_total(&Value::Float(number::to_f64(&run.value(i)).powi(2)));
+        }
         let mut previous = before.unwrap_or_else(|| run.value(0));
         for (_, value) in run.iter() {
             self.increase.grow(&previous, &value);
@@ -137,7 +139,7 @@ impl Open {
             greatest,
             // Beyond f64 the nearest there is: the mean is then as wrong as the sum.
             sum: self.sum.total().unwrap_or(Value::Float(f64::MAX)),
-            squares: self.squares.min(f64::MAX),
+            squares: self.squares.total().map_or(f64::MAX, |squares| number::to_f64(&squares)),
             increase: self.increase.total().unwrap_or(Value::Float(f64::MAX)),
         });
         Summary { start: self.start, count: self.count, first: self.first, last: self.last, numbers }

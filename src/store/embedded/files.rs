@@ -88,7 +88,8 @@ impl Files {
         }
         let file = Arc::new(DayFile::new(&self.dir, key, self.tick()));
         sql::create(&file.path)?;
-        file.prepare(first_bytes < SMALL_BYTES)?;
+        // A day of minutes is larger than any page but for that of a few; cut into small pages it loses nothing but in its last.
+        file.prepare(key.kind == FileKind::Rollup || first_bytes < SMALL_BYTES)?;
         self.all.write().insert(key, Arc::clone(&file));
         self.used(&file);
         Ok(file)

@@ -3,11 +3,12 @@
 use telltale_wire::varint::{self, unzigzag};
 
 use super::Damaged;
+pub(in crate::store::embedded) use super::VERSION;
 
 const CRC_BYTES: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct In<'a> {
+pub(in crate::store::embedded) struct In<'a> {
     pub(super) rest: &'a [u8],
 }
 
@@ -41,7 +42,7 @@ impl<'a> In<'a> {
     }
 
     /// A count of things, at least one and at most `most`, so that a caller may make room for them.
-    pub(super) fn count(&mut self, most: usize) -> Result<usize, Damaged> {
+    pub(in crate::store::embedded) fn count(&mut self, most: usize) -> Result<usize, Damaged> {
         let count = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
         if (1..=most).contains(&count) { Ok(count) } else { Err(Damaged::Malformed("a count is out of bounds")) }
     }
@@ -51,20 +52,20 @@ impl<'a> In<'a> {
         std::str::from_utf8(self.take(length)?).map_err(|_| Damaged::Malformed("a text is not UTF-8"))
     }
 
-    pub(super) fn end(&self) -> Result<(), Damaged> {
+    pub(in crate::store::embedded) fn end(&self) -> Result<(), Damaged> {
         if self.rest.is_empty() { Ok(()) } else { Err(Damaged::Malformed("bytes are left over")) }
     }
 }
 
 /// Puts the checksum of all that is there behind it.
-pub(super) fn seal(mut out: Vec<u8>) -> Vec<u8> {
+pub(in crate::store::embedded) fn seal(mut out: Vec<u8>) -> Vec<u8> {
     let crc = crc32c::crc32c(&out);
     out.extend_from_slice(&crc.to_le_bytes());
     out
 }
 
 /// What stands before the checksum, if it is whole and of this version.
-pub(super) fn open(bytes: &[u8]) -> Result<In<'_>, Damaged> {
+pub(in crate::store::embedded) fn open(bytes: &[u8]) -> Result<In<'_>, Damaged> {
     let (body, crc) = bytes.split_last_chunk::<CRC_BYTES>().ok_or(Damaged::Short)?;
     let (&found, rest) = body.split_first().ok_or(Damaged::Short)?;
     if crc32c::crc32c(body) != u32::from_le_bytes(*crc) {

@@ -39,6 +39,22 @@ fn unscale(int: i64, scale: f64) -> f64 {
     int as f64 / scale
 }
 
+/// The float that is this integer with so many digits behind the point.
+pub(in crate::store::embedded) fn decimal(int: i64, digits: u8) -> f64 {
+    unscale(int, SCALES[usize::from(digits).min(SCALES.len() - 1)])
+}
+
+/// The integer of which `f` is the decimal with so many digits behind the point.
+pub(in crate::store::embedded) fn digits_of(f: f64, digits: u8) -> Option<i64> {
+    scaled(f, *SCALES.get(usize::from(digits))?)
+}
+
+/// The integer of the decimal next to `f`.
+pub(in crate::store::embedded) fn nearest(f: f64, digits: u8) -> Option<i64> {
+    let product = f * *SCALES.get(usize::from(digits))?;
+    (product.abs() < EXACT_BELOW).then(|| (product + 0.5_f64.copysign(product)) as i64)
+}
+
 /// The integers and their digits behind the point; None where no power of ten fits them all.
 pub(super) fn decimals(values: &[f64]) -> Option<(u8, Vec<i64>)> {
     let mut digits = 0;

@@ -41,7 +41,7 @@ impl Group {
 }
 
 /// One slice of times a series, none empty.
-pub(super) fn encode(out: &mut Vec<u8>, series: &[&[TimeNs]]) {
+pub(in crate::store::embedded) fn encode(out: &mut Vec<u8>, series: &[&[TimeNs]]) {
     let (groups, members) = grouped(series);
     put(out, groups.len() as u64);
     texts::encode_choices(out, &members);
@@ -73,7 +73,7 @@ fn grouped(series: &[&[TimeNs]]) -> (Vec<Group>, Vec<i64>) {
 }
 
 /// The times of so many series; all together at most [`MANY_MAX_POINTS`].
-pub(super) fn decode(from: &mut In<'_>, series: usize) -> Result<Vec<Vec<TimeNs>>, Damaged> {
+pub(in crate::store::embedded) fn decode(from: &mut In<'_>, series: usize) -> Result<Vec<Vec<TimeNs>>, Damaged> {
     let groups = from.count(series)?;
     let members = texts::decode_choices(from, series, groups)?;
     let counts = counts(from, groups, &members)?;

@@ -65,7 +65,7 @@ fn order(bits: [u64; 3]) -> usize {
     if none <= one && none <= two { 0 } else { 1 + usize::from(two < one) }
 }
 
-pub(super) fn encode(out: &mut Vec<u8>, values: &[i64]) {
+pub(in crate::store::embedded) fn encode(out: &mut Vec<u8>, values: &[i64]) {
     let Some(&first) = values.first() else { return };
     let look = look(values);
     if look.step {
@@ -95,7 +95,7 @@ pub(super) fn encode(out: &mut Vec<u8>, values: &[i64]) {
     }
 }
 
-pub(super) fn decode(from: &mut In<'_>, count: usize) -> Result<Vec<i64>, Damaged> {
+pub(in crate::store::embedded) fn decode(from: &mut In<'_>, count: usize) -> Result<Vec<i64>, Damaged> {
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -125,7 +125,7 @@ fn running(first: i64, step: i64, count: usize) -> Vec<i64> {
 
 /// A column whose values lie a common divisor apart, such as times that are whole milliseconds: the divisor, the first value,
 /// then how many divisors each lies behind it.
-pub(super) fn encode_scaled(out: &mut Vec<u8>, values: &[i64]) {
+pub(in crate::store::embedded) fn encode_scaled(out: &mut Vec<u8>, values: &[i64]) {
     let Some(&first) = values.first() else { return };
     let unit = values.iter().fold(0, |unit, v| divisor(unit, v.wrapping_sub(first).unsigned_abs())).max(1);
     put(out, unit);
@@ -135,7 +135,7 @@ pub(super) fn encode_scaled(out: &mut Vec<u8>, values: &[i64]) {
     encode(out, &scaled);
 }
 
-pub(super) fn decode_scaled(from: &mut In<'_>, count: usize) -> Result<Vec<i64>, Damaged> {
+pub(in crate::store::embedded) fn decode_scaled(from: &mut In<'_>, count: usize) -> Result<Vec<i64>, Damaged> {
     if count == 0 {
         return Ok(Vec::new());
     }

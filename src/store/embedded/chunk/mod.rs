@@ -14,22 +14,22 @@
 //! room is made for it; the checksum comes first.
 
 mod bools;
-mod bytes;
-mod floats;
+pub(in crate::store::embedded) mod bytes;
+pub(in crate::store::embedded) mod floats;
 #[cfg(test)]
 mod golden;
-mod groups;
+pub(in crate::store::embedded) mod groups;
 mod header;
-mod ints;
+pub(in crate::store::embedded) mod ints;
 mod many;
 #[cfg(test)]
 mod measure;
 mod pack;
-mod pooled;
+pub(in crate::store::embedded) mod pooled;
 mod received;
 #[cfg(test)]
 mod tests;
-mod texts;
+pub(in crate::store::embedded) mod texts;
 mod times;
 mod values;
 
@@ -51,7 +51,7 @@ pub(in crate::store::embedded) const MANY_MAX_SERIES: usize = 1000;
 /// Points in a chunk of many, all series together.
 pub(in crate::store::embedded) const MANY_MAX_POINTS: usize = 65_536;
 
-const VERSION: u8 = 1;
+pub(in crate::store::embedded) const VERSION: u8 = 1;
 
 /// Why bytes are no chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

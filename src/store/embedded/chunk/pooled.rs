@@ -54,7 +54,7 @@ impl<'a> Column<'a> {
 }
 
 /// The values of each block; there is one, and none is empty.
-pub(super) fn encode(out: &mut Vec<u8>, blocks: &[&Block]) {
+pub(in crate::store::embedded) fn encode(out: &mut Vec<u8>, blocks: &[&Block]) {
     let columns: Vec<Column<'_>> = blocks.iter().map(|block| Column::of(block)).collect();
     texts::encode_choices(out, &columns.iter().map(|column| i64::from(column.kind())).collect::<Vec<_>>());
     for kind in 0..KINDS {
@@ -94,7 +94,7 @@ fn encode_others(out: &mut Vec<u8>, columns: &[&Values]) {
 }
 
 /// A column for each count. The counts are bounded by the caller, none is zero.
-pub(super) fn decode(from: &mut In<'_>, counts: &[usize]) -> Result<Vec<Values>, Damaged> {
+pub(in crate::store::embedded) fn decode(from: &mut In<'_>, counts: &[usize]) -> Result<Vec<Values>, Damaged> {
     let kinds = texts::decode_choices(from, counts.len(), usize::from(KINDS))?;
     let mut columns: Vec<Values> = vec![Values::default(); counts.len()];
     for kind in 0..KINDS {

@@ -42,7 +42,7 @@ pub(super) fn decode(from: &mut In<'_>, count: usize) -> Result<Vec<Arc<str>>, D
 }
 
 /// Numbers of few different things, in runs where these are smaller. Not empty.
-pub(super) fn encode_choices(out: &mut Vec<u8>, places: &[i64]) {
+pub(in crate::store::embedded) fn encode_choices(out: &mut Vec<u8>, places: &[i64]) {
     let start = out.len();
     out.push(form::EACH);
     ints::encode(out, places);
@@ -58,7 +58,7 @@ pub(super) fn encode_choices(out: &mut Vec<u8>, places: &[i64]) {
 }
 
 /// Each is below `choices`.
-pub(super) fn decode_choices(from: &mut In<'_>, count: usize, choices: usize) -> Result<Vec<usize>, Damaged> {
+pub(in crate::store::embedded) fn decode_choices(from: &mut In<'_>, count: usize, choices: usize) -> Result<Vec<usize>, Damaged> {
     let known = |place: u64| {
         let place = usize::try_from(place).ok().filter(|place| *place < choices);
         place.ok_or(Damaged::Malformed("a column names a thing that is not there"))

@@ -1,137 +1,162 @@
-//! Summaries as bytes: one chunk of many series for each column (FORMAT.md, "Rollups"), so that what is alike lies together.
-
-use std::sync::Arc;
+//! Summaries as bytes (FORMAT.md, "Rollups"): columns over all series of a row, so that what is alike lies together. Series whose
+//! readings are ints or decimals are told as integers (`exact`), the others as they are.
 
 use telltale_wire::varint;
 
+use super::exact::{self, COLUMNS, KINDS, NOT_EXACT, Places, Told};
+use super::first_layout;
 use crate::block::{Block, Values};
 use crate::model::{SeriesId, TimeNs, Value};
 use crate::query::summary::{Numbers, Summary};
-use crate::store::embedded::chunk::{self, Damaged};
-
-/// The columns that every summary has, and those of numbers.
-const ENDS: usize = 5;
-const ALL: usize = ENDS + 7;
+use crate::store::embedded::chunk::{Damaged, MANY_MAX_POINTS, MANY_MAX_SERIES, bytes, groups, ints, pooled, texts};
 
 /// Series by ascending id, none without a summary; all of them numbers, or none.
 pub(in crate::store::embedded) type Rolled = Vec<(SeriesId, Vec<Summary>)>;
 
+/// The value columns of numbers that are not exact, and of bools and texts.
+const VALUES: usize = 7;
+const ENDS: usize = 2;
+
+/// Sums that floats blurred are set right in `rolled` where it is sure what they are.
 #[must_use]
-pub(super) fn encode(rolled: &Rolled, numbers: bool) -> Vec<u8> {
-    let mut out = Vec::new();
-    for column in 0..if numbers { ALL } else { ENDS } {
-        let of_series = |(series, summaries): &(SeriesId, Vec<Summary>)| (*series, Arc::new(column_of(summaries, column)));
-        let body = chunk::encode_many(&rolled.iter().map(of_series).collect::<Vec<_>>());
-        varint::put(&mut out, body.len() as u64);
-        out.extend_from_slice(&body);
+pub(super) fn encode(rolled: &mut Rolled, numbers: bool) -> Vec<u8> {
+    let told: Vec<Option<(usize, Vec<Told>)>> =
+        rolled.iter_mut().map(|(_, summaries)| exact::told(summaries).filter(|_| numbers)).collect();
+    let mut out = vec![bytes::VERSION];
+    varint::put(&mut out, rolled.len() as u64);
+    ints::encode(&mut out, &rolled.iter().map(|(series, _)| i64::from(series.0)).collect::<Vec<_>>());
+    let starts: Vec<Vec<TimeNs>> = rolled.iter().map(|(_, summaries)| summaries.iter().map(|summary| summary.start).collect()).collect();
+    groups::encode(&mut out, &starts.iter().map(|starts| &starts[..]).collect::<Vec<_>>());
+    let kinds: Vec<i64> = told.iter().map(|told| told.as_ref().map_or(NOT_EXACT, |(kind, _)| *kind) as i64).collect();
+    texts::encode_choices(&mut out, &kinds);
+    let all = || rolled.iter().flat_map(|(_, summaries)| summaries);
+    ints::encode(&mut out, &all().map(|summary| i64::try_from(summary.count).unwrap_or(i64::MAX)).collect::<Vec<_>>());
+    for place in &PLACES[..if numbers { PLACES.len() } else { ENDS }] {
+        ints::encode_scaled(&mut out, &all().map(|summary| place(summary).saturating_sub(summary.start)).collect::<Vec<_>>());
     }
-    out
+    for column in 0..COLUMNS {
+        let rows = told.iter().flatten().flat_map(|(_, told)| told);
+        ints::encode(&mut out, &rows.map(|told| told[column]).collect::<Vec<_>>());
+    }
+    let others: Vec<_> = rolled.iter().zip(&starts).zip(&told).filter(|(_, told)| told.is_none()).map(|(series, _)| series).collect();
+    for column in 0..if others.is_empty() { 0 } else { values(numbers) } {
+        let blocks: Vec<Block> = others.iter().map(|((_, summaries), starts)| block(summaries, starts, column)).collect();
+        pooled::encode(&mut out, &blocks.iter().collect::<Vec<_>>());
+    }
+    bytes::seal(out)
 }
 
-fn column_of(summaries: &[Summary], column: usize) -> Block {
-    let times: Vec<TimeNs> = summaries.iter().map(|summary| summary.start).collect();
+const fn values(numbers: bool) -> usize {
+    if numbers { VALUES } else { ENDS }
+}
+
+/// Where readings of a bucket stand, in the order of their columns.
+const PLACES: [fn(&Summary) -> TimeNs; 4] = [
+    |summary| summary.first.0,
+    |summary| summary.last.0,
+    |summary| summary.numbers.as_ref().map_or(summary.start, |numbers| numbers.least.0),
+    |summary| summary.numbers.as_ref().map_or(summary.start, |numbers| numbers.greatest.0),
+];
+
+fn block(summaries: &[Summary], starts: &[TimeNs], column: usize) -> Block {
     let mut values = Values::default();
     for summary in summaries {
-        values.push(cell(summary, column));
+        let number = |read: fn(&Numbers) -> Value| summary.numbers.as_ref().map_or(Value::Int(0), read);
+        values.push(match column {
+            0 => summary.first.1.clone(),
+            1 => summary.last.1.clone(),
+            2 => number(|numbers| numbers.least.1.clone()),
+            3 => number(|numbers| numbers.greatest.1.clone()),
+            4 => number(|numbers| numbers.sum.clone()),
+            5 => number(|numbers| Value::Float(numbers.squares)),
+            _ => number(|numbers| numbers.increase.clone()),
+        });
     }
-    Block::from_columns(times, values, Vec::new(), None)
+    Block::from_columns(starts.to_vec(), values, Vec::new(), None)
 }
 
-fn cell(summary: &Summary, column: usize) -> Value {
-    let offset = |time: TimeNs| Value::Int(time.saturating_sub(summary.start));
-    let number = |read: fn(&Numbers) -> Value| summary.numbers.as_ref().map_or(Value::Int(0), read);
-    match column {
-        0 => Value::Int(i64::try_from(summary.count).unwrap_or(i64::MAX)),
-        1 => offset(summary.first.0),
-        2 => summary.first.1.clone(),
-        3 => offset(summary.last.0),
-        4 => summary.last.1.clone(),
-        5 => summary.numbers.as_ref().map_or(Value::Int(0), |numbers| offset(numbers.least.0)),
-        6 => number(|numbers| numbers.least.1.clone()),
-        7 => summary.numbers.as_ref().map_or(Value::Int(0), |numbers| offset(numbers.greatest.0)),
-        8 => number(|numbers| numbers.greatest.1.clone()),
-        9 => number(|numbers| numbers.sum.clone()),
-        10 => number(|numbers| Value::Float(numbers.squares)),
-        _ => number(|numbers| numbers.increase.clone()),
+pub(in crate::store::embedded) fn decode(body: &[u8], numbers: bool) -> Result<Rolled, Damaged> {
+    if first_layout::is(body) {
+        return first_layout::decode(body, numbers);
     }
-}
-
-pub(in crate::store::embedded) fn decode(bytes: &[u8], numbers: bool) -> Result<Rolled, Damaged> {
-    let mut columns = Vec::new();
-    let mut rest = bytes;
-    for _ in 0..if numbers { ALL } else { ENDS } {
-        let (length, taken) = varint::read(rest).ok_or(Damaged::Short)?;
-        let length = usize::try_from(length).map_err(|_| Damaged::Short)?;
-        let (body, after) = rest[taken..].split_at_checked(length).ok_or(Damaged::Short)?;
-        columns.push(chunk::decode_many(body)?);
-        rest = after;
+    let mut from = bytes::open(body)?;
+    let count = from.count(MANY_MAX_SERIES)?;
+    let ids = ints::decode(&mut from, count)?;
+    let starts = groups::decode(&mut from, count)?;
+    let points: usize = starts.iter().map(Vec::len).sum();
+    if points > MANY_MAX_POINTS {
+        return Err(Damaged::Malformed("more summaries than a row has"));
     }
-    if !rest.is_empty() {
-        return Err(Damaged::Malformed("bytes after the last column"));
+    let kinds = texts::decode_choices(&mut from, count, KINDS)?;
+    let counts = ints::decode(&mut from, points)?;
+    let mut offsets = Vec::new();
+    for _ in 0..if numbers { PLACES.len() } else { ENDS } {
+        offsets.push(ints::decode_scaled(&mut from, points)?);
     }
+    let lengths =
+        |exact: bool| kinds.iter().zip(&starts).filter(move |(kind, _)| (**kind != NOT_EXACT) == exact).map(|(_, starts)| starts.len());
+    let told: Vec<Vec<i64>> = (0..COLUMNS).map(|_| ints::decode(&mut from, lengths(true).sum())).collect::<Result<_, _>>()?;
+    let other_lengths: Vec<usize> = lengths(false).collect();
+    let others = (0..if other_lengths.is_empty() { 0 } else { values(numbers) }).map(|_| pooled::decode(&mut from, &other_lengths));
+    let mut others = Others { columns: others.collect::<Result<_, _>>()?, next: 0 };
+    from.end()?;
     let mut rolled = Rolled::new();
-    for (i, (series, counts)) in columns[0].iter().enumerate() {
-        let of_series: Vec<&Block> = columns.iter().filter_map(|column| column.get(i)).map(|(_, block)| block).collect();
-        let alike = |block: &&Block| block.times() == counts.times();
-        if of_series.len() != columns.len() || !of_series.iter().all(alike) {
-            return Err(Damaged::Malformed("columns of different length"));
+    let (mut at, mut at_told) = (0, 0);
+    for ((id, starts), kind) in ids.into_iter().zip(starts).zip(kinds) {
+        let series = u32::try_from(id).map(SeriesId).map_err(|_| Damaged::Malformed("not the id of a series"))?;
+        if rolled.last().is_some_and(|(before, _)| *before >= series) {
+            return Err(Damaged::Malformed("ids do not ascend"));
         }
-        rolled.push((*series, (0..counts.len()).map(|row| summary(&of_series, row, numbers)).collect()));
+        let mut places = Vec::with_capacity(starts.len());
+        for start in starts {
+            let time = |column: usize| start.saturating_add(offsets.get(column).map_or(0, |offsets| offsets[at]));
+            let count = u64::try_from(counts[at]).map_err(|_| Damaged::Malformed("a bucket of fewer than no readings"))?;
+            places.push(Places { start, count, first: time(0), last: time(1), least: time(2), greatest: time(3) });
+            at += 1;
+        }
+        let summaries = if kind == NOT_EXACT {
+            others.summaries(&places, numbers)
+        } else {
+            let rows = at_told..at_told + places.len();
+            at_told = rows.end;
+            let told: Vec<Told> = rows.map(|row| std::array::from_fn(|column| told[column][row])).collect();
+            exact::summaries(kind, &told, &places)?
+        };
+        rolled.push((series, summaries));
     }
     Ok(rolled)
 }
 
-fn summary(columns: &[&Block], row: usize, numbers: bool) -> Summary {
-    let start = columns[0].times()[row];
-    let int = |column: usize| match columns[column].value(row) {
-        Value::Int(i) => i,
-        _ => 0,
-    };
-    let at = |column: usize| (start.saturating_add(int(column)), columns[column + 1].value(row));
-    let squares = |value: Value| if let Value::Float(squares) = value { squares } else { 0.0 };
-    Summary {
-        start,
-        count: u64::try_from(int(0)).unwrap_or(0),
-        first: at(1),
-        last: at(3),
-        numbers: numbers.then(|| Numbers {
-            least: at(5),
-            greatest: at(7),
-            sum: columns[9].value(row),
-            squares: squares(columns[10].value(row)),
-            increase: columns[11].value(row),
-        }),
+/// The value columns of series that are not exact.
+struct Others {
+    columns: Vec<Vec<Values>>,
+    next: usize,
+}
+
+impl Others {
+    /// Those of the next series.
+    fn summaries(&mut self, places: &[Places], numbers: bool) -> Vec<Summary> {
+        let series = self.next;
+        self.next += 1;
+        let of = |column: usize, row: usize| self.columns[column][series].value(row);
+        let squares = |value: Value| if let Value::Float(squares) = value { squares } else { 0.0 };
+        let summary = |(row, at): (usize, &Places)| Summary {
+            start: at.start,
+            count: at.count,
+            first: (at.first, of(0, row)),
+            last: (at.last, of(1, row)),
+            numbers: numbers.then(|| Numbers {
+                least: (at.least, of(2, row)),
+                greatest: (at.greatest, of(3, row)),
+                sum: of(4, row),
+                squares: squares(of(5, row)),
+                increase: of(6, row),
+            }),
+        };
+        places.iter().enumerate().map(summary).collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::query::run::Run;
-    use crate::query::summary::Summing;
-
-    #[test]
-    fn summaries_are_read_back_and_broken_ones_refused() {
-        for numbers in [true, false] {
-            let rolled: Rolled = (0..3)
-                .map(|series| {
-                    let value = |i: i64| if numbers { Value::Float(i as f64 / 7.0) } else { Value::Text(format!("t{}", i % 3).into()) };
-                    let points: Vec<_> = (0..500).map(|i: i64| (i * i * 1_000, value(i + series))).collect();
-                    let mut summing = Summing::new(60_000_000);
-                    summing.push(Run::of_pairs(&points));
-                    (SeriesId(u32::try_from(series).unwrap()), summing.finish())
-                })
-                .collect();
-            let bytes = encode(&rolled, numbers);
-            assert_eq!(decode(&bytes, numbers).unwrap(), rolled);
-            for cut in 0..bytes.len() {
-                assert!(decode(&bytes[..cut], numbers).is_err(), "{cut}");
-            }
-            for at in 0..bytes.len() {
-                let mut broken = bytes.clone();
-                broken[at] ^= 4;
-                assert!(decode(&broken, numbers).is_err(), "{at}");
-            }
-        }
-    }
-}
+#[path = "body_tests.rs"]
+mod tests;

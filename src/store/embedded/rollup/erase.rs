@@ -30,7 +30,7 @@ fn one(store: &EmbeddedStore, file: &DayFile, delete: &PositionedDelete) -> Resu
             summaries.retain(|summary| !meets(summary.start));
         }
         rolled.retain(|(_, summaries)| !summaries.is_empty());
-        changed.push((row.id, (!rolled.is_empty()).then(|| body::encode(&rolled, row.numbers))));
+        changed.push((row.id, (!rolled.is_empty()).then(|| body::encode(&mut rolled, row.numbers))));
     }
     file.write("delete from rollups in", |db| {
         changed.iter().try_for_each(|(id, body)| match body {

@@ -145,7 +145,7 @@ impl Making {
                 let of_kind = all.iter().filter(|(_, block)| is_number(block) == numbers);
                 let rolled = of_kind.filter_map(|(series, block)| Some((*series, summaries(block, level)?)));
                 for some in in_rows(rolled) {
-                    rows.extend(row(level, metric, (false, entry.id, entry.seal), numbers, &some));
+                    rows.extend(row(level, metric, (false, entry.id, entry.seal), numbers, some));
                 }
             }
         }
@@ -184,7 +184,7 @@ fn summaries(block: &Block, level: i64) -> Option<Vec<Summary>> {
 
 fn own_rows(metric: u32, mark: &OwnMark, block: &Block) -> Vec<NewRollup> {
     let numbers = is_number(block);
-    let of_level = |level| row(level, metric, (true, mark.id, mark.seal), numbers, &vec![(mark.series, summaries(block, level)?)]);
+    let of_level = |level| row(level, metric, (true, mark.id, mark.seal), numbers, vec![(mark.series, summaries(block, level)?)]);
     LEVELS.into_iter().filter_map(of_level).collect()
 }
 
@@ -202,10 +202,10 @@ fn in_rows(rolled: impl Iterator<Item = (SeriesId, Vec<Summary>)>) -> Vec<Rolled
 }
 
 /// None when there is nothing, or when it does not decode to what it holds: then the readings answer.
-fn row(level: i64, metric: u32, (is_own, mark, seal): (bool, i64, Position), numbers: bool, rolled: &Rolled) -> Option<NewRollup> {
+fn row(level: i64, metric: u32, (is_own, mark, seal): (bool, i64, Position), numbers: bool, mut rolled: Rolled) -> Option<NewRollup> {
     let (lo, hi) = (rolled.first()?.0, rolled.last()?.0);
-    let body = body::encode(rolled, numbers);
-    if body::decode(&body, numbers).as_ref() != Ok(rolled) {
+    let body = body::encode(&mut rolled, numbers);
+    if body::decode(&body, numbers).as_ref() != Ok(&rolled) {
         tracing::error!(level, metric, "a rollup does not decode to what it holds; it is left out");
         return None;
     }
