@@ -118,6 +118,7 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenHu
 impl Hub {
     /// Opens the data directory and everything in it. Blocks while the log is read back.
     pub fn open(config: Config, clock: Clock) -> Result<Self, OpenHubError> {
+        let config = config.fitted();
         let dir = config.data.dir.clone();
         let lock = lock(&dir)?;
         if dir.join(restore::MARKER).exists() {

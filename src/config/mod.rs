@@ -60,6 +60,24 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+impl Config {
+    /// As the hub runs with it. Where everything has a bound, the log and a seal have a share of it at most: a seal takes its bytes twice
+    /// for a moment, and all of that is to lie within what expiry keeps free.
+    #[must_use]
+    pub fn fitted(mut self) -> Self {
+        let max_bytes = self.store.max_bytes;
+        if max_bytes > 0 {
+            let share = |bytes: u64, of: u64| bytes.min(max_bytes / of);
+            self.log.segment_bytes = share(self.log.segment_bytes, 32);
+            self.log.unsealed_bytes = share(self.log.unsealed_bytes, 16);
+            self.log.keep_bytes = share(self.log.keep_bytes, 8);
+            let head_bytes = share(self.store.head_bytes as u64, 8);
+            self.store.head_bytes = usize::try_from(head_bytes).unwrap_or(self.store.head_bytes);
+        }
+        self
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Data {
     pub dir: PathBuf,

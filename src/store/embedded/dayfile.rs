@@ -331,6 +331,21 @@ impl Reading<'_> {
         self.prepare(sql)?.query_row([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned())))
     }
 
+    /// The time behind the oldest rows that take so many bytes together. None: there are no rows.
+    pub(super) fn end_of_oldest(&self, bytes: u64) -> rusqlite::Result<Option<TimeNs>> {
+        let sql = "SELECT last, length(body) FROM chunks UNION ALL SELECT last, length(body) FROM blocks ORDER BY last";
+        let mut ask = self.prepare(sql)?;
+        let mut rows = ask.query([])?;
+        let (mut end, mut sum) = (None, 0_u64);
+        while sum < bytes
+            && let Some(row) = rows.next()?
+        {
+            end = Some(row.get::<_, TimeNs>(0)?.saturating_add(1));
+            sum += row.get::<_, i64>(1)?.cast_unsigned();
+        }
+        Ok(end)
+    }
+
     /// Merges looked at everything that was sealed up to here.
     pub(super) fn merged_up_to(&self) -> rusqlite::Result<Position> {
         self.prepare("SELECT up_to FROM merged")?.query_row([], |row| row.get(0)).map(|up_to: i64| Position(up_to.cast_unsigned()))
@@ -380,6 +395,13 @@ pub(super) fn remove(db: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()
         Form::Many { .. } => "DELETE FROM blocks WHERE id = ?1",
     };
     db.prepare_cached(sql)?.execute([entry.id]).map(drop)
+}
+
+/// Rows that end before `until`.
+pub(super) fn remove_until(db: &Transaction<'_>, until: TimeNs) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM chunks WHERE last < ?1", [until])?;
+    db.execute("DELETE FROM blocks WHERE last < ?1", [until])?;
+    remove_unused_times(db)
 }
 
 /// Time columns that no chunk names any more.

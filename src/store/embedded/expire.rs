@@ -1,6 +1,7 @@
-//! Expiry: whole files go, by age of their class, and to stay within the budget of bytes. Nothing is rewritten for it.
+//! Expiry: whole files go, by age of their class, and to stay within the budget of bytes. Nothing is rewritten for it, but where the
+//! budget holds only a few days: of a day that is a large part of it, or still open, the oldest rows go.
 //!
-//! Invariants: no file of today goes for bytes. A clock that jumped far ahead expires nothing until it has been believed for a while.
+//! Invariant: a clock that jumped far ahead expires nothing until it has been believed for a while.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -8,7 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::EmbeddedStore;
+use super::damage;
+use super::dayfile::{self, DayFile};
 use super::key::{self, FileKey, FileKind};
+use super::sql;
 use super::state::Dropped;
 use crate::clock::NS_PER_SEC;
 use crate::model::TimeNs;
@@ -20,8 +24,12 @@ const EVERY: Duration = Duration::from_secs(1);
 const JUMP_NS: i64 = 7 * 86_400 * NS_PER_SEC;
 /// How long a clock that jumped must go on before it is believed.
 const DOUBT: Duration = Duration::from_secs(3600);
-/// Of the budget: what is kept free for what comes before the next look.
-const SPARE: u64 = 16;
+/// Of the budget: what is kept free for what comes before the next look: a seal, its WAL, and segments of the log (`Config::fitted`).
+const SPARE: u64 = 8;
+/// Of the budget: a file that takes more does not go as a whole.
+const LARGE: u64 = 4;
+/// Of the budget: what goes of such a file at once.
+const PIECE: u64 = 32;
 
 /// What everything in the data directory may take.
 #[derive(Clone, Debug)]
@@ -68,8 +76,8 @@ impl Expiry {
 }
 
 impl EmbeddedStore {
-    /// Says whether it did something.
-    pub(super) fn expire(&self, expiry: &mut Expiry, now: TimeNs) -> Result<bool, StoreError> {
+    /// Says whether it did something. Of a day that is being `visited` no rows go.
+    pub(super) fn expire(&self, expiry: &mut Expiry, now: TimeNs, visited: Option<i32>) -> Result<bool, StoreError> {
         if expiry.looked.is_some_and(|looked| looked.elapsed() < EVERY) {
             return Ok(false);
         }
@@ -80,8 +88,17 @@ impl EmbeddedStore {
             self.floors.set_now(now);
             gone += self.expire_by_age()?;
         }
-        gone += self.expire_for_bytes(expiry, now)?;
+        gone += self.expire_for_bytes(expiry, now, visited)?;
         Ok(gone > 0)
+    }
+
+    /// Room for what is about to be sealed, though there was no time for a look.
+    pub(super) fn make_room(&self, expiry: &mut Expiry, visited: Option<i32>) -> Result<(), StoreError> {
+        if expiry.budget.max_bytes > 0 {
+            self.files.checkpoint_one()?;
+            self.expire_for_bytes(expiry, expiry.seen, visited)?;
+        }
+        Ok(())
     }
 
     fn expire_by_age(&self) -> Result<usize, StoreError> {
@@ -108,32 +125,69 @@ impl EmbeddedStore {
         Ok(old.len())
     }
 
-    /// One file at a time, so that no more goes than must.
-    fn expire_for_bytes(&self, expiry: &mut Expiry, now: TimeNs) -> Result<usize, StoreError> {
+    /// One file at a time, so that no more goes than must: readings before their rollups, lower priority before higher, older before
+    /// newer.
+    fn expire_for_bytes(&self, expiry: &mut Expiry, now: TimeNs, visited: Option<i32>) -> Result<usize, StoreError> {
         let Budget { data, max_bytes } = &expiry.budget;
-        let mut gone = 0;
+        let (mut gone, mut empty) = (0, Vec::new());
         while *max_bytes > 0 && disk_bytes(data) > max_bytes - max_bytes / SPARE {
             let today = key::day_of(now);
             let all = self.files.all();
-            let may_go = all.iter().map(|file| file.key).filter(|key| key.day < today);
-            let Some(next) = may_go.min_by_key(|key| (key.kind, self.classes.priority(key.class), key.day)) else {
+            let may_go = all.iter().filter(|file| !empty.contains(&file.key) && (file.key.day < today || file.key.kind == FileKind::Raw));
+            let Some(next) = may_go.min_by_key(|file| (file.key.kind, self.classes.priority(file.key.class), file.key.day)) else {
                 if !std::mem::replace(&mut expiry.told, true) {
-                    tracing::warn!(max_bytes, "[store] max_bytes is too small for today alone: nothing older is left to drop");
+                    tracing::warn!(max_bytes, "[store] max_bytes is too small: nothing is left to drop");
                 }
                 return Ok(gone);
             };
-            let until = next.last_time().saturating_add(1);
-            tracing::info!(file = next.file_name(), "a day goes so that [store] max_bytes holds");
-            // The floor first: what is late for that day from now on is refused, and does not make it anew.
-            self.state.note_dropped(Dropped { class: next.class, kind: next.kind, until })?;
-            if next.kind == FileKind::Raw {
-                self.floors.drop_until(self.classes.rule(next.class), until);
+            let key = next.key;
+            let is_large = fs::metadata(&next.path).is_ok_and(|meta| meta.blocks() * 512 > max_bytes / LARGE);
+            if key.kind == FileKind::Rollup || (key.day < today && !is_large) {
+                tracing::info!(file = key.file_name(), "a day goes so that [store] max_bytes holds");
+                self.drop_until(key, key.last_time().saturating_add(1))?;
+                self.files.unlink(key)?;
+            } else if visited == Some(key.day) {
+                // Soon over; until then there is what is kept free.
+                return Ok(gone);
+            } else if !self.drop_oldest(next, max_bytes / PIECE)? {
+                empty.push(key);
+                continue;
             }
-            self.files.unlink(next)?;
             gone += 1;
             expiry.told = false;
         }
         Ok(gone)
+    }
+
+    /// The floor first: what is late for that time from now on is refused, and does not make it anew.
+    fn drop_until(&self, key: FileKey, until: TimeNs) -> Result<(), StoreError> {
+        self.state.note_dropped(Dropped { class: key.class, kind: key.kind, until })?;
+        if key.kind == FileKind::Raw {
+            self.floors.drop_until(self.classes.rule(key.class), until);
+        }
+        Ok(())
+    }
+
+    /// The oldest rows of a file, of so many bytes together. False: it has none.
+    fn drop_oldest(&self, file: &DayFile, bytes: u64) -> Result<bool, StoreError> {
+        let key = file.key;
+        let read = file.read("look for the oldest rows of", |db| db.end_of_oldest(bytes));
+        let until = match read {
+            Err(StoreError::Damaged { reason }) => {
+                self.damages.note(damage::of_file(file, reason), &[]);
+                None
+            }
+            other => other?,
+        };
+        let Some(until) = until else { return Ok(false) };
+        tracing::info!(file = key.file_name(), until, "the oldest readings of a day go so that [store] max_bytes holds");
+        self.drop_until(key, until)?;
+        file.write("drop the oldest rows of", |db| dayfile::remove_until(db, until))?;
+        while file.write("shrink", |db| sql::shrink(db))? {
+            file.checkpoint()?;
+        }
+        file.checkpoint()?;
+        Ok(true)
     }
 }
 

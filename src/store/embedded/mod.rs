@@ -167,6 +167,7 @@ impl Store for EmbeddedStore {
         if self.unfinished.swap(true, Ordering::AcqRel) {
             self.clean()?;
         }
+        self.make_room_for_seal();
         seal::seal(self, handover)
     }
 

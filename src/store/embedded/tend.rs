@@ -34,6 +34,11 @@ impl Tending {
         Self { expiry, round: None, looked_at: FxHashMap::default() }
     }
 
+    /// The day that a visit is at.
+    fn visited(&self) -> Option<i32> {
+        self.round.as_ref()?.visit.as_ref().map(|visit| visit.file.key.day)
+    }
+
     #[cfg(test)]
     pub(super) fn look_again(&mut self) {
         self.expiry.look_again();
@@ -67,9 +72,20 @@ impl EmbeddedStore {
         }
     }
 
+    /// Before a seal, which the budget of bytes is to hold as well. What fails is tried again by the next look.
+    pub(super) fn make_room_for_seal(&self) {
+        // Held by a backup: seals do not wait for it.
+        let Some(mut tending) = self.tending.try_lock() else { return };
+        let visited = tending.visited();
+        if let Err(error) = self.make_room(&mut tending.expiry, visited) {
+            tracing::warn!(%error, "no room could be made so that [store] max_bytes holds");
+        }
+    }
+
     /// One step; false: there was nothing to do.
     fn tend_step(&self, tending: &mut Tending, now: TimeNs) -> Result<bool, StoreError> {
-        if self.files.checkpoint_one()? || self.expire(&mut tending.expiry, now)? {
+        let visited = tending.visited();
+        if self.files.checkpoint_one()? || self.expire(&mut tending.expiry, now, visited)? {
             return Ok(true);
         }
         if tending.round.is_none() {

@@ -77,7 +77,7 @@ fn for_bytes_the_oldest_readings_go_first_and_their_rollups_answer() {
     let before = store.files.bytes();
     drop(store);
     let info = Arc::new(Info(AtomicU64::new(1 << 1)));
-    let max_bytes = before * 3 / 4;
+    let max_bytes = before * 4 / 5;
     let store = open_with(dir.path(), (Position(10), NOW), &pins, &info, &[rule(None, None, 200)], max_bytes);
     tend(&store);
     assert!(store.files.bytes() <= max_bytes, "{} of {max_bytes}", store.files.bytes());

@@ -1,0 +1,111 @@
+//! `[store] max_bytes`: ten times as much is written, the directory stays within, no write fails, and rollups answer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use telltale::clock::{Clock, NS_PER_SEC};
+use telltale::config::Config;
+use telltale::hub::Hub;
+use telltale::ingest::{Batch, Outcome};
+use telltale::model::{Reading, SeriesId, TimeNs, TimeRange, TokenId, Value};
+use telltale::query::source::{self, Part, Past};
+use telltale::series::KeyRef;
+use telltale::store::Coarse;
+
+const DAY: TimeNs = 86_400 * NS_PER_SEC;
+/// Midnight of 2026-11-23.
+const START: TimeNs = 20_780 * DAY;
+const MAX_BYTES: u64 = 8 << 20;
+const DAYS: i64 = 4;
+const SERIES: u32 = 4;
+const BATCH: i64 = 4_000;
+/// Floats without any order: about eight bytes each in the store, ten times the budget in all.
+const BATCHES_A_DAY: i64 = 10 * MAX_BYTES as i64 / 8 / DAYS / BATCH;
+
+/// As `du` counts.
+fn disk_bytes(dir: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let each = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => disk_bytes(&entry.path()),
+        Ok(meta) => meta.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.map(each).sum()
+}
+
+async fn send(hub: &Hub, from: TimeNs, step: TimeNs, rng: &mut fastrand::Rng) {
+    let ids: Vec<_> = (0..SERIES)
+        .map(|n| {
+            let device = format!("d{n}");
+            hub.series.resolve(KeyRef { device: &device, metric: "m", labels: &[] }, TokenId(1)).unwrap().id
+        })
+        .collect();
+    let reading = |i: i64| Reading { series: ids[i as usize % ids.len()], time: from + i * step, value: Value::Float(rng.f64()) };
+    let readings: Vec<_> = (0..BATCH).map(reading).collect();
+    let (reply, outcome) = tokio::sync::oneshot::channel();
+    hub.queue.submit(Batch { readings, meta: vec![], agent: None, received: hub.clock.now(), reply }).await.unwrap();
+    match outcome.await.unwrap() {
+        Outcome::Committed { stored, refused, .. } => assert_eq!((stored, refused.len()), (BATCH as usize, 0)),
+        other @ Outcome::Later(_) => panic!("a write failed: {other:?}"),
+    }
+}
+
+/// Readings of a series in a range, and those that only rollups know.
+fn counted(hub: &Hub, series: SeriesId, range: TimeRange) -> (u64, u64) {
+    let view = hub.head.view(&[series], range);
+    let past = Some(Past { store: &*hub.store, pin: &view.pin });
+    let (mut read, mut gone) = (0, 0);
+    source::scan_coarse(&view.columns[0], past, series, range, Coarse::Buckets(Some(DAY)), &mut |part| {
+        match part {
+            Part::Run(run) => read += run.len() as u64,
+            Part::Summary { summary, is_gone: false } => read += summary.count,
+            Part::Summary { summary, is_gone: true } => gone += summary.count,
+        }
+        true
+    })
+    .unwrap();
+    (read, gone)
+}
+
+#[tokio::test]
+async fn ten_times_the_budget_is_written_and_the_directory_stays_within() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Clock::manual(START));
+    let mut config = Config::default();
+    config.data.dir = dir.path().to_owned();
+    (config.store.max_bytes, config.store.reserve_bytes) = (MAX_BYTES, 0);
+    let hub = Arc::new(Hub::open(config, clock.clone()).unwrap());
+    let mut rng = fastrand::Rng::with_seed(7);
+    let step = DAY / (BATCHES_A_DAY * BATCH);
+    let mut most = 0;
+    for day in 0..DAYS {
+        for batch in 0..BATCHES_A_DAY {
+            let from = START + day * DAY + batch * BATCH * step;
+            clock.set(from + BATCH * step);
+            send(&hub, from, step, &mut rng).await;
+            most = disk_bytes(dir.path()).max(most);
+            assert!(most <= MAX_BYTES, "{most} bytes on day {day} after batch {batch}");
+        }
+        // The day is over, and an hour of grace: it is summed up.
+        let of_day = TimeRange { from: START + day * DAY, to: START + (day + 1) * DAY };
+        clock.set(of_day.to + DAY / 12);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while hub.store.tend(clock.now(), Duration::from_millis(50)).unwrap() || !has_rollups(dir.path(), day) {
+            assert!(Instant::now() < deadline, "day {day} is not summed up");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let last = START + (DAYS - 1) * DAY + (BATCHES_A_DAY - 1) * BATCH * step;
+    for series in (0..SERIES).map(SeriesId) {
+        assert_eq!(counted(&hub, series, TimeRange { from: last, to: START + DAYS * DAY }), (1_000, 0), "the newest are there");
+        let (read, gone) = counted(&hub, series, TimeRange { from: START, to: START + DAY });
+        assert!(read == 0 && gone > 1_000, "of the first day {read} are there, and rollups of {gone}");
+    }
+    hub.stop().await;
+    assert!(disk_bytes(dir.path()) <= MAX_BYTES);
+}
+
+fn has_rollups(dir: &Path, day: i64) -> bool {
+    dir.join("store").join(format!("2026-11-{}.rollup.0.sqlite", 23 + day)).exists()
+}
