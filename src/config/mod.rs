@@ -68,10 +68,10 @@ impl Config {
         let max_bytes = self.store.max_bytes;
         if max_bytes > 0 {
             let share = |bytes: u64, of: u64| bytes.min(max_bytes / of);
-            self.log.segment_bytes = share(self.log.segment_bytes, 32);
-            self.log.unsealed_bytes = share(self.log.unsealed_bytes, 16);
+            self.log.segment_bytes = share(self.log.segment_bytes, 64);
+            self.log.unsealed_bytes = share(self.log.unsealed_bytes, 32);
             self.log.keep_bytes = share(self.log.keep_bytes, 8);
-            let head_bytes = share(self.store.head_bytes as u64, 8);
+            let head_bytes = share(self.store.head_bytes as u64, 16);
             self.store.head_bytes = usize::try_from(head_bytes).unwrap_or(self.store.head_bytes);
         }
         self
