@@ -384,10 +384,11 @@ fn apply_rule(slot: &mut Slot, batch: &mut Deciding, number: u64, door: &Door, v
 }
 
 fn refused_for(limit: SeriesLimit) -> Refusal {
-    let message = match limit {
+    let limit = match limit {
         SeriesLimit::Token { max } => format!("the token has its {max} series, the limit is [limits] series_per_token"),
         SeriesLimit::Hub { max } => format!("the hub has its {max} series, the limit is [limits] series_per_hub"),
     };
+    let message = format!("{limit}; `telltale series top` shows what makes them");
     Refusal::new(RowCode::LimitSeries, message)
 }
 

@@ -312,6 +312,11 @@ async fn a_restore_takes_nothing_that_is_not_whole_and_nothing_that_is_not_empty
     assert_eq!(run(dir.path(), &["backup", to]).0, 0);
     let (code, _, stderr) = run(dir.path(), &["backup", dir.path().to_str().unwrap()]);
     assert!(code == 1 && stderr.contains("is not empty and holds no backup"), "{stderr}");
+    for within in ["data", "data/new/backup"] {
+        let (code, _, stderr) = run(dir.path(), &["backup", dir.path().join(within).to_str().unwrap()]);
+        assert!(code == 1 && stderr.contains("lies within the data directory"), "{stderr}");
+        assert!(!dir.path().join("data/new").exists());
+    }
     let (code, _, stderr) = run(dir.path(), &["restore", to]);
     assert!(code == 1 && stderr.contains("is not empty"), "{stderr}");
     let fresh = tempfile::tempdir().unwrap();

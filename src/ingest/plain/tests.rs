@@ -465,6 +465,11 @@ fn series_beyond_the_limit_may_come_later_and_known_ones_go_on() {
         assert_eq!(answers[0]["stored"].as_u64().unwrap() + answers[0]["duplicate"].as_u64().unwrap(), 50, "{round}");
         let refusal = json!({"index": 0, "metric": "m50", "code": "limit_series", "retry": true});
         assert_eq!(codes(&answers)[0]["rejected"], json!([refusal]));
+        let message = answers[0]["rejected"][0]["message"].as_str().unwrap();
+        assert!(
+            message.contains("[limits] series_per_token") && message.ends_with("`telltale series top` shows what makes them"),
+            "{message}"
+        );
     }
 }
 

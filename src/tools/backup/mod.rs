@@ -48,6 +48,8 @@ pub enum BackupError {
     NoBackup { path: PathBuf, why: String },
     #[error("{} is not empty and holds no backup", path.display())]
     NotEmpty { path: PathBuf },
+    #[error("{} lies within the data directory {}: a backup is to be elsewhere", path.display(), data.display())]
+    Within { path: PathBuf, data: PathBuf },
     #[error("the readings in memory were not sealed: {why}")]
     NotSealed { why: String },
     #[error("{file} of the backup is damaged: {why}")]
@@ -78,6 +80,7 @@ pub struct Done {
 
 /// Blocks for as long as copying takes; the hub goes on meanwhile.
 pub fn run(hub: &Hub, dir: &Path, progress: &mut Progress<'_>) -> Result<Done, BackupError> {
+    refuse_within(dir, &hub.config.data.dir)?;
     let before = prepare(dir)?;
     seal(hub)?;
     let mut done = None;
@@ -87,6 +90,16 @@ pub fn run(hub: &Hub, dir: &Path, progress: &mut Progress<'_>) -> Result<Done, B
     // Only now: until here the backup before was whole.
     copy::remove_others(dir, &manifest)?;
     Ok(done)
+}
+
+/// There it would count as data, and go with it. The directory need not be there yet.
+fn refuse_within(dir: &Path, data: &Path) -> Result<(), BackupError> {
+    let data = data.canonicalize().map_err(io_error("find", data))?;
+    let there = dir.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
+    if there.is_some_and(|there| there.starts_with(&data)) {
+        return Err(BackupError::Within { path: dir.to_owned(), data });
+    }
+    Ok(())
 }
 
 /// The backup that is there. A directory with other things is not taken.
