@@ -1,7 +1,7 @@
 //! `telltale`: the hub and its commands.
 
-/// What comes in on one thread is let go of on another, in pieces of a few dozen bytes: the allocator of glibc takes more CPU for that,
-/// and keeps more of what was let go of (figures in ARCHITECTURE.md).
+/// What comes in on one thread is let go of on another, in pieces of a few dozen bytes: with many series the allocator of glibc takes
+/// more CPU for that, and keeps more of what was let go of (figures in ARCHITECTURE.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
