@@ -316,7 +316,7 @@ impl Commit {
     pub fn weight(&self) -> usize {
         let text: usize = self.readings.iter().map(|r| if let Value::Text(t) = &r.value { t.len() } else { 0 }).sum();
         size_of::<Self>()
-            + self.readings.len() * size_of::<Reading>()
+            + self.readings.capacity() * size_of::<Reading>()
             + self.parts.len() * size_of::<BatchPart>()
             + self.series.len() * 160
             + text

@@ -392,7 +392,7 @@ impl Writer {
         }
     }
 
-    /// An empty list for so many readings. Memory is counted by readings, so none is kept with much more room than it needs.
+    /// An empty list for so many readings, with not much more room than they need.
     fn readings_room(&mut self, count: usize) -> Vec<Reading> {
         let room = std::mem::take(&mut self.room);
         if (count..=2 * count).contains(&room.capacity()) { room } else { Vec::with_capacity(count) }
@@ -450,6 +450,10 @@ impl Writer {
             }
             commit.meta.extend(batch.meta.into_iter().filter(|change| self.is_defined(change.series)));
             waiting.push(outcome);
+        }
+        if commit.readings.len() < commit.readings.capacity() / 4 {
+            // Most were duplicates: what is followed in memory is not to keep their room.
+            commit.readings.shrink_to_fit();
         }
         Decided { commit, waiting, heard }
     }

@@ -175,6 +175,20 @@ async fn a_batch_of_duplicates_settles_its_sequence() {
 }
 
 #[tokio::test]
+async fn what_is_followed_in_memory_has_no_room_for_duplicates() {
+    let bench = Bench::new(Duration::ZERO);
+    let a = bench.id("a");
+    let mut readings: Vec<_> = (0..1_000).map(|time| (a, time, int(1))).collect();
+    for new in 0..20 {
+        bench.result(&readings).await;
+        readings[new].2 = int(2);
+    }
+    let crate::log::tail::After::Commits(commits) = bench.tail.after(Position(1), Position(99)) else { panic!("they fit") };
+    assert_eq!(commits.len(), 19);
+    assert!(commits.iter().all(|commit| commit.readings.len() == 1 && commit.readings.capacity() <= 4));
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_leaves_no_trace_and_is_left_by_itself() {
     let bench = Bench::new(Duration::ZERO);
     let a = bench.id("a");
