@@ -281,18 +281,14 @@ impl State {
         &mut self.series[id.index()]
     }
 
-    fn put(&mut self, run: Run<'_>, received: TimeNs) {
+    fn put(&mut self, mut run: Run<'_>, received: TimeNs) {
         self.active.put(run.clone(), received);
         let last = &mut self.series_mut(run.series).last;
-        match last {
-            Some(last) => last.put_run(run, received),
-            None => {
-                let mut run = run;
-                let first = run.next();
-                let mut first = first.map(|first| LastKnown::first(first.time, first.value.clone(), received));
-                first.iter_mut().for_each(|last| last.put_run(run.clone(), received));
-                *last = first;
-            }
+        if last.is_none() {
+            *last = run.next().map(|first| LastKnown::first(first.time, first.value.clone(), received));
+        }
+        if let Some(last) = last {
+            last.put_run(run, received);
         }
     }
 }

@@ -62,12 +62,7 @@ fn positions(commits: &[Commit]) -> Vec<u64> {
 
 fn read(opened: &Opened, after: u64, until: u64) -> Result<Vec<u64>, ReadError> {
     let mut found = Vec::new();
-    opened
-        .reader
-        .read(Position(after), Position(until), u64::MAX, &mut |c| {
-            found.push(c.position.0);
-        })
-        .map(|()| found)
+    opened.reader.read(Position(after), Position(until), u64::MAX, &mut |c| found.push(c.position.0)).map(|()| found)
 }
 
 fn flip(path: &Path, at: usize) {
@@ -322,9 +317,7 @@ fn an_indexed_segment_gives_a_series_its_own_commits() {
     }
     let read_of = |opened: &Opened, series: u32, max: u64| {
         let mut found = Vec::new();
-        let done = opened.reader.read_of(&[SeriesId(series)], Position(0), Position(200), max, &mut |c| {
-            found.push(c.position.0);
-        });
+        let done = opened.reader.read_of(&[SeriesId(series)], Position(0), Position(200), max, &mut |c| found.push(c.position.0));
         done.map(|()| found)
     };
     assert_eq!(read_of(&opened, 8, u64::MAX).unwrap().len(), 200, "without an index everything is read");

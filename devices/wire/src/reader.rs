@@ -82,9 +82,13 @@ impl<'a> Reader<'a> {
         let Some((value, taken)) = varint::read(self.rest) else {
             return Err(WireError::BadVarint { part, at: self.at });
         };
+        self.advance(taken);
+        Ok(value)
+    }
+
+    fn advance(&mut self, taken: usize) {
         self.rest = self.rest.get(taken..).unwrap_or_default();
         self.at += taken;
-        Ok(value)
     }
 
     /// Reads so many varints, and hands each to `sink`.
@@ -93,8 +97,7 @@ impl<'a> Reader<'a> {
         let Some(taken) = varint::unpack_first(self.rest, count, sink) else {
             return Err(WireError::BadVarint { part, at: self.at });
         };
-        self.rest = self.rest.get(taken..).unwrap_or_default();
-        self.at += taken;
+        self.advance(taken);
         Ok(())
     }
 

@@ -141,7 +141,7 @@ impl EmbeddedStore {
                 return Ok(gone);
             };
             let key = next.key;
-            let is_large = fs::metadata(&next.path).is_ok_and(|meta| meta.blocks() * 512 > max_bytes / LARGE);
+            let is_large = fs::metadata(&next.path).is_ok_and(|meta| allocated(&meta) > max_bytes / LARGE);
             if key.kind == FileKind::Rollup || (key.day < today && !is_large) {
                 tracing::info!(file = key.file_name(), "a day goes so that [store] max_bytes holds");
                 self.drop_until(key, key.last_time().saturating_add(1))?;
@@ -183,12 +183,18 @@ impl EmbeddedStore {
         tracing::info!(file = key.file_name(), until, "the oldest readings of a day go so that [store] max_bytes holds");
         self.drop_until(key, until)?;
         file.write("drop the oldest rows of", |db| dayfile::remove_until(db, until))?;
-        while file.write("shrink", |db| sql::shrink(db))? {
+        loop {
+            let more = file.write("shrink", |db| sql::shrink(db))?;
             file.checkpoint()?;
+            if !more {
+                return Ok(true);
+            }
         }
-        file.checkpoint()?;
-        Ok(true)
     }
+}
+
+fn allocated(meta: &fs::Metadata) -> u64 {
+    meta.blocks() * 512
 }
 
 /// What a directory and those in it take on the disk.
@@ -196,7 +202,7 @@ fn disk_bytes(dir: &Path) -> u64 {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let each = |entry: fs::DirEntry| match entry.metadata() {
         Ok(meta) if meta.is_dir() => disk_bytes(&entry.path()),
-        Ok(meta) => meta.blocks() * 512,
+        Ok(meta) => allocated(&meta),
         // It went in between.
         Err(_) => 0,
     };

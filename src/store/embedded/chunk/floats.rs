@@ -25,13 +25,14 @@ const PACK_FROM: usize = 4;
 
 /// The integer that gives `f` back to the bit when divided by the scale.
 fn scaled(f: f64, scale: f64) -> Option<i64> {
+    rounded(f, scale).filter(|int| unscale(*int, scale).to_bits() == f.to_bits())
+}
+
+/// The integer next to `f` times the scale; None where integers have gaps as floats.
+fn rounded(f: f64, scale: f64) -> Option<i64> {
     let product = f * scale;
-    if product.is_nan() || product.abs() >= EXACT_BELOW {
-        return None;
-    }
-    // Half away from zero by hand: `round` is a call into libm on the x86-64 baseline, and the way back decides anyway.
-    let int = (product + 0.5_f64.copysign(product)) as i64;
-    (unscale(int, scale).to_bits() == f.to_bits()).then_some(int)
+    // Half away from zero by hand: `round` is a call into libm on the x86-64 baseline, and a way back tells how near it is.
+    (product.abs() < EXACT_BELOW).then(|| (product + 0.5_f64.copysign(product)) as i64)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "below 2^53 where it was written; else the bytes are damaged and any float will do")]
@@ -51,8 +52,7 @@ pub(in crate::store::embedded) fn digits_of(f: f64, digits: u8) -> Option<i64> {
 
 /// The integer of the decimal next to `f`.
 pub(in crate::store::embedded) fn nearest(f: f64, digits: u8) -> Option<i64> {
-    let product = f * *SCALES.get(usize::from(digits))?;
-    (product.abs() < EXACT_BELOW).then(|| (product + 0.5_f64.copysign(product)) as i64)
+    rounded(f, *SCALES.get(usize::from(digits))?)
 }
 
 /// The integers and their digits behind the point; None where no power of ten fits them all.

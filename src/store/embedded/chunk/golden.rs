@@ -38,7 +38,7 @@ fn golden_many() -> Vec<(SeriesId, Arc<Block>)> {
     golden().into_iter().enumerate().map(cut).collect()
 }
 
-fn from_hex(text: &str) -> Vec<u8> {
+pub(in crate::store::embedded) fn from_hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
     digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
 }

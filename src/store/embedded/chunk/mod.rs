@@ -17,7 +17,7 @@ mod bools;
 pub(in crate::store::embedded) mod bytes;
 pub(in crate::store::embedded) mod floats;
 #[cfg(test)]
-mod golden;
+pub(in crate::store::embedded) mod golden;
 pub(in crate::store::embedded) mod groups;
 mod header;
 pub(in crate::store::embedded) mod ints;

@@ -14,7 +14,7 @@ use crate::store::embedded::chunk::{Damaged, MANY_MAX_POINTS, MANY_MAX_SERIES, b
 pub(in crate::store::embedded) type Rolled = Vec<(SeriesId, Vec<Summary>)>;
 
 /// The value columns of numbers that are not exact, and of bools and texts.
-const VALUES: usize = 7;
+pub(super) const VALUES: usize = 7;
 const ENDS: usize = 2;
 
 /// Sums that floats blurred are set right in `rolled` where it is sure what they are.
@@ -138,22 +138,26 @@ impl Others {
     fn summaries(&mut self, places: &[Places], numbers: bool) -> Vec<Summary> {
         let series = self.next;
         self.next += 1;
-        let of = |column: usize, row: usize| self.columns[column][series].value(row);
-        let squares = |value: Value| if let Value::Float(squares) = value { squares } else { 0.0 };
-        let summary = |(row, at): (usize, &Places)| Summary {
-            start: at.start,
-            count: at.count,
-            first: (at.first, of(0, row)),
-            last: (at.last, of(1, row)),
-            numbers: numbers.then(|| Numbers {
-                least: (at.least, of(2, row)),
-                greatest: (at.greatest, of(3, row)),
-                sum: of(4, row),
-                squares: squares(of(5, row)),
-                increase: of(6, row),
-            }),
-        };
-        places.iter().enumerate().map(summary).collect()
+        let of_row = |(row, at)| as_it_is(at, numbers, |column| self.columns[column][series].value(row));
+        places.iter().enumerate().map(of_row).collect()
+    }
+}
+
+/// The summary of which `value` gives the value columns.
+pub(super) fn as_it_is(at: &Places, numbers: bool, value: impl Fn(usize) -> Value) -> Summary {
+    let squares = |value| if let Value::Float(squares) = value { squares } else { 0.0 };
+    Summary {
+        start: at.start,
+        count: at.count,
+        first: (at.first, value(0)),
+        last: (at.last, value(1)),
+        numbers: numbers.then(|| Numbers {
+            least: (at.least, value(2)),
+            greatest: (at.greatest, value(3)),
+            sum: value(4),
+            squares: squares(value(5)),
+            increase: value(6),
+        }),
     }
 }
 

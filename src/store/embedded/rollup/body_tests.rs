@@ -1,6 +1,7 @@
 use super::*;
 use crate::query::run::Run;
 use crate::query::summary::Summing;
+use crate::store::embedded::chunk::golden::from_hex;
 
 fn rolled(level: i64, series: u32, value: impl Fn(i64, u32) -> Value) -> Rolled {
     let of_series = |series| {
@@ -97,8 +98,6 @@ fn what_was_written_before_is_read() {
                 (SeriesId(u32::try_from(series).unwrap()), summing.finish())
             })
             .collect();
-        let digits: Vec<u32> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
-        let bytes: Vec<u8> = digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect();
-        assert_eq!(decode(&bytes, numbers).unwrap(), expected);
+        assert_eq!(decode(&from_hex(hex), numbers).unwrap(), expected);
     }
 }

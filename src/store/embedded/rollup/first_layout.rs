@@ -2,15 +2,18 @@
 
 use telltale_wire::varint;
 
-use super::body::Rolled;
+use super::body::{Rolled, VALUES, as_it_is};
+use super::exact::Places;
 use crate::block::Block;
 use crate::model::{TimeNs, Value};
-use crate::query::summary::{Numbers, Summary};
+use crate::query::summary::Summary;
 use crate::store::embedded::chunk::{self, Damaged, bytes};
 
 /// The columns that every summary has, and those of numbers.
 const ENDS: usize = 5;
 const ALL: usize = ENDS + 7;
+/// Where the value columns of `body` stand.
+const VALUE_COLUMNS: [usize; VALUES] = [2, 4, 6, 8, 9, 10, 11];
 
 /// Whether these bytes are of this layout: they begin with the length of a column, which is not so short.
 pub(super) fn is(body: &[u8]) -> bool {
@@ -44,23 +47,12 @@ pub(super) fn decode(bytes: &[u8], numbers: bool) -> Result<Rolled, Damaged> {
 
 fn summary(columns: &[&Block], row: usize, numbers: bool) -> Summary {
     let start: TimeNs = columns[0].times()[row];
-    let int = |column: usize| match columns[column].value(row) {
-        Value::Int(i) => i,
+    let int = |column: usize| match columns.get(column).map(|column| column.value(row)) {
+        Some(Value::Int(i)) => i,
         _ => 0,
     };
-    let at = |column: usize| (start.saturating_add(int(column)), columns[column + 1].value(row));
-    let squares = |value: Value| if let Value::Float(squares) = value { squares } else { 0.0 };
-    Summary {
-        start,
-        count: u64::try_from(int(0)).unwrap_or(0),
-        first: at(1),
-        last: at(3),
-        numbers: numbers.then(|| Numbers {
-            least: at(5),
-            greatest: at(7),
-            sum: columns[9].value(row),
-            squares: squares(columns[10].value(row)),
-            increase: columns[11].value(row),
-        }),
-    }
+    let time = |column| start.saturating_add(int(column));
+    let count = u64::try_from(int(0)).unwrap_or(0);
+    let at = Places { start, count, first: time(1), last: time(3), least: time(5), greatest: time(7) };
+    as_it_is(&at, numbers, |column| columns[VALUE_COLUMNS[column]].value(row))
 }
