@@ -24,6 +24,7 @@ use crate::head::Head;
 use crate::health::Health;
 use crate::ingest;
 use crate::ingest::agents::Agents;
+use crate::ingest::line_protocol::senders::Senders;
 use crate::ingest::refusals::Refusals;
 use crate::ingest::writer::{self, Queue};
 use crate::limits::{HISTORY_ANSWERS, SEAL_EVERY, TAIL_BYTES};
@@ -72,6 +73,8 @@ pub struct Hub {
     pub agents: Arc<Agents>,
     pub health: Arc<Health>,
     pub refusals: Arc<Refusals>,
+    /// Who writes line protocol.
+    pub senders: Senders,
     pub metrics: Arc<Metrics>,
     /// Places for long answers that are being written.
     pub long_answers: Arc<Semaphore>,
@@ -231,6 +234,7 @@ impl Hub {
             agents,
             health,
             refusals,
+            senders: Senders::default(),
             metrics,
             long_answers: Arc::new(Semaphore::new(HISTORY_ANSWERS)),
             tasks: Arc::new(Semaphore::new(1)),

@@ -37,6 +37,8 @@ pub struct Metrics {
     pub readings_refused: Counter,
     pub frames_received: Counter,
     pub frames_refused: Counter,
+    /// Bodies of line protocol.
+    pub bodies_received: Counter,
     pub batches_later: Counter,
     pub slow_downs: Counter,
     /// Refusals of frames without a sequence number that the peer did not read.

@@ -20,6 +20,15 @@ pub struct Reason {
     message: String,
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HealthBody {
+    name: &'static str,
+    /// `pass` or `fail`.
+    status: &'static str,
+    message: String,
+    version: &'static str,
+}
+
 impl From<(BatchCode, String)> for Reason {
     fn from((code, message): (BatchCode, String)) -> Self {
         Self { code: code.as_str(), message }
@@ -29,6 +38,24 @@ impl From<(BatchCode, String)> for Reason {
 #[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, description = "The hub answers.")))]
 pub async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
+}
+
+/// What clients of InfluxDB look for before they write.
+#[utoipa::path(get, path = "/ping", tag = "health", security(()), responses((status = 204, description = "The hub answers.")))]
+pub async fn ping() -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}
+
+/// `readyz` in the words of InfluxDB, for its clients.
+#[utoipa::path(get, path = "/health", tag = "health", security(()),
+    responses((status = 200, body = HealthBody), (status = 503, body = HealthBody, description = "Readings are not taken now.")))]
+pub async fn health(hub: web::Data<Hub>) -> HttpResponse {
+    let reasons: Vec<String> = hub.reasons().into_iter().map(|(code, message)| format!("{code}: {message}")).collect();
+    let is_well = reasons.is_empty();
+    let message = if is_well { "ready for writes".to_owned() } else { reasons.join("; ") };
+    let mut response = if is_well { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    let status = if is_well { "pass" } else { "fail" };
+    response.json(HealthBody { name: "telltale", status, message, version: env!("CARGO_PKG_VERSION") })
 }
 
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()),

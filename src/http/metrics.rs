@@ -33,6 +33,7 @@ fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
         readings_duplicate Only "Readings that were there already with the same value.";
         readings_refused Only "Readings refused for good or for now.";
         frames_received Only "Binary frames from agents.";
+        bodies_received Only "Bodies of line protocol.";
         frames_refused Only "Frames refused whole.";
         batches_later Only "Batches not taken when they came, to be sent again.";
         slow_downs Only "Pauses that agents were asked for while the queue was more than half full.";

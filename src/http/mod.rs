@@ -26,6 +26,7 @@ pub mod task;
 pub mod tickets;
 pub mod tokens;
 pub mod top;
+pub mod write;
 
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
@@ -57,7 +58,11 @@ pub fn routes(app: &mut web::ServiceConfig) {
             // Supervisors and balancers often ask by HEAD.
             .service(at("/healthz", "GET, HEAD").get(health::healthz).head(health::healthz))
             .service(at("/readyz", "GET, HEAD").get(health::readyz).head(health::readyz))
+            .service(at("/ping", "GET, HEAD").get(health::ping).head(health::ping))
+            .service(at("/health", "GET").get(health::health))
             .service(at("/metrics", "GET").get(metrics::metrics))
+            .service(at("/write", "POST").post(write::write_v1))
+            .service(at("/api/v2/write", "POST").post(write::write_v2))
             .service(web::scope("/api/v1").configure(api_v1).default_service(web::to(no_such_resource)))
             // A client of another API must not take the page for an answer.
             .service(web::scope("/api").default_service(web::to(no_such_resource)))

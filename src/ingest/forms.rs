@@ -51,6 +51,15 @@ impl FormLimits {
         self.name("unit", unit, RowCode::BadMetric)
     }
 
+    /// So many bytes of a text value.
+    pub fn text(&self, bytes: usize) -> Result<(), Refusal> {
+        if bytes <= self.text_bytes {
+            return Ok(());
+        }
+        let message = format!("a text of {bytes} bytes, at most {} ([limits] text_bytes)", self.text_bytes);
+        Err(Refusal::new(RowCode::LimitText, message))
+    }
+
     /// All labels of a reading; empty values mean absent and count for nothing.
     pub fn labels(&self, labels: &[(&str, &str)]) -> Result<(), Refusal> {
         let present = labels.iter().filter(|(_, value)| !value.is_empty()).count();

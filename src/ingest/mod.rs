@@ -1,4 +1,4 @@
-//! Ways in. Every way — plain frames, `telltale.v1`, later line protocol — turns bytes into [`Batch`]es of resolved readings and
+//! Ways in. Every way — plain frames, `telltale.v1`, line protocol — turns bytes into [`Batch`]es of resolved readings and
 //! hands them to the one writer; the [`Outcome`] comes back when the commit is on disk.
 //!
 //! socket (shell) -> plain | compact (decode, pure) -> session (decides each reading, pure) -> queue -> writer (one thread).
@@ -8,6 +8,7 @@ pub mod compact;
 mod forms;
 mod gateway;
 mod late;
+pub mod line_protocol;
 mod mapping;
 pub mod plain;
 pub mod refusals;

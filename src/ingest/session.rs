@@ -421,9 +421,15 @@ impl Deciding {
         self.rejected.push(Rejected { index, device: cut(device), metric: metric.map(cut), refusal });
     }
 
+    /// Readings decided so far, taken or not.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.readings.len() + self.rejected.len()
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.readings.is_empty() && self.rejected.is_empty()
+        self.len() == 0
     }
 
     /// The batch for the writer, if any reading is left for it, and what waits for its outcome.

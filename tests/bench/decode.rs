@@ -1,9 +1,10 @@
-//! What plain decoding costs without sockets and disk: frames to batches that are ready for the writer, on one core.
+//! What decoding costs without sockets and disk: frames and bodies to batches that are ready for the writer, on one core.
 
 use std::sync::Arc;
 
 use telltale::auth::access::{Access, Role, Scope};
 use telltale::config::Config;
+use telltale::ingest::line_protocol::{Lines, Precision};
 use telltale::ingest::plain::Plain;
 use telltale::ingest::session::{Door, Session};
 use telltale::ingest::way::{Step, Way};
@@ -27,12 +28,36 @@ impl Attributes for Without {
 }
 
 pub(crate) fn decode() {
-    measure("Telegraf maps of 10 fields", telegraf);
-    measure("rows of 10 values", row);
-    measure("readings one by one", reading);
+    measure("Telegraf maps of 10 fields", telegraf, plain);
+    measure("rows of 10 values", row, plain);
+    measure("readings one by one", reading, plain);
+    measure("line protocol of 10 fields", line, lines);
+    measure("line protocol of 10 fields, 17 digits", long_line, lines);
 }
 
-fn measure(name: &str, map: fn(&mut Vec<u8>, usize)) {
+/// Counts the readings of a frame.
+type Decoder = Box<dyn FnMut(&mut Session, &[u8]) -> usize>;
+
+fn plain() -> Decoder {
+    let mut plain = Plain::default();
+    Box::new(move |session, frame| {
+        let steps = plain.frame(session, frame, NOW + 1_000_000_000);
+        let of = |step| if let Step::Submit { batch, .. } = step { batch.readings.len() } else { panic!("the bench's frames are good") };
+        steps.into_iter().map(of).sum()
+    })
+}
+
+fn lines() -> Decoder {
+    let mut lines = Lines::new(Precision::parse("ns").expect("a precision"));
+    Box::new(move |session, body| {
+        session.begin_frame(NOW + 1_000_000_000).expect("the clock is set");
+        let mut batch = session.begin_batch();
+        assert_eq!(lines.decide(session, &mut batch, body, true), body.len());
+        batch.finish(None).0.map_or(0, |(batch, _)| batch.readings.len())
+    })
+}
+
+fn measure(name: &str, map: fn(&mut Vec<u8>, usize), decoder: fn() -> Decoder) {
     let mut frame = Vec::new();
     (0..MAPS).for_each(|n| map(&mut frame, n));
     let series = Arc::new(SeriesTable::new(1_000_000, 1_000_000));
@@ -40,19 +65,14 @@ fn measure(name: &str, map: fn(&mut Vec<u8>, usize)) {
     let door = Door::new(&Config::default(), series, Arc::default(), Arc::new(Metrics::default()), Arc::new(Without), retention);
     let (_token, ended) = tokio::sync::watch::channel(false);
     let access = Access::new(TokenId(1), "bench".to_owned(), Role::Agent, Scope::default(), ended);
-    let (mut plain, mut session) = (Plain::default(), Session::new(Arc::new(door), access));
+    let (mut decode, mut session) = (decoder(), Session::new(Arc::new(door), access));
     let mut readings = 0;
     let began = cpu_s();
     for _ in 0..FRAMES {
-        for step in plain.frame(&mut session, &frame, NOW + 1_000_000_000) {
-            match step {
-                Step::Submit { batch, .. } => readings += batch.readings.len(),
-                Step::Settled(_) => panic!("the bench's frames are good"),
-            }
-        }
+        readings += decode(&mut session, &frame);
     }
     let took = cpu_s() - began;
-    assert_eq!(readings % FRAMES, 0);
+    assert!(readings > 0 && readings % FRAMES == 0);
     let bytes = frame.len() as f64 * FRAMES as f64 / readings as f64;
     println!("decode, {name}: {:.2} M readings/s and core, {bytes:.0} B a reading", readings as f64 / took / 1e6);
 }
@@ -99,6 +119,20 @@ fn reading(out: &mut Vec<u8>, n: usize) {
     time(out, n);
     text(out, "value");
     float(out, n as f64);
+}
+
+fn line(out: &mut Vec<u8>, n: usize) {
+    line_of(out, n, |field| format!("{}", field as f64 + 0.5));
+}
+
+fn long_line(out: &mut Vec<u8>, n: usize) {
+    line_of(out, n, |field| format!("{}", (field as f64 + 0.5) / 97.0));
+}
+
+fn line_of(out: &mut Vec<u8>, n: usize, value: fn(usize) -> String) {
+    let fields: Vec<String> = (0..FIELDS).map(|field| format!("usage_field_{field}={}", value(field))).collect();
+    let line = format!("cpu,cpu=cpu{},host=gateway-01 {} {}\n", n % 8, fields.join(","), NOW + n as i64);
+    out.extend_from_slice(line.as_bytes());
 }
 
 fn values(out: &mut Vec<u8>) {

@@ -67,24 +67,31 @@ def readme_snippet(hub):
     return snippet.replace("ws://127.0.0.1:8080", hub.ws("")).replace("TOKEN", hub.token("agent"))
 
 
-def run_telegraf(telegraf, hub, folder):
+def run_telegraf(telegraf, folder, output, half_way=None):
     """Runs it for a few collections, ends it by SIGTERM (which flushes its outputs); returns what it wrote."""
     file = folder / "metrics.json"
     config = folder / "telegraf.conf"
-    config.write_text(CONFIG.format(output=readme_snippet(hub), file=file))
+    config.write_text(CONFIG.format(output=output, file=file))
+
+    def collected():
+        return file.read_text().count('"name":"mem"') if file.exists() else 0
+
     with open(folder / "telegraf.log", "wb") as log:
         process = subprocess.Popen([telegraf, "--config", config], stderr=log, stdout=log)
         try:
-            eventually(lambda: file.exists() and file.read_text().count('"name":"mem"') >= COLLECTIONS, within_s=60)
+            if half_way:
+                eventually(lambda: collected() >= COLLECTIONS // 2, within_s=60)
+                half_way()
+            eventually(lambda: collected() >= COLLECTIONS, within_s=60)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
-    assert "E!" not in (folder / "telegraf.log").read_text()
+    assert half_way or "E!" not in (folder / "telegraf.log").read_text()
     return written(file)
 
 
 def test_history_holds_every_field_that_telegraf_wrote(hub, telegraf, tmp_path):
-    expected = run_telegraf(telegraf, hub, tmp_path)
+    expected = run_telegraf(telegraf, tmp_path, readme_snippet(hub))
     names = {metric.split(".")[0] for _, metric, _ in expected}
     assert names == {"cpu", "mem", "disk", "net"}
     count = sum(len(p) for p in expected.values())
@@ -101,7 +108,7 @@ def test_history_holds_every_field_that_telegraf_wrote(hub, telegraf, tmp_path):
 
 
 def test_last_and_devices_know_the_host(hub, telegraf, tmp_path):
-    expected = run_telegraf(telegraf, hub, tmp_path)
+    expected = run_telegraf(telegraf, tmp_path, readme_snippet(hub))
     count = sum(len(p) for p in expected.values())
     eventually(lambda: sum(len(p) for p in hub.history("telegraf-host/*").values()), count)
     last = {

@@ -8,6 +8,7 @@ sum='h1:mYr0I/suEw9+UM4KrCFuYuzJuq/e99cINniIwqO6ykw='
 plugins=(
   inputs.cpu inputs.mem inputs.disk inputs.net  # what the test sends: this machine's own values
   outputs.websocket                             # to the hub
+  outputs.influxdb_v2                           # to the hub and to influxd, as line protocol
   outputs.file                                  # the same metrics, to compare with
   serializers.msgpack serializers.influx serializers.json
   processors.override                           # sets tags such as device_id

@@ -112,11 +112,10 @@ fn take_value(value: Sent<'_>, forms: &FormLimits, texts: &mut SameText) -> Resu
         Sent::Float(float) if float.is_finite() => Ok(Value::Float(float)),
         Sent::Float(float) => Err(Refusal::new(RowCode::NotFinite, format!("value {float}, expected a finite number"))),
         Sent::Bool(bool) => Ok(Value::Bool(bool)),
-        Sent::Text(text) if text.len() > forms.text_bytes => {
-            let message = format!("a text of {} bytes, at most {} ([limits] text_bytes)", text.len(), forms.text_bytes);
-            Err(Refusal::new(RowCode::LimitText, message))
+        Sent::Text(text) => {
+            forms.text(text.len())?;
+            Ok(Value::Text(texts.of(text)))
         }
-        Sent::Text(text) => Ok(Value::Text(texts.of(text))),
     }
 }
 

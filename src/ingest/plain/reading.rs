@@ -352,11 +352,10 @@ pub(super) fn value(field: Option<Field<'_>>, forms: &FormLimits) -> Result<Valu
         Some(Token::Float(f)) => Err(Refusal::new(RowCode::NotFinite, format!("value {f}, expected a finite number"))),
         Some(Token::Bool(b)) => Ok(Value::Bool(b)),
         Some(Token::Big(n)) => Err(Refusal::new(RowCode::ValueRange, format!("integer {n} is beyond {}", i64::MAX))),
-        Some(Token::Text(bytes)) if bytes.len() > forms.text_bytes => {
-            let message = format!("a text of {} bytes, at most {} ([limits] text_bytes)", bytes.len(), forms.text_bytes);
-            Err(Refusal::new(RowCode::LimitText, message))
+        Some(Token::Text(bytes)) => {
+            forms.text(bytes.len())?;
+            Ok(Value::Text(utf8(bytes, "the text", RowCode::BadValue)?.into()))
         }
-        Some(Token::Text(bytes)) => Ok(Value::Text(utf8(bytes, "the text", RowCode::BadValue)?.into())),
         Some(other) => Err(Refusal::new(RowCode::BadValue, format!("the value is {}, expected number, bool or text", other.name()))),
         None => Err(Refusal::new(RowCode::BadValue, "`value` is missing")),
     }
