@@ -6,6 +6,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::EmbeddedStore;
@@ -134,7 +135,20 @@ impl EmbeddedStore {
             let today = key::day_of(now);
             let all = self.files.all();
             let may_go = all.iter().filter(|file| !empty.contains(&file.key) && (file.key.day < today || file.key.kind == FileKind::Raw));
-            let Some(next) = may_go.min_by_key(|file| (file.key.kind, self.classes.priority(file.key.class), file.key.day)) else {
+            let order = |file: &&Arc<DayFile>| (file.key.kind, self.classes.priority(file.key.class), file.key.day);
+            let next = may_go.min_by_key(order);
+            if let Some(retired) = self.files.retired().iter().min_by_key(order)
+                && next.is_none_or(|next| order(&retired) <= order(&next))
+            {
+                tracing::info!(file = %retired.path.display(), "a damaged file goes so that [store] max_bytes holds");
+                if self.files.get(retired.key).is_none() {
+                    self.drop_until(retired.key, retired.key.last_time().saturating_add(1))?;
+                }
+                self.files.remove_retired(retired)?;
+                gone += 1;
+                continue;
+            }
+            let Some(next) = next else {
                 if !std::mem::replace(&mut expiry.told, true) {
                     tracing::warn!(max_bytes, "[store] max_bytes is too small: nothing is left to drop");
                 }

@@ -1,7 +1,8 @@
 //! The store's own work, in short steps between seals: WALs into their files, days that are over merged, deletes applied.
 //!
 //! A round goes over the files that need it, with one limit: it touches only what was sealed up to there, and every reader sees all
-//! of that. When a round ends, the deletes it began with hide nothing any more, and are forgotten.
+//! of that. When a round ends, the deletes it was due to apply hide nothing any more, and are forgotten. What could not be applied
+//! for damage stays, and is tried again much later: damage does not heal, and trying wears the disk.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ use crate::store::{PositionedDelete, StoreError};
 
 /// A day is over when no reading in time can come any more, and some time for those on their way.
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
+/// When deletes that met damage are tried again.
+const AGAIN: Duration = Duration::from_secs(6 * 3600);
 
 #[derive(Debug)]
 pub(super) struct Tending {
@@ -27,11 +30,13 @@ pub(super) struct Tending {
     round: Option<Round>,
     /// Up to which seal each file was looked at.
     looked_at: FxHashMap<FileKey, Position>,
+    /// Deletes up to here met damage, then.
+    stuck: Option<(Position, Instant)>,
 }
 
 impl Tending {
     pub(super) fn new(expiry: Expiry) -> Self {
-        Self { expiry, round: None, looked_at: FxHashMap::default() }
+        Self { expiry, round: None, looked_at: FxHashMap::default(), stuck: None }
     }
 
     /// The day that a visit is at.
@@ -48,12 +53,15 @@ impl Tending {
 #[derive(Debug)]
 struct Round {
     limit: Position,
+    /// All there are: whatever is written anew is written without what they hide.
     deletes: Vec<PositionedDelete>,
+    /// Of these, those for which the round goes over every file they meet.
+    due: Vec<PositionedDelete>,
     files: VecDeque<FileKey>,
     visit: Option<Visit>,
     /// Files that got series out of others.
     moved_to: Vec<FileKey>,
-    /// A file could not be gone through: its deletes stay.
+    /// A file could not be gone through: what was due stays.
     skipped: bool,
 }
 
@@ -89,15 +97,23 @@ impl EmbeddedStore {
             return Ok(true);
         }
         if tending.round.is_none() {
-            tending.round = self.round(&mut tending.looked_at, now)?;
+            tending.stuck.take_if(|(_, since)| since.elapsed() >= AGAIN);
+            tending.round = self.round(&mut tending.looked_at, tending.stuck.map(|(up_to, _)| up_to), now)?;
         }
         let Some(round) = &mut tending.round else { return Ok(false) };
         if self.round_step(round, now)? {
             return Ok(true);
         }
-        if !round.skipped {
-            self.state.forget_deletes(&round.deletes)?;
-            self.tombs.forget(&round.deletes);
+        // What is only read keeps what they hide.
+        let retired = self.files.retired();
+        let (stay, done): (Vec<_>, Vec<_>) =
+            round.due.drain(..).partition(|delete| round.skipped || retired.iter().any(|file| file.key.meets(range_of(delete))));
+        if !done.is_empty() {
+            self.state.forget_deletes(&done)?;
+            self.tombs.forget(&done);
+        }
+        if !stay.is_empty() {
+            tending.stuck = Some((round.limit, Instant::now()));
         }
         for key in &round.moved_to {
             tending.looked_at.remove(key);
@@ -107,13 +123,19 @@ impl EmbeddedStore {
     }
 
     /// What needs work now. None: nothing.
-    fn round(&self, looked_at: &mut FxHashMap<FileKey, Position>, now: TimeNs) -> Result<Option<Round>, StoreError> {
+    fn round(
+        &self,
+        looked_at: &mut FxHashMap<FileKey, Position>,
+        stuck: Option<Position>,
+        now: TimeNs,
+    ) -> Result<Option<Round>, StoreError> {
         let limit = self.pins.oldest().unwrap_or(Position(u64::MAX)).min(self.sealed());
         let deletes = self.tombs.up_to(limit);
+        let due: Vec<_> = deletes.iter().filter(|delete| stuck.is_none_or(|stuck| delete.position > stuck)).copied().collect();
         let mut files = VecDeque::new();
         for file in self.files.all().iter().filter(|file| file.key.kind == FileKind::Raw) {
             let (key, closed) = (file.key, key::is_closed(file.key, now, GRACE));
-            let hides = deletes.iter().any(|delete| key.meets(range_of(delete)));
+            let hides = due.iter().any(|delete| key.meets(range_of(delete)));
             if hides || (closed && looked_at.get(&key).is_none_or(|at| *at < limit) && self.is_dirty(file, limit)?) {
                 files.push_back(key);
             }
@@ -121,9 +143,9 @@ impl EmbeddedStore {
                 looked_at.insert(key, limit);
             }
         }
-        files.extend(self.only_rolled().into_iter().filter(|key| deletes.iter().any(|delete| key.meets(range_of(delete)))));
-        let is_idle = files.is_empty() && deletes.is_empty();
-        Ok((!is_idle).then_some(Round { limit, deletes, files, visit: None, moved_to: Vec::new(), skipped: false }))
+        files.extend(self.only_rolled().into_iter().filter(|key| due.iter().any(|delete| key.meets(range_of(delete)))));
+        let is_idle = files.is_empty() && due.is_empty();
+        Ok((!is_idle).then_some(Round { limit, deletes, due, files, visit: None, moved_to: Vec::new(), skipped: false }))
     }
 
     /// Rollups whose readings are gone.
@@ -171,9 +193,10 @@ impl EmbeddedStore {
                 (round.visit, round.skipped) = (None, true);
             }
             Err(error) => {
-                // The whole round is made anew: what was merged stays merged.
+                // The whole round is made anew soon: what was merged stays merged, and no delete counts as done.
                 round.files.clear();
-                (round.visit, round.skipped) = (None, true);
+                round.due.clear();
+                round.visit = None;
                 return Err(error);
             }
         }

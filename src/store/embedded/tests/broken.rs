@@ -81,3 +81,55 @@ fn a_flipped_bit_costs_its_row_and_is_named() {
     assert!(dir.path().join("store/2024-10-04.raw.0.sqlite").exists());
     assert_eq!(points(&store, &pins.pin(Position(1)), SeriesId(4), TimeRange::ALL, false).len(), 4000, "merges leave it alone");
 }
+
+/// Works until there is nothing to do, which must come.
+fn tend_to_the_end(store: &EmbeddedStore) {
+    let ends = (0..1_000).any(|_| !store.tend(20_003 * DAY, Duration::ZERO).unwrap());
+    assert!(ends, "what cannot be done is not tried over and over");
+}
+
+fn erase(store: &EmbeddedStore, series: u32, up_to: u64) {
+    let delete = Delete { series: SeriesId(series), from: 20_000 * DAY, to: 20_001 * DAY };
+    let deletes = vec![PositionedDelete { position: Position(up_to - 1), delete }];
+    store.seal(&Given { columns: BTreeMap::new(), deletes }.handover(Position(up_to))).unwrap();
+    store.set_sealed(Position(up_to));
+}
+
+#[test]
+fn a_delete_holds_in_what_is_only_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    store.seal(&given(0..3, 20_000 * DAY, 1000).handover(Position(1))).unwrap();
+    store.set_sealed(Position(1));
+    let key = store.files.all()[0].key;
+    store.files.retire(key).unwrap();
+    let found = |store: &EmbeddedStore, series, at| points(store, &pins.pin(Position(at)), SeriesId(series), TimeRange::ALL, false).len();
+    assert_eq!(found(&store, 1, 1), 1000);
+    erase(&store, 1, 3);
+    tend_to_the_end(&store);
+    assert_eq!((found(&store, 1, 3), found(&store, 2, 3)), (0, 1000));
+    // What is deleted later is applied all the same, and the next start begins with both.
+    erase(&store, 2, 5);
+    tend_to_the_end(&store);
+    drop(store);
+    let store = open(dir.path(), Position(5), &pins, &info);
+    tend_to_the_end(&store);
+    assert_eq!([0, 1, 2].map(|series| found(&store, series, 5)), [1000, 0, 0]);
+}
+
+#[test]
+fn a_delete_that_meets_damage_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    store.seal(&given(0..3, 20_000 * DAY, 1000).handover(Position(1))).unwrap();
+    store.set_sealed(Position(1));
+    store.files.all()[0].write("damage", |db| db.execute("UPDATE chunks SET body = x'00' WHERE series = 1", []).map(drop)).unwrap();
+    let found = |series, at| points(&store, &pins.pin(Position(at)), SeriesId(series), TimeRange::ALL, false).len();
+    erase(&store, 1, 3);
+    tend_to_the_end(&store);
+    erase(&store, 2, 5);
+    tend_to_the_end(&store);
+    assert_eq!([0, 1, 2].map(|series| found(series, 5)), [1000, 0, 0]);
+}

@@ -94,6 +94,24 @@ fn for_bytes_the_oldest_readings_go_first_and_their_rollups_answer() {
 }
 
 #[test]
+fn for_bytes_a_file_that_is_only_read_goes_in_its_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins) = filled(dir.path(), &[rule(None, None, 200)], 0);
+    tend(&store);
+    let [first, second] =
+        [0, 1].map(|at| store.files.all().iter().filter(|file| file.key.file_name().contains("raw.0")).nth(at).unwrap().key);
+    store.files.retire(first).unwrap();
+    let before = store.files.bytes();
+    drop(store);
+    let info = Arc::new(Info(AtomicU64::new(1 << 1)));
+    let store = open_with(dir.path(), (Position(10), NOW), &pins, &info, &[rule(None, None, 200)], before);
+    tend(&store);
+    assert_eq!((store.files.retired().len(), store.files.get(second).is_some()), (0, false), "the budget keeps an eighth free");
+    assert_eq!(seen(&store, &pins, 1), (86_400, 86_400, 0), "a rule of higher priority");
+    assert!(store.floors.of(RuleId(0)).unwrap() > 20_001 * DAY);
+}
+
+#[test]
 fn a_delete_holds_in_rollups_too_when_the_readings_are_gone() {
     let dir = tempfile::tempdir().unwrap();
     let (store, pins) = filled(dir.path(), &[rule(None, None, 0)], 0);
