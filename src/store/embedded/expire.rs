@@ -163,7 +163,7 @@ impl EmbeddedStore {
             } else if visited == Some(key.day) {
                 // Soon over; until then there is what is kept free.
                 return Ok(gone);
-            } else if !self.drop_oldest(next, max_bytes / PIECE)? {
+            } else if !self.drop_oldest(next, max_bytes / PIECE, today)? {
                 empty.push(key);
                 continue;
             }
@@ -182,8 +182,9 @@ impl EmbeddedStore {
         Ok(())
     }
 
-    /// The oldest rows of a file, of so many bytes together. False: it has none.
-    fn drop_oldest(&self, file: &DayFile, bytes: u64) -> Result<bool, StoreError> {
+    /// The oldest rows of a file, of so many bytes together. False: it has none. A day that is summed up is given up whole: what came
+    /// late for the rest of it would have its rollups made anew of that rest.
+    fn drop_oldest(&self, file: &DayFile, bytes: u64, today: i32) -> Result<bool, StoreError> {
         let key = file.key;
         let read = file.read("look for the oldest rows of", |db| db.end_of_oldest(bytes));
         let until = match read {
@@ -195,7 +196,8 @@ impl EmbeddedStore {
         };
         let Some(until) = until else { return Ok(false) };
         tracing::info!(file = key.file_name(), until, "the oldest readings of a day go so that [store] max_bytes holds");
-        self.drop_until(key, until)?;
+        let is_summed_up = key.day < today && !self.is_dirty(file, self.sealed())?;
+        self.drop_until(key, if is_summed_up { key.last_time().saturating_add(1) } else { until })?;
         file.write("drop the oldest rows of", |db| dayfile::remove_until(db, until))?;
         loop {
             let more = file.write("shrink", |db| sql::shrink(db))?;

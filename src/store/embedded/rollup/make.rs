@@ -1,12 +1,12 @@
 //! Keeps the rollups of a file what its raw rows are. Own chunks of a series have rows of their own; a block has rows for its series.
 //!
-//! Invariant: a row names the raw row it was made of. That row is never changed, only replaced by one with another number, so what
-//! names a row that is gone is made anew or goes.
+//! Invariant: a row names the raw row it was made of. That row is never changed, only replaced by one with another number, and before
+//! that `outdate` removes the rollup. So what names a row that is gone is all that is left of readings that expired: it stays.
 
 use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::body::{self, Rolled};
 use super::{LEVELS, WORTH, level_ns};
@@ -90,12 +90,11 @@ impl Making {
             Some(file) => file.read("list rollups of", |db| db.rollup_marks(from, until))?,
             None => FxHashMap::default(),
         };
-        let mut old: FxHashSet<SeriesId> = known.keys().copied().collect();
+        let mut old = Vec::new();
         let mut rows = Vec::new();
-        for mark in marks {
-            if known.get(&mark.series) == Some(&mark.id) {
-                old.remove(&mark.series);
-            } else if let Some(block) = self.whole(store, mark.series)? {
+        for mark in marks.into_iter().filter(|mark| known.get(&mark.series) != Some(&mark.id)) {
+            old.extend(known.contains_key(&mark.series).then_some(mark.series));
+            if let Some(block) = self.whole(store, mark.series)? {
                 rows.extend(own_rows(store.info.metric(mark.series), &mark, &block));
             }
         }
@@ -118,19 +117,11 @@ impl Making {
         Ok(decoder.lay(&mut parts, day, &Hides::default()))
     }
 
-    /// Rows of blocks that are gone go; the blocks without rows are to do.
+    /// The blocks without rows.
     fn begin_blocks(&self, store: &EmbeddedStore) -> Result<Vec<Entry>, StoreError> {
         let mut blocks = self.file.read("list blocks of", |db| db.all_many(self.limit))?;
         let Some(file) = store.files.get(self.key()) else { return Ok(blocks) };
         let known = file.read("list rollups of", |db| db.rollup_blocks())?;
-        let there: FxHashSet<i64> = blocks.iter().map(|entry| entry.id).collect();
-        let gone: Vec<_> = known.iter().filter(|mark| !there.contains(mark)).collect();
-        if !gone.is_empty() {
-            file.write("remove rollups from", |db| {
-                let mut remove = db.prepare_cached("DELETE FROM rollups WHERE own = 0 AND mark = ?1")?;
-                gone.iter().try_for_each(|mark| remove.execute([mark]).map(drop))
-            })?;
-        }
         blocks.retain(|entry| !known.contains(&entry.id));
         Ok(blocks)
     }

@@ -142,3 +142,59 @@ fn a_delete_holds_in_rollups_too_when_the_readings_are_gone() {
     assert_eq!(readings(old), of_day.saturating_sub(2 * 360), "two hours are gone, the second for a part of it");
     assert_eq!(readings(TimeRange::ALL), before - (of_day - readings(old)));
 }
+
+/// Readings of the first day by what sums them up.
+fn rolled_up(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> u64 {
+    let mut readings = 0;
+    let mut sink = |piece: Piece<'_>| {
+        readings += if let Piece::Summary { summary, .. } = piece { summary.count } else { 0 };
+        true
+    };
+    let day = TimeRange { from: 20_000 * DAY, to: 20_001 * DAY };
+    store.scan_coarse(&pins.pin(store.sealed()), SeriesId(series), day, Coarse::Buckets(Some(HOUR)), &mut sink).unwrap();
+    readings
+}
+
+#[test]
+fn what_comes_for_a_day_whose_readings_went_takes_no_other_rollups_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    let seal = |given: &Given, up_to: u64| {
+        store.seal(&given.handover(Position(up_to))).unwrap();
+        store.set_sealed(Position(up_to));
+    };
+    let mut both = super::broken::given(0..3, 20_000 * DAY, 4000);
+    both.columns.extend(super::broken::given(3..40, 20_000 * DAY, 100).columns);
+    seal(&both, 1);
+    tend(&store);
+    let before: Vec<_> = (0..40).map(|series| rolled_up(&store, &pins, series)).collect();
+    assert!(before.iter().all(|count| *count >= 100), "{before:?}");
+    let raw = store.files.all().iter().find(|file| file.key.kind == FileKind::Raw).unwrap().key;
+    store.files.unlink(raw).unwrap();
+    // It was taken before the floor moved, and is sealed after.
+    seal(&super::broken::given(0..1, 20_000 * DAY + HOUR, 10), 2);
+    store.tending.lock().look_again();
+    tend(&store);
+    let after: Vec<_> = (1..40).map(|series| rolled_up(&store, &pins, series)).collect();
+    assert_eq!(after, before[1..]);
+}
+
+#[test]
+fn a_day_that_is_summed_up_and_loses_its_oldest_readings_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    store.seal(&super::broken::given(0..8, 20_000 * DAY, 50_000).handover(Position(1))).unwrap();
+    store.set_sealed(Position(1));
+    tend(&store);
+    let before: Vec<_> = (0..8).map(|series| rolled_up(&store, &pins, series)).collect();
+    let bytes = store.files.bytes();
+    drop(store);
+    let store = open_with(dir.path(), (Position(1), NOW), &pins, &info, &[], bytes);
+    tend(&store);
+    let left = store.count(&pins.pin(Position(1)), SeriesId(0), TimeRange::ALL).unwrap();
+    assert!(left > 0 && left < 50_000, "{left}");
+    assert_eq!(store.floors.of(RuleId(0)), Some(20_001 * DAY), "what is late for it would take its rollups with it");
+    assert_eq!((0..8).map(|series| rolled_up(&store, &pins, series)).collect::<Vec<_>>(), before);
+}
