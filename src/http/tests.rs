@@ -273,7 +273,7 @@ async fn every_wrong_request_gets_its_named_refusal() {
     let rows = [
         (TestRequest::get().uri("/api/v1/nothing"), 404, "not_found"),
         (TestRequest::get().uri("/api/v2/buckets"), 404, "not_found"),
-        (TestRequest::post().uri("/api/v2/write"), 404, "not_found"),
+        (TestRequest::post().uri("/api/v2/query"), 404, "not_found"),
         (TestRequest::get().uri("/api/v1/login"), 405, "method_not_allowed"),
         (TestRequest::patch().uri("/api/v1/tokens"), 405, "method_not_allowed"),
         (TestRequest::post().uri("/some/page"), 405, "method_not_allowed"),
