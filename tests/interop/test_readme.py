@@ -37,7 +37,8 @@ def test_the_python_example_sends_and_is_acked(hub):
 
 def test_the_curl_examples_answer_what_the_python_example_sent(hub):
     run_python(hub)
-    script = block("sh", "/api/v1/history").replace("http://127.0.0.1:8080", hub.url).replace("curl ", "curl -sS -w '\\n' ")
+    script = block("sh", "/api/v1/history").replace("http://127.0.0.1:8080", hub.url)
+    script = script.replace("curl ", "curl -sS -w '\\n' ")
     path = f"{BINARY.parent}:{os.environ['PATH']}"
     env = hub.environ() | {"PATH": path, "TELLTALE_DATA__DIR": str(hub.data_dir)}
     done = subprocess.run(["bash", "-euc", script], env=env, capture_output=True, text=True, timeout=60)
