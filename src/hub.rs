@@ -2,6 +2,7 @@
 //! reads the log back and starts the writer; nothing here listens on a port.
 
 mod replay;
+mod store;
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
@@ -41,7 +42,6 @@ use crate::query::selector::{Attributes, Glob};
 use crate::retention::Retention;
 use crate::seal::{self, Pressure, Sealer};
 use crate::series::SeriesTable;
-use crate::store::embedded::{self, Budget, EmbeddedStore, SeriesInfo};
 use crate::store::{Store, StoreError};
 use crate::tools::restore;
 use crate::ws;
@@ -63,6 +63,10 @@ pub struct Hub {
     pub pressure: Arc<Pressure>,
     pub queue: Queue,
     sealer: Arc<Sealer>,
+    following: Arc<store::Following>,
+    /// When it is InfluxDB.
+    #[cfg(feature = "influxdb")]
+    pub influx: Option<Arc<crate::store::influx::InfluxStore>>,
     /// What every way in shares.
     pub door: Arc<ingest::session::Door>,
     /// Every open WebSocket.
@@ -111,6 +115,11 @@ pub enum OpenHubError {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("{} holds the readings of the store \"{kind}\": set [store] kind = \"{kind}\", or choose another data directory", dir.display())]
+    OtherStore { dir: PathBuf, kind: &'static str },
+    #[cfg(feature = "influxdb")]
+    #[error(transparent)]
+    Influx(#[from] crate::store::influx::OpenInfluxError),
 }
 
 fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenHubError {
@@ -137,24 +146,14 @@ impl Hub {
         let retention = Arc::new(retention);
         let mut restore = replay::Sealed { series: &series, head: &head, agents: &agents, seal: LastSeal::default() };
         catalog.restore(&mut restore)?;
-        let LastSeal { up_to: sealed, wall: sealed_at, .. } = restore.seal;
+        let seal = restore.seal;
         let set_aside = dir.join("set-aside");
-        let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(embedded::Parts {
-            dir: &dir.join(embedded::DIR_NAME),
-            set_aside: &set_aside,
-            sealed,
-            sealed_at,
-            pins: Arc::clone(head.pins()),
-            info: Arc::clone(&retention) as Arc<dyn SeriesInfo>,
-            cache_bytes: config.store.cache_bytes,
-            rules: &config.retention,
-            floors: Arc::clone(retention.floors()),
-            budget: Budget { data: dir.clone(), max_bytes: config.store.max_bytes },
-        })?);
+        let behind = store::open(&config, &set_aside, &seal, &head, &series, &retention)?;
+        let store = Arc::clone(&behind.store);
         let pressure = Arc::new(Pressure::default());
         let began = Instant::now();
         let replay = Replay { series: &series, head: &head, store: store.as_ref(), agents: &agents };
-        let opened = replay.run(|each| FileLog::open(&dir.join("log"), &set_aside, config.log.segment_bytes, sealed, each));
+        let opened = replay.run(|each| FileLog::open(&dir.join("log"), &set_aside, config.log.segment_bytes, seal.up_to, each));
         let Opened { log, reader, recovered } = opened?;
         replay::report(&recovered, began);
         let tail = Arc::new(Tail::new(recovered.last, TAIL_BYTES));
@@ -189,6 +188,19 @@ impl Hub {
             bounds: bounds(&config),
         })
         .map_err(io_error("start the sealer for", &dir))?;
+        #[cfg(feature = "influxdb")]
+        let following = behind
+            .follow(|store| crate::store::influx::ForwarderParts {
+                store,
+                head: Arc::clone(&head),
+                tail: Arc::clone(&tail),
+                log: Arc::clone(&reader),
+                series: Arc::clone(&series),
+                clock: clock.clone(),
+            })
+            .map_err(io_error("start the forwarder for", &dir))?;
+        #[cfg(not(feature = "influxdb"))]
+        let following = store::Following::default();
         let refusals = Arc::new(Refusals::default());
         let attributes: Arc<dyn Attributes + Send + Sync> = Arc::<Devices>::clone(&devices);
         let presence = Arc::new(Presence::new(clock.now(), expectations(&config)));
@@ -227,6 +239,9 @@ impl Hub {
             pressure,
             queue,
             sealer: Arc::new(sealer),
+            following: Arc::new(following),
+            #[cfg(feature = "influxdb")]
+            influx: behind.influx,
             door: Arc::new(door),
             sockets: Arc::default(),
             live,
@@ -256,9 +271,13 @@ impl Hub {
     /// Commits what waits, writes the end record, then seals what the head holds. Nothing is at risk if it is cut off.
     pub async fn stop(&self) {
         self.queue.stop().await;
-        let sealer = Arc::clone(&self.sealer);
+        let (sealer, following, last) = (Arc::clone(&self.sealer), Arc::clone(&self.following), self.head.position());
         // An error is a panic of the sealer, which was told to the health.
-        drop(tokio::task::spawn_blocking(move || sealer.stop()).await);
+        let ending = tokio::task::spawn_blocking(move || {
+            following.stop(last);
+            sealer.stop();
+        });
+        drop(ending.await);
     }
 
     /// Resolves when the hub begins to stop.

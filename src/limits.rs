@@ -75,6 +75,8 @@ pub const LATE_LOOK_UPS: usize = 2;
 pub const SEAL_WAIT: Duration = Duration::from_secs(20);
 /// A hub that gets little is sealed so often, so that the log does not grow old.
 pub const SEAL_EVERY: Duration = Duration::from_secs(2 * 3600);
+/// How long a stop waits for InfluxDB to take what is not forwarded; the next start does the rest.
+pub const FORWARD_ON_STOP: Duration = Duration::from_secs(3);
 /// Bytes of recent commits kept in memory for live. A reader that fell out of it reads the log instead.
 pub const TAIL_BYTES: usize = 32 << 20;
 /// Refusals remembered for `status/refusals`; the oldest goes.

@@ -38,6 +38,8 @@ pub struct RuleId(pub u16);
 pub struct Floors {
     /// The newest time that is trusted.
     now: AtomicI64,
+    /// What the store keeps at most, of everything. The greatest: no bound.
+    store_keeps: AtomicI64,
     rules: Vec<Floor>,
 }
 
@@ -60,7 +62,7 @@ impl Floors {
         };
         let of_rule = |rule: &RetentionRule| floor(rule.keep, rule.keep_rollups.or(rule.keep));
         let rules = std::iter::once(floor(None, None)).chain(rules.iter().map(of_rule)).collect();
-        Self { now: AtomicI64::new(TimeNs::MIN), rules }
+        Self { now: AtomicI64::new(TimeNs::MIN), store_keeps: AtomicI64::new(i64::MAX), rules }
     }
 
     /// None: everything is taken.
@@ -75,8 +77,9 @@ impl Floors {
     /// Where the rule's own age begins, at the time that is trusted.
     #[must_use]
     pub fn by_age(&self, rule: RuleId) -> Option<TimeNs> {
-        let keep_ns = self.rules[usize::from(rule.0)].keep_ns?;
-        Some(self.now.load(Ordering::Relaxed).saturating_sub(keep_ns))
+        let store_keeps = self.store_keeps.load(Ordering::Relaxed);
+        let keep_ns = self.rules[usize::from(rule.0)].keep_ns.unwrap_or(i64::MAX).min(store_keeps);
+        (keep_ns < i64::MAX).then(|| self.now.load(Ordering::Relaxed).saturating_sub(keep_ns))
     }
 
     /// The same for its rollups.
@@ -88,6 +91,12 @@ impl Floors {
 
     pub fn set_now(&self, now: TimeNs) {
         self.now.store(now, Ordering::Relaxed);
+    }
+
+    /// A store with a bound of its own; None: it keeps everything.
+    pub fn set_store_keeps(&self, keep: Option<Duration>) {
+        let ns = keep.map_or(i64::MAX, |keep| i64::try_from(keep.as_nanos()).unwrap_or(i64::MAX));
+        self.store_keeps.store(ns, Ordering::Relaxed);
     }
 
     pub fn drop_until(&self, rule: RuleId, until: TimeNs) {

@@ -72,7 +72,9 @@ fn not_started(error: &StartError) -> Failure {
             | OpenHubError::Catalog(CatalogError::Newer { .. })
             | OpenHubError::Store(StoreError::Newer { .. }),
         ) => Exit::NewerFormat,
-        StartError::Tls(_) => Exit::Configuration,
+        StartError::Tls(_) | StartError::Hub(OpenHubError::OtherStore { .. }) => Exit::Configuration,
+        #[cfg(feature = "influxdb")]
+        StartError::Hub(OpenHubError::Influx(crate::store::influx::OpenInfluxError::Denied(_))) => Exit::Configuration,
         _ => Exit::Failed,
     };
     Failure::new(exit, http::error::chain(error))

@@ -14,6 +14,30 @@ pub(super) struct Draft {
     pub(super) config: Config,
     pub(super) tls_cert: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
+    pub(super) influx: InfluxDraft,
+}
+
+/// `[store.influxdb]` while it is read.
+#[derive(Debug, Default)]
+pub(super) struct InfluxDraft {
+    pub(super) url: Option<url::Url>,
+    pub(super) org: Option<String>,
+    pub(super) bucket: Option<String>,
+    pub(super) token: Option<String>,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// A text that is not empty; an empty one means "none".
+fn word(given: &Given) -> Option<Option<String>> {
+    given.text().map(|text| (!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// The address of a server without a path: the client drops it.
+fn server(text: &str) -> Option<url::Url> {
+    let url = url::Url::parse(text).ok()?;
+    let is_plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    (matches!(url.scheme(), "http" | "https") && url.has_host() && is_plain).then_some(url)
 }
 
 pub(super) struct Key {
@@ -100,6 +124,12 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         section: "log",
+        name: "backlog_bytes",
+        expected: "a size from \"1MiB\" to \"1TiB\"",
+        take: |d, given| put(&mut d.config.log.backlog_bytes, given.bytes_within(1 << 20, 1 << 40)?),
+    },
+    Key {
+        section: "log",
         name: "poisoned_exit_after",
         expected: "a duration with its unit, such as \"60s\", or 0 to stay up",
         take: |d, given| {
@@ -164,8 +194,61 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         section: "store",
         name: "kind",
-        expected: "\"embedded\" (this build has no other store yet; \"influxdb\" comes in a later version)",
-        take: |d, given| put(&mut d.config.store.kind, (given.text()? == "embedded").then_some(StoreKind::Embedded)?),
+        expected: if cfg!(feature = "influxdb") {
+            "\"embedded\" or \"influxdb\""
+        } else {
+            "\"embedded\" (this build leaves out InfluxDB: build it with the cargo feature \"influxdb\")"
+        },
+        take: |d, given| {
+            d.config.store.kind = match given.text()? {
+                "embedded" => StoreKind::Embedded,
+                "influxdb" if cfg!(feature = "influxdb") => StoreKind::Influx,
+                _ => return None,
+            };
+            Some(())
+        },
+    },
+    Key {
+        section: "store.influxdb",
+        name: "url",
+        expected: "the address of an InfluxDB 2 server, such as \"http://127.0.0.1:8086\", without a path",
+        take: |d, given| {
+            let text = given.text()?;
+            put(&mut d.influx.url, if text.is_empty() { None } else { Some(server(text)?) })
+        },
+    },
+    Key {
+        section: "store.influxdb",
+        name: "org",
+        expected: "the name of an organisation, as text",
+        take: |d, given| put(&mut d.influx.org, word(given)?),
+    },
+    Key {
+        section: "store.influxdb",
+        name: "bucket",
+        expected: "the name of a bucket, as text",
+        take: |d, given| put(&mut d.influx.bucket, word(given)?),
+    },
+    Key {
+        section: "store.influxdb",
+        name: "token",
+        expected: "an API token of InfluxDB, as text",
+        take: |d, given| put(&mut d.influx.token, word(given)?),
+    },
+    Key {
+        section: "store.influxdb",
+        name: "token_file",
+        expected: "the path of a file that holds the token, as text",
+        take: |d, given| put(&mut d.influx.token_file, given.path()?),
+    },
+    Key {
+        section: "store.influxdb",
+        name: "timeout",
+        expected: "a duration from \"1s\" to \"10m\"",
+        take: |d, given| {
+            let timeout = given.duration().filter(|timeout| (1..=600).contains(&timeout.as_secs()))?;
+            put(&mut d.influx.timeout, Some(timeout))
+        },
     },
     Key {
         section: "store",
@@ -242,5 +325,5 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> {
 
 /// `TELLTALE_LOG__KEEP_FOR`
 pub(super) fn variable_name(key: &Key) -> String {
-    format!("TELLTALE_{}__{}", key.section, key.name).to_ascii_uppercase()
+    format!("TELLTALE_{}__{}", key.section.replace('.', "__"), key.name).to_ascii_uppercase()
 }

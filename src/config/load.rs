@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Place, nearest};
 use super::given::Given;
 use super::keys::{self, Draft, Key};
-use super::{Config, TlsFiles, rules};
+use super::{Config, StoreKind, TlsFiles, influx, rules};
 
 /// What the user gave. Later ones win: file, variables, flags.
 #[derive(Clone, Debug, Default)]
@@ -78,7 +78,13 @@ impl Loader {
                 });
             };
             for (key, value) in entries {
-                self.file_key(&file, name, key, value)?;
+                let dotted = format!("{name}.{}", key.get_ref());
+                match value.get_ref() {
+                    DeValue::Table(entries) if keys::sections().any(|known| known == dotted) => {
+                        entries.iter().try_for_each(|(key, value)| self.file_key(&file, &dotted, key, value))?;
+                    }
+                    _ => self.file_key(&file, name, key, value)?,
+                }
             }
         }
         Ok(())
@@ -134,8 +140,11 @@ impl Loader {
     }
 
     fn finish(self) -> Result<Config, ConfigError> {
-        let Draft { mut config, tls_cert, tls_key } = self.draft;
+        let Draft { mut config, tls_cert, tls_key, influx } = self.draft;
         let said = |section, key| self.said[&(section, key)].clone();
+        if config.store.kind == StoreKind::Influx {
+            config.influx = Some(influx::of(influx, &config, &said("store", "kind"))?);
+        }
         config.listen.tls = match (tls_cert, tls_key) {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,

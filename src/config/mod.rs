@@ -7,6 +7,7 @@
 
 mod error;
 mod given;
+mod influx;
 mod keys;
 mod load;
 mod rules;
@@ -34,6 +35,8 @@ pub struct Config {
     pub ingest: Ingest,
     pub limits: Limits,
     pub store: Store,
+    /// `[store.influxdb]`; there when `[store] kind` is "influxdb".
+    pub influx: Option<Influx>,
     pub http: Http,
     pub logging: Logging,
     /// `[[metric]]`: kind and unit where the sender does not say them; the user's first, then the table that ships.
@@ -93,6 +96,8 @@ pub struct Log {
     pub segment_bytes: u64,
     /// The most of the log that is not in the store yet: what a start reads back.
     pub unsealed_bytes: u64,
+    /// With InfluxDB as the store: the most of the log that may wait for it.
+    pub backlog_bytes: u64,
     /// How long reads are served after a failed sync before the hub ends with 74. None: it stays up, read-only.
     pub poisoned_exit_after: Option<Duration>,
 }
@@ -133,6 +138,30 @@ pub struct Store {
 pub enum StoreKind {
     #[default]
     Embedded,
+    Influx,
+}
+
+/// Where InfluxDB 2 is. Debug does not show the token.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Influx {
+    /// http or https, host, perhaps a port; no path.
+    pub url: url::Url,
+    pub org: String,
+    pub bucket: String,
+    pub token: String,
+    /// For one request to be answered.
+    pub timeout: Duration,
+    /// `[log] backlog_bytes`: the most of the log that may wait for InfluxDB.
+    pub backlog_bytes: u64,
+}
+
+impl std::fmt::Debug for Influx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { url, org, bucket, timeout, backlog_bytes, token: _ } = self;
+        let mut shown = f.debug_struct("Influx");
+        shown.field("url", &url.as_str()).field("org", org).field("bucket", bucket).field("timeout", timeout);
+        shown.field("backlog_bytes", backlog_bytes).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -173,6 +202,7 @@ impl Default for Log {
             keep_bytes: 256 << 20,
             segment_bytes: 64 << 20,
             unsealed_bytes: 64 << 20,
+            backlog_bytes: 4 << 30,
             poisoned_exit_after: Some(Duration::from_secs(60)),
         }
     }

@@ -234,7 +234,7 @@ impl HeadReader<'_> {
     /// For scans of the store that go with what is read here.
     #[must_use]
     pub fn pin(&self) -> Pin {
-        self.pins.pin(self.state.sealed)
+        self.pins.pin_view(self.state.sealed, self.state.position)
     }
 
     #[must_use]

@@ -85,7 +85,11 @@ impl Replay<'_> {
         for change in &commit.meta {
             self.series.apply_meta(change, commit.wall);
         }
-        let repairs = last::repairs(self.head, Some(self.store), commit)?;
+        let repairs = match last::repairs(self.head, Some(self.store), commit) {
+            // A start does not wait for a store that is away: what the head knows is taken.
+            Err(StoreError::Away { .. }) => last::repairs(self.head, None, commit)?,
+            repairs => repairs?,
+        };
         self.head.apply(commit, &repairs, || ());
         commit.parts.iter().filter_map(|part| part.agent.as_ref()).for_each(|agent| self.agents.committed(agent));
         Ok(())

@@ -16,7 +16,7 @@ use super::mapping::fits;
 use super::refusals::{Refusals, Refused};
 use super::{Batch, Later, Outcome, Refusal, times};
 use crate::auth::access::Access;
-use crate::config::{Config, Mapping, MetricRules};
+use crate::config::{Config, Mapping, MetricRules, StoreKind};
 use crate::limits::{ARRIVALS_PER_CONNECTION, KNOWN_BYTES_PER_CONNECTION, REFUSALS_EXPLAINED};
 use crate::metrics::Metrics;
 use crate::model::{AgentSeq, Kind, MetaChange, Reading, SeriesId, SeriesKey, TimeNs, Value, ValueType};
@@ -36,6 +36,8 @@ pub struct Door {
     pub batch_readings: usize,
     /// A clock that says earlier is not set: [`times::build_date`].
     pub built: TimeNs,
+    /// The store has no other numbers: integers become floats here, and what they do not hold is refused.
+    pub floats_only: bool,
     /// Where the retention of a series begins; earlier readings are `too_old`.
     pub retention: Arc<Retention>,
 }
@@ -60,6 +62,7 @@ impl Door {
             forms: FormLimits::from(&config.limits),
             batch_readings: config.ingest.batch_readings,
             built: times::build_date(),
+            floats_only: config.store.kind == StoreKind::Influx,
             retention,
         }
     }
@@ -284,6 +287,7 @@ impl Session {
         if let Some(floor) = self.door.retention.floor(&slot.series) {
             times::check_floor(time, floor)?;
         }
+        let value = if self.door.floats_only { as_float(value)? } else { value };
         if !meta.is_empty() {
             tell(slot, batch, self.batch, meta);
         }
@@ -339,6 +343,19 @@ impl Session {
         if asks && self.received.saturating_sub(self.known_since) > crate::clock::NS_PER_SEC {
             self.forget();
         }
+    }
+}
+
+fn as_float(value: Value) -> Result<Value, Refusal> {
+    const EXACT: i64 = 1 << 53;
+    match value {
+        #[expect(clippy::cast_precision_loss, reason = "every integer up to 2^53 is a float")]
+        Value::Int(int) if (-EXACT..=EXACT).contains(&int) => Ok(Value::Float(int as f64)),
+        Value::Int(int) => {
+            let message = format!("integer {int} is beyond 2^53, which the store (InfluxDB, all numbers as floats) does not keep exactly");
+            Err(Refusal::new(RowCode::ValueRange, message))
+        }
+        other => Ok(other),
     }
 }
 

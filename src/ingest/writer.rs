@@ -319,6 +319,9 @@ impl Writer {
                 return Err(Later { code: BatchCode::DiskFull, after_ms: RETRY_DISK_FULL_MS, message });
             }
         }
+        if let Some(message) = self.parts.store.overdue() {
+            return Err(Later { code: BatchCode::StoreAway, after_ms: RETRY_FAILED_MS, message });
+        }
         let mut waited = Duration::ZERO;
         // Over the bound the sealer is asked; it may be busy with other work, so some more is let in before it is waited for.
         let is_full = || head.bytes().0 >= active_bytes + active_bytes / 2 || (head.bytes().0 >= *active_bytes && head.is_frozen());
@@ -530,7 +533,8 @@ impl Writer {
 }
 
 fn store_failed(error: &StoreError) -> Later {
-    Later { code: BatchCode::StoreFailed, after_ms: RETRY_FAILED_MS, message: error.to_string() }
+    let code = if let StoreError::Away { .. } = error { BatchCode::StoreAway } else { BatchCode::StoreFailed };
+    Later { code, after_ms: RETRY_FAILED_MS, message: error.to_string() }
 }
 
 /// About how much of a commit's byte bound a batch takes.

@@ -39,6 +39,13 @@ impl FileLogReader {
         self.places.bytes_after(after)
     }
 
+    /// The end of the segment in which the commit after this one stands; where none does, `after`.
+    #[must_use]
+    pub fn end_of_segment(&self, after: Position) -> Position {
+        let (segments, _) = self.places.all();
+        segments.iter().find(|segment| segment.last > after).map_or(after, |segment| segment.last)
+    }
+
     fn read_plans(
         &self,
         (after, until): (Position, Position),

@@ -22,7 +22,12 @@ pub fn settled(head: &Head, store: Option<&dyn Store>, ids: &[SeriesId]) -> Resu
         let Some(now) = now else { continue };
         *last = now;
         let past = store.map(|store| Past { store, pin: &pin });
-        if let Some(changed) = run_start(&layers.merge(), past, *id, last)? {
+        let changed = match run_start(&layers.merge(), past, *id, last) {
+            // It holds at least since what is known: better than no answer.
+            Err(StoreError::Away { .. }) => None,
+            other => other?,
+        };
+        if let Some(changed) = changed {
             head.settle(*id, last, changed);
             (last.changed, last.settled) = (changed, true);
         }

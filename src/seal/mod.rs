@@ -232,8 +232,9 @@ impl Run {
     }
 
     fn trim(&self) {
-        let Parts { log, head, clock, bounds, .. } = &self.parts;
-        if let Err(error) = log.trim(head.sealed_position(), clock.now(), &bounds.keep) {
+        let Parts { log, head, store, clock, bounds, .. } = &self.parts;
+        let done = head.sealed_position().min(store.released());
+        if let Err(error) = log.trim(done, clock.now(), &bounds.keep) {
             tracing::warn!(%error, "old segments of the log could not be dropped; they are tried again after the next seal");
         }
     }

@@ -5,6 +5,8 @@
 //! it returns, and seen by no reader whose pin is older.
 
 pub mod embedded;
+#[cfg(feature = "influxdb")]
+pub mod influx;
 pub mod memory;
 mod pins;
 
@@ -132,6 +134,19 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn is_damaged(&self, series: SeriesId, range: TimeRange) -> bool {
         let _unused = (series, range);
         false
+    }
+    /// Of the log only what lies behind this may go, whatever else is kept.
+    fn released(&self) -> Position {
+        Position(u64::MAX)
+    }
+    /// Why nothing more may come in until the store has caught up.
+    fn overdue(&self) -> Option<String> {
+        None
+    }
+    /// Why something that the head let go of is not there yet.
+    fn lacks(&self, pin: &Pin) -> Option<String> {
+        let _unused = pin;
+        None
     }
     fn stats(&self) -> StoreStats;
 }

@@ -9,26 +9,59 @@ use parking_lot::Mutex;
 use crate::model::Position;
 
 #[derive(Debug, Default)]
-pub struct Pins(Mutex<BTreeMap<Position, usize>>);
+pub struct Pins(Mutex<Held>);
+
+/// How many readers stand at each place.
+#[derive(Debug, Default)]
+struct Held {
+    sealed: BTreeMap<Position, usize>,
+    views: BTreeMap<Position, usize>,
+}
 
 /// A scan with it sees the chunks that were sealed up to here. Given back on drop.
 #[derive(Debug)]
 pub struct Pin {
     sealed: Position,
+    view: Position,
     pins: Arc<Pins>,
 }
 
 impl Pins {
+    /// For a reader that has no view of the head.
     #[must_use]
     pub fn pin(self: &Arc<Self>, sealed: Position) -> Pin {
-        *self.0.lock().entry(sealed).or_default() += 1;
-        Pin { sealed, pins: Arc::clone(self) }
+        self.pin_view(sealed, sealed)
     }
 
-    /// The oldest place that a reader still stands at.
+    /// `view`: the newest commit that the reader's view of the head knows of.
+    #[must_use]
+    pub fn pin_view(self: &Arc<Self>, sealed: Position, view: Position) -> Pin {
+        let mut held = self.0.lock();
+        *held.sealed.entry(sealed).or_default() += 1;
+        *held.views.entry(view).or_default() += 1;
+        drop(held);
+        Pin { sealed, view, pins: Arc::clone(self) }
+    }
+
+    /// The oldest seal that a reader still stands at.
     #[must_use]
     pub fn oldest(&self) -> Option<Position> {
-        self.0.lock().keys().next().copied()
+        self.0.lock().sealed.keys().next().copied()
+    }
+
+    /// The oldest view that a reader still has.
+    #[must_use]
+    pub fn oldest_view(&self) -> Option<Position> {
+        self.0.lock().views.keys().next().copied()
+    }
+}
+
+fn let_go(held: &mut BTreeMap<Position, usize>, place: Position) {
+    if let Some(count) = held.get_mut(&place) {
+        *count -= 1;
+        if *count == 0 {
+            held.remove(&place);
+        }
     }
 }
 
@@ -42,19 +75,15 @@ impl Pin {
 
 impl Clone for Pin {
     fn clone(&self) -> Self {
-        self.pins.pin(self.sealed)
+        self.pins.pin_view(self.sealed, self.view)
     }
 }
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        let mut pins = self.pins.0.lock();
-        if let Some(count) = pins.get_mut(&self.sealed) {
-            *count -= 1;
-            if *count == 0 {
-                pins.remove(&self.sealed);
-            }
-        }
+        let mut held = self.pins.0.lock();
+        let_go(&mut held.sealed, self.sealed);
+        let_go(&mut held.views, self.view);
     }
 }
 
@@ -65,14 +94,14 @@ mod tests {
     #[test]
     fn the_oldest_pin_counts_until_all_its_holders_let_go() {
         let pins = Arc::new(Pins::default());
-        let first = pins.pin(Position(3));
-        let second = pins.pin(Position(5));
+        let first = pins.pin_view(Position(3), Position(30));
+        let second = pins.pin_view(Position(5), Position(20));
         let again = first.clone();
         drop(first);
-        assert_eq!(pins.oldest(), Some(Position(3)));
+        assert_eq!((pins.oldest(), pins.oldest_view()), (Some(Position(3)), Some(Position(20))));
         drop(again);
-        assert_eq!(pins.oldest(), Some(Position(5)));
+        assert_eq!((pins.oldest(), pins.oldest_view()), (Some(Position(5)), Some(Position(20))));
         drop(second);
-        assert_eq!(pins.oldest(), None);
+        assert_eq!((pins.oldest(), pins.oldest_view()), (None, None));
     }
 }

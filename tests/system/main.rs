@@ -8,6 +8,10 @@ mod crash;
 mod erase;
 mod full;
 mod hub;
+#[cfg(feature = "influxdb")]
+mod influx;
+#[cfg(feature = "influxdb")]
+mod influxd;
 mod oracle;
 mod powercut;
 mod sdk;

@@ -33,6 +33,8 @@ pub struct Plan {
     pub position: Position,
     pub series: Vec<Planned>,
     pub store: Option<Arc<dyn Store>>,
+    /// The store does not answer: what the head let go of is missing.
+    pub is_cut: bool,
     pub pin: Pin,
     /// Where the retention of a series of the answer begins, if that is within the range; the latest of them.
     pub retained_from: Option<TimeNs>,
@@ -63,15 +65,31 @@ impl Plan {
         let frozen = sources.head.view(&ids, question.range);
         let floors = found.iter().filter_map(|series| sources.retention.floor(series));
         let retained_from = floors.max().filter(|floor| *floor > question.range.from);
-        let mut budget = Budget::new(&question, max_points);
-        let mut series = Vec::with_capacity(found.len());
-        for (one, view) in found.into_iter().zip(frozen.columns) {
-            let past = sources.store.map(|store| Past { store: &**store, pin: &frozen.pin });
-            let points = source::count(&view, past, one.id, question.range, budget.enough())?;
-            budget.spend(points)?;
-            series.push(Planned { value_type: one.value_type().unwrap_or(ValueType::Number), series: one, view, points });
-        }
-        Ok(Self { question, position: frozen.position, series, store: sources.store.map(Arc::clone), pin: frozen.pin, retained_from })
+        let count = |store: Option<&Arc<dyn Store>>| {
+            let mut budget = Budget::new(&question, max_points);
+            let counted = found.iter().zip(&frozen.columns).map(|(one, view)| {
+                let past = store.map(|store| Past { store: &**store, pin: &frozen.pin });
+                let points = source::count(view, past, one.id, question.range, budget.enough())?;
+                budget.spend(points)?;
+                Ok(points)
+            });
+            counted.collect::<Result<Vec<usize>, QueryError>>()
+        };
+        let (points, store, is_cut) = match count(sources.store) {
+            // What the head has is answered all the same.
+            Err(error) if error.code == QueryCode::StoreAway && frozen.columns.iter().any(|view| view.points() > 0) => {
+                (count(None)?, None, true)
+            }
+            counted => (counted?, sources.store.map(Arc::clone), false),
+        };
+        let planned = |((series, view), points): ((Arc<Series>, ColumnView), usize)| Planned {
+            value_type: series.value_type().unwrap_or(ValueType::Number),
+            series,
+            view,
+            points,
+        };
+        let series = found.into_iter().zip(frozen.columns).zip(points).map(planned).collect();
+        Ok(Self { question, position: frozen.position, series, store, is_cut, pin: frozen.pin, retained_from })
     }
 }
 
@@ -142,9 +160,12 @@ impl Plan {
         self.store.as_ref().map(|store| Past { store: &**store, pin: &self.pin })
     }
 
-    /// Whether something of the answer was found to be unreadable, now that it was read.
+    /// Whether something of the answer was found to be unreadable or is not in the store yet, now that it was read.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
+        if self.is_cut || self.store.as_ref().is_some_and(|store| store.lacks(&self.pin).is_some()) {
+            return true;
+        }
         let is_damaged = |one: &Planned| self.store.as_ref().is_some_and(|store| store.is_damaged(one.series.id, self.range()));
         self.series.iter().any(is_damaged)
     }

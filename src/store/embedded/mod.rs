@@ -55,6 +55,13 @@ use tombs::Tombs;
 
 pub const DIR_NAME: &str = "store";
 
+/// Whether a directory is such a store with readings in it.
+#[must_use]
+pub fn holds_readings(dir: &Path) -> bool {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).any(|name| key::FileKey::parse(&name).is_some())
+}
+
 /// What the store asks about a series.
 pub trait SeriesInfo: Send + Sync + fmt::Debug {
     /// Slow series of one metric lie together: the crc32c of its name.

@@ -1,0 +1,151 @@
+//! Requests to InfluxDB: writes and buckets by the influxdb2 crate; Flux and deletes by the same HTTP client, since the crate takes
+//! whole answers as text and cuts the times of a delete to seconds.
+
+use std::time::Duration;
+
+use influxdb2::RequestError;
+use influxdb2::api::buckets::ListBucketsRequest;
+use reqwest::StatusCode;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+
+use crate::config::Influx;
+use crate::model::{SeriesId, TimeNs};
+
+use super::line::SERIES_TAG;
+
+/// A connection that cannot be made.
+const CONNECT: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Client {
+    influx: influxdb2::Client,
+    http: reqwest::Client,
+    config: Influx,
+}
+
+/// Why a request was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Failed {
+    /// Not now: no connection, no answer in time, or an answer that asks to come again.
+    #[error("{0}")]
+    Away(String),
+    /// It answered that token, organisation or bucket are wrong.
+    #[error("{0}")]
+    Denied(String),
+    /// It will not take this body.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What is known of the bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bucket {
+    /// None: it keeps everything.
+    pub(super) keep: Option<Duration>,
+}
+
+impl Client {
+    pub(super) fn new(config: &Influx) -> Result<Self, Failed> {
+        let http = || reqwest::Client::builder().connect_timeout(CONNECT).use_rustls_tls();
+        let built = |error: &dyn std::fmt::Display| Failed::Away(format!("the HTTP client cannot be made: {error}"));
+        // No time-out for a whole answer of Flux: it may be long. A silent one is noticed by whoever reads it.
+        let flux = http().build().map_err(|error| built(&error))?;
+        let builder = http().timeout(config.timeout);
+        let influx = influxdb2::ClientBuilder::with_builder(builder, config.url.as_str(), &config.org, &config.token);
+        let influx = influx.build().map_err(|error| built(&error))?;
+        Ok(Self { influx, http: flux, config: config.clone() })
+    }
+
+    pub(super) async fn write(&self, body: bytes::Bytes) -> Result<(), Failed> {
+        let done = self.influx.write_line_protocol(&self.config.org, &self.config.bucket, body).await;
+        done.map_err(|error| self.failed(error))
+    }
+
+    /// Both ends are inside.
+    pub(super) async fn delete(&self, measurement: &str, series: SeriesId, from: TimeNs, to: TimeNs) -> Result<(), Failed> {
+        let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        let predicate = format!("_measurement={} AND \"{SERIES_TAG}\"=\"{}\"", quoted(measurement), series.0);
+        let body = serde_json::json!({ "start": rfc3339(from), "stop": rfc3339(to), "predicate": predicate }).to_string();
+        let request = self.http.post(self.url("/api/v2/delete", &[("org", &self.config.org), ("bucket", &self.config.bucket)]));
+        let request = request.timeout(self.config.timeout).header(CONTENT_TYPE, "application/json").body(body);
+        self.send(request).await.map(drop)
+    }
+
+    /// The answer as it comes in.
+    pub(super) async fn query(&self, flux: String) -> Result<reqwest::Response, Failed> {
+        let request = self.http.post(self.url("/api/v2/query", &[("org", &self.config.org)]));
+        self.send(request.header(CONTENT_TYPE, "application/vnd.flux").body(flux)).await
+    }
+
+    /// Whether token, organisation and bucket are right, and how long it keeps.
+    pub(super) async fn bucket(&self) -> Result<Bucket, Failed> {
+        let Influx { org, bucket, .. } = &self.config;
+        let request = ListBucketsRequest { name: Some(bucket.clone()), org: Some(org.clone()), ..Default::default() };
+        let found = self.influx.list_buckets(Some(request)).await.map_err(|error| match self.failed(error) {
+            Failed::Refused(why) => Failed::Denied(why),
+            other => other,
+        })?;
+        let Some(found) = found.buckets.into_iter().find(|found| found.name == *bucket) else {
+            return Err(Failed::Denied(format!("the organisation \"{org}\" has no bucket \"{bucket}\" that the token may read")));
+        };
+        let seconds = found.retention_rules.iter().map(|rule| u64::try_from(rule.every_seconds).unwrap_or(0)).find(|seconds| *seconds > 0);
+        Ok(Bucket { keep: seconds.map(Duration::from_secs) })
+    }
+
+    fn url(&self, path: &str, query: &[(&str, &str)]) -> reqwest::Url {
+        let mut url = self.config.url.clone();
+        url.set_path(path);
+        url.query_pairs_mut().extend_pairs(query);
+        url
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Failed> {
+        let request = request.header(AUTHORIZATION, format!("Token {}", self.config.token));
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let text = answer.text().await.unwrap_or_default();
+        Err(self.answered(status, &text))
+    }
+
+    fn failed(&self, error: RequestError) -> Failed {
+        match error {
+            RequestError::Http { status, text } => self.answered(status, &text),
+            RequestError::ReqwestProcessing { source } => self.unreachable(&source),
+            other => Failed::Away(other.to_string()),
+        }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Failed {
+        let mut why = String::new();
+        let mut cause: Option<&dyn std::error::Error> = Some(error);
+        while let Some(error) = cause {
+            (why, cause) = (error.to_string(), error.source());
+        }
+        let what = if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
+        Failed::Away(format!("InfluxDB at {} {what}: {why}", self.config.url))
+    }
+
+    fn answered(&self, status: StatusCode, text: &str) -> Failed {
+        let message = serde_json::from_str::<serde_json::Value>(text).ok();
+        let message = message.as_ref().and_then(|json| json["message"].as_str()).unwrap_or(text).trim();
+        let Influx { url, org, bucket, .. } = &self.config;
+        let said = format!("InfluxDB at {url} answered {status}: {}", message.chars().take(500).collect::<String>());
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failed::Denied(format!(
+                "{said}; check [store.influxdb] token: it must read and write the bucket \"{bucket}\" of the organisation \"{org}\""
+            )),
+            StatusCode::NOT_FOUND => Failed::Denied(format!("{said}; check [store.influxdb] org = \"{org}\" and bucket = \"{bucket}\"")),
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::PAYLOAD_TOO_LARGE => Failed::Refused(said),
+            _ => Failed::Away(said),
+        }
+    }
+}
+
+/// Within what InfluxDB takes.
+pub(super) fn rfc3339(time: TimeNs) -> String {
+    let time = time.clamp(TimeNs::MIN + 2, TimeNs::MAX - 1);
+    jiff::Timestamp::from_nanosecond(i128::from(time)).map(|time| time.to_string()).expect("64 bits of nanoseconds are within the calendar")
+}

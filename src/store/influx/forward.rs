@@ -1,0 +1,276 @@
+//! The forwarder: one thread that follows the log and writes it to InfluxDB, in order and again until it is answered. It is never
+//! ahead of the oldest reader's view, so a reader finds nothing in InfluxDB that its view of the head does not know of.
+//!
+//! Invariants: a group is sent when the one before is answered whole. What is forwarded twice has the same values in the same order,
+//! so the end is the same.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+
+use super::InfluxStore;
+use super::client::Failed;
+use super::group::{Body, Group, Heads};
+use super::line;
+use super::progress::{Backlog, Progress};
+use crate::clock::Clock;
+use crate::head::Head;
+use crate::log::reader::FileLogReader;
+use crate::log::tail::{After, Tail};
+use crate::log::{LogRead, ReadError};
+use crate::model::{Commit, Delete, Position};
+use crate::series::SeriesTable;
+
+/// Readings that are sent together, in four requests.
+const GROUP_READINGS: usize = 40_000;
+/// Between two looks for commits when nothing wakes it.
+const IDLE: Duration = Duration::from_millis(20);
+/// Between two attempts, doubled from the first to the last.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How often it is noted on disk how far it came.
+const NOTE: Duration = Duration::from_secs(2);
+const NOTED: &str = "forwarded";
+
+#[derive(Debug)]
+pub struct Parts {
+    pub store: Arc<InfluxStore>,
+    pub head: Arc<Head>,
+    pub tail: Arc<Tail>,
+    pub log: Arc<FileLogReader>,
+    pub series: Arc<SeriesTable>,
+    pub clock: Clock,
+}
+
+/// The running thread. Dropped, it ends after the request under way.
+#[derive(Debug)]
+pub struct Forwarder {
+    progress: Arc<Progress>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Forwarder {
+    pub fn start(parts: Parts) -> io::Result<Self> {
+        let progress = Arc::clone(&parts.store.progress);
+        progress.start_at(noted(&parts.store.dir, parts.log.epoch()));
+        let run = Run { heads: Heads::default(), noted_at: Instant::now(), parts };
+        let thread = std::thread::Builder::new().name("forwarder".to_owned()).spawn(move || run.run())?;
+        Ok(Self { progress, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Forwards what is there if InfluxDB takes it in time; the next start does the rest.
+    pub fn stop(&self, last: Position, at_most: Duration) {
+        self.progress.wait_for(last, at_most);
+        self.end();
+    }
+
+    fn end(&self) {
+        self.progress.stop();
+        if let Some(thread) = self.thread.lock().take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Where a start goes on: `DATA/influx/forwarded`. What cannot be read is 0, so that the log is forwarded again.
+fn noted(dir: &Path, epoch: u64) -> Position {
+    let text = fs::read_to_string(dir.join(NOTED)).unwrap_or_default();
+    let mut words = text.split_whitespace().map(str::parse::<u64>);
+    match (words.next(), words.next()) {
+        (Some(Ok(of)), Some(Ok(position))) if of == epoch => Position(position),
+        _ => Position(0),
+    }
+}
+
+fn note(dir: &Path, epoch: u64, position: Position) -> io::Result<()> {
+    let new = dir.join("forwarded.new");
+    let mut file = fs::File::create(&new)?;
+    writeln!(file, "{epoch} {}", position.0)?;
+    file.sync_data()?;
+    fs::rename(&new, dir.join(NOTED))
+}
+
+struct Run {
+    parts: Parts,
+    heads: Heads,
+    noted_at: Instant,
+}
+
+impl Run {
+    fn run(mut self) {
+        let progress = Arc::clone(&self.parts.store.progress);
+        while !progress.is_stopping() {
+            let forwarded = progress.forwarded();
+            let until = self.limit();
+            if until > forwarded {
+                self.forward(forwarded, until);
+            } else {
+                progress.pause(IDLE);
+            }
+            self.tell_backlog();
+            self.note_if_due(NOTE);
+        }
+        self.note_if_due(Duration::ZERO);
+    }
+
+    /// What no reader's view is behind of.
+    fn limit(&self) -> Position {
+        let newest = self.parts.head.position();
+        self.parts.head.pins().oldest_view().map_or(newest, |oldest| oldest.min(newest))
+    }
+
+    fn forward(&mut self, after: Position, until: Position) {
+        match self.parts.tail.after(after, until) {
+            After::Commits(commits) => {
+                let mut group = Group::default();
+                for commit in commits {
+                    self.take(&mut group, &commit);
+                }
+                self.send(group);
+            }
+            After::Gone => self.forward_from_log(after, until),
+        }
+    }
+
+    /// A segment at a time: it is read as a whole.
+    fn forward_from_log(&mut self, after: Position, until: Position) {
+        let log = Arc::clone(&self.parts.log);
+        let until = log.end_of_segment(after).min(until);
+        let mut group = Group::default();
+        let read = log.read(after, until, u64::MAX, &mut |commit| self.take(&mut group, &commit));
+        match read {
+            Ok(()) => self.send(group),
+            // It went since it was forwarded before.
+            Err(ReadError::Gone { oldest, .. }) => self.parts.store.progress.advance(Position(oldest.0.saturating_sub(1))),
+            Err(error) => {
+                let why = format!("the log cannot be read to be forwarded: {error}");
+                tracing::error!(%error, "the log cannot be forwarded");
+                self.parts.store.progress.set_away(&why, self.parts.clock.now());
+                self.parts.store.progress.pause(AGAIN.1);
+            }
+        }
+    }
+
+    fn take(&mut self, group: &mut Group, commit: &Commit) {
+        if !group.may_take(commit, GROUP_READINGS) {
+            self.send(std::mem::take(group));
+        }
+        group.take(commit, &mut self.heads, &self.parts.series);
+    }
+
+    /// Until it is answered, or the hub stops: then the next start sends it again.
+    fn send(&mut self, group: Group) {
+        let Parts { store, .. } = &self.parts;
+        let progress = &store.progress;
+        if group.up_to <= progress.forwarded() || progress.is_stopping() {
+            return;
+        }
+        let (up_to, readings) = (group.up_to, group.readings);
+        let (deletes, bodies) = group.into_parts();
+        let way = Way { store: Arc::clone(store), clock: self.parts.clock.clone() };
+        let series = Arc::clone(&self.parts.series);
+        let done = store.worker.run(async move {
+            for delete in deletes {
+                way.delete(&series, delete).await?;
+            }
+            join_all(bodies.into_iter().map(|body| way.deliver(body))).await.into_iter().collect::<Result<(), Stopped>>()
+        });
+        if matches!(done, Some(Ok(()))) {
+            progress.advance(up_to);
+            store.forwarded_readings.add(readings as u64);
+        }
+    }
+
+    fn tell_backlog(&self) {
+        let progress = &self.parts.store.progress;
+        let forwarded = progress.forwarded();
+        let bytes = if self.parts.head.position() > forwarded { self.parts.log.unsealed_bytes(forwarded) } else { 0 };
+        let since = if bytes == 0 { None } else { progress.backlog().since.or(Some(self.parts.clock.now())) };
+        progress.set_backlog(Backlog { bytes, since });
+    }
+
+    fn note_if_due(&mut self, every: Duration) {
+        let store = &self.parts.store;
+        let forwarded = store.progress.forwarded();
+        if forwarded <= store.progress.noted() || self.noted_at.elapsed() < every {
+            return;
+        }
+        self.noted_at = Instant::now();
+        match note(&store.dir, self.parts.log.epoch(), forwarded) {
+            Ok(()) => store.progress.note(forwarded),
+            Err(error) => tracing::warn!(%error, "how far the log was forwarded is not noted; it is tried again"),
+        }
+    }
+}
+
+/// The hub stops before it was answered.
+#[derive(Debug)]
+struct Stopped;
+
+/// One request after the other, each until it is answered.
+struct Way {
+    store: Arc<InfluxStore>,
+    clock: Clock,
+}
+
+impl Way {
+    /// What is refused is halved down to the row, which is set aside.
+    async fn deliver(&self, body: Body) -> Result<(), Stopped> {
+        let mut left = vec![body];
+        while let Some(body) = left.pop() {
+            if let Err(why) = self.until_answered(|| self.store.client.write(body.bytes.clone())).await? {
+                match body.halves() {
+                    Some((first, second)) => left.extend([second, first]),
+                    None => self.store.aside.keep(&body, &why),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, series: &SeriesTable, delete: Delete) -> Result<(), Stopped> {
+        let Some(metric) = series.by_id(delete.series).map(|series| line::measurement(&series.key.metric)) else { return Ok(()) };
+        let Delete { series, from, to } = delete;
+        let done = self.until_answered(|| self.store.client.delete(&metric, series, from, to)).await?;
+        if let Err(why) = done {
+            tracing::error!(series = series.0, from, to, %why, "InfluxDB refuses a delete; its readings stay there");
+        }
+        Ok(())
+    }
+
+    /// Inside: it will not be taken, and why.
+    async fn until_answered<F: Future<Output = Result<(), Failed>>>(&self, request: impl Fn() -> F) -> Result<Result<(), String>, Stopped> {
+        let (progress, mut wait) = (&self.store.progress, AGAIN.0);
+        loop {
+            let why = match request().await {
+                Ok(()) => break Ok(Ok(())),
+                Err(Failed::Refused(why)) => break Ok(Err(why)),
+                Err(Failed::Away(why) | Failed::Denied(why)) => why,
+            };
+            if progress.set_away(&why, self.clock.now()) {
+                tracing::warn!(%why, "InfluxDB takes nothing; readings are acked as before and kept in the log");
+            }
+            if progress.is_stopping() {
+                return Err(Stopped);
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(AGAIN.1);
+        }
+        .inspect(|_: &Result<(), String>| {
+            if let Some(away) = progress.answered() {
+                tracing::info!(since = away.since, "InfluxDB answers again");
+            }
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! Commits that follow each other as requests: series spread over lanes by hash, rows in the order of the commits, a rewritten time
+//! once with its last value. Pure.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+
+use super::line;
+use crate::model::{Commit, Delete, Position, SeriesId, TimeNs};
+use crate::series::SeriesTable;
+
+/// Requests that are under way at once. A series is always in the same lane, so its rows arrive in order.
+pub(super) const LANES: usize = 4;
+
+/// Rows of one lane as they are sent, again and again until they are answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Body {
+    pub(super) bytes: Bytes,
+    pub(super) rows: Vec<Row>,
+}
+
+/// Where a row ends, and what it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) end: usize,
+    pub(super) series: SeriesId,
+    pub(super) time: TimeNs,
+}
+
+impl Body {
+    /// Two halves by rows; None when it is one row.
+    pub(super) fn halves(&self) -> Option<(Self, Self)> {
+        let (first, second) = self.rows.split_at(self.rows.len() / 2);
+        let cut = first.last()?.end;
+        let second = second.iter().map(|row| Row { end: row.end - cut, ..*row }).collect();
+        Some((Self { bytes: self.bytes.slice(..cut), rows: first.to_vec() }, Self { bytes: self.bytes.slice(cut..), rows: second }))
+    }
+}
+
+/// What is sent before the next group is: rows, or the deletes of one commit.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    pub(super) up_to: Position,
+    pub(super) readings: usize,
+    lanes: [Lane; LANES],
+    pub(super) deletes: Vec<Delete>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    bytes: Vec<u8>,
+    rows: Vec<Row>,
+    /// The newest time of each series in it.
+    newest: FxHashMap<SeriesId, TimeNs>,
+    /// A time may be there twice.
+    disordered: bool,
+}
+
+/// What the lines of each series begin with.
+#[derive(Debug, Default)]
+pub(super) struct Heads(FxHashMap<SeriesId, Arc<str>>);
+
+impl Heads {
+    fn of(&mut self, table: &SeriesTable, id: SeriesId) -> Option<&str> {
+        if !self.0.contains_key(&id) {
+            let series = table.by_id(id)?;
+            self.0.insert(id, Arc::from(line::head(&series.key, id)));
+        }
+        self.0.get(&id).map(|head| &**head)
+    }
+}
+
+impl Group {
+    pub(super) fn is_empty(&self) -> bool {
+        self.readings == 0 && self.deletes.is_empty()
+    }
+
+    /// A commit with deletes is a group of its own.
+    pub(super) fn may_take(&self, commit: &Commit, most: usize) -> bool {
+        self.is_empty() || (self.deletes.is_empty() && commit.deletes.is_empty() && self.readings < most)
+    }
+
+    pub(super) fn take(&mut self, commit: &Commit, heads: &mut Heads, table: &SeriesTable) {
+        self.up_to = commit.position;
+        self.deletes.extend_from_slice(&commit.deletes);
+        for reading in &commit.readings {
+            // A reading of a commit has its series in the table: it was defined there or before.
+            let Some(head) = heads.of(table, reading.series) else { continue };
+            let lane = &mut self.lanes[reading.series.index() % LANES];
+            line::point(&mut lane.bytes, head, &reading.value, reading.time);
+            lane.rows.push(Row { end: lane.bytes.len(), series: reading.series, time: reading.time });
+            let newest = lane.newest.entry(reading.series).or_insert(TimeNs::MIN);
+            lane.disordered |= reading.time <= *newest;
+            *newest = reading.time.max(*newest);
+            self.readings += 1;
+        }
+    }
+
+    /// Deletes come before the rows of their commit.
+    pub(super) fn into_parts(self) -> (Vec<Delete>, Vec<Body>) {
+        let bodies = self.lanes.into_iter().filter(|lane| !lane.rows.is_empty()).map(Lane::into_body);
+        (self.deletes, bodies.collect())
+    }
+}
+
+impl Lane {
+    fn into_body(self) -> Body {
+        if !self.disordered {
+            return Body { bytes: self.bytes.into(), rows: self.rows };
+        }
+        let last: FxHashMap<_, usize> = self.rows.iter().enumerate().map(|(at, row)| ((row.series, row.time), at)).collect();
+        let (mut bytes, mut rows, mut from) = (Vec::with_capacity(self.bytes.len()), Vec::with_capacity(last.len()), 0);
+        for (at, row) in self.rows.iter().enumerate() {
+            if last.get(&(row.series, row.time)) == Some(&at) {
+                bytes.extend_from_slice(&self.bytes[from..row.end]);
+                rows.push(Row { end: bytes.len(), ..*row });
+            }
+            from = row.end;
+        }
+        Body { bytes: bytes.into(), rows }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Reading, TokenId, Value};
+    use crate::series::KeyRef;
+
+    fn table() -> SeriesTable {
+        let table = SeriesTable::new(100, 100);
+        for device in ["a", "b", "c", "d", "e"] {
+            table.resolve(KeyRef { device, metric: "m", labels: &[] }, TokenId(1)).unwrap();
+        }
+        table
+    }
+
+    fn commit(position: u64, readings: &[(u32, TimeNs, i64)]) -> Commit {
+        let reading =
+            |(series, time, value): &(u32, TimeNs, i64)| Reading { series: SeriesId(*series), time: *time, value: Value::Int(*value) };
+        Commit { position: Position(position), readings: readings.iter().map(reading).collect(), ..Commit::default() }
+    }
+
+    #[test]
+    fn a_time_is_sent_once_with_its_last_value() {
+        let (table, mut heads, mut group) = (table(), Heads::default(), Group::default());
+        group.take(&commit(1, &[(0, 5, 1), (1, 5, 1), (0, 6, 2), (4, 5, 9)]), &mut heads, &table);
+        group.take(&commit(2, &[(0, 5, 3), (1, 6, 2)]), &mut heads, &table);
+        assert_eq!((group.up_to, group.readings), (Position(2), 6));
+        let (deletes, bodies) = group.into_parts();
+        assert!(deletes.is_empty());
+        let texts: Vec<_> = bodies.iter().map(|body| std::str::from_utf8(&body.bytes).unwrap()).collect();
+        let line = |device: &str, id: u32, value: &str, time: i64| format!("m,device={device},series:id={id} value={value} {time}\n");
+        assert_eq!(
+            texts,
+            [
+                [line("a", 0, "2.0", 6), line("e", 4, "9.0", 5), line("a", 0, "3.0", 5)].concat(),
+                [line("b", 1, "1.0", 5), line("b", 1, "2.0", 6)].concat(),
+            ]
+        );
+        assert_eq!(bodies[0].rows.last().unwrap().end, texts[0].len());
+        let (first, second) = bodies[0].halves().unwrap();
+        assert_eq!([first.bytes.clone(), second.bytes.clone()].concat(), bodies[0].bytes);
+        assert_eq!((first.rows.len(), second.rows.len()), (1, 2));
+        assert_eq!(second.halves().unwrap().0.bytes, line("e", 4, "9.0", 5));
+        assert!(first.halves().is_none());
+    }
+
+    #[test]
+    fn a_delete_parts_groups() {
+        let (table, mut heads, mut group) = (table(), Heads::default(), Group::default());
+        let delete = Commit { position: Position(2), deletes: vec![Delete { series: SeriesId(0), from: 1, to: 2 }], ..Commit::default() };
+        assert!(group.may_take(&delete, 10));
+        group.take(&commit(1, &[(0, 5, 1)]), &mut heads, &table);
+        assert!(!group.may_take(&delete, 10) && group.may_take(&commit(2, &[]), 10) && !group.may_take(&commit(2, &[]), 1));
+        let mut group = Group::default();
+        group.take(&delete, &mut heads, &table);
+        assert!(!group.may_take(&commit(3, &[(0, 1, 1)]), 10) && !group.is_empty());
+    }
+}

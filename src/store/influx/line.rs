@@ -1,0 +1,148 @@
+//! Readings as line protocol: the measurement is the metric; tags are the device, the labels and the series' id; the field says the
+//! type. What line protocol cannot say in a name is said otherwise: the id is what readings are found by, names are for people.
+
+use std::io::Write as _;
+
+use crate::model::{SeriesId, SeriesKey, TimeNs, Value, ValueType};
+
+/// Under a name that no label can have. A delete cannot say "without this tag", and ids are never used again.
+pub(super) const SERIES_TAG: &str = "series:id";
+
+/// The CSV of Flux drops carriage returns, so they are stored as a mark and a letter; the mark itself as two.
+const MARK: char = '\u{e00d}';
+const MARKED: &str = "\u{e00d}\u{e00d}";
+const RETURN: &str = "\u{e00d}r";
+
+/// A text as it was, of what the CSV of Flux has of it: newlines come with a carriage return.
+#[must_use]
+pub(super) fn text(told: &str) -> String {
+    let mut text = String::with_capacity(told.len());
+    let mut chars = told.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' => {}
+            MARK => text.push(if chars.next() == Some('r') { '\r' } else { MARK }),
+            _ => text.push(c),
+        }
+    }
+    text
+}
+
+#[must_use]
+pub(super) fn field(value_type: ValueType) -> &'static str {
+    match value_type {
+        ValueType::Number => "value",
+        ValueType::Bool => "bool",
+        ValueType::Text => "text",
+    }
+}
+
+/// The measurement of a metric. A line that begins with `#` is a comment to InfluxDB.
+#[must_use]
+pub(super) fn measurement(metric: &str) -> String {
+    let begins = if metric.starts_with('#') { "\\" } else { "" };
+    format!("{begins}{}", visible(metric))
+}
+
+/// What all lines of a series begin with, up to the space before the field.
+#[must_use]
+pub(super) fn head(key: &SeriesKey, id: SeriesId) -> Box<str> {
+    let mut head = String::new();
+    escaped(&mut head, &measurement(&key.metric), false);
+    let mut tags: Vec<(&str, String)> = key.labels.iter().map(|(name, value)| (name, visible(value))).collect();
+    tags.push(("device", visible(&key.device)));
+    tags.push((SERIES_TAG, id.0.to_string()));
+    // As InfluxDB sorts them, so that it need not.
+    tags.sort();
+    for (name, value) in tags {
+        head.push(',');
+        escaped(&mut head, name, true);
+        head.push('=');
+        escaped(&mut head, &value, true);
+    }
+    head.into()
+}
+
+pub(super) fn point(out: &mut Vec<u8>, head: &str, value: &Value, time: TimeNs) {
+    out.extend_from_slice(head.as_bytes());
+    let name = field(value.value_type());
+    let written = match value {
+        Value::Float(f) => write!(out, " {name}={f:?} {time}"),
+        #[expect(clippy::cast_precision_loss, reason = "the door refuses integers beyond 2^53 for this store")]
+        Value::Int(i) => write!(out, " {name}={:?} {time}", *i as f64),
+        Value::Bool(b) => write!(out, " {name}={b} {time}"),
+        Value::Text(text) => {
+            out.extend_from_slice(b" text=\"");
+            for c in text.chars() {
+                match c {
+                    '"' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),
+                    '\r' => out.extend_from_slice(RETURN.as_bytes()),
+                    MARK => out.extend_from_slice(MARKED.as_bytes()),
+                    _ => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                }
+            }
+            write!(out, "\" {time}")
+        }
+    };
+    written.expect("memory takes every byte");
+    out.push(b'\n');
+}
+
+/// A backslash at the end would escape what follows, and nothing escapes it.
+fn visible(text: &str) -> String {
+    let kept = text.trim_end_matches('\\');
+    let last = '\u{ff3c}'.to_string().repeat(text.len() - kept.len());
+    format!("{kept}{last}")
+}
+
+fn escaped(out: &mut String, text: &str, is_tag: bool) {
+    for c in text.chars() {
+        if matches!(c, ',' | ' ') || (is_tag && c == '=') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Labels;
+
+    fn said(device: &str, metric: &str, labels: &[(&str, &str)], value: Value) -> String {
+        let key = SeriesKey { device: device.into(), metric: metric.into(), labels: Labels::from_pairs(labels.iter().copied()) };
+        let mut out = Vec::new();
+        point(&mut out, &head(&key, SeriesId(7)), &value, 5);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_text_survives_the_csv_of_flux() {
+        let of = ["a\r\nb", "\r", "\u{e00d}r", "\u{e00d}\u{e00d}\r", "\n\n", ""];
+        for text in of {
+            let line = said("d", "m", &[], Value::Text(text.into()));
+            let stored = line.split_once('"').unwrap().1.rsplit_once('"').unwrap().0;
+            let told: String = stored.replace('\n', "\r\n");
+            assert_eq!(super::text(&told), text);
+        }
+    }
+
+    #[test]
+    fn readings_are_lines() {
+        let rows = [
+            (said("d", "m", &[], Value::Float(1.0)), "m,device=d,series:id=7 value=1.0 5\n"),
+            (said("d", "m", &[], Value::Int(-3)), "m,device=d,series:id=7 value=-3.0 5\n"),
+            (said("d", "m", &[], Value::Float(1e300)), "m,device=d,series:id=7 value=1e300 5\n"),
+            (said("d", "m", &[], Value::Bool(true)), "m,device=d,series:id=7 bool=true 5\n"),
+            (said("d", "m", &[], Value::Text("a \"b\"\\\n".into())), "m,device=d,series:id=7 text=\"a \\\"b\\\"\\\\\n\" 5\n"),
+            (
+                said("a b,c=d", "m n,o=p", &[("z", "1"), ("a", "=, ")], Value::Bool(false)),
+                "m\\ n\\,o=p,a=\\=\\,\\ ,device=a\\ b\\,c\\=d,series:id=7,z=1 bool=false 5\n",
+            ),
+            (said("c:\\", "#m\\", &[], Value::Bool(false)), "\\#m\u{ff3c},device=c:\u{ff3c},series:id=7 bool=false 5\n"),
+        ];
+        for (found, expected) in rows {
+            assert_eq!(found, expected);
+        }
+    }
+}

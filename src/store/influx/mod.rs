@@ -1,0 +1,312 @@
+//! InfluxDB 2 as the store. The log is forwarded to it in the background (`forward`); what the head let go of is read from it by Flux.
+//! The catalog, tokens and dashboards stay in the data directory.
+//!
+//! Invariants: an ack means the hub's log, never InfluxDB. The hub is the only writer of its measurements and reads no others. Numbers
+//! are floats from the door on, so nothing is rounded here.
+
+mod aside;
+mod client;
+mod forward;
+mod group;
+mod line;
+mod progress;
+mod rows;
+mod wait;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+pub use forward::{Forwarder, Parts as ForwarderParts};
+pub use progress::{Away, Backlog};
+
+use bytes::Bytes;
+
+use super::{Handover, Pin, Sink, Store, StoreError, StoreStats};
+use crate::block::{BLOCK_POINTS, Block};
+use crate::clock::NS_PER_SEC;
+use crate::config::Influx;
+use crate::metrics::Counter;
+use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value, ValueType};
+use crate::retention::Floors;
+use crate::series::SeriesTable;
+use aside::Aside;
+use client::{Client, Failed, rfc3339};
+use progress::Progress;
+use rows::Rows;
+use wait::Worker;
+
+/// How long a seal waits for what it seals to be forwarded. Longer, and readers are told that something is not there yet.
+const SEAL_PATIENCE: Duration = Duration::from_secs(2);
+/// The first step back from the end of a range; each further one is four times as long.
+const BACK_STEP_NS: i64 = 3600 * NS_PER_SEC;
+/// Chunks of an answer that wait for who reads it.
+const CHUNKS_AHEAD: usize = 4;
+/// How often the retention of the bucket is read.
+const BUCKET_EVERY: Duration = Duration::from_secs(60);
+/// Within the data directory: what this store keeps beside InfluxDB.
+pub const DIR_NAME: &str = "influx";
+
+#[derive(Debug)]
+pub struct InfluxStore {
+    client: Arc<Client>,
+    config: Influx,
+    worker: Worker,
+    series: Arc<SeriesTable>,
+    progress: Arc<Progress>,
+    aside: Aside,
+    dir: PathBuf,
+    floors: Arc<Floors>,
+    bucket_asked: Mutex<Option<Instant>>,
+    forwarded_readings: Counter,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenInfluxError {
+    #[error("[store.influxdb]: {0}")]
+    Denied(String),
+    #[error("cannot use {}", path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// For `status` and `/metrics`.
+#[derive(Clone, Debug)]
+pub struct InfluxStatus {
+    pub away: Option<Away>,
+    pub backlog: Backlog,
+    pub forwarded: Position,
+    pub forwarded_readings: u64,
+    /// Rows set aside, and why the last.
+    pub refused: (u64, Option<String>),
+}
+
+impl InfluxStore {
+    /// `data` is the data directory. InfluxDB need not answer; when it answers that token, organisation or bucket are wrong, that is an
+    /// error.
+    pub fn open(
+        data: &Path,
+        set_aside: &Path,
+        config: &Influx,
+        series: Arc<SeriesTable>,
+        floors: Arc<Floors>,
+    ) -> Result<Self, OpenInfluxError> {
+        let io_error = |source| OpenInfluxError::Io { path: data.to_path_buf(), source };
+        let dir = data.join(DIR_NAME);
+        std::fs::create_dir_all(&dir).map_err(io_error)?;
+        let worker = Worker::start().map_err(io_error)?;
+        let client = Arc::new(Client::new(config).map_err(|error| OpenInfluxError::Denied(error.to_string()))?);
+        let progress = Arc::new(Progress::default());
+        let asking = Arc::clone(&client);
+        let bucket = worker.run(async move { asking.bucket().await });
+        let store = Self {
+            client,
+            config: config.clone(),
+            worker,
+            series,
+            progress,
+            aside: Aside::open(set_aside),
+            dir,
+            floors,
+            bucket_asked: Mutex::default(),
+            forwarded_readings: Counter::default(),
+        };
+        match bucket.unwrap_or_else(|| Err(Failed::Away("the question for the bucket was not answered".to_owned()))) {
+            Ok(bucket) => {
+                store.floors.set_store_keeps(bucket.keep);
+                *store.bucket_asked.lock() = Some(Instant::now());
+            }
+            Err(Failed::Away(why)) => {
+                tracing::warn!(%why, "the hub starts without InfluxDB: readings are acked and kept in the log until it answers");
+                store.progress.set_away(&why, 0);
+            }
+            Err(Failed::Denied(why) | Failed::Refused(why)) => return Err(OpenInfluxError::Denied(why)),
+        }
+        Ok(store)
+    }
+
+    /// What the bucket keeps may be changed at any time.
+    fn ask_for_the_bucket(&self) {
+        let mut asked = self.bucket_asked.lock();
+        if asked.is_some_and(|asked| asked.elapsed() < BUCKET_EVERY) {
+            return;
+        }
+        *asked = Some(Instant::now());
+        let (client, floors) = (Arc::clone(&self.client), Arc::clone(&self.floors));
+        self.worker.spawn(async move {
+            match client.bucket().await {
+                Ok(bucket) => floors.set_store_keeps(bucket.keep),
+                Err(error) => tracing::debug!(%error, "what the bucket keeps could not be asked for"),
+            }
+        });
+    }
+
+    #[must_use]
+    pub fn status(&self) -> InfluxStatus {
+        InfluxStatus {
+            away: self.progress.away(),
+            backlog: self.progress.backlog(),
+            forwarded: self.progress.forwarded(),
+            forwarded_readings: self.forwarded_readings.value(),
+            refused: self.aside.told(),
+        }
+    }
+
+    fn named(&self, series: SeriesId) -> Option<(String, ValueType)> {
+        let series = self.series.by_id(series)?;
+        Some((line::measurement(&series.key.metric), series.value_type()?))
+    }
+
+    /// What stands of a series in a range, piped on by `then`.
+    fn flux(&self, measurement: &str, series: SeriesId, value_type: ValueType, range: TimeRange, then: &str) -> String {
+        let (bucket, measurement) = (quoted(&self.config.bucket), quoted(measurement));
+        let (from, to, field) = (rfc3339(range.from), rfc3339(range.to), line::field(value_type));
+        format!(
+            "from(bucket: {bucket}) |> range(start: {from}, stop: {to}) |> filter(fn: (r) => r._measurement == {measurement} \
+             and r[\"{}\"] == \"{}\" and r._field == \"{field}\") |> {then}",
+            line::SERIES_TAG,
+            series.0
+        )
+    }
+
+    /// Runs a query and gives its rows as they come; false from `each` ends it.
+    fn ask(&self, flux: String, value_type: ValueType, each: &mut dyn FnMut(Option<TimeNs>, Value) -> bool) -> Result<(), StoreError> {
+        let patience = self.config.timeout;
+        let (chunks, mut answer) = mpsc::channel(CHUNKS_AHEAD);
+        let client = Arc::clone(&self.client);
+        self.worker.spawn(async move {
+            if let Err(error) = read(&client, flux, patience, &chunks).await {
+                // Who asked may have heard enough.
+                drop(chunks.send(Err(error)).await);
+            }
+        });
+        let (mut rows, mut wanted) = (Rows::new(value_type), true);
+        while wanted && let Some(chunk) = wait::wait(answer.recv()) {
+            rows.push(&chunk?, &mut |time, value| wanted = wanted && each(time, value))?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends the answer on as it comes, and an empty chunk at its end.
+async fn read(
+    client: &Client,
+    flux: String,
+    patience: Duration,
+    chunks: &mpsc::Sender<Result<Bytes, StoreError>>,
+) -> Result<(), StoreError> {
+    let too_slow = |_| StoreError::Away { reason: format!("InfluxDB did not go on with its answer for {} s", patience.as_secs()) };
+    let mut answer = timeout(patience, client.query(flux)).await.map_err(too_slow)?.map_err(|failed| match failed {
+        Failed::Away(reason) | Failed::Denied(reason) => StoreError::Away { reason },
+        Failed::Refused(reason) => StoreError::Failed { reason },
+    })?;
+    loop {
+        let chunk = timeout(patience, answer.chunk()).await.map_err(too_slow)?;
+        let chunk = chunk.map_err(|error| StoreError::Away { reason: format!("InfluxDB broke off its answer: {error}") })?;
+        let is_end = chunk.is_none();
+        if chunks.send(Ok(chunk.unwrap_or_default())).await.is_err() || is_end {
+            return Ok(());
+        }
+    }
+}
+
+impl Store for InfluxStore {
+    /// The forwarder writes what the log has; a seal only waits for it, so that readers find what the head lets go of.
+    fn seal(&self, handover: &Handover<'_>) -> Result<(), StoreError> {
+        self.progress.wait_for(handover.up_to, SEAL_PATIENCE);
+        Ok(())
+    }
+
+    /// Nothing is asked here: what the head does not know of counts as new, and InfluxDB keeps one value a time.
+    fn look_up(&self, _pin: &Pin, _series: SeriesId, times: &[TimeNs]) -> Result<Vec<Option<Value>>, StoreError> {
+        Ok(vec![None; times.len()])
+    }
+
+    fn scan(&self, _pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError> {
+        let Some((measurement, value_type)) = self.named(series).filter(|_| range.from < range.to) else { return Ok(()) };
+        let flux = self.flux(&measurement, series, value_type, range, "keep(columns: [\"_time\", \"_value\"])");
+        let (mut block, mut wanted) = (Block::default(), true);
+        self.ask(flux, value_type, &mut |time, value| {
+            if let Some(time) = time {
+                block.push(time, &value, time);
+            }
+            if block.len() >= BLOCK_POINTS {
+                wanted = sink(&std::mem::take(&mut block));
+            }
+            wanted
+        })?;
+        if wanted && !block.is_empty() {
+            sink(&block);
+        }
+        Ok(())
+    }
+
+    fn scan_back(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError> {
+        let (mut to, mut step, mut wanted) = (range.to, BACK_STEP_NS, true);
+        while wanted && range.from < to {
+            let from = to.saturating_sub(step).max(range.from);
+            let mut blocks = Vec::new();
+            self.scan(pin, series, TimeRange { from, to }, &mut |block| {
+                blocks.push(block.clone());
+                true
+            })?;
+            wanted = blocks.iter().rev().all(|block| sink(block));
+            (to, step) = (from, step.saturating_mul(4));
+        }
+        Ok(())
+    }
+
+    fn count(&self, _pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {
+        let Some((measurement, value_type)) = self.named(series).filter(|_| range.from < range.to) else { return Ok(0) };
+        let flux = self.flux(&measurement, series, value_type, range, "count() |> keep(columns: [\"_value\"])");
+        let mut count = 0;
+        self.ask(flux, ValueType::Number, &mut |_, value| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+            value.as_f64().into_iter().for_each(|n| count += n as u64);
+            true
+        })?;
+        Ok(count)
+    }
+
+    fn tend(&self, now: TimeNs, _budget: Duration) -> Result<bool, StoreError> {
+        self.floors.set_now(now);
+        self.ask_for_the_bucket();
+        Ok(false)
+    }
+
+    fn is_damaged(&self, series: SeriesId, range: TimeRange) -> bool {
+        self.aside.concerns(series, range)
+    }
+
+    fn released(&self) -> Position {
+        self.progress.noted()
+    }
+
+    fn overdue(&self) -> Option<String> {
+        let Backlog { bytes, .. } = self.progress.backlog();
+        let why = self.progress.away().map_or_else(|| "InfluxDB is slower than what comes in".to_owned(), |away| away.why);
+        (bytes >= self.config.backlog_bytes)
+            .then(|| format!("{bytes} bytes of the log wait for InfluxDB, the bound is [log] backlog_bytes: {why}"))
+    }
+
+    fn lacks(&self, pin: &Pin) -> Option<String> {
+        (self.progress.forwarded() < pin.sealed())
+            .then(|| self.progress.away().map_or_else(|| "readings are on their way to InfluxDB".to_owned(), |away| away.why))
+    }
+
+    fn stats(&self) -> StoreStats {
+        StoreStats::default()
+    }
+}
+
+/// A text of Flux.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\${"))
+}

@@ -1,0 +1,115 @@
+//! How far the log is forwarded, and what keeps it: shared by the forwarder, readers, the writer and `status`.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::model::{Position, TimeNs};
+
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    forwarded: Position,
+    /// Up to here it is on disk that it was forwarded: a start goes on from there, and the log before may go.
+    noted: Position,
+    away: Option<Away>,
+    backlog: Backlog,
+    stopping: bool,
+}
+
+/// Why InfluxDB takes nothing, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Away {
+    pub since: TimeNs,
+    pub why: String,
+}
+
+/// What is in the log and not in InfluxDB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub bytes: u64,
+    /// When the oldest commit of it was made.
+    pub since: Option<TimeNs>,
+}
+
+impl Progress {
+    pub(super) fn start_at(&self, forwarded: Position) {
+        let mut state = self.state.lock();
+        (state.forwarded, state.noted) = (forwarded, forwarded);
+    }
+
+    pub(super) fn forwarded(&self) -> Position {
+        self.state.lock().forwarded
+    }
+
+    pub(super) fn noted(&self) -> Position {
+        self.state.lock().noted
+    }
+
+    pub(super) fn advance(&self, to: Position) {
+        let mut state = self.state.lock();
+        state.forwarded = to;
+        state.away = None;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn note(&self, position: Position) {
+        self.state.lock().noted = position;
+    }
+
+    pub(super) fn set_away(&self, why: &str, now: TimeNs) -> bool {
+        let mut state = self.state.lock();
+        let is_new = state.away.is_none();
+        let since = state.away.as_ref().map_or(now, |away| away.since);
+        state.away = Some(Away { since, why: why.to_owned() });
+        self.changed.notify_all();
+        is_new
+    }
+
+    pub(super) fn answered(&self) -> Option<Away> {
+        self.state.lock().away.take()
+    }
+
+    pub(super) fn away(&self) -> Option<Away> {
+        self.state.lock().away.clone()
+    }
+
+    pub(super) fn set_backlog(&self, backlog: Backlog) {
+        self.state.lock().backlog = backlog;
+    }
+
+    pub(super) fn backlog(&self) -> Backlog {
+        self.state.lock().backlog
+    }
+
+    pub(super) fn stop(&self) {
+        self.state.lock().stopping = true;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.state.lock().stopping
+    }
+
+    /// Waits so long, or until it is to stop.
+    pub(super) fn pause(&self, at_most: Duration) {
+        self.wait(at_most, |state| state.stopping);
+    }
+
+    /// Waits until all up to here is forwarded. False: InfluxDB is away, or it takes longer than this.
+    pub(super) fn wait_for(&self, position: Position, at_most: Duration) -> bool {
+        self.wait(at_most, |state| state.forwarded >= position || state.away.is_some() || state.stopping);
+        self.forwarded() >= position
+    }
+
+    fn wait(&self, at_most: Duration, is_done: impl Fn(&State) -> bool) {
+        let until = Instant::now() + at_most;
+        let mut state = self.state.lock();
+        while !is_done(&state) && !self.changed.wait_until(&mut state, until).timed_out() {}
+    }
+}

@@ -1,0 +1,201 @@
+//! InfluxDB as the store, against a real influxd: what is acked is there once, what is asked is answered, whatever happens to it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use telltale::clock::{Clock, NS_PER_SEC};
+use telltale::config::{Config, Influx, StoreKind};
+use telltale::hub::{Hub, OpenHubError};
+use telltale::ingest::{Batch, Outcome};
+use telltale::model::{Delete, Reading, SeriesId, TimeNs, TimeRange, TokenId, Value};
+use telltale::query::source::{self, Past};
+use telltale::series::KeyRef;
+use telltale::store::StoreError;
+
+use crate::influxd::Influxd;
+
+fn config(dir: &Path, influx: Influx) -> Config {
+    let mut config = Config { influx: Some(influx), ..Config::default() };
+    config.store.kind = StoreKind::Influx;
+    config.data.dir = dir.to_owned();
+    config
+}
+
+fn open(dir: &Path, influxd: &Influxd) -> Arc<Hub> {
+    Arc::new(Hub::open(config(dir, influxd.config()), Clock::system()).unwrap())
+}
+
+fn series(hub: &Hub, device: &str, metric: &str, labels: &[(&str, &str)]) -> SeriesId {
+    hub.series.resolve(KeyRef { device, metric, labels }, TokenId(1)).unwrap().id
+}
+
+async fn put(hub: &Hub, readings: Vec<Reading>) {
+    let (reply, outcome) = tokio::sync::oneshot::channel();
+    let sent = readings.len();
+    hub.queue.submit(Batch { readings, meta: vec![], agent: None, received: hub.clock.now(), reply }).await.unwrap();
+    match outcome.await.unwrap() {
+        Outcome::Committed { stored, duplicate, refused, .. } => assert_eq!((stored + duplicate, refused.len()), (sent, 0)),
+        Outcome::Later(later) => panic!("not taken: {later:?}"),
+    }
+}
+
+type Points = BTreeMap<TimeNs, Value>;
+
+/// Blocking, as the pool reads.
+async fn read(hub: &Arc<Hub>, id: SeriesId, range: TimeRange) -> Result<Points, StoreError> {
+    let hub = Arc::clone(hub);
+    let read = move || {
+        let view = hub.head.view(&[id], range);
+        let past = Some(Past { store: &*hub.store, pin: &view.pin });
+        let mut points = Points::new();
+        source::scan(&view.columns[0], past, id, range, &mut |run| {
+            run.iter().for_each(|(time, value)| assert_eq!(points.insert(time, value), None, "a time twice"));
+            true
+        })?;
+        assert_eq!(source::count(&view.columns[0], past, id, range, usize::MAX)?, points.len());
+        Ok(points)
+    };
+    tokio::task::spawn_blocking(read).await.unwrap()
+}
+
+/// The head lets go of all it has, so that InfluxDB alone answers.
+async fn empty_head(hub: &Arc<Hub>) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while hub.head.points() > 0 || hub.influx.as_ref().unwrap().status().forwarded < hub.head.position() {
+        assert!(Instant::now() < deadline, "{:?}", hub.influx.as_ref().unwrap().status());
+        let hub = Arc::clone(hub);
+        tokio::task::spawn_blocking(move || hub.pressure.want_seal(Duration::from_secs(1))).await.unwrap();
+    }
+}
+
+fn now() -> TimeNs {
+    Clock::system().now()
+}
+
+#[tokio::test]
+async fn every_type_is_read_back_and_deletes_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let (influx_dir, data) = (dir.path().join("influx"), dir.path().join("data"));
+    std::fs::create_dir_all(&influx_dir).unwrap();
+    let influxd = Influxd::start(&influx_dir);
+    let hub = open(&data, &influxd);
+    let start = now() - 3600 * NS_PER_SEC;
+    let names = [
+        ("d", "m", &[][..]),
+        ("d", "m", &[("cpu", "0")]),
+        ("a b,c=d", "x y,z=\"q\"", &[("l", "=, \"v\"")]),
+        ("end\\", "#m\\", &[]),
+        ("d", "on", &[]),
+        ("d", "t", &[]),
+    ];
+    let ids: Vec<SeriesId> = names.iter().map(|(device, metric, labels)| series(&hub, device, metric, labels)).collect();
+    let mut expected: BTreeMap<SeriesId, Points> = BTreeMap::new();
+    let mut rng = fastrand::Rng::with_seed(3);
+    let value = |rng: &mut fastrand::Rng, at: usize| match at {
+        4 => Value::Bool(rng.bool()),
+        5 => Value::Text(["a, \"b\" \\", "two\nlines", "", "x=1 2", "one\r\nof \r"][rng.usize(0..5)].into()),
+        _ => Value::Float([rng.f64(), -0.0, 1e300, 9_007_199_254_740_992.0, 0.1 + 0.2, 5e-324][rng.usize(0..6)]),
+    };
+    for round in 0..3 {
+        let mut readings = Vec::new();
+        for _ in 0..3_000 {
+            let at = rng.usize(0..ids.len());
+            // In order, late, and at times that were written before.
+            let time = start + rng.i64(0..2_000) * (NS_PER_SEC + 1);
+            let reading = Reading { series: ids[at], time, value: value(&mut rng, at) };
+            expected.entry(ids[at]).or_default().insert(time, reading.value.clone());
+            readings.push(reading);
+        }
+        put(&hub, readings).await;
+        let (from, to) = (start + round * 300 * NS_PER_SEC, start + (round * 300 + 77) * NS_PER_SEC);
+        let delete = Delete { series: ids[round as usize], from, to };
+        hub.queue.delete(&[delete]).await.unwrap();
+        expected.get_mut(&delete.series).unwrap().retain(|time, _| !(from..=to).contains(time));
+        if round == 1 {
+            empty_head(&hub).await;
+        }
+    }
+    let compare = async |hub: &Arc<Hub>| {
+        for (id, points) in &expected {
+            let found = read(hub, *id, TimeRange::ALL).await.unwrap();
+            let differs = points.iter().zip(&found).find(|(expected, found)| expected != found);
+            assert!(found.len() == points.len() && differs.is_none(), "{}: {differs:?}", hub.series.by_id(*id).unwrap().key);
+            let (from, to) = (start + 200 * NS_PER_SEC, start + 900 * NS_PER_SEC);
+            let part: Points = points.range(from..to).map(|(time, value)| (*time, value.clone())).collect();
+            assert_eq!(read(hub, *id, TimeRange { from, to }).await.unwrap(), part);
+        }
+    };
+    compare(&hub).await;
+    empty_head(&hub).await;
+    compare(&hub).await;
+    hub.stop().await;
+    drop(hub);
+    let hub = open(&data, &influxd);
+    compare(&hub).await;
+    assert_eq!(hub.influx.as_ref().unwrap().status().refused, (0, None));
+    let lines =
+        influxd.flux("from(bucket: \"b\") |> range(start: -2h) |> filter(fn: (r) => r._measurement == \"on\") |> group() |> count()");
+    assert!(lines.last().unwrap().ends_with(&format!(",{}", expected[&ids[4]].len())), "{lines:?}");
+}
+
+#[tokio::test]
+async fn while_influxdb_is_away_acks_go_on_and_it_catches_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (influx_dir, data) = (dir.path().join("influx"), dir.path().join("data"));
+    std::fs::create_dir_all(&influx_dir).unwrap();
+    let mut influxd = Influxd::start(&influx_dir);
+    let hub = open(&data, &influxd);
+    let id = series(&hub, "d", "m", &[]);
+    let start = now() - 3600 * NS_PER_SEC;
+    let mut expected = Points::new();
+    let mut send = async |hub: &Arc<Hub>, from: i64| {
+        let readings: Vec<_> =
+            (from..from + 100).map(|n| Reading { series: id, time: start + n * NS_PER_SEC, value: Value::Float(n as f64) }).collect();
+        expected.extend(readings.iter().map(|reading| (reading.time, reading.value.clone())));
+        put(hub, readings).await;
+    };
+    send(&hub, 0).await;
+    empty_head(&hub).await;
+    influxd.kill();
+    send(&hub, 100).await;
+    assert!(matches!(read(&hub, id, TimeRange::ALL).await, Err(StoreError::Away { .. })));
+    // A start without it is the same outage.
+    hub.stop().await;
+    drop(hub);
+    let hub = open(&data, &influxd);
+    send(&hub, 200).await;
+    let last = hub.head.last(&[id]).1.remove(0).unwrap();
+    assert_eq!((last.time, last.value), (start + 299 * NS_PER_SEC, Value::Float(299.0)));
+    let status = hub.influx.as_ref().unwrap().status();
+    assert!(status.away.is_some(), "{status:?}");
+    influxd.run();
+    empty_head(&hub).await;
+    assert_eq!(read(&hub, id, TimeRange::ALL).await.unwrap(), expected);
+    let status = hub.influx.as_ref().unwrap().status();
+    assert_eq!((status.away, status.refused), (None, (0, None)));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_settings_ends_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (influx_dir, data) = (dir.path().join("influx"), dir.path().join("data"));
+    std::fs::create_dir_all(&influx_dir).unwrap();
+    let influxd = Influxd::start(&influx_dir);
+    let good = influxd.config();
+    let rows = [
+        (Influx { token: "another".to_owned(), ..good.clone() }, "[store.influxdb] token"),
+        (Influx { org: "p".to_owned(), ..good.clone() }, "p"),
+        (Influx { bucket: "c".to_owned(), ..good.clone() }, "bucket \"c\""),
+    ];
+    for (influx, part) in rows {
+        let error = Hub::open(config(&data, influx), Clock::system()).unwrap_err();
+        assert!(matches!(error, OpenHubError::Influx(_)) && error.to_string().contains(part), "{error}");
+    }
+    drop(open(&data, &influxd));
+    let mut embedded = Config::default();
+    embedded.data.dir = data;
+    let error = Hub::open(embedded, Clock::system()).unwrap_err();
+    assert!(matches!(error, OpenHubError::OtherStore { kind: "influxdb", .. }), "{error}");
+}

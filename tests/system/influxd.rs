@@ -1,0 +1,96 @@
+//! A real influxd of its own: started on a free port, set up, asked, paused and killed by its pid.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use telltale::config::Influx;
+
+pub const TOKEN: &str = "a-token-of-the-test";
+
+pub struct Influxd {
+    dir: PathBuf,
+    port: u16,
+    process: Option<Child>,
+}
+
+/// Built by its recipe when it is not there yet.
+fn binary() -> PathBuf {
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/influxd.sh");
+    let built = Command::new("bash").arg(&recipe).stderr(Stdio::inherit()).output().unwrap();
+    assert!(built.status.success(), "{} could not build influxd; its lines above say why", recipe.display());
+    PathBuf::from(String::from_utf8(built.stdout).unwrap().trim())
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Influxd {
+    /// Running, with the organisation "o" and the bucket "b".
+    pub fn start(dir: &Path) -> Self {
+        let mut influxd = Self { dir: dir.to_owned(), port: free_port(), process: None };
+        influxd.run();
+        let setup = serde_json::json!({ "username": "u", "password": "password1", "org": "o", "bucket": "b", "token": TOKEN });
+        ureq::post(&influxd.at("/api/v2/setup")).send(setup.to_string()).unwrap();
+        influxd
+    }
+
+    pub fn run(&mut self) {
+        let path = |name: &str| self.dir.join(name);
+        let log = std::fs::File::options().create(true).append(true).open(path("log")).unwrap();
+        let mut command = Command::new(binary());
+        command
+            .arg("run")
+            .arg("--bolt-path")
+            .arg(path("bolt"))
+            .arg("--engine-path")
+            .arg(path("engine"))
+            .arg("--sqlite-path")
+            .arg(path("sqlite"));
+        command.args(["--reporting-disabled", "--http-bind-address", &format!("127.0.0.1:{}", self.port)]);
+        self.process = Some(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while ureq::get(&self.at("/health")).call().is_err() {
+            assert!(Instant::now() < deadline, "influxd does not answer: {}", path("log").display());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    pub fn config(&self) -> Influx {
+        Influx {
+            url: self.at("").parse().unwrap(),
+            org: "o".to_owned(),
+            bucket: "b".to_owned(),
+            token: TOKEN.to_owned(),
+            timeout: Duration::from_secs(10),
+            backlog_bytes: 4 << 30,
+        }
+    }
+
+    /// Lines of CSV that a query of Flux answers.
+    pub fn flux(&self, query: &str) -> Vec<String> {
+        let request = ureq::post(&self.at("/api/v2/query?org=o")).header("Authorization", &format!("Token {TOKEN}"));
+        let mut answer = request.header("Content-Type", "application/vnd.flux").send(query).unwrap();
+        let text = answer.body_mut().read_to_string().unwrap();
+        text.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Influxd {
+    fn drop(&mut self) {
+        if self.process.is_some() {
+            self.kill();
+        }
+    }
+}
