@@ -44,12 +44,14 @@ fmt: $(PAGE_TOOLS) ## Format the sources in place
 lint: $(PAGE_TOOLS) ## Check format, lints, types, licences and documents, changing nothing
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --no-default-features --locked -- -D warnings
 	cd $(PAGE) && npm run --silent lint
 	tests/python.sh -m ruff check --no-cache tests
 	tests/python.sh -m ruff format --no-cache --check tests
 	tests/python.sh -m pytest -q tests/tidy $(PYTEST)
 
 unit: $(PAGE_BUILT) ## Run the Rust tests (unit and whole system) and the page's unit tests
+	tests/peers/influxd.sh
 	$(CARGO) test --workspace --locked
 	cd $(PAGE) && npm test
 
@@ -73,6 +75,7 @@ bench-store: ## Measure the store beside VictoriaMetrics (half an hour); BENCH=l
 
 peers: ## Build the other programs the tests talk to (cached outside the work tree)
 	tests/peers/telegraf.sh
+	tests/peers/influxd.sh
 
 clean: ## Remove what was built here; built peers and the data directory stay
 	$(CARGO) clean

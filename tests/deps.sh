@@ -38,7 +38,7 @@ check() {
   need python3 3.11 "$(version python3 --version)" 'python3' 'Debian: apt-get install python3'
   need venv 3.11 "$(python3 -c 'import ensurepip, venv' 2>/dev/null && version python3 --version)" 'python3-venv' \
     'Debian: apt-get install python3-venv'
-  need go 1.25.5 "$(GOTOOLCHAIN=local version go version)" '' 'Get Go from go.dev/dl; it builds Telegraf for the interop tests'
+  need go 1.25.5 "$(GOTOOLCHAIN=local version go version)" '' 'Get Go from go.dev/dl; it builds Telegraf and influxd for the tests'
   need chromium 110.0 "$(version "${CHROMIUM:-/usr/bin/chromium}" --version --no-sandbox)" 'chromium fonts-liberation' \
     'Debian: apt-get install chromium; elsewhere set CHROMIUM to the path of a Chromium or Chrome'
 }

@@ -64,10 +64,22 @@ fn a_bad_setting_is_one_line_with_place_key_value_and_expectation() {
             "[listen]\nplaintext = \"yes\"",
             "hub.toml:2: [listen] plaintext = \"yes\": expected \"i-understand\", or \"\" for never beyond loopback",
         ),
+        ("[store]\nkind = \"influxdb\"", "hub.toml:2: [store] kind = \"influxdb\" needs [store.influxdb] token or token_file"),
+        ("[store]\nkind = \"influx\"", "hub.toml:2: [store] kind = \"influx\": expected \"embedded\" or \"influxdb\""),
         (
-            "[store]\nkind = \"influxdb\"",
-            "hub.toml:2: [store] kind = \"influxdb\": expected \"embedded\" (this build has no other store yet; \"influxdb\" comes in a later version)",
+            "[store]\nkind = \"influxdb\"\nmax_bytes = \"1GiB\"",
+            "hub.toml:2: [store] max_bytes is for the embedded store: the retention of the bucket says what InfluxDB keeps",
         ),
+        (
+            "[store]\nkind = \"influxdb\"\n[store.influxdb]\ntoken = \"t\"\nurl = \"http://a\"\norg = \"o\"",
+            "hub.toml:2: [store] kind = \"influxdb\" needs [store.influxdb] bucket",
+        ),
+        (
+            "[store.influxdb]\nurl = \"http://a/influx\"",
+            "hub.toml:2: [store.influxdb] url = \"http://a/influx\": expected the address of an InfluxDB 2 server, such as \
+             \"http://127.0.0.1:8086\", without a path",
+        ),
+        ("[store.influxdb]\nbuckt = \"b\"", "hub.toml:2: [store.influxdb] buckt = \"b\": unknown key; the nearest known one is bucket"),
         (
             "[http]\npublic_urls = [\"hub.example\"]",
             "hub.toml:2: [http] public_urls = [\"hub.example\"]: expected a list of addresses such as [\"https://hub.example\"]: scheme http or https, host, perhaps a port, no path",
@@ -163,6 +175,7 @@ const CHANGED: &[(&str, &str, &str, &str)] = &[
     ("log", "keep_bytes", "0", "0"),
     ("log", "segment_bytes", "\"8MiB\"", "8MiB"),
     ("log", "unsealed_bytes", "\"8MiB\"", "8MiB"),
+    ("log", "backlog_bytes", "\"1GiB\"", "1GiB"),
     ("log", "poisoned_exit_after", "0", "0"),
     ("ingest", "frame_bytes", "65536", "65536"),
     ("ingest", "batch_readings", "10", "10"),
@@ -184,7 +197,7 @@ const CHANGED: &[(&str, &str, &str, &str)] = &[
 
 #[test]
 fn every_key_takes_effect_from_file_and_variable_alike() {
-    for key in KEYS.iter().filter(|key| (key.section, key.name) != ("store", "kind")) {
+    for key in KEYS.iter().filter(|key| (key.section, key.name) != ("store", "kind") && key.section != "store.influxdb") {
         let (section, name, file, variable) = CHANGED.iter().find(|row| (row.0, row.1) == (key.section, key.name)).expect(key.name);
         let pem = |other: &str| if name.starts_with("tls_") && name != &other { format!("{other} = \"x\"\n") } else { String::new() };
         let base = format!("[{section}]\n{}{}", pem("tls_cert"), pem("tls_key"));
@@ -193,6 +206,22 @@ fn every_key_takes_effect_from_file_and_variable_alike() {
         assert_ne!(from_file, Config::default(), "{name}");
         assert_eq!(from_file, from_variable, "{name}");
     }
+}
+
+#[test]
+fn influxdb_is_named_in_file_and_variables() {
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), "secret\n").unwrap();
+    let file = format!(
+        "[store]\nkind = \"influxdb\"\n[store.influxdb]\nurl = \"https://influx.example:8086\"\norg = \"o\"\ntoken_file = {:?}\n[log]\nbacklog_bytes = \"1GiB\"",
+        token.path()
+    );
+    let config = load(&file, &[("TELLTALE_STORE__INFLUXDB__BUCKET", "b"), ("TELLTALE_STORE__INFLUXDB__TIMEOUT", "5s")], None).unwrap();
+    let influx = config.influx.unwrap();
+    let Influx { url, org, bucket, token, timeout, backlog_bytes } = &influx;
+    assert_eq!((url.as_str(), &**org, &**bucket, &**token), ("https://influx.example:8086/", "o", "b", "secret"));
+    assert_eq!((*timeout, *backlog_bytes), (Duration::from_secs(5), 1 << 30));
+    assert!(!format!("{influx:?}").contains("secret"));
 }
 
 /// `config/hub.toml` with every `#key = value` made a setting and the examples left out.
@@ -210,10 +239,15 @@ fn hub_toml_shows_every_key_with_its_default() {
     assert_eq!(load(&text, &[], None), Ok(Config::default()));
     let document: toml::Table = text.parse().unwrap();
     for key in KEYS {
-        let shown = document.get(key.section).and_then(|section| section.get(key.name));
+        let section = key.section.split('.').try_fold(&document, |table, part| table.get(part)?.as_table());
+        let shown = section.and_then(|section| section.get(key.name));
         assert!(shown.is_some(), "config/hub.toml does not show [{}] {}", key.section, key.name);
     }
-    assert_eq!(document.values().map(|section| section.as_table().unwrap().len()).sum::<usize>(), KEYS.len());
+    // A section within a section is an entry of it.
+    let within: Vec<_> = keys::sections().filter(|section| section.contains('.')).collect();
+    let entries = |path: &str| path.split('.').try_fold(&document, |table, part| table.get(part)?.as_table()).unwrap().len();
+    let shown = document.keys().map(String::as_str).chain(within.iter().copied()).map(entries).sum::<usize>() - within.len();
+    assert_eq!(shown, KEYS.len());
     assert_eq!(load(HUB_TOML, &[], None), Ok(Config::default()), "as it ships it changes nothing");
 }
 

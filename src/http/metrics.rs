@@ -85,6 +85,17 @@ fn text(hub: &Hub) -> String {
     put(&mut out, "long_answers", "gauge", "History answers being written.", long_answers as u64);
     put(&mut out, "uptime_seconds", "gauge", "Since the start.", uptime);
     put(&mut out, "ready", "gauge", "1 while readings are taken.", u64::from(hub.reasons().is_empty()));
+    #[cfg(feature = "influxdb")]
+    if let Some(influx) = &hub.influx {
+        let status = influx.status();
+        let waits = status.backlog.since.map_or(0, |since| hub.clock.now().saturating_sub(since)).max(0).unsigned_abs();
+        put(&mut out, "influxdb_away", "gauge", "1 while InfluxDB takes nothing.", u64::from(status.away.is_some()));
+        put(&mut out, "influxdb_backlog_bytes", "gauge", "Bytes of the log that are not in InfluxDB.", status.backlog.bytes);
+        let seconds = waits / crate::clock::NS_PER_SEC.unsigned_abs();
+        put(&mut out, "influxdb_backlog_seconds", "gauge", "How long the oldest of them have waited.", seconds);
+        put(&mut out, "influxdb_forwarded_total", "counter", "Readings that InfluxDB took.", status.forwarded_readings);
+        put(&mut out, "influxdb_refused_total", "counter", "Rows that InfluxDB refused, set aside.", status.refused.0);
+    }
     head(&mut out, "refused_total", "counter", "Readings refused, by code.");
     for (code, count) in hub.refusals.by_code() {
         line(&mut out, &format!("refused_total{{code=\"{code}\"}}"), count);

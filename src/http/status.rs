@@ -58,6 +58,45 @@ pub struct StatusBody {
 pub struct StoreStatus {
     points: u64,
     bytes: u64,
+    /// When the store is InfluxDB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    influxdb: Option<InfluxStatus>,
+}
+
+/// How far InfluxDB is behind, and what it does not take.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InfluxStatus {
+    /// Why it takes nothing now, and since when, ms since 1970 UTC.
+    away: Option<String>,
+    away_since: Option<f64>,
+    /// Of the newest commit that is there.
+    forwarded: u64,
+    /// Bytes of the log that are not, and for how long the oldest have waited.
+    backlog_bytes: u64,
+    backlog_s: i64,
+    /// Rows that it refused for good: they are in `set-aside/`.
+    refused: u64,
+    refused_last: Option<String>,
+}
+
+#[cfg(feature = "influxdb")]
+fn influx(hub: &Hub) -> Option<InfluxStatus> {
+    let status = hub.influx.as_ref()?.status();
+    let (refused, refused_last) = status.refused;
+    Some(InfluxStatus {
+        away_since: status.away.as_ref().map(|away| ms_f64(away.since)),
+        away: status.away.map(|away| away.why),
+        forwarded: status.forwarded.0,
+        backlog_bytes: status.backlog.bytes,
+        backlog_s: status.backlog.since.map_or(0, |since| hub.clock.now().saturating_sub(since) / NS_PER_SEC),
+        refused,
+        refused_last,
+    })
+}
+
+#[cfg(not(feature = "influxdb"))]
+fn influx(_: &Hub) -> Option<InfluxStatus> {
+    None
 }
 
 /// Something bounded.
@@ -165,7 +204,7 @@ fn body(hub: &Hub, access: &Access) -> StatusBody {
         position: hub.head.position().0,
         series: hub.series.len(),
         head_points: hub.head.points(),
-        store: StoreStatus { points: store.points, bytes: store.bytes },
+        store: StoreStatus { points: store.points, bytes: store.bytes, influxdb: influx(hub) },
         queue: Filled { now: hub.queue.depth(), max: WRITER_QUEUE_BATCHES },
         long_answers: Filled { now: HISTORY_ANSWERS - hub.long_answers.available_permits(), max: HISTORY_ANSWERS },
         counters: counters(&hub.metrics).collect(),

@@ -63,6 +63,20 @@ impl Influxd {
         process.wait().unwrap();
     }
 
+    /// Stops it in the middle of whatever it does; `resume` lets it go on.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
     fn at(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
@@ -73,9 +87,14 @@ impl Influxd {
             org: "o".to_owned(),
             bucket: "b".to_owned(),
             token: TOKEN.to_owned(),
-            timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(3),
             backlog_bytes: 4 << 30,
         }
+    }
+
+    pub fn write(&self, line: &str) {
+        let request = ureq::post(&self.at("/api/v2/write?org=o&bucket=b")).header("Authorization", &format!("Token {TOKEN}"));
+        request.send(line).unwrap();
     }
 
     /// Lines of CSV that a query of Flux answers.

@@ -18,7 +18,7 @@ use super::InfluxStore;
 use super::client::Failed;
 use super::group::{Body, Group, Heads};
 use super::line;
-use super::progress::{Backlog, Progress};
+use super::progress::Progress;
 use crate::clock::Clock;
 use crate::head::Head;
 use crate::log::reader::FileLogReader;
@@ -58,6 +58,7 @@ impl Forwarder {
     pub fn start(parts: Parts) -> io::Result<Self> {
         let progress = Arc::clone(&parts.store.progress);
         progress.start_at(noted(&parts.store.dir, parts.log.epoch()));
+        parts.store.follow(&parts.log);
         let run = Run { heads: Heads::default(), noted_at: Instant::now(), parts };
         let thread = std::thread::Builder::new().name("forwarder".to_owned()).spawn(move || run.run())?;
         Ok(Self { progress, thread: Mutex::new(Some(thread)) })
@@ -118,7 +119,6 @@ impl Run {
             } else {
                 progress.pause(IDLE);
             }
-            self.tell_backlog();
             self.note_if_due(NOTE);
         }
         self.note_if_due(Duration::ZERO);
@@ -176,6 +176,7 @@ impl Run {
         if group.up_to <= progress.forwarded() || progress.is_stopping() {
             return;
         }
+        progress.sends(self.parts.clock.now());
         let (up_to, readings) = (group.up_to, group.readings);
         let (deletes, bodies) = group.into_parts();
         let way = Way { store: Arc::clone(store), clock: self.parts.clock.clone() };
@@ -190,14 +191,6 @@ impl Run {
             progress.advance(up_to);
             store.forwarded_readings.add(readings as u64);
         }
-    }
-
-    fn tell_backlog(&self) {
-        let progress = &self.parts.store.progress;
-        let forwarded = progress.forwarded();
-        let bytes = if self.parts.head.position() > forwarded { self.parts.log.unsealed_bytes(forwarded) } else { 0 };
-        let since = if bytes == 0 { None } else { progress.backlog().since.or(Some(self.parts.clock.now())) };
-        progress.set_backlog(Backlog { bytes, since });
     }
 
     fn note_if_due(&mut self, every: Duration) {
@@ -253,7 +246,12 @@ impl Way {
     async fn until_answered<F: Future<Output = Result<(), Failed>>>(&self, request: impl Fn() -> F) -> Result<Result<(), String>, Stopped> {
         let (progress, mut wait) = (&self.store.progress, AGAIN.0);
         loop {
-            let why = match request().await {
+            let done = tokio::select! {
+                done = request() => done,
+                // What is under way may be done or not; the next start does it again.
+                () = progress.stopped() => return Err(Stopped),
+            };
+            let why = match done {
                 Ok(()) => break Ok(Ok(())),
                 Err(Failed::Refused(why)) => break Ok(Err(why)),
                 Err(Failed::Away(why) | Failed::Denied(why)) => why,
@@ -261,10 +259,10 @@ impl Way {
             if progress.set_away(&why, self.clock.now()) {
                 tracing::warn!(%why, "InfluxDB takes nothing; readings are acked as before and kept in the log");
             }
-            if progress.is_stopping() {
-                return Err(Stopped);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = progress.stopped() => return Err(Stopped),
             }
-            tokio::time::sleep(wait).await;
             wait = (wait * 2).min(AGAIN.1);
         }
         .inspect(|_: &Result<(), String>| {

@@ -1,7 +1,7 @@
 //! Commits that follow each other as requests: series spread over lanes by hash, rows in the order of the commits, a rewritten time
 //! once with its last value. Pure.
 
-use std::sync::Arc;
+use std::collections::hash_map::Entry;
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -59,15 +59,15 @@ struct Lane {
 
 /// What the lines of each series begin with.
 #[derive(Debug, Default)]
-pub(super) struct Heads(FxHashMap<SeriesId, Arc<str>>);
+pub(super) struct Heads(FxHashMap<SeriesId, Box<str>>);
 
 impl Heads {
     fn of(&mut self, table: &SeriesTable, id: SeriesId) -> Option<&str> {
-        if !self.0.contains_key(&id) {
-            let series = table.by_id(id)?;
-            self.0.insert(id, Arc::from(line::head(&series.key, id)));
-        }
-        self.0.get(&id).map(|head| &**head)
+        let head = match self.0.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(line::head(&table.by_id(id)?.key, id)),
+        };
+        Some(head)
     }
 }
 

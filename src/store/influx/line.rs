@@ -109,10 +109,10 @@ mod tests {
     use super::*;
     use crate::model::Labels;
 
-    fn said(device: &str, metric: &str, labels: &[(&str, &str)], value: Value) -> String {
+    fn said(device: &str, metric: &str, labels: &[(&str, &str)], value: &Value) -> String {
         let key = SeriesKey { device: device.into(), metric: metric.into(), labels: Labels::from_pairs(labels.iter().copied()) };
         let mut out = Vec::new();
-        point(&mut out, &head(&key, SeriesId(7)), &value, 5);
+        point(&mut out, &head(&key, SeriesId(7)), value, 5);
         String::from_utf8(out).unwrap()
     }
 
@@ -120,7 +120,7 @@ mod tests {
     fn a_text_survives_the_csv_of_flux() {
         let of = ["a\r\nb", "\r", "\u{e00d}r", "\u{e00d}\u{e00d}\r", "\n\n", ""];
         for text in of {
-            let line = said("d", "m", &[], Value::Text(text.into()));
+            let line = said("d", "m", &[], &Value::Text(text.into()));
             let stored = line.split_once('"').unwrap().1.rsplit_once('"').unwrap().0;
             let told: String = stored.replace('\n', "\r\n");
             assert_eq!(super::text(&told), text);
@@ -130,16 +130,16 @@ mod tests {
     #[test]
     fn readings_are_lines() {
         let rows = [
-            (said("d", "m", &[], Value::Float(1.0)), "m,device=d,series:id=7 value=1.0 5\n"),
-            (said("d", "m", &[], Value::Int(-3)), "m,device=d,series:id=7 value=-3.0 5\n"),
-            (said("d", "m", &[], Value::Float(1e300)), "m,device=d,series:id=7 value=1e300 5\n"),
-            (said("d", "m", &[], Value::Bool(true)), "m,device=d,series:id=7 bool=true 5\n"),
-            (said("d", "m", &[], Value::Text("a \"b\"\\\n".into())), "m,device=d,series:id=7 text=\"a \\\"b\\\"\\\\\n\" 5\n"),
+            (said("d", "m", &[], &Value::Float(1.0)), "m,device=d,series:id=7 value=1.0 5\n"),
+            (said("d", "m", &[], &Value::Int(-3)), "m,device=d,series:id=7 value=-3.0 5\n"),
+            (said("d", "m", &[], &Value::Float(1e300)), "m,device=d,series:id=7 value=1e300 5\n"),
+            (said("d", "m", &[], &Value::Bool(true)), "m,device=d,series:id=7 bool=true 5\n"),
+            (said("d", "m", &[], &Value::Text("a \"b\"\\\n".into())), "m,device=d,series:id=7 text=\"a \\\"b\\\"\\\\\n\" 5\n"),
             (
-                said("a b,c=d", "m n,o=p", &[("z", "1"), ("a", "=, ")], Value::Bool(false)),
+                said("a b,c=d", "m n,o=p", &[("z", "1"), ("a", "=, ")], &Value::Bool(false)),
                 "m\\ n\\,o=p,a=\\=\\,\\ ,device=a\\ b\\,c\\=d,series:id=7,z=1 bool=false 5\n",
             ),
-            (said("c:\\", "#m\\", &[], Value::Bool(false)), "\\#m\u{ff3c},device=c:\u{ff3c},series:id=7 bool=false 5\n"),
+            (said("c:\\", "#m\\", &[], &Value::Bool(false)), "\\#m\u{ff3c},device=c:\u{ff3c},series:id=7 bool=false 5\n"),
         ];
         for (found, expected) in rows {
             assert_eq!(found, expected);

@@ -14,7 +14,7 @@ mod rows;
 mod wait;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -30,6 +30,7 @@ use super::{Handover, Pin, Sink, Store, StoreError, StoreStats};
 use crate::block::{BLOCK_POINTS, Block};
 use crate::clock::NS_PER_SEC;
 use crate::config::Influx;
+use crate::log::reader::FileLogReader;
 use crate::metrics::Counter;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value, ValueType};
 use crate::retention::Floors;
@@ -60,6 +61,7 @@ pub struct InfluxStore {
     progress: Arc<Progress>,
     aside: Aside,
     dir: PathBuf,
+    log: OnceLock<Arc<FileLogReader>>,
     floors: Arc<Floors>,
     bucket_asked: Mutex<Option<Instant>>,
     forwarded_readings: Counter,
@@ -114,6 +116,7 @@ impl InfluxStore {
             progress,
             aside: Aside::open(set_aside),
             dir,
+            log: OnceLock::new(),
             floors,
             bucket_asked: Mutex::default(),
             forwarded_readings: Counter::default(),
@@ -152,11 +155,23 @@ impl InfluxStore {
     pub fn status(&self) -> InfluxStatus {
         InfluxStatus {
             away: self.progress.away(),
-            backlog: self.progress.backlog(),
+            backlog: self.backlog(),
             forwarded: self.progress.forwarded(),
             forwarded_readings: self.forwarded_readings.value(),
             refused: self.aside.told(),
         }
+    }
+
+    /// From now on this log is what is forwarded.
+    fn follow(&self, log: &Arc<FileLogReader>) {
+        // A store is followed once.
+        let _before = self.log.set(Arc::clone(log));
+    }
+
+    fn backlog(&self) -> Backlog {
+        let (forwarded, since) = self.progress.place();
+        let bytes = self.log.get().map_or(0, |log| log.unsealed_bytes(forwarded));
+        Backlog { bytes, since: since.filter(|_| bytes > 0) }
     }
 
     fn named(&self, series: SeriesId) -> Option<(String, ValueType)> {
@@ -257,7 +272,7 @@ impl Store for InfluxStore {
                 blocks.push(block.clone());
                 true
             })?;
-            wanted = blocks.iter().rev().all(|block| sink(block));
+            wanted = blocks.iter().rev().all(&mut *sink);
             (to, step) = (from, step.saturating_mul(4));
         }
         Ok(())
@@ -290,7 +305,7 @@ impl Store for InfluxStore {
     }
 
     fn overdue(&self) -> Option<String> {
-        let Backlog { bytes, .. } = self.progress.backlog();
+        let Backlog { bytes, .. } = self.backlog();
         let why = self.progress.away().map_or_else(|| "InfluxDB is slower than what comes in".to_owned(), |away| away.why);
         (bytes >= self.config.backlog_bytes)
             .then(|| format!("{bytes} bytes of the log wait for InfluxDB, the bound is [log] backlog_bytes: {why}"))

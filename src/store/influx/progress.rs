@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use tokio::sync::watch;
 
 use crate::model::{Position, TimeNs};
 
@@ -10,6 +11,7 @@ use crate::model::{Position, TimeNs};
 pub(super) struct Progress {
     state: Mutex<State>,
     changed: Condvar,
+    stopping: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -18,8 +20,8 @@ struct State {
     /// Up to here it is on disk that it was forwarded: a start goes on from there, and the log before may go.
     noted: Position,
     away: Option<Away>,
-    backlog: Backlog,
-    stopping: bool,
+    /// Since when what is sent now is tried.
+    sending_since: Option<TimeNs>,
 }
 
 /// Why InfluxDB takes nothing, and since when.
@@ -33,7 +35,7 @@ pub struct Away {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     pub bytes: u64,
-    /// When the oldest commit of it was made.
+    /// Since when the oldest of it is tried.
     pub since: Option<TimeNs>,
 }
 
@@ -54,7 +56,7 @@ impl Progress {
     pub(super) fn advance(&self, to: Position) {
         let mut state = self.state.lock();
         state.forwarded = to;
-        state.away = None;
+        (state.away, state.sending_since) = (None, None);
         self.changed.notify_all();
     }
 
@@ -79,31 +81,40 @@ impl Progress {
         self.state.lock().away.clone()
     }
 
-    pub(super) fn set_backlog(&self, backlog: Backlog) {
-        self.state.lock().backlog = backlog;
+    pub(super) fn sends(&self, now: TimeNs) {
+        self.state.lock().sending_since = Some(now);
     }
 
-    pub(super) fn backlog(&self) -> Backlog {
-        self.state.lock().backlog
+    /// How far it is, and since when it tries to go on.
+    pub(super) fn place(&self) -> (Position, Option<TimeNs>) {
+        let state = self.state.lock();
+        (state.forwarded, state.sending_since)
     }
 
     pub(super) fn stop(&self) {
-        self.state.lock().stopping = true;
+        let _state = self.state.lock();
+        self.stopping.send_replace(true);
         self.changed.notify_all();
     }
 
     pub(super) fn is_stopping(&self) -> bool {
-        self.state.lock().stopping
+        *self.stopping.borrow()
+    }
+
+    /// Resolves when the hub stops.
+    pub(super) async fn stopped(&self) {
+        // The sender is here, so the only way out is the value.
+        drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
     }
 
     /// Waits so long, or until it is to stop.
     pub(super) fn pause(&self, at_most: Duration) {
-        self.wait(at_most, |state| state.stopping);
+        self.wait(at_most, |_| self.is_stopping());
     }
 
     /// Waits until all up to here is forwarded. False: InfluxDB is away, or it takes longer than this.
     pub(super) fn wait_for(&self, position: Position, at_most: Duration) -> bool {
-        self.wait(at_most, |state| state.forwarded >= position || state.away.is_some() || state.stopping);
+        self.wait(at_most, |state| state.forwarded >= position || state.away.is_some() || self.is_stopping());
         self.forwarded() >= position
     }
 
