@@ -58,6 +58,60 @@ async fn fifty_kills_lose_nothing_and_double_nothing() {
     assert_eq!(hub.stop(), Some(0));
 }
 
+/// The same with InfluxDB behind the log: the hub is killed each time, and influxd every other, while both are at work.
+#[cfg(feature = "influxdb")]
+#[tokio::test]
+async fn thirty_kills_with_influxdb_lose_nothing_and_double_nothing() {
+    use crate::influxd::{Influxd, TOKEN};
+    let seed = std::env::var("SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("SEED={seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let runs = std::env::var("CRASH_RUNS").ok().map_or(30, |runs| runs.parse().expect("CRASH_RUNS is a number"));
+    let dir = tempfile::tempdir().unwrap();
+    let influx_dir = tempfile::tempdir().unwrap();
+    let mut influxd = Influxd::start(influx_dir.path());
+    let config = dir.path().join("hub.toml");
+    let url = influxd.config().url;
+    let store = format!("kind = \"influxdb\"\n[store.influxdb]\nurl = \"{url}\"\norg = \"o\"\nbucket = \"b\"\ntoken = \"{TOKEN}\"\n");
+    std::fs::write(&config, format!("{BOUNDS}{store}")).unwrap();
+    let mut books: Vec<Book> = (0..AGENTS).map(|_| Book::default()).collect();
+    for run in 0..=runs {
+        let hub = Hub::start_with(dir.path(), &["--config", config.to_str().unwrap()]);
+        // What was acked before the kill may still be on its way, and that is told.
+        let began = std::time::Instant::now();
+        while hub.get("/api/v1/history?select=*/*&from=0s&agg=count").get("incomplete").is_some() {
+            assert!(began.elapsed() < Duration::from_secs(60), "SEED={seed} run {run}: it does not catch up");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        check_points(hub.history("*/*"), &books, run, seed);
+        if run == runs {
+            assert_eq!(hub.get("/api/v1/status")["store"]["influxdb"]["refused"], 0);
+            break;
+        }
+        let token = hub.token(&["--role", "agent"]);
+        let agents: Vec<_> = books
+            .drain(..)
+            .enumerate()
+            .map(|(number, book)| tokio::spawn(load(hub.address.clone(), token.clone(), number, book, rng.fork())))
+            .collect();
+        tokio::time::sleep(Duration::from_millis(rng.u64(5..250))).await;
+        let both = rng.bool();
+        if both {
+            influxd.kill();
+            tokio::time::sleep(Duration::from_millis(rng.u64(0..100))).await;
+        }
+        hub.kill();
+        if both {
+            influxd.run();
+        }
+        for agent in agents {
+            books.push(agent.await.unwrap());
+        }
+    }
+    let acked: usize = books.iter().flat_map(|b| &b.batches).filter(|(_, acked)| *acked).count();
+    assert!(acked > 100, "the load was too small to say anything: {acked} batches acked");
+}
+
 /// Sends batches until the connection breaks, then says what was acked. What was not is sent again on the next run.
 async fn load(address: String, token: String, number: usize, mut book: Book, mut rng: fastrand::Rng) -> Book {
     let Ok(mut agent) = Agent::connect(&address, &token).await else { return book };
@@ -100,8 +154,12 @@ fn readings(agent: usize, batch: usize, rng: &mut fastrand::Rng) -> Vec<Sent> {
 }
 
 fn check(hub: &Hub, books: &[Book], run: u64, seed: u64) {
+    check_points(hub.history("*/*"), books, run, seed);
+}
+
+fn check_points(points: Vec<(String, i64, serde_json::Value)>, books: &[Book], run: u64, seed: u64) {
     let mut found = HashMap::new();
-    for (series, time, value) in hub.history("*/*") {
+    for (series, time, value) in points {
         let twice = found.insert((series.clone(), time), value.as_f64().unwrap());
         assert!(twice.is_none(), "SEED={seed} run {run}: {series} has {time} twice");
     }
