@@ -39,6 +39,9 @@ fn table(answer: &Value) -> Result<(), Failure> {
     let each = answer["bytes_per_reading"].as_f64().map_or_else(String::new, |each| format!(", {each:.2} bytes each"));
     let (readings, bytes) = (number(answer, "readings"), number(answer, "bytes"));
     print(format_args!("{readings} readings of {} series in {bytes} bytes{each}", number(answer, "series")))?;
+    if let Some(waiting) = answer["waiting"].as_u64().filter(|waiting| *waiting > 0) {
+        print(format_args!("{waiting} readings are in memory and in the log, and not in the store yet"))?;
+    }
     print(format_args!("{} bytes of log, {} of catalog", number(answer, "log_bytes"), number(answer, "catalog_bytes")))?;
     print(format_args!("\n{:<10}  {:<6}  {:>13}  {:>13}  LEVELS", "DAY", "KIND", "READINGS", "BYTES"))?;
     for file in rows("files") {

@@ -24,6 +24,8 @@ pub struct StatsBody {
     readings: u64,
     /// Null without readings.
     bytes_per_reading: Option<f64>,
+    /// Readings in memory and in the log, which are not in the store yet; null where no hub runs.
+    waiting: Option<u64>,
     log_bytes: u64,
     catalog_bytes: u64,
     /// Series that have sealed readings.
@@ -69,8 +71,9 @@ pub struct SeriesRow {
 pub async fn stats(hub: web::Data<Hub>, request: HttpRequest, _: Admin) -> Result<HttpResponse, ApiError> {
     let top = Params::read(&request, &["top"])?.one("top")?.map_or(Ok(TOP), parse_top)?;
     let _place = stream::place(&hub.long_answers).await?;
+    let waiting = Some(hub.head.points() as u64);
     let stats = web::block(move || run(&hub.config.data.dir, top)).await?.map_err(|error| ApiError::internal(&error))?;
-    Ok(HttpResponse::Ok().json(StatsBody::from(stats)))
+    Ok(HttpResponse::Ok().json(StatsBody { waiting, ..StatsBody::from(stats) }))
 }
 
 fn parse_top(text: &str) -> Result<usize, ApiError> {
@@ -86,6 +89,7 @@ impl From<Stats> for StatsBody {
         Self {
             bytes,
             readings,
+            waiting: None,
             bytes_per_reading: (readings > 0).then(|| bytes as f64 / readings as f64),
             log_bytes,
             catalog_bytes,

@@ -143,6 +143,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn overdue(&self) -> Option<String> {
         None
     }
+    /// Whether it answers now. Asked before an answer begins, which may not break off for an outage that was there before.
+    fn probe(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Why something that the head let go of is not there yet.
     fn lacks(&self, pin: &Pin) -> Option<String> {
         let _unused = pin;

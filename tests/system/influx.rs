@@ -14,7 +14,7 @@ use telltale::query::source::{self, Past};
 use telltale::series::KeyRef;
 use telltale::store::StoreError;
 
-use crate::influxd::Influxd;
+use crate::influxd::{Influxd, TOKEN};
 
 fn config(dir: &Path, influx: Influx) -> Config {
     let mut config = Config { influx: Some(influx), ..Config::default() };
@@ -351,4 +351,59 @@ async fn a_backlog_has_a_bound_and_what_is_refused_is_set_aside() {
     assert!(hub.store.is_damaged(broken, TimeRange::ALL) && !hub.store.is_damaged(id, TimeRange::ALL));
     let kept = std::fs::read_to_string(data.join("set-aside/influxdb-refused.lp")).unwrap();
     assert!(kept.ends_with(&format!("broken,device=e,series:id=1 value=1.0 {at}\n")), "{kept}");
+}
+
+/// By REST, as a user sees an outage: what the head has is answered and says what it lacks; what it has not is 503.
+#[tokio::test]
+async fn an_outage_is_told_in_every_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut influxd = Influxd::start(dir.path());
+    let data = dir.path().join("data");
+    std::fs::create_dir_all(&data).unwrap();
+    let config = data.join("hub.toml");
+    let url = influxd.config().url;
+    let text = format!(
+        "[log]\nunsealed_bytes = \"64KiB\"\n[store]\nkind = \"influxdb\"\n[store.influxdb]\nurl = \"{url}\"\norg = \"o\"\nbucket = \"b\"\ntoken = \"{TOKEN}\"\ntimeout = \"2s\"\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let hub = crate::hub::Hub::start_with(&data, &["--config", config.to_str().unwrap()]);
+    let token = hub.token(&["--role", "agent"]);
+    let send = |from: i64, count: i64| {
+        let lines: String =
+            (from..from + count).map(|n| format!("m,host=h v={n} {}\n", now() - 3_600_000_000_000 + n * 1_000_000)).collect();
+        let request = ureq::post(format!("http://{}/api/v2/write", hub.address)).header("Authorization", format!("Token {token}"));
+        assert_eq!(request.send(lines).unwrap().status(), 204);
+    };
+    let forwarded =
+        || hub.get("/api/v1/status")["store"]["influxdb"]["backlog_bytes"] == 0 && hub.get("/api/v1/status")["head_points"] == 0;
+    send(0, 40_000);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !forwarded() {
+        assert!(Instant::now() < deadline, "{}", hub.get("/api/v1/status"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    influxd.kill();
+    let history = "/api/v1/history?select=h/m.v&from=-2h&agg=count";
+    let (status, text) = hub.ask(history);
+    assert!(status == 503 && text.contains("store_away") && text.contains("cannot be reached"), "{status} {text}");
+    send(100_000, 10);
+    let answer = hub.get(history);
+    assert_eq!((&answer["incomplete"], &answer["series"][0]["points"][0][1]), (&true.into(), &10.into()), "{answer}");
+    assert!(answer["incomplete_why"].as_str().unwrap().contains("cannot be reached"), "{answer}");
+    let request = ureq::get(format!("http://{}{history}&format=csv", hub.address)).header("Authorization", format!("Bearer {}", hub.admin));
+    assert!(request.call().unwrap().headers()["x-telltale-incomplete"].to_str().unwrap().contains("cannot be reached"));
+    assert_eq!(hub.get("/api/v1/last?select=*/*")["series"].as_array().unwrap().len(), 1);
+    assert!(hub.get("/api/v1/status")["store"]["influxdb"]["backlog_bytes"].as_u64().unwrap() > 0);
+    influxd.run();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let (status, text) = hub.ask(history);
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        if status == 200 && answer.get("incomplete").is_none() && answer["series"][0]["points"][0][1] == 40_010 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it goes on by itself: {status} {text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(hub.stop(), Some(0));
 }

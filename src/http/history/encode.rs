@@ -31,14 +31,14 @@ pub struct Encoder {
 }
 
 /// What is said of the whole answer, after its series.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Ending {
     pub thinned: bool,
     /// Some of it was made of rollups, since the readings are gone.
     pub is_rolled: bool,
     pub retained_from: Option<TimeNs>,
     /// Something could not be read and is left out. MessagePack says it and the source always: it tells the number of its keys first.
-    pub incomplete: bool,
+    pub incomplete: Option<String>,
 }
 
 impl Encoder {
@@ -169,7 +169,11 @@ impl Encoder {
                     self.out.extend_from_slice(b",\"retained_from\":");
                     put_time(&mut self.out, self.time, from);
                 }
-                self.out.extend_from_slice(if incomplete { b",\"incomplete\":true}" } else { b"}" });
+                if let Some(why) = incomplete {
+                    self.out.extend_from_slice(b",\"incomplete\":true,\"incomplete_why\":");
+                    put_json(&mut self.out, &why);
+                }
+                self.out.push(b'}');
             }
             Format::Csv | Format::Ndjson => {}
             Format::MessagePack => {
@@ -182,7 +186,7 @@ impl Encoder {
                 pack_str(&mut self.out, "source");
                 pack_str(&mut self.out, if is_rolled { "rollup" } else { "readings" });
                 pack_str(&mut self.out, "incomplete");
-                rmp::encode::write_bool(&mut self.out, incomplete).expect(NEVER);
+                rmp::encode::write_bool(&mut self.out, incomplete.is_some()).expect(NEVER);
             }
         }
     }

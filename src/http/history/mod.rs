@@ -10,6 +10,7 @@ pub mod write;
 
 use std::sync::Arc;
 
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use url::form_urlencoded;
 use utoipa::ToSchema;
@@ -20,6 +21,9 @@ use super::error::{ApiError, ErrorBody};
 use super::stream;
 use crate::hub::Hub;
 use crate::query::request::{Format, History};
+
+/// Why an answer lacks something, where that is known before it begins: not every format has a place for it at the end.
+const INCOMPLETE: HeaderName = HeaderName::from_static("x-telltale-incomplete");
 
 /// The answer as JSON; `msgpack` is the same map.
 #[derive(ToSchema)]
@@ -35,6 +39,8 @@ struct HistoryBody {
     retained_from: Option<f64>,
     /// Something of the range cannot be read and is left out.
     incomplete: Option<bool>,
+    /// Why; not in MessagePack. What is known before the answer begins is in the header `X-Telltale-Incomplete` too, in every format.
+    incomplete_why: Option<String>,
 }
 
 #[derive(ToSchema)]
@@ -98,7 +104,12 @@ pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) 
     let content_type = content_type(question.format);
     let hub = hub.into_inner();
     let plan = web::block(move || make_plan(&hub, question, &reader)).await??;
-    Ok(stream::answer(place, content_type, "history", move |sink| write::write(&plan, sink)))
+    let lacks = plan.lacks().and_then(|why| HeaderValue::from_str(&why).ok());
+    let mut answer = stream::answer(place, content_type, "history", move |sink| write::write(&plan, sink));
+    if let Some(why) = lacks {
+        answer.headers_mut().insert(INCOMPLETE, why);
+    }
+    Ok(answer)
 }
 
 fn make_plan(hub: &Arc<Hub>, question: History, reader: &Reader) -> Result<Plan, ApiError> {

@@ -33,8 +33,8 @@ pub struct Plan {
     pub position: Position,
     pub series: Vec<Planned>,
     pub store: Option<Arc<dyn Store>>,
-    /// The store does not answer: what the head let go of is missing.
-    pub is_cut: bool,
+    /// The store does not answer, and why: what the head let go of is missing.
+    pub cut: Option<String>,
     pub pin: Pin,
     /// Where the retention of a series of the answer begins, if that is within the range; the latest of them.
     pub retained_from: Option<TimeNs>,
@@ -66,6 +66,7 @@ impl Plan {
         let floors = found.iter().filter_map(|series| sources.retention.floor(series));
         let retained_from = floors.max().filter(|floor| *floor > question.range.from);
         let count = |store: Option<&Arc<dyn Store>>| {
+            store.filter(|_| !found.is_empty() && frozen.pin.sealed() > Position(0)).map_or(Ok(()), |store| store.probe())?;
             let mut budget = Budget::new(&question, max_points);
             let counted = found.iter().zip(&frozen.columns).map(|(one, view)| {
                 let past = store.map(|store| Past { store: &**store, pin: &frozen.pin });
@@ -75,12 +76,12 @@ impl Plan {
             });
             counted.collect::<Result<Vec<usize>, QueryError>>()
         };
-        let (points, store, is_cut) = match count(sources.store) {
+        let (points, store, cut) = match count(sources.store) {
             // What the head has is answered all the same.
             Err(error) if error.code == QueryCode::StoreAway && frozen.columns.iter().any(|view| view.points() > 0) => {
-                (count(None)?, None, true)
+                (count(None)?, None, Some(error.message))
             }
-            counted => (counted?, sources.store.map(Arc::clone), false),
+            counted => (counted?, sources.store.map(Arc::clone), None),
         };
         let planned = |((series, view), points): ((Arc<Series>, ColumnView), usize)| Planned {
             value_type: series.value_type().unwrap_or(ValueType::Number),
@@ -89,7 +90,7 @@ impl Plan {
             points,
         };
         let series = found.into_iter().zip(frozen.columns).zip(points).map(planned).collect();
-        Ok(Self { question, position: frozen.position, series, store, is_cut, pin: frozen.pin, retained_from })
+        Ok(Self { question, position: frozen.position, series, store, cut, pin: frozen.pin, retained_from })
     }
 }
 
@@ -160,14 +161,19 @@ impl Plan {
         self.store.as_ref().map(|store| Past { store: &**store, pin: &self.pin })
     }
 
-    /// Whether something of the answer was found to be unreadable or is not in the store yet, now that it was read.
+    /// Why something is missing that the store has or will have; None as far as is known by now.
     #[must_use]
-    pub fn is_incomplete(&self) -> bool {
-        if self.is_cut || self.store.as_ref().is_some_and(|store| store.lacks(&self.pin).is_some()) {
-            return true;
-        }
+    pub fn lacks(&self) -> Option<String> {
+        self.cut.clone().or_else(|| self.store.as_ref()?.lacks(&self.pin))
+    }
+
+    /// The same, and what was found to be unreadable, now that the answer was read.
+    #[must_use]
+    pub fn incomplete(&self) -> Option<String> {
         let is_damaged = |one: &Planned| self.store.as_ref().is_some_and(|store| store.is_damaged(one.series.id, self.range()));
-        self.series.iter().any(is_damaged)
+        let damaged =
+            || self.series.iter().find(|one| is_damaged(one)).map(|one| format!("something of {} could not be read", one.series.key));
+        self.lacks().or_else(damaged)
     }
 
     #[must_use]

@@ -40,7 +40,7 @@ pub fn write(plan: &Plan, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
         thinned: matches!(question.shape, Shape::Thin(_)),
         is_rolled: answer.has_gone,
         retained_from: plan.retained_from,
-        incomplete: plan.is_incomplete(),
+        incomplete: plan.incomplete(),
     });
     if answer.flush() { Ok(()) } else { Err(Broken::ClientGone) }
 }

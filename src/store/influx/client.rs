@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use influxdb2::RequestError;
 use influxdb2::api::buckets::ListBucketsRequest;
+use influxdb2::models::Status;
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 
@@ -75,6 +76,17 @@ impl Client {
     pub(super) async fn query(&self, flux: String) -> Result<reqwest::Response, Failed> {
         let request = self.http.post(self.url("/api/v2/query", &[("org", &self.config.org)]));
         self.send(request.header(CONTENT_TYPE, "application/vnd.flux").body(flux)).await
+    }
+
+    /// Whether it is there and well.
+    pub(super) async fn health(&self) -> Result<(), Failed> {
+        let health = self.influx.health().await.map_err(|error| self.failed(error))?;
+        match health.status {
+            Status::Pass => Ok(()),
+            Status::Fail => {
+                Err(Failed::Away(format!("InfluxDB at {} is not well: {}", self.config.url, health.message.unwrap_or_default())))
+            }
+        }
     }
 
     /// Whether token, organisation and bucket are right, and how long it keeps.

@@ -47,6 +47,8 @@ const SEAL_PATIENCE: Duration = Duration::from_secs(2);
 const BACK_STEP_NS: i64 = 3600 * NS_PER_SEC;
 /// Chunks of an answer that wait for who reads it.
 const CHUNKS_AHEAD: usize = 4;
+/// How long the question whether it is there may take.
+const PROBE: Duration = Duration::from_secs(3);
 /// How often the retention of the bucket is read.
 const BUCKET_EVERY: Duration = Duration::from_secs(60);
 /// Within the data directory: what this store keeps beside InfluxDB.
@@ -309,6 +311,19 @@ impl Store for InfluxStore {
         let why = self.progress.away().map_or_else(|| "InfluxDB is slower than what comes in".to_owned(), |away| away.why);
         (bytes >= self.config.backlog_bytes)
             .then(|| format!("{bytes} bytes of the log wait for InfluxDB, the bound is [log] backlog_bytes: {why}"))
+    }
+
+    fn probe(&self) -> Result<(), StoreError> {
+        let (client, patience) = (Arc::clone(&self.client), PROBE.min(self.config.timeout));
+        let slow = || Err(Failed::Away(format!("InfluxDB at {} did not answer within {} s", self.config.url, patience.as_secs())));
+        let answered = self.worker.run(async move { timeout(patience, client.health()).await.ok() }).flatten();
+        match answered.unwrap_or_else(slow) {
+            Ok(()) => {
+                self.progress.seen();
+                Ok(())
+            }
+            Err(Failed::Away(reason) | Failed::Denied(reason) | Failed::Refused(reason)) => Err(StoreError::Away { reason }),
+        }
     }
 
     fn lacks(&self, pin: &Pin) -> Option<String> {

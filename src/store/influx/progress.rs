@@ -77,6 +77,14 @@ impl Progress {
         self.state.lock().away.take()
     }
 
+    /// It answered somebody. While something is being sent, that alone says whether it takes readings.
+    pub(super) fn seen(&self) {
+        let mut state = self.state.lock();
+        if state.sending_since.is_none() {
+            state.away = None;
+        }
+    }
+
     pub(super) fn away(&self) -> Option<Away> {
         self.state.lock().away.clone()
     }
