@@ -148,7 +148,7 @@ impl Hub {
         catalog.restore(&mut restore)?;
         let seal = restore.seal;
         let set_aside = dir.join("set-aside");
-        let behind = store::open(&config, &set_aside, &seal, &head, &series, &retention)?;
+        let behind = store::open(&config, &set_aside, &catalog.hub_id()?, &seal, &head, &series, &retention)?;
         let store = Arc::clone(&behind.store);
         let pressure = Arc::new(Pressure::default());
         let began = Instant::now();

@@ -55,6 +55,7 @@ fn check_kind(config: &Config) -> Result<(), OpenHubError> {
 pub(super) fn open(
     config: &Config,
     set_aside: &Path,
+    hub_id: &str,
     seal: &LastSeal,
     head: &Head,
     series: &Arc<SeriesTable>,
@@ -63,12 +64,12 @@ pub(super) fn open(
     check_kind(config)?;
     #[cfg(feature = "influxdb")]
     if let Some(influx) = &config.influx {
-        let store = InfluxStore::open(&config.data.dir, set_aside, influx, Arc::clone(series), Arc::clone(retention.floors()))?;
+        let store = InfluxStore::open(&config.data.dir, set_aside, influx, hub_id, Arc::clone(series), Arc::clone(retention.floors()))?;
         let influx = Arc::new(store);
         return Ok(Opened { store: Arc::clone(&influx) as Arc<dyn Store>, influx: Some(influx) });
     }
     #[cfg(not(feature = "influxdb"))]
-    let _unused = series;
+    let _unused = (series, hub_id);
     let store = EmbeddedStore::open(embedded::Parts {
         dir: &config.data.dir.join(embedded::DIR_NAME),
         set_aside,

@@ -2,7 +2,9 @@
 //! was sealed at that moment and nothing later, and merges keep their hands off what would mix the two.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -15,7 +17,8 @@ pub struct Pins(Mutex<Held>);
 #[derive(Debug, Default)]
 struct Held {
     sealed: BTreeMap<Position, usize>,
-    views: BTreeMap<Position, usize>,
+    /// And since when the first of them.
+    views: BTreeMap<Position, (usize, Instant)>,
 }
 
 /// A scan with it sees the chunks that were sealed up to here. Given back on drop.
@@ -38,7 +41,7 @@ impl Pins {
     pub fn pin_view(self: &Arc<Self>, sealed: Position, view: Position) -> Pin {
         let mut held = self.0.lock();
         *held.sealed.entry(sealed).or_default() += 1;
-        *held.views.entry(view).or_default() += 1;
+        held.views.entry(view).or_insert_with(|| (0, Instant::now())).0 += 1;
         drop(held);
         Pin { sealed, view, pins: Arc::clone(self) }
     }
@@ -49,19 +52,10 @@ impl Pins {
         self.0.lock().sealed.keys().next().copied()
     }
 
-    /// The oldest view that a reader still has.
+    /// The oldest view that a reader still has, and has not had for longer than this.
     #[must_use]
-    pub fn oldest_view(&self) -> Option<Position> {
-        self.0.lock().views.keys().next().copied()
-    }
-}
-
-fn let_go(held: &mut BTreeMap<Position, usize>, place: Position) {
-    if let Some(count) = held.get_mut(&place) {
-        *count -= 1;
-        if *count == 0 {
-            held.remove(&place);
-        }
+    pub fn oldest_view(&self, at_most: Duration) -> Option<Position> {
+        self.0.lock().views.iter().find(|(_, (_, since))| since.elapsed() <= at_most).map(|(view, _)| *view)
     }
 }
 
@@ -82,8 +76,15 @@ impl Clone for Pin {
 impl Drop for Pin {
     fn drop(&mut self) {
         let mut held = self.pins.0.lock();
-        let_go(&mut held.sealed, self.sealed);
-        let_go(&mut held.views, self.view);
+        let Held { sealed, views } = &mut *held;
+        if let Entry::Occupied(mut count) = sealed.entry(self.sealed) {
+            *count.get_mut() -= 1;
+            (*count.get() == 0).then(|| count.remove());
+        }
+        if let Entry::Occupied(mut count) = views.entry(self.view) {
+            count.get_mut().0 -= 1;
+            (count.get().0 == 0).then(|| count.remove());
+        }
     }
 }
 
@@ -98,10 +99,13 @@ mod tests {
         let second = pins.pin_view(Position(5), Position(20));
         let again = first.clone();
         drop(first);
-        assert_eq!((pins.oldest(), pins.oldest_view()), (Some(Position(3)), Some(Position(20))));
+        assert_eq!((pins.oldest(), pins.oldest_view(Duration::MAX)), (Some(Position(3)), Some(Position(20))));
         drop(again);
-        assert_eq!((pins.oldest(), pins.oldest_view()), (Some(Position(5)), Some(Position(20))));
+        assert_eq!((pins.oldest(), pins.oldest_view(Duration::MAX)), (Some(Position(5)), Some(Position(20))));
         drop(second);
-        assert_eq!((pins.oldest(), pins.oldest_view()), (None, None));
+        assert_eq!((pins.oldest(), pins.oldest_view(Duration::MAX)), (None, None));
+        let old = pins.pin_view(Position(6), Position(40));
+        assert_eq!(pins.oldest_view(Duration::ZERO), None, "had for longer");
+        drop(old);
     }
 }

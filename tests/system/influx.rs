@@ -338,7 +338,8 @@ async fn a_backlog_has_a_bound_and_what_is_refused_is_set_aside() {
     }
     empty_head(&hub).await;
     // A measurement in which another program wrote text into the field: InfluxDB refuses the rows for good.
-    influxd.write(&format!("broken,device=e,series:id=1 value=\"text\" {}", now()));
+    let tag = format!("{}.1", hub.auth.hub_id());
+    influxd.write(&format!("broken,device=e,series:id={tag} value=\"text\" {}", now()));
     let broken = series(&hub, "e", "broken", &[]);
     assert_eq!(broken, SeriesId(1));
     let at = now();
@@ -350,7 +351,7 @@ async fn a_backlog_has_a_bound_and_what_is_refused_is_set_aside() {
     assert!(status.refused.1.unwrap().contains("field type conflict"));
     assert!(hub.store.is_damaged(broken, TimeRange::ALL) && !hub.store.is_damaged(id, TimeRange::ALL));
     let kept = std::fs::read_to_string(data.join("set-aside/influxdb-refused.lp")).unwrap();
-    assert!(kept.ends_with(&format!("broken,device=e,series:id=1 value=1.0 {at}\n")), "{kept}");
+    assert!(kept.ends_with(&format!("broken,device=e,series:id={tag} value=1.0 {at}\n")), "{kept}");
 }
 
 /// By REST, as a user sees an outage: what the head has is answered and says what it lacks; what it has not is 503.

@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 
 use crate::config::Influx;
-use crate::model::{SeriesId, TimeNs};
+use crate::model::TimeNs;
 
 use super::line::SERIES_TAG;
 
@@ -63,9 +63,9 @@ impl Client {
     }
 
     /// Both ends are inside.
-    pub(super) async fn delete(&self, measurement: &str, series: SeriesId, from: TimeNs, to: TimeNs) -> Result<(), Failed> {
+    pub(super) async fn delete(&self, measurement: &str, series: &str, from: TimeNs, to: TimeNs) -> Result<(), Failed> {
         let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-        let predicate = format!("_measurement={} AND \"{SERIES_TAG}\"=\"{}\"", quoted(measurement), series.0);
+        let predicate = format!("_measurement={} AND \"{SERIES_TAG}\"=\"{series}\"", quoted(measurement));
         let body = serde_json::json!({ "start": rfc3339(from), "stop": rfc3339(to), "predicate": predicate }).to_string();
         let request = self.http.post(self.url("/api/v2/delete", &[("org", &self.config.org), ("bucket", &self.config.bucket)]));
         let request = request.timeout(self.config.timeout).header(CONTENT_TYPE, "application/json").body(body);

@@ -27,6 +27,8 @@ use crate::log::{LogRead, ReadError};
 use crate::model::{Commit, Delete, Position};
 use crate::series::SeriesTable;
 
+/// A reader's view holds the forwarder up for so long. What takes longer may see readings that came later than it began.
+const VIEW_PATIENCE: Duration = Duration::from_secs(10);
 /// Readings that are sent together, in four requests.
 const GROUP_READINGS: usize = 40_000;
 /// Between two looks for commits when nothing wakes it.
@@ -59,7 +61,7 @@ impl Forwarder {
         let progress = Arc::clone(&parts.store.progress);
         progress.start_at(noted(&parts.store.dir, parts.log.epoch()));
         parts.store.follow(&parts.log);
-        let run = Run { heads: Heads::default(), noted_at: Instant::now(), parts };
+        let run = Run { heads: Heads::new(&parts.store.hub_id), noted_at: Instant::now(), parts };
         let thread = std::thread::Builder::new().name("forwarder".to_owned()).spawn(move || run.run())?;
         Ok(Self { progress, thread: Mutex::new(Some(thread)) })
     }
@@ -127,7 +129,7 @@ impl Run {
     /// What no reader's view is behind of.
     fn limit(&self) -> Position {
         let newest = self.parts.head.position();
-        self.parts.head.pins().oldest_view().map_or(newest, |oldest| oldest.min(newest))
+        self.parts.head.pins().oldest_view(VIEW_PATIENCE).map_or(newest, |oldest| oldest.min(newest))
     }
 
     fn forward(&mut self, after: Position, until: Position) {
@@ -235,7 +237,8 @@ impl Way {
     async fn delete(&self, series: &SeriesTable, delete: Delete) -> Result<(), Stopped> {
         let Some(metric) = series.by_id(delete.series).map(|series| line::measurement(&series.key.metric)) else { return Ok(()) };
         let Delete { series, from, to } = delete;
-        let done = self.until_answered(|| self.store.client.delete(&metric, series, from, to)).await?;
+        let tag = line::series_tag(&self.store.hub_id, series);
+        let done = self.until_answered(|| self.store.client.delete(&metric, &tag, from, to)).await?;
         if let Err(why) = done {
             tracing::error!(series = series.0, from, to, %why, "InfluxDB refuses a delete; its readings stay there");
         }

@@ -2,6 +2,7 @@
 //! once with its last value. Pure.
 
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
@@ -58,14 +59,21 @@ struct Lane {
 }
 
 /// What the lines of each series begin with.
-#[derive(Debug, Default)]
-pub(super) struct Heads(FxHashMap<SeriesId, Box<str>>);
+#[derive(Debug)]
+pub(super) struct Heads {
+    hub_id: Arc<str>,
+    known: FxHashMap<SeriesId, Box<str>>,
+}
 
 impl Heads {
+    pub(super) fn new(hub_id: &Arc<str>) -> Self {
+        Self { hub_id: Arc::clone(hub_id), known: FxHashMap::default() }
+    }
+
     fn of(&mut self, table: &SeriesTable, id: SeriesId) -> Option<&str> {
-        let head = match self.0.entry(id) {
+        let head = match self.known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(line::head(&table.by_id(id)?.key, id)),
+            Entry::Vacant(new) => new.insert(line::head(&self.hub_id, &table.by_id(id)?.key, id)),
         };
         Some(head)
     }
@@ -144,14 +152,14 @@ mod tests {
 
     #[test]
     fn a_time_is_sent_once_with_its_last_value() {
-        let (table, mut heads, mut group) = (table(), Heads::default(), Group::default());
+        let (table, mut heads, mut group) = (table(), Heads::new(&"hub".into()), Group::default());
         group.take(&commit(1, &[(0, 5, 1), (1, 5, 1), (0, 6, 2), (4, 5, 9)]), &mut heads, &table);
         group.take(&commit(2, &[(0, 5, 3), (1, 6, 2)]), &mut heads, &table);
         assert_eq!((group.up_to, group.readings), (Position(2), 6));
         let (deletes, bodies) = group.into_parts();
         assert!(deletes.is_empty());
         let texts: Vec<_> = bodies.iter().map(|body| std::str::from_utf8(&body.bytes).unwrap()).collect();
-        let line = |device: &str, id: u32, value: &str, time: i64| format!("m,device={device},series:id={id} value={value} {time}\n");
+        let line = |device: &str, id: u32, value: &str, time: i64| format!("m,device={device},series:id=hub.{id} value={value} {time}\n");
         assert_eq!(
             texts,
             [
@@ -169,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_delete_parts_groups() {
-        let (table, mut heads, mut group) = (table(), Heads::default(), Group::default());
+        let (table, mut heads, mut group) = (table(), Heads::new(&"hub".into()), Group::default());
         let delete = Commit { position: Position(2), deletes: vec![Delete { series: SeriesId(0), from: 1, to: 2 }], ..Commit::default() };
         assert!(group.may_take(&delete, 10));
         group.take(&commit(1, &[(0, 5, 1)]), &mut heads, &table);

@@ -8,6 +8,12 @@ use crate::model::{SeriesId, SeriesKey, TimeNs, Value, ValueType};
 /// Under a name that no label can have. A delete cannot say "without this tag", and ids are never used again.
 pub(super) const SERIES_TAG: &str = "series:id";
 
+/// The series of this hub alone: a bucket may hold what one with another data directory wrote.
+#[must_use]
+pub(super) fn series_tag(hub_id: &str, id: SeriesId) -> String {
+    format!("{hub_id}.{}", id.0)
+}
+
 /// The CSV of Flux drops carriage returns, so they are stored as a mark and a letter; the mark itself as two.
 const MARK: char = '\u{e00d}';
 const MARKED: &str = "\u{e00d}\u{e00d}";
@@ -46,12 +52,12 @@ pub(super) fn measurement(metric: &str) -> String {
 
 /// What all lines of a series begin with, up to the space before the field.
 #[must_use]
-pub(super) fn head(key: &SeriesKey, id: SeriesId) -> Box<str> {
+pub(super) fn head(hub_id: &str, key: &SeriesKey, id: SeriesId) -> Box<str> {
     let mut head = String::new();
     escaped(&mut head, &measurement(&key.metric), false);
     let mut tags: Vec<(&str, String)> = key.labels.iter().map(|(name, value)| (name, visible(value))).collect();
     tags.push(("device", visible(&key.device)));
-    tags.push((SERIES_TAG, id.0.to_string()));
+    tags.push((SERIES_TAG, series_tag(hub_id, id)));
     // As InfluxDB sorts them, so that it need not.
     tags.sort();
     for (name, value) in tags {
@@ -112,7 +118,7 @@ mod tests {
     fn said(device: &str, metric: &str, labels: &[(&str, &str)], value: &Value) -> String {
         let key = SeriesKey { device: device.into(), metric: metric.into(), labels: Labels::from_pairs(labels.iter().copied()) };
         let mut out = Vec::new();
-        point(&mut out, &head(&key, SeriesId(7)), value, 5);
+        point(&mut out, &head("hub", &key, SeriesId(7)), value, 5);
         String::from_utf8(out).unwrap()
     }
 
@@ -130,16 +136,16 @@ mod tests {
     #[test]
     fn readings_are_lines() {
         let rows = [
-            (said("d", "m", &[], &Value::Float(1.0)), "m,device=d,series:id=7 value=1.0 5\n"),
-            (said("d", "m", &[], &Value::Int(-3)), "m,device=d,series:id=7 value=-3.0 5\n"),
-            (said("d", "m", &[], &Value::Float(1e300)), "m,device=d,series:id=7 value=1e300 5\n"),
-            (said("d", "m", &[], &Value::Bool(true)), "m,device=d,series:id=7 bool=true 5\n"),
-            (said("d", "m", &[], &Value::Text("a \"b\"\\\n".into())), "m,device=d,series:id=7 text=\"a \\\"b\\\"\\\\\n\" 5\n"),
+            (said("d", "m", &[], &Value::Float(1.0)), "m,device=d,series:id=hub.7 value=1.0 5\n"),
+            (said("d", "m", &[], &Value::Int(-3)), "m,device=d,series:id=hub.7 value=-3.0 5\n"),
+            (said("d", "m", &[], &Value::Float(1e300)), "m,device=d,series:id=hub.7 value=1e300 5\n"),
+            (said("d", "m", &[], &Value::Bool(true)), "m,device=d,series:id=hub.7 bool=true 5\n"),
+            (said("d", "m", &[], &Value::Text("a \"b\"\\\n".into())), "m,device=d,series:id=hub.7 text=\"a \\\"b\\\"\\\\\n\" 5\n"),
             (
                 said("a b,c=d", "m n,o=p", &[("z", "1"), ("a", "=, ")], &Value::Bool(false)),
-                "m\\ n\\,o=p,a=\\=\\,\\ ,device=a\\ b\\,c\\=d,series:id=7,z=1 bool=false 5\n",
+                "m\\ n\\,o=p,a=\\=\\,\\ ,device=a\\ b\\,c\\=d,series:id=hub.7,z=1 bool=false 5\n",
             ),
-            (said("c:\\", "#m\\", &[], &Value::Bool(false)), "\\#m\u{ff3c},device=c:\u{ff3c},series:id=7 bool=false 5\n"),
+            (said("c:\\", "#m\\", &[], &Value::Bool(false)), "\\#m\u{ff3c},device=c:\u{ff3c},series:id=hub.7 bool=false 5\n"),
         ];
         for (found, expected) in rows {
             assert_eq!(found, expected);

@@ -58,6 +58,7 @@ pub const DIR_NAME: &str = "influx";
 pub struct InfluxStore {
     client: Arc<Client>,
     config: Influx,
+    hub_id: Arc<str>,
     worker: Worker,
     series: Arc<SeriesTable>,
     progress: Arc<Progress>,
@@ -99,6 +100,7 @@ impl InfluxStore {
         data: &Path,
         set_aside: &Path,
         config: &Influx,
+        hub_id: &str,
         series: Arc<SeriesTable>,
         floors: Arc<Floors>,
     ) -> Result<Self, OpenInfluxError> {
@@ -113,6 +115,7 @@ impl InfluxStore {
         let store = Self {
             client,
             config: config.clone(),
+            hub_id: hub_id.into(),
             worker,
             series,
             progress,
@@ -189,7 +192,7 @@ impl InfluxStore {
             "from(bucket: {bucket}) |> range(start: {from}, stop: {to}) |> filter(fn: (r) => r._measurement == {measurement} \
              and r[\"{}\"] == \"{}\" and r._field == \"{field}\") |> {then}",
             line::SERIES_TAG,
-            series.0
+            line::series_tag(&self.hub_id, series)
         )
     }
 
