@@ -143,6 +143,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn overdue(&self) -> Option<String> {
         None
     }
+    /// Whether what it holds lies in the data directory, and so in its backups.
+    fn is_local(&self) -> bool {
+        true
+    }
     /// Whether it answers now. Asked before an answer begins, which may not break off for an outage that was there before.
     fn probe(&self) -> Result<(), StoreError> {
         Ok(())

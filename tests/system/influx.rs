@@ -408,3 +408,26 @@ async fn an_outage_is_told_in_every_answer() {
     }
     assert_eq!(hub.stop(), Some(0));
 }
+
+/// A backup of the data directory has what InfluxDB has not: names, last known values, tokens.
+#[tokio::test]
+async fn a_backup_brings_back_what_is_not_in_influxdb() {
+    let dir = tempfile::tempdir().unwrap();
+    let influxd = Influxd::start(dir.path());
+    let (data, backup, restored) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("restored"));
+    let hub = open(&data, &influxd);
+    let id = series(&hub, "d", "m", &[("l", "1")]);
+    let at = now();
+    put(&hub, vec![Reading { series: id, time: at, value: Value::Float(4.5) }]).await;
+    let (of, to) = (Arc::clone(&hub), backup.clone());
+    tokio::task::spawn_blocking(move || telltale::tools::backup::run(&of, &to, &mut |_, _| ()).unwrap()).await.unwrap();
+    hub.stop().await;
+    drop(hub);
+    std::fs::create_dir_all(&restored).unwrap();
+    telltale::tools::restore::run(&backup, &restored, telltale::tools::restore::Tokens::Kept, &mut |_, _| ()).unwrap();
+    let hub = open(&restored, &influxd);
+    assert_eq!(hub.series.by_id(id).unwrap().key.to_string(), "d/m{l=\"1\"}");
+    let last = hub.head.last(&[id]).1.remove(0).unwrap();
+    assert_eq!((last.time, last.value), (at, Value::Float(4.5)));
+    assert_eq!(read(&hub, id, TimeRange::ALL).await.unwrap(), Points::from([(at, Value::Float(4.5))]));
+}

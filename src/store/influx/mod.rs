@@ -316,6 +316,10 @@ impl Store for InfluxStore {
             .then(|| format!("{bytes} bytes of the log wait for InfluxDB, the bound is [log] backlog_bytes: {why}"))
     }
 
+    fn is_local(&self) -> bool {
+        false
+    }
+
     fn probe(&self) -> Result<(), StoreError> {
         let (client, patience) = (Arc::clone(&self.client), PROBE.min(self.config.timeout));
         let slow = || Err(Failed::Away(format!("InfluxDB at {} did not answer within {} s", self.config.url, patience.as_secs())));

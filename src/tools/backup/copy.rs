@@ -24,10 +24,14 @@ pub(super) struct Copier<'a> {
     pub(super) bytes: u64,
 }
 
-/// The store's files, with their sizes.
+/// The store's files, with their sizes. None where the store is another program.
 pub(super) fn sources(store: &Path) -> Result<Vec<(String, u64)>, BackupError> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(store).map_err(io_error("list", store))? {
+    let entries = match fs::read_dir(store) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(names),
+        entries => entries.map_err(io_error("list", store))?,
+    };
+    for entry in entries {
         let entry = entry.map_err(io_error("list", store))?;
         if let Ok(name) = entry.file_name().into_string()
             && name.ends_with(".sqlite")

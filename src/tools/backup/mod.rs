@@ -154,7 +154,7 @@ fn save(hub: &Hub, dir: &Path, before: Option<&Manifest>, progress: &mut Progres
         progress(seen, total);
     }
     let pin = hub.head.pins().pin(position);
-    let series = sums::of(hub.store.as_ref(), &pin, &ids)?;
+    let series = if hub.store.is_local() { sums::of(hub.store.as_ref(), &pin, &ids)? } else { Vec::new() };
     let (copied, copied_bytes) = (copier.copied, copier.bytes);
     let manifest = Manifest { format: manifest::FORMAT, number, epoch: hub.log.epoch(), position: position.0, files: saved, series };
     let readings = manifest.series.iter().map(|(_, count, _)| count).sum();

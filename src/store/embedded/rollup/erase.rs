@@ -32,10 +32,15 @@ fn one(store: &EmbeddedStore, file: &DayFile, delete: &PositionedDelete) -> Resu
         rolled.retain(|(_, summaries)| !summaries.is_empty());
         changed.push((row.id, (!rolled.is_empty()).then(|| body::encode(&mut rolled, row.numbers))));
     }
+    // A row is replaced, not changed: its number tells a backup whether it has it.
+    let again = "INSERT INTO rollups (level, metric, lo, hi, own, mark, seal, numbers, body) \
+                 SELECT level, metric, lo, hi, own, mark, seal, numbers, ?2 FROM rollups WHERE id = ?1";
     file.write("delete from rollups in", |db| {
-        changed.iter().try_for_each(|(id, body)| match body {
-            Some(body) => db.execute("UPDATE rollups SET body = ?2 WHERE id = ?1", params![id, body]).map(drop),
-            None => db.execute("DELETE FROM rollups WHERE id = ?1", [id]).map(drop),
+        changed.iter().try_for_each(|(id, body)| {
+            if let Some(body) = body {
+                db.execute(again, params![id, body])?;
+            }
+            db.execute("DELETE FROM rollups WHERE id = ?1", [id]).map(drop)
         })
     })
 }

@@ -132,6 +132,13 @@ fn a_delete_holds_in_rollups_too_when_the_readings_are_gone() {
     let before = readings(TimeRange::ALL);
     assert_eq!(before, 86_400);
     let of_day = readings(old);
+    let key = store.files.all().iter().find(|file| file.key.file_name().contains("rollup.1")).unwrap().key;
+    let metric = store.info.metric(SeriesId(1));
+    let numbers = || {
+        let rows = store.files.get(key).unwrap().read("list rollups of", |db| db.rollups(metric, SeriesId(1), Position(100)));
+        rows.unwrap().iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    let there = numbers();
     let delete = Delete { series: SeriesId(1), from: old.from, to: old.from + 90 * 60_000_000_000 };
     let given = Given { columns: BTreeMap::new(), deletes: vec![PositionedDelete { position: Position(11), delete }] };
     store.seal(&given.handover(Position(12))).unwrap();
@@ -141,6 +148,7 @@ fn a_delete_holds_in_rollups_too_when_the_readings_are_gone() {
     assert_eq!(store.tombs.up_to(Position(100)), [], "the delete has nothing left to hide");
     assert_eq!(readings(old), of_day.saturating_sub(2 * 360), "two hours are gone, the second for a part of it");
     assert_eq!(readings(TimeRange::ALL), before - (of_day - readings(old)));
+    assert!(numbers().iter().all(|number| !there.contains(number)), "a backup tells changed rows by their numbers");
 }
 
 /// Readings of the first day by what sums them up.
