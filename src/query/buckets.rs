@@ -5,7 +5,7 @@
 use super::error::QueryError;
 use super::number::{self, Sum};
 use super::run::Run;
-use super::summary::Summary;
+use super::summary::{Summary, Totals};
 use super::time::parse_duration;
 use crate::model::{TimeNs, TimeRange, Value, ValueType};
 
@@ -137,13 +137,28 @@ impl<'a> Buckets<'a> {
 
     /// In place of its points, whose stretch lies within one bucket.
     pub fn push_summary(&mut self, summary: &Summary, sink: &mut RowSink<'_>) -> bool {
-        let time = summary.start.max(self.range.from);
+        self.bucket_of(summary.start, sink).is_some_and(|open| {
+            open.add_summary(summary);
+            true
+        })
+    }
+
+    /// In place of the points of a bucket, or of a part of it.
+    pub fn push_totals(&mut self, totals: &Totals, sink: &mut RowSink<'_>) -> bool {
+        self.bucket_of(totals.start, sink).is_some_and(|open| {
+            open.add_totals(totals);
+            true
+        })
+    }
+
+    /// None: the sink wants no more.
+    fn bucket_of(&mut self, time: TimeNs, sink: &mut RowSink<'_>) -> Option<&mut Open> {
+        let time = time.max(self.range.from);
         if self.open.as_ref().is_some_and(|open| time >= open.end) && !self.finish(sink) {
-            return false;
+            return None;
         }
         let (every, range) = (self.every, self.range);
-        self.open.get_or_insert_with(|| Open::at(time, every, range)).add_summary(summary);
-        true
+        Some(self.open.get_or_insert_with(|| Open::at(time, every, range)))
     }
 
     /// The open bucket's row, if there is one. To be called after the last run.
@@ -192,6 +207,20 @@ impl Open {
         if let Some(numbers) = &summary.numbers {
             self.sum.add_total(&numbers.sum);
             self.widen(numbers.least.1.clone(), numbers.greatest.1.clone());
+        }
+    }
+
+    fn add_totals(&mut self, totals: &Totals) {
+        self.count += totals.count;
+        if let Some((first, last)) = &totals.ends {
+            let first = self.ends.take().map_or_else(|| first.clone(), |(first, _)| first);
+            self.ends = Some((first, last.clone()));
+        }
+        if let Some(sum) = &totals.sum {
+            self.sum.add_total(sum);
+        }
+        if let Some((least, greatest)) = &totals.extremes {
+            self.widen(least.clone(), greatest.clone());
         }
     }
 

@@ -7,7 +7,7 @@
 use super::run::Run;
 use crate::head::ColumnView;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
-use crate::query::summary::Summary;
+use crate::query::summary::{Summary, Totals};
 use crate::store::{Coarse, Piece, Pin, Store, StoreError};
 
 /// Takes runs in time order. False stops.
@@ -58,6 +58,7 @@ pub enum Part<'a> {
         /// The readings themselves are not kept any more.
         is_gone: bool,
     },
+    Totals(&'a Totals),
 }
 
 /// Takes parts in time order. False stops.
@@ -70,7 +71,7 @@ pub fn scan_coarse(
     past: Option<Past<'_>>,
     series: SeriesId,
     range: TimeRange,
-    coarse: Coarse,
+    coarse: Coarse<'_>,
     sink: &mut PartSink<'_>,
 ) -> Result<(), StoreError> {
     let Some(store) = past.filter(|past| !past.is_empty()) else {
@@ -86,6 +87,7 @@ pub fn scan_coarse(
                 wanted = match piece {
                     Piece::Points(block) => sink(Part::Run(Run::of_block(block, 0..block.len()))),
                     Piece::Summary { summary, is_gone } => sink(Part::Summary { summary, is_gone }),
+                    Piece::Totals(totals) => sink(Part::Totals(totals)),
                 };
                 wanted
             })?;

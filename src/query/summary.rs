@@ -32,6 +32,20 @@ pub struct Numbers {
     pub increase: Value,
 }
 
+/// What a store counted of the points of one bucket, as far as it was asked for: of two ends of which one was asked for, the other is
+/// some value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Where the bucket begins, or later within it.
+    pub start: TimeNs,
+    pub count: u64,
+    pub sum: Option<Value>,
+    /// Least and greatest.
+    pub extremes: Option<(Value, Value)>,
+    /// First and last.
+    pub ends: Option<(Value, Value)>,
+}
+
 impl Summary {
     /// The points that it is certain of, in time order: each once.
     #[must_use]

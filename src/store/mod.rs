@@ -19,7 +19,8 @@ pub use pins::{Pin, Pins};
 
 use crate::block::Block;
 use crate::model::{Delete, Position, SeriesId, TimeNs, TimeRange, Value};
-use crate::query::summary::Summary;
+use crate::query::buckets::Agg;
+use crate::query::summary::{Summary, Totals};
 
 /// All that was committed after the last seal, up to `up_to`. The deletes concern what was sealed before; the runs already
 /// stand as their deletes left them.
@@ -79,13 +80,16 @@ pub enum Piece<'a> {
         /// The readings themselves are not kept any more.
         is_gone: bool,
     },
+    /// Of the points of a bucket that lie within the range; what the aggregates need.
+    Totals(&'a Totals),
 }
 
 /// What may come in place of points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coarse {
-    /// Summaries that lie within one bucket of this length (on multiples of it since 1970 UTC). None: within the range.
-    Buckets(Option<i64>),
+pub enum Coarse<'a> {
+    /// Summaries or totals that lie within one bucket of this length (on multiples of it since 1970 UTC; None: within the range), and
+    /// tell these aggregates.
+    Buckets { every: Option<i64>, aggs: &'a [Agg] },
     /// Summaries where the readings are gone; points where they are not.
     WhereGone,
 }
@@ -109,7 +113,7 @@ pub trait Store: Send + Sync + fmt::Debug {
         pin: &Pin,
         series: SeriesId,
         range: TimeRange,
-        coarse: Coarse,
+        coarse: Coarse<'_>,
         sink: &mut PieceSink<'_>,
     ) -> Result<(), StoreError> {
         let _unused = coarse;

@@ -203,6 +203,16 @@ async fn what_is_wrong_with_the_settings_ends_the_start() {
     assert!(matches!(error, OpenHubError::OtherStore { kind: "influxdb", .. }), "{error}");
 }
 
+/// Names the first time at which they differ.
+fn same(found: &Points, expected: &Points, when: &str) {
+    let times: std::collections::BTreeSet<_> = found.keys().chain(expected.keys()).collect();
+    let differs: Vec<_> = times.into_iter().filter(|time| found.get(time) != expected.get(time)).collect();
+    if let Some(time) = differs.first() {
+        let (found, expected) = (found.get(time), expected.get(time));
+        panic!("{when}: {} times differ, the first is {time}: {found:?} for {expected:?}", differs.len());
+    }
+}
+
 /// Random steps against a whole hub and a map at once; InfluxDB is paused, killed and started in between.
 #[tokio::test]
 async fn whatever_comes_the_answers_are_those_of_a_map() {
@@ -265,7 +275,7 @@ async fn whatever_comes_the_answers_are_those_of_a_map() {
                 let view = hub.head.view(&[id], TimeRange::ALL);
                 if hub.store.lacks(&view.pin).is_none() {
                     let again = read(&hub, id, TimeRange::ALL).await.unwrap();
-                    assert!(again == expected[&id], "step {step}: {} of {}", found.len(), expected[&id].len());
+                    same(&again, &expected[&id], &format!("step {step}, {} before", found.len()));
                 }
             }
             _ => {
@@ -290,7 +300,7 @@ async fn whatever_comes_the_answers_are_those_of_a_map() {
     for _ in 0..2 {
         empty_head(&hub).await;
         for id in &ids {
-            assert!(read(&hub, *id, TimeRange::ALL).await.unwrap() == expected[id], "at the end");
+            same(&read(&hub, *id, TimeRange::ALL).await.unwrap(), &expected[id], "at the end");
             let last = hub.head.last(&[*id]).1.remove(0).map(|last| (last.time, last.value));
             assert_eq!(last, expected[id].last_key_value().map(|(time, value)| (*time, value.clone())));
         }

@@ -59,7 +59,7 @@ impl Answer<'_, '_> {
         let range = plan.range();
         let (view, past, id) = (&planned.view, plan.past(), planned.series.id);
         let (mut wanted, mut has_gone) = (true, false);
-        let mut coarse = |coarse: Coarse, each: &mut source::PartSink<'_>| {
+        let mut coarse = |coarse: Coarse<'_>, each: &mut source::PartSink<'_>| {
             source::scan_coarse(view, past, id, range, coarse, &mut |part| {
                 has_gone |= matches!(part, Part::Summary { is_gone: true, .. });
                 wanted = each(part);
@@ -78,6 +78,8 @@ impl Answer<'_, '_> {
                 let mut part = |part: Part<'_>| match part {
                     Part::Run(run) => thinner.push(run, &mut point),
                     Part::Summary { summary, .. } => thinner.push(Run::of_pairs(&summary.points()), &mut point),
+                    // They come in place of buckets alone.
+                    Part::Totals(_) => true,
                 };
                 coarse(Coarse::WhereGone, &mut part)? && thinner.finish(&mut point)
             }
@@ -91,8 +93,9 @@ impl Answer<'_, '_> {
                 let mut part = |part: Part<'_>| match part {
                     Part::Run(run) => buckets.push(run, &mut row),
                     Part::Summary { summary, .. } => buckets.push_summary(summary, &mut row),
+                    Part::Totals(totals) => buckets.push_totals(totals, &mut row),
                 };
-                coarse(Coarse::Buckets(*every), &mut part)? && buckets.finish(&mut row)
+                coarse(Coarse::Buckets { every: *every, aggs }, &mut part)? && buckets.finish(&mut row)
             }
         };
         self.has_gone |= has_gone;

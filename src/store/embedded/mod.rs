@@ -195,7 +195,7 @@ impl Store for EmbeddedStore {
         pin: &Pin,
         series: SeriesId,
         range: TimeRange,
-        coarse: Coarse,
+        coarse: Coarse<'_>,
         sink: &mut PieceSink<'_>,
     ) -> Result<(), StoreError> {
         rollup::scan_coarse(self, pin, series, range, coarse, sink)

@@ -158,8 +158,9 @@ fn buckets(
             *used += 1;
             buckets.push_summary(summary, &mut row)
         }
+        Piece::Totals(totals) => buckets.push_totals(totals, &mut row),
     };
-    store.scan_coarse(pin, series, range, Coarse::Buckets(every), &mut sink).unwrap();
+    store.scan_coarse(pin, series, range, Coarse::Buckets { every, aggs: &AGGS }, &mut sink).unwrap();
     buckets.finish(&mut row);
     rows
 }

@@ -16,6 +16,11 @@ use super::line::SERIES_TAG;
 
 /// A connection that cannot be made.
 const CONNECT: Duration = Duration::from_secs(5);
+/// A request whose connection stands and that is not answered. Whoever waits decides earlier; only a write or a delete, which may be done
+/// late, is waited for so long.
+const GIVE_UP: Duration = Duration::from_secs(120);
+/// Between two signs of life on a connection on which nothing comes.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
 pub(super) struct Client {
@@ -30,6 +35,9 @@ pub(super) enum Failed {
     /// Not now: no connection, no answer in time, or an answer that asks to come again.
     #[error("{0}")]
     Away(String),
+    /// It may still be doing it.
+    #[error("{0}")]
+    Open(String),
     /// It answered that token, organisation or bucket are wrong.
     #[error("{0}")]
     Denied(String),
@@ -47,11 +55,11 @@ pub(super) struct Bucket {
 
 impl Client {
     pub(super) fn new(config: &Influx) -> Result<Self, Failed> {
-        let http = || reqwest::Client::builder().connect_timeout(CONNECT).use_rustls_tls();
+        let http = || reqwest::Client::builder().connect_timeout(CONNECT).tcp_keepalive(KEEP_ALIVE).use_rustls_tls();
         let built = |error: &dyn std::fmt::Display| Failed::Away(format!("the HTTP client cannot be made: {error}"));
         // No time-out for a whole answer of Flux: it may be long. A silent one is noticed by whoever reads it.
         let flux = http().build().map_err(|error| built(&error))?;
-        let builder = http().timeout(config.timeout);
+        let builder = http().timeout(GIVE_UP);
         let influx = influxdb2::ClientBuilder::with_builder(builder, config.url.as_str(), &config.org, &config.token);
         let influx = influx.build().map_err(|error| built(&error))?;
         Ok(Self { influx, http: flux, config: config.clone() })
@@ -68,7 +76,7 @@ impl Client {
         let predicate = format!("_measurement={} AND \"{SERIES_TAG}\"=\"{series}\"", quoted(measurement));
         let body = serde_json::json!({ "start": rfc3339(from), "stop": rfc3339(to), "predicate": predicate }).to_string();
         let request = self.http.post(self.url("/api/v2/delete", &[("org", &self.config.org), ("bucket", &self.config.bucket)]));
-        let request = request.timeout(self.config.timeout).header(CONTENT_TYPE, "application/json").body(body);
+        let request = request.timeout(GIVE_UP).header(CONTENT_TYPE, "application/json").body(body);
         self.send(request).await.map(drop)
     }
 
@@ -136,8 +144,11 @@ impl Client {
         while let Some(error) = cause {
             (why, cause) = (error.to_string(), error.source());
         }
-        let what = if error.is_timeout() { "does not answer in time" } else { "cannot be reached" };
-        Failed::Away(format!("InfluxDB at {} {what}: {why}", self.config.url))
+        let url = &self.config.url;
+        match error.is_timeout() && !error.is_connect() {
+            true => Failed::Open(format!("InfluxDB at {url} does not answer in time: {why}")),
+            false => Failed::Away(format!("InfluxDB at {url} cannot be reached: {why}")),
+        }
     }
 
     fn answered(&self, status: StatusCode, text: &str) -> Failed {
@@ -151,6 +162,8 @@ impl Client {
             )),
             StatusCode::NOT_FOUND => Failed::Denied(format!("{said}; check [store.influxdb] org = \"{org}\" and bucket = \"{bucket}\"")),
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::PAYLOAD_TOO_LARGE => Failed::Refused(said),
+            // What stands in between gave up.
+            StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Failed::Open(said),
             _ => Failed::Away(said),
         }
     }

@@ -1,24 +1,28 @@
 //! The forwarder: one thread that follows the log and writes it to InfluxDB, in order and again until it is answered. It is never
 //! ahead of the oldest reader's view, so a reader finds nothing in InfluxDB that its view of the head does not know of.
 //!
-//! Invariants: a group is sent when the one before is answered whole. What is forwarded twice has the same values in the same order,
-//! so the end is the same.
+//! Invariants: a group is sent when the one before is answered whole; meanwhile the next is made ready. What is forwarded twice has the
+//! same values in the same order, so the end is the same. What was given up without an answer may be done later than what is sent after
+//! it, so nothing is sent after it for a while (`SETTLE`).
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use super::InfluxStore;
 use super::client::Failed;
 use super::group::{Body, Group, Heads};
 use super::line;
 use super::progress::Progress;
+use super::wait;
 use crate::clock::Clock;
 use crate::head::Head;
 use crate::log::reader::FileLogReader;
@@ -29,8 +33,10 @@ use crate::series::SeriesTable;
 
 /// A reader's view holds the forwarder up for so long. What takes longer may see readings that came later than it began.
 const VIEW_PATIENCE: Duration = Duration::from_secs(10);
-/// Readings that are sent together, in four requests.
-const GROUP_READINGS: usize = 40_000;
+/// Readings that are sent together, in four requests: bodies of 20,000 lines cost InfluxDB less than smaller ones.
+const GROUP_READINGS: usize = 80_000;
+/// How long what a start, or a request that was given up, may have left under way in InfluxDB is let come to its end.
+const SETTLE: Duration = Duration::from_secs(2);
 /// Between two looks for commits when nothing wakes it.
 const IDLE: Duration = Duration::from_millis(20);
 /// Between two attempts, doubled from the first to the last.
@@ -61,7 +67,8 @@ impl Forwarder {
         let progress = Arc::clone(&parts.store.progress);
         progress.start_at(noted(&parts.store.dir, parts.log.epoch()));
         parts.store.follow(&parts.log);
-        let run = Run { heads: Heads::new(&parts.store.hub_id), noted_at: Instant::now(), parts };
+        let taken = progress.forwarded();
+        let run = Run { heads: Heads::new(&parts.store.hub_id), noted_at: Instant::now(), taken, flight: None, parts };
         let thread = std::thread::Builder::new().name("forwarder".to_owned()).spawn(move || run.run())?;
         Ok(Self { progress, thread: Mutex::new(Some(thread)) })
     }
@@ -108,22 +115,48 @@ struct Run {
     parts: Parts,
     heads: Heads,
     noted_at: Instant,
+    /// Up to here commits were read; those that are not forwarded yet are in flight.
+    taken: Position,
+    flight: Option<Flight>,
+}
+
+/// A group that was sent and is not known to be answered.
+struct Flight {
+    up_to: Position,
+    readings: usize,
+    done: oneshot::Receiver<Result<(), Stopped>>,
 }
 
 impl Run {
     fn run(mut self) {
         let progress = Arc::clone(&self.parts.store.progress);
+        if self.parts.head.position() > Position(0) {
+            self.let_settle();
+        }
         while !progress.is_stopping() {
-            let forwarded = progress.forwarded();
             let until = self.limit();
-            if until > forwarded {
-                self.forward(forwarded, until);
+            if until > self.taken {
+                self.forward(self.taken, until);
+            } else if self.flight.is_some() {
+                self.land();
             } else {
                 progress.pause(IDLE);
             }
             self.note_if_due(NOTE);
         }
+        self.land();
         self.note_if_due(Duration::ZERO);
+    }
+
+    /// What the run before sent and did not see answered may still be under way in InfluxDB.
+    fn let_settle(&self) {
+        let Parts { store, clock, .. } = &self.parts;
+        let way = Way { store: Arc::clone(store), clock: clock.clone() };
+        // Only the end of the hub breaks it off.
+        drop(store.worker.run(async move {
+            drop(way.until_answered(|| way.store.client.health()).await?);
+            way.settle().await
+        }));
     }
 
     /// What no reader's view is behind of.
@@ -135,7 +168,7 @@ impl Run {
     fn forward(&mut self, after: Position, until: Position) {
         match self.parts.tail.after(after, until) {
             After::Commits(commits) => {
-                let mut group = Group::default();
+                let mut group = Group::new(after);
                 for commit in commits {
                     self.take(&mut group, &commit);
                 }
@@ -149,12 +182,16 @@ impl Run {
     fn forward_from_log(&mut self, after: Position, until: Position) {
         let log = Arc::clone(&self.parts.log);
         let until = log.end_of_segment(after).min(until);
-        let mut group = Group::default();
+        let mut group = Group::new(after);
         let read = log.read(after, until, u64::MAX, &mut |commit| self.take(&mut group, &commit));
         match read {
             Ok(()) => self.send(group),
             // It went since it was forwarded before.
-            Err(ReadError::Gone { oldest, .. }) => self.parts.store.progress.advance(Position(oldest.0.saturating_sub(1))),
+            Err(ReadError::Gone { oldest, .. }) => {
+                self.land();
+                self.taken = Position(oldest.0.saturating_sub(1));
+                self.parts.store.progress.advance(self.taken);
+            }
             Err(error) => {
                 let why = format!("the log cannot be read to be forwarded: {error}");
                 tracing::error!(%error, "the log cannot be forwarded");
@@ -166,33 +203,45 @@ impl Run {
 
     fn take(&mut self, group: &mut Group, commit: &Commit) {
         if !group.may_take(commit, GROUP_READINGS) {
-            self.send(std::mem::take(group));
+            let next = Group::new(group.up_to);
+            self.send(std::mem::replace(group, next));
         }
-        group.take(commit, &mut self.heads, &self.parts.series);
+        group.take(commit);
     }
 
-    /// Until it is answered, or the hub stops: then the next start sends it again.
+    /// When the group before is answered, or not at all: what is not sent is read again, and what follows it too.
     fn send(&mut self, group: Group) {
-        let Parts { store, .. } = &self.parts;
-        let progress = &store.progress;
-        if group.up_to <= progress.forwarded() || progress.is_stopping() {
+        let Parts { store, series, clock, .. } = &self.parts;
+        let Group { after, up_to, readings, .. } = group;
+        if up_to == after || store.progress.is_stopping() {
             return;
         }
-        progress.sends(self.parts.clock.now());
-        let (up_to, readings) = (group.up_to, group.readings);
-        let (deletes, bodies) = group.into_parts();
-        let way = Way { store: Arc::clone(store), clock: self.parts.clock.clone() };
-        let series = Arc::clone(&self.parts.series);
-        let done = store.worker.run(async move {
-            for delete in deletes {
-                way.delete(&series, delete).await?;
-            }
-            join_all(bodies.into_iter().map(|body| way.deliver(body))).await.into_iter().collect::<Result<(), Stopped>>()
-        });
-        if matches!(done, Some(Ok(()))) {
-            progress.advance(up_to);
-            store.forwarded_readings.add(readings as u64);
+        let (deletes, bodies) = group.into_parts(&mut self.heads, series);
+        let way = Way { store: Arc::clone(store), clock: clock.clone() };
+        let (store, series, clock) = (Arc::clone(store), Arc::clone(series), clock.clone());
+        if !self.land() || self.taken != after {
+            return;
         }
+        store.progress.sends(clock.now());
+        let (tell, done) = oneshot::channel();
+        store.worker.spawn(async move {
+            // Nobody listens any more when the hub ends.
+            drop(tell.send(way.send(&series, deletes, bodies).await));
+        });
+        (self.taken, self.flight) = (up_to, Some(Flight { up_to, readings, done }));
+    }
+
+    /// Waits for what is in flight. False: it was broken off, and is read again.
+    fn land(&mut self) -> bool {
+        let Some(Flight { up_to, readings, done }) = self.flight.take() else { return true };
+        let (progress, is_answered) = (&self.parts.store.progress, matches!(wait::wait(done), Ok(Ok(()))));
+        if is_answered {
+            progress.advance(up_to);
+            self.parts.store.forwarded_readings.add(readings as u64);
+        } else {
+            self.taken = progress.forwarded();
+        }
+        is_answered
     }
 
     fn note_if_due(&mut self, every: Duration) {
@@ -220,6 +269,14 @@ struct Way {
 }
 
 impl Way {
+    /// Until all of it is answered.
+    async fn send(&self, series: &SeriesTable, deletes: Vec<Delete>, bodies: Vec<Body>) -> Result<(), Stopped> {
+        for delete in deletes {
+            self.delete(series, delete).await?;
+        }
+        join_all(bodies.into_iter().map(|body| self.deliver(body))).await.into_iter().collect()
+    }
+
     /// What is refused is halved down to the row, which is set aside.
     async fn deliver(&self, body: Body) -> Result<(), Stopped> {
         let mut left = vec![body];
@@ -247,31 +304,61 @@ impl Way {
 
     /// Inside: it will not be taken, and why.
     async fn until_answered<F: Future<Output = Result<(), Failed>>>(&self, request: impl Fn() -> F) -> Result<Result<(), String>, Stopped> {
-        let (progress, mut wait) = (&self.store.progress, AGAIN.0);
-        loop {
+        let (progress, mut wait, mut is_open) = (&self.store.progress, AGAIN.0, false);
+        let answer = loop {
             let done = tokio::select! {
-                done = request() => done,
+                done = self.patient(request()) => done,
                 // What is under way may be done or not; the next start does it again.
                 () = progress.stopped() => return Err(Stopped),
             };
             let why = match done {
-                Ok(()) => break Ok(Ok(())),
-                Err(Failed::Refused(why)) => break Ok(Err(why)),
+                Ok(()) => break Ok(()),
+                Err(Failed::Refused(why)) => break Err(why),
+                Err(Failed::Open(why)) => {
+                    is_open = true;
+                    why
+                }
                 Err(Failed::Away(why) | Failed::Denied(why)) => why,
             };
-            if progress.set_away(&why, self.clock.now()) {
-                tracing::warn!(%why, "InfluxDB takes nothing; readings are acked as before and kept in the log");
-            }
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = progress.stopped() => return Err(Stopped),
-            }
+            self.tell_away(&why);
+            self.pause(wait).await?;
             wait = (wait * 2).min(AGAIN.1);
+        };
+        if let Some(away) = progress.answered() {
+            tracing::info!(since = away.since, "InfluxDB answers again");
         }
-        .inspect(|_: &Result<(), String>| {
-            if let Some(away) = progress.answered() {
-                tracing::info!(since = away.since, "InfluxDB answers again");
-            }
-        })
+        if is_open {
+            self.settle().await?;
+        }
+        Ok(answer)
+    }
+
+    /// A request that is not answered in time is told, but waited for as long as its connection stands: sent again while InfluxDB still
+    /// has it, it might be done twice, the second time after what follows it.
+    async fn patient<T>(&self, request: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+        let mut request = pin!(request);
+        let patience = self.store.config.timeout;
+        if let Ok(done) = tokio::time::timeout(patience, request.as_mut()).await {
+            return done;
+        }
+        self.tell_away(&format!("InfluxDB at {} has not answered for {} s", self.store.config.url, patience.as_secs()));
+        request.await
+    }
+
+    fn tell_away(&self, why: &str) {
+        if self.store.progress.set_away(why, self.clock.now()) {
+            tracing::warn!(%why, "InfluxDB takes nothing; readings are acked as before and kept in the log");
+        }
+    }
+
+    async fn settle(&self) -> Result<(), Stopped> {
+        self.pause(SETTLE).await
+    }
+
+    async fn pause(&self, time: Duration) -> Result<(), Stopped> {
+        tokio::select! {
+            () = tokio::time::sleep(time) => Ok(()),
+            () = self.store.progress.stopped() => Err(Stopped),
+        }
     }
 }

@@ -11,6 +11,7 @@ mod group;
 mod line;
 mod progress;
 mod rows;
+mod totals;
 mod wait;
 
 use std::path::{Path, PathBuf};
@@ -26,19 +27,21 @@ pub use progress::{Away, Backlog};
 
 use bytes::Bytes;
 
-use super::{Handover, Pin, Sink, Store, StoreError, StoreStats};
+use super::{Coarse, Handover, Piece, PieceSink, Pin, Sink, Store, StoreError, StoreStats};
 use crate::block::{BLOCK_POINTS, Block};
 use crate::clock::NS_PER_SEC;
 use crate::config::Influx;
 use crate::log::reader::FileLogReader;
 use crate::metrics::Counter;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value, ValueType};
+use crate::query::buckets::{Agg, buckets_in};
 use crate::retention::Floors;
 use crate::series::SeriesTable;
 use aside::Aside;
 use client::{Client, Failed, rfc3339};
 use progress::Progress;
-use rows::Rows;
+use rows::{Row, Rows};
+use totals::Gathered;
 use wait::Worker;
 
 /// How long a seal waits for what it seals to be forwarded. Longer, and readers are told that something is not there yet.
@@ -110,8 +113,8 @@ impl InfluxStore {
         let worker = Worker::start().map_err(io_error)?;
         let client = Arc::new(Client::new(config).map_err(|error| OpenInfluxError::Denied(error.to_string()))?);
         let progress = Arc::new(Progress::default());
-        let asking = Arc::clone(&client);
-        let bucket = worker.run(async move { asking.bucket().await });
+        let (asking, patience) = (Arc::clone(&client), config.timeout);
+        let bucket = worker.run(async move { timeout(patience, asking.bucket()).await.ok() }).flatten();
         let store = Self {
             client,
             config: config.clone(),
@@ -126,12 +129,12 @@ impl InfluxStore {
             bucket_asked: Mutex::default(),
             forwarded_readings: Counter::default(),
         };
-        match bucket.unwrap_or_else(|| Err(Failed::Away("the question for the bucket was not answered".to_owned()))) {
+        match bucket.unwrap_or_else(|| Err(Failed::Away(format!("InfluxDB at {} did not answer in time", config.url)))) {
             Ok(bucket) => {
                 store.floors.set_store_keeps(bucket.keep);
                 *store.bucket_asked.lock() = Some(Instant::now());
             }
-            Err(Failed::Away(why)) => {
+            Err(Failed::Away(why) | Failed::Open(why)) => {
                 tracing::warn!(%why, "the hub starts without InfluxDB: readings are acked and kept in the log until it answers");
                 store.progress.set_away(&why, 0);
             }
@@ -184,20 +187,20 @@ impl InfluxStore {
         Some((line::measurement(&series.key.metric), series.value_type()?))
     }
 
-    /// What stands of a series in a range, piped on by `then`.
-    fn flux(&self, measurement: &str, series: SeriesId, value_type: ValueType, range: TimeRange, then: &str) -> String {
+    /// What stands of a series in a range.
+    fn base(&self, measurement: &str, series: SeriesId, value_type: ValueType, range: TimeRange) -> String {
         let (bucket, measurement) = (quoted(&self.config.bucket), quoted(measurement));
         let (from, to, field) = (rfc3339(range.from), rfc3339(range.to), line::field(value_type));
         format!(
             "from(bucket: {bucket}) |> range(start: {from}, stop: {to}) |> filter(fn: (r) => r._measurement == {measurement} \
-             and r[\"{}\"] == \"{}\" and r._field == \"{field}\") |> {then}",
+             and r[\"{}\"] == \"{}\" and r._field == \"{field}\")",
             line::SERIES_TAG,
             line::series_tag(&self.hub_id, series)
         )
     }
 
     /// Runs a query and gives its rows as they come; false from `each` ends it.
-    fn ask(&self, flux: String, value_type: ValueType, each: &mut dyn FnMut(Option<TimeNs>, Value) -> bool) -> Result<(), StoreError> {
+    fn ask(&self, flux: String, each: &mut dyn FnMut(Row<'_>) -> Result<bool, StoreError>) -> Result<(), StoreError> {
         let patience = self.config.timeout;
         let (chunks, mut answer) = mpsc::channel(CHUNKS_AHEAD);
         let client = Arc::clone(&self.client);
@@ -207,11 +210,48 @@ impl InfluxStore {
                 drop(chunks.send(Err(error)).await);
             }
         });
-        let (mut rows, mut wanted) = (Rows::new(value_type), true);
+        let (mut rows, mut wanted) = (Rows::new(), true);
         while wanted && let Some(chunk) = wait::wait(answer.recv()) {
-            rows.push(&chunk?, &mut |time, value| wanted = wanted && each(time, value))?;
+            rows.push(&chunk?, &mut |row| {
+                wanted = wanted && each(row)?;
+                Ok(())
+            })?;
         }
         Ok(())
+    }
+
+    /// The buckets of a range, as InfluxDB makes them. Says whether the sink wants more.
+    fn totals(
+        &self,
+        pin: &Pin,
+        series: SeriesId,
+        range: TimeRange,
+        every: Option<i64>,
+        aggs: &[Agg],
+        sink: &mut PieceSink<'_>,
+    ) -> Result<bool, StoreError> {
+        let Some((measurement, value_type)) = self.named(series) else { return Ok(true) };
+        let mut gathered = Gathered::new(value_type, range.from);
+        self.ask(totals::flux(&self.base(&measurement, series, value_type, range), every, aggs), &mut |row| {
+            gathered.take(&row)?;
+            Ok(true)
+        })?;
+        let mut wanted = true;
+        for totals in gathered.finish() {
+            if totals::is_beyond(&totals) {
+                let end = every.map_or(range.to, |every| totals.start.div_euclid(every).saturating_add(1).saturating_mul(every));
+                self.scan(pin, series, TimeRange { from: totals.start, to: end.min(range.to) }, &mut |block| {
+                    wanted = sink(Piece::Points(block));
+                    wanted
+                })?;
+            } else {
+                wanted = sink(Piece::Totals(&totals));
+            }
+            if !wanted {
+                break;
+            }
+        }
+        Ok(wanted)
     }
 }
 
@@ -224,7 +264,7 @@ async fn read(
 ) -> Result<(), StoreError> {
     let too_slow = |_| StoreError::Away { reason: format!("InfluxDB did not go on with its answer for {} s", patience.as_secs()) };
     let mut answer = timeout(patience, client.query(flux)).await.map_err(too_slow)?.map_err(|failed| match failed {
-        Failed::Away(reason) | Failed::Denied(reason) => StoreError::Away { reason },
+        Failed::Away(reason) | Failed::Open(reason) | Failed::Denied(reason) => StoreError::Away { reason },
         Failed::Refused(reason) => StoreError::Failed { reason },
     })?;
     loop {
@@ -251,16 +291,16 @@ impl Store for InfluxStore {
 
     fn scan(&self, _pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError> {
         let Some((measurement, value_type)) = self.named(series).filter(|_| range.from < range.to) else { return Ok(()) };
-        let flux = self.flux(&measurement, series, value_type, range, "keep(columns: [\"_time\", \"_value\"])");
+        let flux = format!("{} |> keep(columns: [\"_time\", \"_value\"])", self.base(&measurement, series, value_type, range));
         let (mut block, mut wanted) = (Block::default(), true);
-        self.ask(flux, value_type, &mut |time, value| {
-            if let Some(time) = time {
-                block.push(time, &value, time);
+        self.ask(flux, &mut |row| {
+            if let Some(time) = row.time {
+                block.push(time, &row.value(value_type)?, time);
             }
             if block.len() >= BLOCK_POINTS {
                 wanted = sink(&std::mem::take(&mut block));
             }
-            wanted
+            Ok(wanted)
         })?;
         if wanted && !block.is_empty() {
             sink(&block);
@@ -285,14 +325,39 @@ impl Store for InfluxStore {
 
     fn count(&self, _pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {
         let Some((measurement, value_type)) = self.named(series).filter(|_| range.from < range.to) else { return Ok(0) };
-        let flux = self.flux(&measurement, series, value_type, range, "count() |> keep(columns: [\"_value\"])");
+        let flux = format!("{} |> count() |> keep(columns: [\"_value\"])", self.base(&measurement, series, value_type, range));
         let mut count = 0;
-        self.ask(flux, ValueType::Number, &mut |_, value| {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-            value.as_f64().into_iter().for_each(|n| count += n as u64);
-            true
+        self.ask(flux, &mut |row| {
+            count += row.count()?;
+            Ok(true)
         })?;
         Ok(count)
+    }
+
+    fn scan_coarse(
+        &self,
+        pin: &Pin,
+        series: SeriesId,
+        range: TimeRange,
+        coarse: Coarse<'_>,
+        sink: &mut PieceSink<'_>,
+    ) -> Result<(), StoreError> {
+        let mut left = TimeRange { from: range.from.max(0), ..range };
+        let Coarse::Buckets { every, aggs } = coarse else {
+            return self.scan(pin, series, range, &mut |block| sink(Piece::Points(block)));
+        };
+        if self.count(pin, series, range)? < buckets_in(left, every).saturating_mul(totals::WORTHWHILE) {
+            return self.scan(pin, series, range, &mut |block| sink(Piece::Points(block)));
+        }
+        while left.from < left.to {
+            let end = every.map_or(left.to, |every| left.from.div_euclid(every).saturating_add(totals::AT_ONCE).saturating_mul(every));
+            let piece = TimeRange { to: end.min(left.to), ..left };
+            if !self.totals(pin, series, piece, every, aggs, sink)? {
+                break;
+            }
+            left.from = piece.to;
+        }
+        Ok(())
     }
 
     fn tend(&self, now: TimeNs, _budget: Duration) -> Result<bool, StoreError> {
@@ -329,7 +394,7 @@ impl Store for InfluxStore {
                 self.progress.seen();
                 Ok(())
             }
-            Err(Failed::Away(reason) | Failed::Denied(reason) | Failed::Refused(reason)) => Err(StoreError::Away { reason }),
+            Err(Failed::Away(reason) | Failed::Open(reason) | Failed::Denied(reason) | Failed::Refused(reason)) => Err(StoreError::Away { reason }),
         }
     }
 

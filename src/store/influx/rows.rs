@@ -13,7 +13,6 @@ pub(super) struct Rows {
     filled: usize,
     ends: Vec<usize>,
     ended: usize,
-    value_type: ValueType,
     /// None: no table has begun.
     columns: Option<Columns>,
 }
@@ -26,20 +25,42 @@ struct Columns {
     error: Option<usize>,
 }
 
+/// One row of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'a> {
+    /// What the query calls this part of its answer.
+    pub(super) result: &'a str,
+    pub(super) time: Option<TimeNs>,
+    value: &'a str,
+}
+
+impl Row<'_> {
+    pub(super) fn value(&self, value_type: ValueType) -> Result<Value, StoreError> {
+        value_of(self.value, value_type).ok_or_else(|| without("value"))
+    }
+
+    pub(super) fn count(&self) -> Result<u64, StoreError> {
+        self.value.parse().map_err(|_| without("count"))
+    }
+}
+
+/// Takes one row after the other.
+pub(super) type RowSink<'a> = dyn FnMut(Row<'_>) -> Result<(), StoreError> + 'a;
+
 impl std::fmt::Debug for Rows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rows").field("value_type", &self.value_type).finish_non_exhaustive()
+        f.debug_struct("Rows").finish_non_exhaustive()
     }
 }
 
 impl Rows {
-    pub(super) fn new(value_type: ValueType) -> Self {
+    pub(super) fn new() -> Self {
         let (text, ends) = (vec![0; 4096], vec![0; 32]);
-        Self { csv: Reader::new(), text, filled: 0, ends, ended: 0, value_type, columns: None }
+        Self { csv: Reader::new(), text, filled: 0, ends, ended: 0, columns: None }
     }
 
-    /// Calls `each` with time and value of every row that is whole by now. An empty chunk is the end.
-    pub(super) fn push(&mut self, mut chunk: &[u8], each: &mut dyn FnMut(Option<TimeNs>, Value)) -> Result<(), StoreError> {
+    /// Gives every row that is whole by now. An empty chunk is the end.
+    pub(super) fn push(&mut self, mut chunk: &[u8], each: &mut RowSink<'_>) -> Result<(), StoreError> {
         let is_end = chunk.is_empty();
         loop {
             let (result, read, written, ended) = self.csv.read_record(chunk, &mut self.text[self.filled..], &mut self.ends[self.ended..]);
@@ -60,14 +81,14 @@ impl Rows {
         }
     }
 
-    fn record(&mut self, each: &mut dyn FnMut(Option<TimeNs>, Value)) -> Result<(), StoreError> {
+    fn record(&mut self, each: &mut RowSink<'_>) -> Result<(), StoreError> {
         let cell = |at: usize| {
             let from = if at == 0 { 0 } else { *self.ends.get(at - 1)? };
             let to = *self.ends[..self.ended].get(at)?;
             std::str::from_utf8(&self.text[from..to]).ok()
         };
         let cells = self.ended;
-        // A table begins with its names; its rows have the name of the answer there, `_result`.
+        // A table begins with its names; its rows have the name of the answer there, `_result` if the query gives none.
         let find = |name: &str| (0..cells).find(|at| cell(*at) == Some(name));
         let names = matches!(cell(1), Some("result" | "error"));
         let Some(columns) = self.columns.filter(|_| !names) else {
@@ -77,15 +98,17 @@ impl Rows {
         if let Some(error) = columns.error.and_then(cell) {
             return Err(StoreError::Failed { reason: format!("InfluxDB broke off its answer: {error}") });
         }
-        let bad = |what: &str| StoreError::Failed { reason: format!("InfluxDB answered a row without a {what} that can be read") };
         let time = match columns.time.and_then(cell) {
-            Some(text) => Some(time_of(text).ok_or_else(|| bad("time"))?),
+            Some(text) => Some(time_of(text).ok_or_else(|| without("time"))?),
             None => None,
         };
-        let value = columns.value.and_then(cell).and_then(|text| value_of(text, self.value_type)).ok_or_else(|| bad("value"))?;
-        each(time, value);
-        Ok(())
+        let value = columns.value.and_then(cell).ok_or_else(|| without("value"))?;
+        each(Row { result: cell(1).unwrap_or_default(), time, value })
     }
+}
+
+fn without(what: &str) -> StoreError {
+    StoreError::Failed { reason: format!("InfluxDB answered a row without a {what} that can be read") }
 }
 
 fn time_of(text: &str) -> Option<TimeNs> {
@@ -106,8 +129,11 @@ mod tests {
     use super::*;
 
     fn read(text: &str, value_type: ValueType, step: usize) -> Result<Vec<(Option<TimeNs>, Value)>, String> {
-        let (mut rows, mut found) = (Rows::new(value_type), Vec::new());
-        let mut each = |time, value| found.push((time, value));
+        let (mut rows, mut found) = (Rows::new(), Vec::new());
+        let mut each = |row: Row<'_>| {
+            found.push((row.time, row.value(value_type)?));
+            Ok(())
+        };
         for chunk in text.as_bytes().chunks(step) {
             rows.push(chunk, &mut each).map_err(|error| error.to_string())?;
         }

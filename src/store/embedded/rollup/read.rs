@@ -16,7 +16,7 @@ pub(in crate::store::embedded) fn scan_coarse(
     pin: &Pin,
     series: SeriesId,
     range: TimeRange,
-    coarse: Coarse,
+    coarse: Coarse<'_>,
     sink: &mut PieceSink<'_>,
 ) -> Result<(), StoreError> {
     let sealed = pin.sealed();
@@ -52,7 +52,7 @@ struct Asked<'a> {
     metric: u32,
     sealed: Position,
     hides: Hides,
-    coarse: Coarse,
+    coarse: Coarse<'a>,
 }
 
 /// The summaries of a part of a day, which hold in place of its readings.
@@ -122,8 +122,8 @@ impl Asked<'_> {
             other => other?,
         };
         rows.retain(|row| match self.coarse {
-            Coarse::Buckets(Some(every)) => every % level_ns(row.level) == 0,
-            Coarse::Buckets(None) | Coarse::WhereGone => true,
+            Coarse::Buckets { every: Some(every), .. } => every % level_ns(row.level) == 0,
+            Coarse::Buckets { every: None, .. } | Coarse::WhereGone => true,
         });
         rows.sort_by_key(|row| if self.coarse == Coarse::WhereGone { row.level } else { -row.level });
         Ok(rows)
