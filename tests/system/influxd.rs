@@ -29,6 +29,7 @@ fn free_port() -> u16 {
 impl Influxd {
     /// Running, with the organisation "o" and the bucket "b".
     pub fn start(dir: &Path) -> Self {
+        std::fs::create_dir_all(dir).unwrap();
         let mut influxd = Self { dir: dir.to_owned(), port: free_port(), process: None };
         influxd.run();
         let setup = serde_json::json!({ "username": "u", "password": "password1", "org": "o", "bucket": "b", "token": TOKEN });

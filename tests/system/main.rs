@@ -15,5 +15,7 @@ mod influxd;
 mod oracle;
 mod powercut;
 mod sdk;
+#[cfg(feature = "influxdb")]
+mod stores;
 mod tools;
 mod years;

@@ -394,7 +394,9 @@ impl Store for InfluxStore {
                 self.progress.seen();
                 Ok(())
             }
-            Err(Failed::Away(reason) | Failed::Open(reason) | Failed::Denied(reason) | Failed::Refused(reason)) => Err(StoreError::Away { reason }),
+            Err(Failed::Away(reason) | Failed::Open(reason) | Failed::Denied(reason) | Failed::Refused(reason)) => {
+                Err(StoreError::Away { reason })
+            }
         }
     }
 

@@ -160,7 +160,9 @@ fn rolled_up(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> u64 {
         true
     };
     let day = TimeRange { from: 20_000 * DAY, to: 20_001 * DAY };
-    store.scan_coarse(&pins.pin(store.sealed()), SeriesId(series), day, Coarse::Buckets { every: Some(HOUR), aggs: &Agg::ALL }, &mut sink).unwrap();
+    store
+        .scan_coarse(&pins.pin(store.sealed()), SeriesId(series), day, Coarse::Buckets { every: Some(HOUR), aggs: &Agg::ALL }, &mut sink)
+        .unwrap();
     readings
 }
 
