@@ -364,6 +364,45 @@ async fn a_backlog_has_a_bound_and_what_is_refused_is_set_aside() {
     assert!(kept.ends_with(&format!("broken,device=e,series:id={tag} value=1.0 {at}\n")), "{kept}");
 }
 
+/// Acks go on while the disk of InfluxDB is full. It does not get over that by itself (its WAL stays closed), so it is started anew.
+#[tokio::test]
+async fn a_full_disk_of_influxdb_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut influxd = Influxd::start_small(&dir.path().join("influxd"), 96);
+    let hub = open(&data, &influxd);
+    let id = series(&hub, "d", "m", &[]);
+    let (start, mut expected) = (now() - 3600 * NS_PER_SEC, Points::new());
+    let mut send = async |from: i64, count: i64| {
+        let some = (from..from + count).map(|n| (start + n * 1_000_000, Value::Float(n as f64)));
+        let readings = some.clone().map(|(time, value)| Reading { series: id, time, value }).collect();
+        expected.extend(some);
+        put(&hub, readings).await;
+    };
+    send(0, 10_000).await;
+    empty_head(&hub).await;
+    influxd.disk.as_ref().unwrap().fill();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut from = 10_000;
+    let away = loop {
+        assert!(Instant::now() < deadline, "{:?}", hub.influx.as_ref().unwrap().status());
+        send(from, 20_000).await;
+        from += 20_000;
+        match hub.influx.as_ref().unwrap().status().away {
+            Some(away) => break away,
+            None => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    assert!(away.why.contains("no space left"), "{away:?}");
+    send(from, 100).await;
+    influxd.disk.as_ref().unwrap().free();
+    influxd.kill();
+    influxd.run();
+    empty_head(&hub).await;
+    same(&read(&hub, id, TimeRange::ALL).await.unwrap(), &expected, "after the disk was full");
+    assert_eq!(hub.influx.as_ref().unwrap().status().refused, (0, None));
+}
+
 /// By REST, as a user sees an outage: what the head has is answered and says what it lacks; what it has not is 503.
 #[tokio::test]
 async fn an_outage_is_told_in_every_answer() {

@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 
 use telltale::config::Influx;
 
+use crate::inside::SmallDisk;
+
 pub const TOKEN: &str = "a-token-of-the-test";
 
 pub struct Influxd {
     dir: PathBuf,
+    pub disk: Option<SmallDisk>,
     port: u16,
     process: Option<Child>,
 }
@@ -29,8 +32,18 @@ fn free_port() -> u16 {
 impl Influxd {
     /// Running, with the organisation "o" and the bucket "b".
     pub fn start(dir: &Path) -> Self {
+        Self::start_on(dir, None)
+    }
+
+    /// On a disk of its own, so large.
+    pub fn start_small(dir: &Path, megabytes: u32) -> Self {
+        let disk = SmallDisk::make(&dir.join("disk"), megabytes);
+        Self::start_on(dir, Some(disk))
+    }
+
+    fn start_on(dir: &Path, disk: Option<SmallDisk>) -> Self {
         std::fs::create_dir_all(dir).unwrap();
-        let mut influxd = Self { dir: dir.to_owned(), port: free_port(), process: None };
+        let mut influxd = Self { dir: dir.to_owned(), disk, port: free_port(), process: None };
         influxd.run();
         let setup = serde_json::json!({ "username": "u", "password": "password1", "org": "o", "bucket": "b", "token": TOKEN });
         ureq::post(&influxd.at("/api/v2/setup")).send(setup.to_string()).unwrap();
@@ -38,9 +51,10 @@ impl Influxd {
     }
 
     pub fn run(&mut self) {
-        let path = |name: &str| self.dir.join(name);
-        let log = std::fs::File::options().create(true).append(true).open(path("log")).unwrap();
-        let mut command = Command::new(binary());
+        let log = self.dir.join("log");
+        let out = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+        let path = |name: &str| self.disk.as_ref().map_or(&self.dir, |disk| &disk.at).join(name);
+        let mut command = self.disk.as_ref().map_or_else(|| Command::new(binary()), |disk| disk.command(&binary()));
         command
             .arg("run")
             .arg("--bolt-path")
@@ -50,10 +64,10 @@ impl Influxd {
             .arg("--sqlite-path")
             .arg(path("sqlite"));
         command.args(["--reporting-disabled", "--http-bind-address", &format!("127.0.0.1:{}", self.port)]);
-        self.process = Some(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+        self.process = Some(command.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap());
         let deadline = Instant::now() + Duration::from_secs(60);
         while ureq::get(&self.at("/health")).call().is_err() {
-            assert!(Instant::now() < deadline, "influxd does not answer: {}", path("log").display());
+            assert!(Instant::now() < deadline, "influxd does not answer: {}", log.display());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
