@@ -58,8 +58,8 @@ unit: $(PAGE_BUILT) ## Run the Rust tests (unit and whole system) and the page's
 browser: build $(BROWSER)/node_modules/.package-lock.json ## Drive the page in a real Chromium against a real hub
 	cd $(BROWSER) && npm test --silent
 
-interop: build ## Real peers against a real hub: Python, raw sockets, Telegraf, hostile input
-	TELEGRAF=$$(tests/peers/telegraf.sh) && export TELEGRAF && \
+interop: build ## Real peers against a real hub: Python, raw sockets, Telegraf, influxd, hostile input
+	TELEGRAF=$$(tests/peers/telegraf.sh) && INFLUXD=$$(tests/peers/influxd.sh) && export TELEGRAF INFLUXD && \
 	  tests/python.sh -m pytest tests/interop $(PYTEST)
 
 crash: build ## The long runs: 500 kills, 10,000 power cuts, 600 failing disks; each prints its seed
@@ -67,7 +67,7 @@ crash: build ## The long runs: 500 kills, 10,000 power cuts, 600 failing disks; 
 	  TELLTALE_FAULT_CASES=$${TELLTALE_FAULT_CASES:-600} $(CARGO) test --test system --locked -- --nocapture crash powercut
 	tests/python.sh -m pytest tests/interop -m crash $(PYTEST)
 
-bench: ## Measure decoding, ingest and live on this machine with release builds; BENCH=live measures one of decode, rows, single, live
+bench: ## Measure decoding, ingest and live on this machine with release builds; BENCH=live measures one of decode, rows, single, live; BENCH=influx a store in influxd
 	$(CARGO) bench --bench bench --locked -- $(BENCH)
 
 bench-store: ## Measure the store beside VictoriaMetrics (half an hour); BENCH=late measures one of sustained, rest, history, reopen, late, many, card

@@ -11,6 +11,10 @@ mod compact;
 mod decode;
 mod history;
 mod hub;
+mod influx;
+#[path = "../system/influxd.rs"]
+#[allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "of the whole-system tests, which use more of it; what fails, panics")]
+mod influxd;
 mod ingest;
 mod late;
 mod live;
@@ -33,6 +37,8 @@ const STORE: [(&str, fn()); 7] = [
     ("many", many::many),
     ("card", card::card),
 ];
+/// Needs a peer that is built first: `make bench BENCH=influx`.
+const WITH_PEERS: [(&str, fn()); 1] = [("influx", influx::beside)];
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
@@ -46,6 +52,9 @@ fn main() {
         scenario();
     }
     for (_, scenario) in STORE.iter().filter(|(name, _)| is_wanted("store") || is_wanted(name)) {
+        scenario();
+    }
+    for (_, scenario) in WITH_PEERS.iter().filter(|(name, _)| is_wanted(name)) {
         scenario();
     }
 }

@@ -7,6 +7,7 @@ version=1.37.2
 sum='h1:mYr0I/suEw9+UM4KrCFuYuzJuq/e99cINniIwqO6ykw='
 plugins=(
   inputs.cpu inputs.mem inputs.disk inputs.net  # what the test sends: this machine's own values
+  inputs.file parsers.influx                    # a recording of those, played again
   outputs.websocket                             # to the hub
   outputs.influxdb_v2                           # to the hub and to influxd, as line protocol
   outputs.file                                  # the same metrics, to compare with

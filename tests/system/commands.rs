@@ -79,10 +79,11 @@ impl Drop for Served {
 fn exchange(mut stream: impl Read + Write, method: &str, path: &str, header: &str, body: &str) -> String {
     let length = body.len();
     let header = if header.is_empty() { "Accept: */*" } else { header };
-    write!(stream, "{method} {path} HTTP/1.0\r\n{header}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
-        .unwrap();
+    let request =
+        format!("{method} {path} HTTP/1.0\r\n{header}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
+    // A TLS peer may close without saying so, or before it has read all; what came is what counts.
+    drop(stream.write_all(request.as_bytes()));
     let mut answer = Vec::new();
-    // A TLS peer may close without saying so; what came is what counts.
     drop(stream.read_to_end(&mut answer));
     String::from_utf8(answer).unwrap()
 }
