@@ -8,6 +8,7 @@ use super::OpenHubError;
 use crate::catalog::sealed::{LastSeal, Restore, SealedLast, SealedSeries};
 use crate::head::Head;
 use crate::ingest::agents::Agents;
+use crate::log::loss::Loss;
 use crate::log::recovery::{Each, OpenError, Recovered};
 use crate::model::{AgentSeq, Commit};
 use crate::query::last;
@@ -100,10 +101,16 @@ pub(super) fn report(recovered: &Recovered, began: Instant) {
     for aside in &recovered.set_aside {
         let (segment, kept) = (aside.segment.display(), aside.kept_in.display());
         let (offset, bytes, what) = (aside.offset, aside.bytes, &aside.what);
-        if aside.unfinished {
-            tracing::warn!(%segment, offset, bytes, %kept, "the last commit was not finished; it was not acked, and its bytes are set aside");
-        } else {
-            tracing::error!(%segment, offset, bytes, %kept, %what, "the commit log is damaged here; the bytes are set aside and all cursors start anew");
+        match aside.loss {
+            Loss::Unfinished => {
+                tracing::warn!(%segment, offset, bytes, %kept, "the last commit was not finished; it was not acked, and its bytes are set aside");
+            }
+            Loss::Unclear => {
+                tracing::error!(%segment, offset, bytes, %kept, %what, "the last commit was cut off or is damaged; the bytes are set aside and all cursors start anew");
+            }
+            Loss::Damage => {
+                tracing::error!(%segment, offset, bytes, %kept, %what, "the commit log is damaged here; the bytes are set aside and all cursors start anew");
+            }
         }
     }
     let took_ms = began.elapsed().as_millis();
