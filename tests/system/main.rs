@@ -12,6 +12,7 @@ mod hub;
 mod influx;
 #[cfg(feature = "influxdb")]
 mod influxd;
+mod lost;
 mod oracle;
 mod powercut;
 mod sdk;
