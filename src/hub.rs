@@ -26,8 +26,9 @@ use crate::health::Health;
 use crate::ingest;
 use crate::ingest::agents::Agents;
 use crate::ingest::line_protocol::senders::Senders;
+use crate::ingest::queue::Queue;
 use crate::ingest::refusals::Refusals;
-use crate::ingest::writer::{self, Queue};
+use crate::ingest::writer;
 use crate::limits::{HISTORY_ANSWERS, SEAL_EVERY, TAIL_BYTES};
 use crate::live::Live;
 use crate::live::engine;
@@ -156,6 +157,7 @@ impl Hub {
         let opened = replay.run(|each| FileLog::open(&dir.join("log"), &set_aside, config.log.segment_bytes, seal.up_to, each));
         let Opened { log, reader, recovered } = opened?;
         replay::report(&recovered, began);
+        replay::reserve_ids(&catalog, &series, reader.epoch(), &recovered)?;
         let tail = Arc::new(Tail::new(recovered.last, TAIL_BYTES));
         let (health, metrics) = (Arc::new(Health::default()), Arc::new(Metrics::default()));
         let queue = writer::start(writer::Parts {

@@ -21,6 +21,9 @@ pub const NOTE_BYTES: usize = 4096;
 pub const TEXT_BYTES: usize = 16 << 10;
 /// Series one token may make. Beyond: new series are refused `limit_series`, existing ones go on.
 pub const SERIES_PER_TOKEN: usize = 100_000;
+/// Ids of series that are passed over when commits may be lost: those that the lost ones may have given. More than a hub makes between
+/// two commits that others can know of, and few enough to hold holes for.
+pub const IDS_LOST: u32 = 1 << 16;
 /// Series the hub may hold. Beyond: as above.
 pub const SERIES_PER_HUB: usize = 1_000_000;
 /// Not well-formed frames on one connection before it is closed 1007.
@@ -35,7 +38,10 @@ pub const LATE_AFTER_NS: i64 = 60_000_000_000;
 
 /// Batches waiting for the writer. When full a session waits, and so does its peer through TCP.
 pub const WRITER_QUEUE_BATCHES: usize = 1024;
-/// The pause that an agent is asked for, at most once in that time, while more than half of that queue is taken.
+/// Bytes of them in memory, with those of the commit that is being written. Beyond: the same. A batch that is larger waits for an
+/// empty queue.
+pub const WRITER_QUEUE_BYTES: usize = 64 << 20;
+/// The pause that an agent is asked for, at most once in that time, while more than half of that queue, in either, is taken.
 pub const SLOW_DOWN_MS: u32 = 500;
 /// About how many bytes of readings, in memory, the writer puts in one commit; what waits beyond goes into the next.
 pub const COMMIT_BYTES: usize = 16 << 20;

@@ -278,6 +278,25 @@ impl SeriesTable {
         }
     }
 
+    /// One past the greatest id that was given or reserved.
+    #[must_use]
+    pub fn next_id(&self) -> u32 {
+        u32::try_from(self.by_id.read().len()).expect("series per hub are bounded far below 2^32")
+    }
+
+    /// Those of these ids that no series has, each once if the same ones follow each other.
+    pub fn unknown(&self, ids: impl Iterator<Item = SeriesId>) -> Vec<SeriesId> {
+        let by_id = self.by_id.read();
+        let mut unknown = Vec::new();
+        let mut before = None;
+        for id in ids {
+            if before.replace(id) != Some(id) && by_id.get(id.index()).is_none_or(Option::is_none) {
+                unknown.push(id);
+            }
+        }
+        unknown
+    }
+
     /// Its first reading is committed, by a commit written at `at`: from now on it is seen by lists, selectors and live.
     pub fn list(&self, id: SeriesId, at: TimeNs) {
         if let Some(series) = self.by_id(id) {

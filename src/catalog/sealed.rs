@@ -4,12 +4,15 @@
 //! Invariants: a seal is one transaction, so the position and what belongs to it change together or not at all. `next_series`
 //! never falls. The log after `up_to` is replayed over what is read here; that it tells some of it again is harmless.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Catalog, CatalogError, last, series_rows};
 use crate::head::LastKnown;
 use crate::model::{AgentSeq, Position, SeriesDef, SeriesId, TimeNs};
 use crate::series::SeriesMeta;
+
+/// The name of a setting: the epoch of the log in which ids of series were reserved.
+const RESERVED_IN: &str = "series_reserved_in";
 
 /// What holds at `up_to`. Series, last known values and agents that are not named stay as an earlier seal left them.
 #[derive(Debug)]
@@ -80,6 +83,22 @@ impl Catalog {
             let sql = "UPDATE sealed SET up_to = ?1, wall = ?2, next_series = max(next_series, ?3)";
             db.execute(sql, params![state.up_to.0.cast_signed(), state.wall, next_series]).map(drop)
         })
+    }
+
+    /// Ids below `next` are not given any more, and this is so for all commits before the log got this epoch. Both change together.
+    pub fn reserve_series(&self, epoch: u64, next: u32) -> Result<(), CatalogError> {
+        self.write("reserve series in", |db| {
+            db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?1, ?2)", params![RESERVED_IN, format!("{epoch:016x}")])?;
+            db.execute("UPDATE sealed SET next_series = max(next_series, ?1)", [next]).map(drop)
+        })
+    }
+
+    /// The epoch of the log when ids were last reserved. None: a new catalog, or one of an older build.
+    pub fn series_reserved_in(&self) -> Result<Option<u64>, CatalogError> {
+        let sql = "SELECT value FROM settings WHERE name = ?1";
+        let text: Option<String> =
+            self.read("read the reserved series from", |db| db.query_row(sql, [RESERVED_IN], |row| row.get(0)).optional())?;
+        Ok(text.and_then(|text| u64::from_str_radix(&text, 16).ok()))
     }
 
     /// Hands over all that seals left, at one moment.

@@ -270,6 +270,17 @@ fn a_start_has_what_the_hub_had_and_the_log_may_tell_it_again() {
     assert_eq!((new.id, table.len()), (SeriesId(5), 3));
 }
 
+#[test]
+fn reserved_ids_stay_reserved_and_it_is_known_for_which_epoch() {
+    let (dir, catalog) = open();
+    assert_eq!(catalog.series_reserved_in().unwrap(), None);
+    for (epoch, next, expected) in [(7, 5, 5), (u64::MAX, 70_000, 70_000), (0, 3, 70_000)] {
+        catalog.reserve_series(epoch, next).unwrap();
+        let catalog = Catalog::open(dir.path()).unwrap();
+        assert_eq!((catalog.series_reserved_in().unwrap(), catalog.sealed().unwrap().seal.next_series), (Some(epoch), expected));
+    }
+}
+
 /// `cargo test --lib catalog::sealed_tests::measure -- --ignored --nocapture`
 #[test]
 #[ignore = "figures, not a test"]

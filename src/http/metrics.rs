@@ -82,6 +82,7 @@ fn text(hub: &Hub) -> String {
     put(&mut out, "head_points", "gauge", "Readings in memory.", hub.head.points() as u64);
     put(&mut out, "position", "gauge", "Position of the newest commit.", hub.head.position().0);
     put(&mut out, "queue_batches", "gauge", "Batches waiting for the writer.", hub.queue.depth() as u64);
+    put(&mut out, "queue_bytes", "gauge", "Bytes of batches waiting for the writer or being committed.", hub.queue.bytes() as u64);
     put(&mut out, "long_answers", "gauge", "History answers being written.", long_answers as u64);
     put(&mut out, "uptime_seconds", "gauge", "Since the start.", uptime);
     put(&mut out, "ready", "gauge", "1 while readings are taken.", u64::from(hub.reasons().is_empty()));

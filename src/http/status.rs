@@ -17,6 +17,7 @@ use crate::clock::NS_PER_SEC;
 use crate::hub::Hub;
 use crate::limits::{HISTORY_ANSWERS, REFUSALS_KEPT, WRITER_QUEUE_BATCHES};
 use crate::live::presence::State;
+use crate::log::loss::Loss;
 use crate::query::time::ms_f64;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -138,6 +139,8 @@ pub struct SetAsideRow {
     kept_in: String,
     /// The last commit before a crash, which was never acked.
     unfinished: bool,
+    /// `unfinished`; `unclear`: a last commit that was cut off or is damaged, nobody can tell; `damage`: what was acked is lost.
+    loss: &'static str,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -253,7 +256,8 @@ fn recovered(hub: &Hub) -> RecoveredStatus {
         bytes: aside.bytes,
         what: aside.what.clone(),
         kept_in: aside.kept_in.display().to_string(),
-        unfinished: aside.unfinished,
+        unfinished: aside.loss == Loss::Unfinished,
+        loss: aside.loss.as_str(),
     });
     RecoveredStatus {
         commits: recovered.commits,

@@ -6,10 +6,13 @@ use std::time::Instant;
 
 use super::OpenHubError;
 use crate::catalog::sealed::{LastSeal, Restore, SealedLast, SealedSeries};
+use crate::catalog::{Catalog, CatalogError};
 use crate::head::Head;
 use crate::ingest::agents::Agents;
+use crate::limits::IDS_LOST;
+use crate::log::loss::Loss;
 use crate::log::recovery::{Each, OpenError, Recovered};
-use crate::model::{AgentSeq, Commit};
+use crate::model::{AgentSeq, Commit, Labels, SeriesDef, SeriesKey, TokenId};
 use crate::query::last;
 use crate::series::SeriesTable;
 use crate::store::{Store, StoreError};
@@ -60,7 +63,7 @@ impl Replay<'_> {
             let (used, room) = mpsc::sync_channel(AHEAD);
             let applying = scope.spawn(move || {
                 receiver.iter().try_for_each(|mut commit| {
-                    self.apply(&commit)?;
+                    self.apply(&mut commit)?;
                     commit.readings.clear();
                     // Full, or the last was read: nobody needs it.
                     drop(used.try_send(commit.readings));
@@ -78,10 +81,11 @@ impl Replay<'_> {
         })
     }
 
-    fn apply(&self, commit: &Commit) -> Result<(), StoreError> {
+    fn apply(&self, commit: &mut Commit) -> Result<(), StoreError> {
         for def in &commit.series {
             self.series.restore(def, commit.wall);
         }
+        self.name_unknown(commit);
         for change in &commit.meta {
             self.series.apply_meta(change, commit.wall);
         }
@@ -96,14 +100,52 @@ impl Replay<'_> {
     }
 }
 
+impl Replay<'_> {
+    /// Readings of series whose definition was lost with an earlier commit: they are kept under a name that says so. It is put into
+    /// the commit, so that a seal brings it to the catalog.
+    fn name_unknown(&self, commit: &mut Commit) {
+        for id in self.series.unknown(commit.readings.iter().map(|reading| reading.series)) {
+            // Named a moment ago: it had readings in two places.
+            let Some(first) = commit.readings.iter().find(|reading| reading.series == id && self.series.by_id(id).is_none()) else {
+                continue;
+            };
+            let key = SeriesKey { device: "unnamed".into(), metric: format!("series-{}", id.0).into(), labels: Labels::default() };
+            let def = SeriesDef { id, key, value_type: first.value.value_type(), owner: TokenId(0) };
+            tracing::warn!(series = id.0, name = %def.key, "the name of a series was lost with a commit; its readings are kept under this one");
+            self.series.restore(&def, commit.wall);
+            commit.series.push(def);
+        }
+    }
+}
+
+/// Ids that lost commits may have given are not given to other series: the store behind the log, or somebody who asked, may know
+/// them. A loss changes the log's epoch before anything else, so that this is done again when the start was cut off.
+pub(super) fn reserve_ids(catalog: &Catalog, series: &SeriesTable, epoch: u64, recovered: &Recovered) -> Result<(), CatalogError> {
+    let before = catalog.series_reserved_in()?;
+    if before == Some(epoch) {
+        return Ok(());
+    }
+    let is_loss = before.is_some() || recovered.epoch_changed;
+    let next = series.next_id().saturating_add(if is_loss { IDS_LOST } else { 0 });
+    catalog.reserve_series(epoch, next)?;
+    series.reserve(next);
+    Ok(())
+}
+
 pub(super) fn report(recovered: &Recovered, began: Instant) {
     for aside in &recovered.set_aside {
         let (segment, kept) = (aside.segment.display(), aside.kept_in.display());
         let (offset, bytes, what) = (aside.offset, aside.bytes, &aside.what);
-        if aside.unfinished {
-            tracing::warn!(%segment, offset, bytes, %kept, "the last commit was not finished; it was not acked, and its bytes are set aside");
-        } else {
-            tracing::error!(%segment, offset, bytes, %kept, %what, "the commit log is damaged here; the bytes are set aside and all cursors start anew");
+        match aside.loss {
+            Loss::Unfinished => {
+                tracing::warn!(%segment, offset, bytes, %kept, "the last commit was not finished; it was not acked, and its bytes are set aside");
+            }
+            Loss::Unclear => {
+                tracing::error!(%segment, offset, bytes, %kept, %what, "the last commit was cut off or is damaged; the bytes are set aside and all cursors start anew");
+            }
+            Loss::Damage => {
+                tracing::error!(%segment, offset, bytes, %kept, %what, "the commit log is damaged here; the bytes are set aside and all cursors start anew");
+            }
         }
     }
     let took_ms = began.elapsed().as_millis();

@@ -11,6 +11,7 @@ mod late;
 pub mod line_protocol;
 mod mapping;
 pub mod plain;
+pub mod queue;
 pub mod refusals;
 pub mod session;
 pub mod socket;

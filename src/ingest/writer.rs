@@ -14,11 +14,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::agents::Agents;
 use super::late::{Desk, LookedUp};
+use super::queue::{Input, Queue, weight};
 use super::{Batch, Later, Outcome, Refusal};
 use crate::clock::Clock;
 use crate::head::{Head, HeadReader, LookUp, Repair};
 use crate::health::Health;
-use crate::limits::{COMMIT_BYTES, DELETES_PER_COMMIT, SEAL_WAIT, WRITER_QUEUE_BATCHES};
+use crate::limits::{COMMIT_BYTES, SEAL_WAIT};
 use crate::log::tail::Tail;
 use crate::log::{AppendError, Log};
 use crate::metrics::Metrics;
@@ -37,7 +38,6 @@ const SEAL_STEP: Duration = Duration::from_millis(250);
 /// What a refused batch is told to wait.
 const RETRY_DISK_FULL_MS: u32 = 1_000;
 const RETRY_FAILED_MS: u32 = 5_000;
-const RETRY_DRAINING_MS: u32 = 1_000;
 
 /// What the writer works with. All but the log is shared.
 pub struct Parts {
@@ -66,79 +66,17 @@ impl std::fmt::Debug for Parts {
     }
 }
 
-#[derive(Debug)]
-enum Input {
-    Batch(Batch, LookedUp),
-    Delete(Vec<Delete>, oneshot::Sender<Result<Position, Later>>),
-    Stop(oneshot::Sender<()>),
-}
-
-/// The way to the writer. Bounded: when it is full, who submits waits, and so does its peer.
-#[derive(Clone, Debug)]
-pub struct Queue {
-    inputs: mpsc::Sender<Input>,
-    late: Desk,
-}
-
-impl Queue {
-    pub async fn submit(&self, batch: Batch) -> Result<(), Later> {
-        let looked_up = self.late.look(&batch).await?;
-        self.inputs.send(Input::Batch(batch, looked_up)).await.map_err(|_| draining())
-    }
-
-    /// Deletes ranges of series, durably; the position of the last commit it took. Readings that come in later are kept, also
-    /// within the ranges.
-    pub async fn delete(&self, deletes: &[Delete]) -> Result<Option<Position>, Later> {
-        let mut position = None;
-        for some in deletes.chunks(DELETES_PER_COMMIT) {
-            let (done, deleted) = oneshot::channel();
-            self.inputs.send(Input::Delete(some.to_vec(), done)).await.map_err(|_| draining())?;
-            position = Some(deleted.await.map_err(|_| draining())??);
-        }
-        Ok(position)
-    }
-
-    /// Batches that wait now.
-    #[must_use]
-    pub fn depth(&self) -> usize {
-        self.inputs.max_capacity() - self.inputs.capacity()
-    }
-
-    /// More than half full: senders do well to pause.
-    #[must_use]
-    pub fn is_crowded(&self) -> bool {
-        self.depth() > self.inputs.max_capacity() / 2
-    }
-
-    /// Commits what waits, writes the end record, and ends the writer. Later submits are answered `draining`.
-    pub async fn stop(&self) {
-        let (done, ended) = oneshot::channel();
-        if self.inputs.send(Input::Stop(done)).await.is_ok() {
-            // An error means that the writer ended without an answer, which is an end as well.
-            drop(ended.await);
-        }
-    }
-}
-
-fn draining() -> Later {
-    Later {
-        code: BatchCode::Draining,
-        after_ms: RETRY_DRAINING_MS,
-        message: "the hub is stopping; send it again after the restart".to_owned(),
-    }
-}
-
 /// Starts the writer on a thread of its own: it blocks on the disk.
 pub fn start(parts: Parts) -> std::io::Result<Queue> {
-    let (sender, receiver) = mpsc::channel(WRITER_QUEUE_BATCHES);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let panicked = PoisonOnPanic(Arc::clone(&parts.health));
     let late = Desk::new(Arc::clone(&parts.head), Arc::clone(&parts.store), Arc::clone(&parts.metrics));
+    let (queue, receiver) = Queue::new(late);
     std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
         let _panicked = panicked;
         runtime.block_on(Writer::new(parts).run(receiver));
     })?;
-    Ok(Queue { inputs: sender, late })
+    Ok(queue)
 }
 
 /// A broken invariant ends the writer loudly: the hub says so, acks nothing more, and ends to be started again.
@@ -193,8 +131,13 @@ impl Writer {
         while stop.is_none() {
             let mut batches = Vec::new();
             let mut deletes = Vec::new();
+            // Given back when the batches are answered.
+            let mut rooms = Vec::new();
             match self.next_input(&mut inputs).await {
-                Some(Input::Batch(batch, looked_up)) => batches.push((batch, looked_up)),
+                Some(Input::Batch(batch, looked_up, room)) => {
+                    batches.push((batch, looked_up));
+                    rooms.push(room);
+                }
                 Some(Input::Delete(ranges, done)) => deletes.push((ranges, done)),
                 Some(Input::Stop(done)) => stop = Some(done),
                 None => break,
@@ -213,9 +156,10 @@ impl Writer {
                 && let Ok(input) = inputs.try_recv()
             {
                 match input {
-                    Input::Batch(batch, looked_up) => {
+                    Input::Batch(batch, looked_up, room) => {
                         bytes += weight(&batch);
                         batches.push((batch, looked_up));
+                        rooms.push(room);
                     }
                     Input::Delete(ranges, done) => deletes.push((ranges, done)),
                     Input::Stop(done) => {
@@ -225,12 +169,14 @@ impl Writer {
                 }
             }
             self.commit(batches);
+            drop(rooms);
             deletes.into_iter().for_each(|(ranges, done)| self.delete(ranges, done));
         }
         let mut batches = Vec::new();
         while let Ok(input) = inputs.try_recv() {
             match input {
-                Input::Batch(batch, looked_up) => batches.push((batch, looked_up)),
+                // What waits is bounded, and nobody comes after it.
+                Input::Batch(batch, looked_up, _room) => batches.push((batch, looked_up)),
                 // Who asked for it is told by the dropped answer.
                 Input::Delete(..) | Input::Stop(_) => {}
             }
@@ -535,12 +481,6 @@ impl Writer {
 fn store_failed(error: &StoreError) -> Later {
     let code = if let StoreError::Away { .. } = error { BatchCode::StoreAway } else { BatchCode::StoreFailed };
     Later { code, after_ms: RETRY_FAILED_MS, message: error.to_string() }
-}
-
-/// About how much of a commit's byte bound a batch takes.
-fn weight(batch: &Batch) -> usize {
-    let text = |reading: &Reading| if let Value::Text(text) = &reading.value { text.len() } else { 0 };
-    size_of_val(&batch.readings[..]) + batch.readings.iter().map(text).sum::<usize>()
 }
 
 fn with_cause(error: &dyn std::error::Error) -> String {

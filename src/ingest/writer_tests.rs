@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 
 use super::*;
+use crate::limits::WRITER_QUEUE_BATCHES;
 use crate::model::{Kind, MetaChange, TimeRange, TokenId};
 use crate::series::KeyRef;
 use crate::store::memory::MemoryStore;
@@ -343,4 +345,52 @@ async fn a_full_memory_waits_for_the_sealer_and_says_why_it_cannot_go_on() {
         matches!(&outcome, Outcome::Later(later) if later.code == BatchCode::DiskFull && later.message == "no room for chunks"),
         "{outcome:?}"
     );
+}
+
+#[tokio::test]
+async fn what_waits_is_bounded_by_its_bytes() {
+    let bench = Bench::new(Duration::ZERO);
+    let a = bench.id("a");
+    // One text in many readings: heavy for the queue, light for this test.
+    let text: Arc<str> = "x".repeat(1 << 20).into();
+    let batch = |mib: i64| {
+        let readings = (0..mib).map(|time| Reading { series: a, time, value: Value::Text(Arc::clone(&text)) }).collect();
+        let (reply, outcome) = oneshot::channel();
+        (Batch { readings, meta: vec![], agent: None, received: 77, reply }, outcome)
+    };
+    // The writer stands in its first append while this is held.
+    let held = Arc::clone(&bench.fail);
+    let (locked, is_locked) = std::sync::mpsc::channel();
+    let (go_on, go) = std::sync::mpsc::channel::<()>();
+    let holder = std::thread::spawn(move || {
+        let mut held = held.lock();
+        locked.send(()).unwrap();
+        assert!(go.recv().is_err(), "the sender is dropped");
+        // All is turned away at once: a memory that holds it would wait for the sealer.
+        *held = Fail::Full;
+    });
+    is_locked.recv().unwrap();
+    let mut outcomes = Vec::new();
+    for (mib, bytes, is_crowded) in [(20, 20, false), (20, 40, true), (23, 63, true)] {
+        let (batch, outcome) = batch(mib);
+        assert!(bench.queue.submit(batch).now_or_never().is_some(), "{mib} MiB more fit");
+        assert_eq!((bench.queue.bytes() >> 20, bench.queue.is_crowded()), (bytes, is_crowded));
+        outcomes.push(outcome);
+    }
+    let (larger_than_the_queue, outcome) = batch(100);
+    let mut waits = Box::pin(bench.queue.submit(larger_than_the_queue));
+    assert!(waits.as_mut().now_or_never().is_none(), "no room until what is there is committed");
+    assert!(bench.queue.depth() <= 3);
+    drop(go_on);
+    waits.await.unwrap();
+    outcomes.push(outcome);
+    for outcome in outcomes {
+        assert!(matches!(outcome.await.unwrap(), Outcome::Later(later) if later.code == BatchCode::DiskFull));
+    }
+    holder.join().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while bench.queue.bytes() > 0 {
+        assert!(Instant::now() < deadline, "room was not given back");
+        tokio::task::yield_now().await;
+    }
 }

@@ -5,6 +5,7 @@ use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use super::index::SegmentIndex;
+use super::loss::{self, Loss};
 use super::record;
 use super::segment::{HEADER_BYTES, HeaderError, RecordKind, Scan, SegmentHeader, Stretch};
 use super::trim;
@@ -19,8 +20,10 @@ pub struct LogChecked {
     pub commits: u64,
     pub bytes: u64,
     pub bad: Vec<LogBad>,
-    /// A last commit that does not end: it was never acked, or a hub writes it just now.
+    /// A last commit that cannot be read: it was never acked, or a hub writes it just now, or (`unclear`) nobody can tell.
     pub unfinished: Option<LogBad>,
+    /// What `unfinished` may have been acked.
+    pub unclear: bool,
 }
 
 /// A place that cannot be read.
@@ -132,7 +135,10 @@ fn segment(path: &Path, bytes: &[u8], before: Option<Position>, checked: &mut Lo
             Stretch::Bad { from, what, then: Some(then), .. } => {
                 checked.bad.push(bad(from, format!("{what}; commit {} behind it can be read", then.0)));
             }
-            Stretch::Bad { from, what, then: None, .. } => checked.unfinished = Some(bad(from, what.to_owned())),
+            Stretch::Bad { from, what, then: None, .. } => {
+                checked.unclear = loss::of_the_end(&bytes[from..], header.salt, last).0 == Loss::Unclear;
+                checked.unfinished = Some(bad(from, what.to_owned()));
+            }
         }
     }
     check_index(path, bytes, header, checked);

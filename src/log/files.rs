@@ -62,7 +62,9 @@ impl FileLog {
         }
         // Checksums are seeded by the segment, so the segment must be known before the record is finished.
         let bytes = segment::record_bytes(self.buffer.len() - RECORD_HEADER_BYTES) as u64;
-        if self.active.as_ref().is_none_or(|active| active.offset + bytes > active.capacity) {
+        // A commit leaves room for the end record: that one never begins a segment.
+        let spare = if kind == RecordKind::Commit { RECORD_HEADER_BYTES as u64 } else { 0 };
+        if self.active.as_ref().is_none_or(|active| active.offset + bytes + spare > active.capacity) {
             self.roll(position, bytes)?;
         }
         let active = self.active.as_mut().expect("roll made it");
@@ -83,15 +85,20 @@ impl FileLog {
 
     /// Begins a new segment and cuts the old one to its length.
     fn roll(&mut self, first: Position, needed: u64) -> Result<(), AppendError> {
-        let capacity = self.segment_bytes.max(HEADER_BYTES as u64 + needed);
+        let capacity = self.segment_bytes.max((HEADER_BYTES + RECORD_HEADER_BYTES) as u64 + needed);
         let salt = getrandom::u64().map_err(|e| self.poison("drawing a salt", io::Error::other(e)))?;
         let path = self.dir.join(format!("{:020}.seg", first.0));
-        let made = make_segment(&path, capacity, SegmentHeader { salt, first }).and_then(|file| sync_dir(&self.dir).map(|()| file));
-        let file = match made {
+        let created = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+        let is_ours = created.is_ok();
+        let made = created.and_then(|file| fill_segment(&file, capacity, SegmentHeader { salt, first }).map(|()| file));
+        let file = match made.and_then(|file| sync_dir(&self.dir).map(|()| file)) {
             Ok(file) => file,
             Err(error) => {
-                // Without its header a left-over file is empty to recovery; with it, it is a segment without records.
-                drop(std::fs::remove_file(&path));
+                // Without its header a left-over file is empty to recovery; with it, it is a segment without records. What was there
+                // before is not ours to remove.
+                if is_ours {
+                    drop(std::fs::remove_file(&path));
+                }
                 if error.kind() == io::ErrorKind::StorageFull || error.kind() == io::ErrorKind::QuotaExceeded {
                     return Err(AppendError::DiskFull { path });
                 }
@@ -137,17 +144,15 @@ impl Log for FileLog {
     }
 }
 
-fn make_segment(path: &Path, capacity: u64, header: SegmentHeader) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-    match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, capacity) {
+fn fill_segment(file: &File, capacity: u64, header: SegmentHeader) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, capacity) {
         Ok(()) => {}
         // A file system without fallocate: the size at least is set once, so a sync need not write it each time.
         Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(capacity)?,
         Err(error) => return Err(error.into()),
     }
     file.write_all_at(&header.encode(), 0)?;
-    file.sync_all()?;
-    Ok(file)
+    file.sync_all()
 }
 
 fn cut(file: &File, len: u64) -> io::Result<()> {

@@ -5,8 +5,10 @@
 //! poisoned), since nobody can know what the disk kept.
 
 pub mod check;
+mod epoch;
 pub mod files;
 mod index;
+pub mod loss;
 mod places;
 pub mod reader;
 mod record;

@@ -61,8 +61,16 @@ impl FileLogReader {
         if after.next() < oldest {
             return Err(ReadError::Gone { asked: after, oldest });
         }
-        let wanted = segments.iter().filter(|s| s.last > after && s.first <= until && s.first <= s.last);
-        let plans: Vec<_> = wanted.map(|segment| plan(segment, after, until, ids)).collect();
+        let wanted: Vec<_> = segments.iter().filter(|s| s.last > after && s.first <= until && s.first <= s.last).collect();
+        let mut before = after;
+        for segment in &wanted {
+            if segment.first > before.next() {
+                // Segments are missing here: what they held is as gone as what is older than the log.
+                return Err(ReadError::Gone { asked: after, oldest: segment.first });
+            }
+            before = before.max(segment.last);
+        }
+        let plans: Vec<_> = wanted.into_iter().map(|segment| plan(segment, after, until, ids)).collect();
         let bytes = plans.iter().map(Plan::bytes).sum();
         if bytes > max_bytes {
             return Err(ReadError::TooMuch { asked: after, bytes, max: max_bytes });

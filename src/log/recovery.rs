@@ -1,9 +1,12 @@
 //! What a start does with the log it finds: reads every commit back, and sets aside what cannot be read.
 //!
-//! A bad record with nothing good behind it is an unfinished last commit: nothing of it was acked, and the epoch stays. A bad record
-//! with a good one behind it, or before an end record, is damage: named, counted, and the epoch changes, since cursors may
-//! promise what is gone. Either way the bytes go to `set-aside/` first, then a skip record takes their place, so that the next
-//! start finds a log in order. Every step can be cut off and is simply done again.
+//! A bad record with nothing good behind it, which lacks its end, is an unfinished last commit: nothing of it was acked, and the epoch
+//! stays. All others may have been acked (`loss.rs`): they are named, counted, and the epoch changes, since cursors may promise what
+//! is gone. Either way the bytes go to `set-aside/` first, then a skip record takes their place and the last position that they may
+//! have held, so that the next start finds a log in order. Every step can be cut off and is simply done again.
+//!
+//! The last good commit may be in the page cache alone, when the hub was killed before its sync or the sync failed. From now on it
+//! counts, so its bytes are written again and synced.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -11,7 +14,9 @@ use std::mem::take;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::epoch;
 use super::files::sync_dir;
+use super::loss::{self, Loss};
 use super::places::{Places, SegmentInfo};
 use super::record;
 use super::segment::{self, HEADER_BYTES, HeaderError, RecordKind, Scan, SegmentHeader, Stretch};
@@ -36,8 +41,7 @@ pub struct SetAside {
     pub offset: u64,
     pub bytes: u64,
     pub what: String,
-    /// A last commit that was not finished, as opposed to damage.
-    pub unfinished: bool,
+    pub loss: Loss,
     pub kept_in: PathBuf,
 }
 
@@ -54,7 +58,7 @@ pub enum OpenError {
     Newer { path: PathBuf, found: u32 },
 }
 
-fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(super) fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_path_buf();
     move |source| OpenError::Io { what, path, source }
 }
@@ -66,16 +70,18 @@ pub type Each<'a> = dyn FnMut(Commit) -> Vec<Reading> + 'a;
 pub(super) fn recover(dir: &Path, set_aside: &Path, after: Position, each: &mut Each<'_>) -> Result<(Places, Recovered), OpenError> {
     make_dir(dir)?;
     let recovered = Recovered { clean: true, last: after, ..Recovered::default() };
-    let mut recovery = Recovery { dir, set_aside, after, recovered, segments: Vec::new(), pending: None, epoch: None, room: Vec::new() };
+    let mut recovery =
+        Recovery { dir, set_aside, after, recovered, segments: Vec::new(), pending: None, newest: None, epoch: None, room: Vec::new() };
     let paths = segment_paths(dir)?;
     for (i, path) in paths.iter().enumerate() {
         let next = paths.get(i + 1).and_then(|next| first_by_name(next));
         if !(next.is_some_and(|next| next <= after.next()) && recovery.pending.is_none() && recovery.know_segment(path)?) {
-            recovery.read_segment(path, each)?;
+            recovery.read_segment(path, next, each)?;
         }
     }
     // What is still pending had nothing good behind it in any later segment.
     recovery.settle(false)?;
+    recovery.write_again()?;
     let epoch = recovery.epoch(false)?;
     Ok((Places::new(epoch, recovery.segments, recovery.recovered.last), recovery.recovered))
 }
@@ -109,6 +115,8 @@ struct Recovery<'a> {
     after: Position,
     recovered: Recovered,
     segments: Vec<SegmentInfo>,
+    /// The last commit, unless an end record follows it.
+    newest: Option<Newest>,
     /// Once it is read or drawn. It changes at most once in a start.
     epoch: Option<u64>,
     /// For the readings of the next commit.
@@ -123,8 +131,19 @@ struct Pending {
     from: usize,
     bytes: Vec<u8>,
     what: String,
-    /// The position that the skip record takes: never used again.
-    position: Position,
+    /// What they are if nothing good follows.
+    loss: Loss,
+    /// The position in front of them.
+    before: Position,
+    /// The last that they may have held. The skip record takes it, and it is never used again.
+    last: Position,
+}
+
+/// A record that may not be on disk.
+struct Newest {
+    path: PathBuf,
+    offset: usize,
+    bytes: Vec<u8>,
 }
 
 impl Recovery<'_> {
@@ -146,26 +165,40 @@ impl Recovery<'_> {
         match self.epoch {
             Some(epoch) if !change || self.recovered.epoch_changed => Ok(epoch),
             _ => {
-                let epoch = read_or_make_epoch(self.dir, change)?;
+                let epoch = epoch::read_or_make(self.dir, change)?;
                 self.recovered.epoch_changed |= change;
                 Ok(*self.epoch.insert(epoch))
             }
         }
     }
 
-    fn read_segment(&mut self, path: &Path, each: &mut Each<'_>) -> Result<(), OpenError> {
+    /// `next` is where the segment behind it begins.
+    fn read_segment(&mut self, path: &Path, next: Option<Position>, each: &mut Each<'_>) -> Result<(), OpenError> {
         let bytes = fs::read(path).map_err(io_error("read", path))?;
         let header = match SegmentHeader::parse(&bytes) {
             Ok(header) => header,
             Err(HeaderError::Newer { found }) => return Err(OpenError::Newer { path: path.to_path_buf(), found }),
-            Err(HeaderError::Damaged) => return self.headless(path, &bytes),
+            Err(HeaderError::Damaged) => return self.headless(path, next, &bytes),
         };
-        if header.first > self.recovered.last.next() && self.pending.is_none() {
+        if let Some(pending) = &mut self.pending {
+            // A segment is made when all before it is on disk, and says where that ends.
+            pending.last = pending.last.min(Position(header.first.0.saturating_sub(1))).max(pending.before);
+            self.settle(true)?;
+        }
+        if header.first > self.recovered.last.next() {
             self.report_gap(path, header.first)?;
         }
         let mut info = SegmentInfo::new(path.to_path_buf(), header.salt, header.first);
         let mut scan = Scan::new(&bytes, HEADER_BYTES, header.salt);
+        let mut newest = None;
         while let Some(stretch) = scan.next() {
+            match &stretch {
+                Stretch::Record(record) if record.kind == RecordKind::Commit => {
+                    newest = Some(record.offset..scan.offset().min(bytes.len()))
+                }
+                Stretch::Record(record) if record.kind == RecordKind::End => newest = None,
+                Stretch::Record(_) | Stretch::Bad { .. } => {}
+            }
             self.take(stretch, scan.offset(), &bytes, &mut info, each)?;
         }
         if info.marks.is_empty() && info.end == HEADER_BYTES as u64 && self.pending.is_none() {
@@ -181,9 +214,18 @@ impl Recovery<'_> {
                 .and_then(|file| file.set_len(scan.offset() as u64).and_then(|()| file.sync_all()));
             cut.map_err(io_error("cut", path))?;
         }
+        self.newest = newest.map(|at| Newest { path: path.to_path_buf(), offset: at.start, bytes: bytes[at].to_vec() });
         self.recovered.bytes += info.end;
         self.segments.push(info);
         Ok(())
+    }
+
+    /// Pages whose sync failed count as clean: only bytes that are written anew are sure to be in the next sync.
+    fn write_again(&self) -> Result<(), OpenError> {
+        let Some(Newest { path, offset, bytes }) = &self.newest else { return Ok(()) };
+        let file = OpenOptions::new().write(true).open(path);
+        let written = file.and_then(|file| file.write_all_at(bytes, *offset as u64).and_then(|()| file.sync_all()));
+        written.map_err(io_error("write the last commit again in", path))
     }
 
     fn take(
@@ -209,7 +251,11 @@ impl Recovery<'_> {
                         info.note(commit.position, commit.wall, record.offset as u64, end as u64);
                         self.room = each(commit);
                     }
-                    Err(error) => self.set_pending(info, record.offset, &bytes[record.offset..end], error.to_string())?,
+                    Err(error) => {
+                        let bytes = &bytes[record.offset..end.min(bytes.len())];
+                        // Its checksum is good, so all of it was written.
+                        self.set_pending(info, record.offset, bytes, error.to_string(), |_| (Loss::Unclear, record.position))?;
+                    }
                 }
             }
             Stretch::Record(record) => {
@@ -220,37 +266,48 @@ impl Recovery<'_> {
                 self.recovered.clean = record.kind == RecordKind::End;
             }
             Stretch::Bad { from, to, what, then } => {
+                let (salt, rest) = (info.salt, &bytes[from..]);
                 let bytes = &bytes[from..to.min(bytes.len())];
-                self.set_pending(info, from, bytes, what.to_owned())?;
-                if let (Some(pending), Some(then)) = (&mut self.pending, then) {
-                    pending.position = Position(then.0.saturating_sub(1)).max(pending.position);
-                }
+                self.set_pending(info, from, bytes, what.to_owned(), |before| match then {
+                    Some(then) => (Loss::Damage, Position(then.0.saturating_sub(1)).max(before.next())),
+                    None => loss::of_the_end(rest, salt, before),
+                })?;
                 info.end = to as u64;
             }
         }
         Ok(())
     }
 
-    fn set_pending(&mut self, info: &mut SegmentInfo, from: usize, bytes: &[u8], what: String) -> Result<(), OpenError> {
+    /// `judge` says of the position before what the bytes are, if nothing good follows, and the last position they may have held.
+    fn set_pending(
+        &mut self,
+        info: &mut SegmentInfo,
+        from: usize,
+        bytes: &[u8],
+        what: String,
+        judge: impl FnOnce(Position) -> (Loss, Position),
+    ) -> Result<(), OpenError> {
         self.settle(true)?;
         let sealed = info.last < self.after;
-        let position = if sealed { info.last.next() } else { self.recovered.last.next().max(info.first) };
-        info.last = position;
-        self.pending = Some(Pending { path: info.path.clone(), salt: info.salt, from, bytes: bytes.to_vec(), what, position });
+        let before = if sealed { info.last } else { self.recovered.last.max(Position(info.first.0.saturating_sub(1))) };
+        let (loss, last) = judge(before);
+        info.last = last;
+        self.pending = Some(Pending { path: info.path.clone(), salt: info.salt, from, bytes: bytes.to_vec(), what, loss, before, last });
         Ok(())
     }
 
-    /// Now it is known what follows the pending bad bytes: something good (damage) or nothing (an unfinished commit).
+    /// Now it is known what follows the pending bad bytes: something good (damage) or nothing.
     fn settle(&mut self, good_follows: bool) -> Result<(), OpenError> {
         let Some(pending) = self.pending.take() else { return Ok(()) };
         let name = pending.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let kept_in = self.keep(&format!("{name}-{}.bytes", pending.from), &pending.bytes)?;
-        if good_follows {
+        let loss = if good_follows { Loss::Damage } else { pending.loss };
+        if loss.may_be_acked() {
             self.epoch(true)?;
         }
         let file = OpenOptions::new().write(true).open(&pending.path).map_err(io_error("open", &pending.path))?;
         let room = segment::record_bytes(pending.bytes.len().saturating_sub(segment::RECORD_HEADER_BYTES));
-        let skip = segment::skip_header(pending.position, pending.salt, room);
+        let skip = segment::skip_header(pending.last, pending.salt, room);
         let end = (pending.from + room) as u64;
         let len = file.metadata().map_err(io_error("ask for the size of", &pending.path))?.len();
         let write = || {
@@ -261,9 +318,9 @@ impl Recovery<'_> {
             file.sync_all()
         };
         write().map_err(io_error("mark damage in", &pending.path))?;
-        self.recovered.last = self.recovered.last.max(pending.position);
+        self.recovered.last = self.recovered.last.max(pending.last);
         if let Some(info) = self.segments.iter_mut().find(|s| s.path == pending.path) {
-            info.end = info.end.max(end);
+            (info.end, info.last) = (info.end.max(end), pending.last);
         }
         self.recovered.clean = false;
         self.recovered.set_aside.push(SetAside {
@@ -271,27 +328,59 @@ impl Recovery<'_> {
             offset: pending.from as u64,
             bytes: pending.bytes.len() as u64,
             what: pending.what,
-            unfinished: !good_follows,
+            loss,
             kept_in,
         });
         Ok(())
     }
 
-    /// A segment without a readable header. Cut off while it was made, it holds nothing; else its records are lost to us.
-    fn headless(&mut self, path: &Path, bytes: &[u8]) -> Result<(), OpenError> {
+    /// A segment without a readable header. Cut off while it was made, it holds nothing; else its records are lost to us, and one
+    /// that says so takes its place.
+    fn headless(&mut self, path: &Path, next: Option<Position>, bytes: &[u8]) -> Result<(), OpenError> {
         let used = segment::written_bytes(bytes).unwrap_or(0);
-        if used > HEADER_BYTES {
-            self.settle(true)?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let kept_in = self.keep(&name, &bytes[..used])?;
-            self.epoch(true)?;
-            self.recovered.clean = false;
-            let what = "the segment header is damaged".to_owned();
-            let segment = path.to_path_buf();
-            self.recovered.set_aside.push(SetAside { segment, offset: 0, bytes: used as u64, what, unfinished: false, kept_in });
+        if used <= HEADER_BYTES {
+            fs::remove_file(path).map_err(io_error("remove", path))?;
+            return sync_dir(self.dir).map_err(io_error("sync", self.dir));
         }
-        fs::remove_file(path).map_err(io_error("remove", path))?;
-        sync_dir(self.dir).map_err(io_error("sync", self.dir))
+        self.settle(true)?;
+        let first = first_by_name(path).unwrap_or(self.recovered.last.next());
+        if first > self.recovered.last.next() {
+            self.report_gap(path, first)?;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let kept_in = self.keep(&name, &bytes[..used])?;
+        self.epoch(true)?;
+        let most = Position(first.0.saturating_sub(1) + loss::most_commits(used - HEADER_BYTES));
+        let last = next.map_or(most, |next| most.min(Position(next.0.saturating_sub(1)))).max(first);
+        let salt = getrandom::u64().map_err(|e| io_error("draw a salt for", path)(io::Error::other(e)))?;
+        let mut skipped = SegmentHeader { salt, first }.encode().to_vec();
+        skipped.extend(segment::skip_header(last, salt, segment::RECORD_HEADER_BYTES));
+        self.replace(path, &skipped).map_err(io_error("mark damage in", path))?;
+        let mut info = SegmentInfo::new(path.to_path_buf(), salt, first);
+        (info.last, info.end) = (last, skipped.len() as u64);
+        self.segments.push(info);
+        self.newest = None;
+        self.recovered.last = self.recovered.last.max(last);
+        self.recovered.clean = false;
+        self.recovered.set_aside.push(SetAside {
+            segment: path.to_path_buf(),
+            offset: 0,
+            bytes: used as u64,
+            what: "the segment header is damaged".to_owned(),
+            loss: Loss::Damage,
+            kept_in,
+        });
+        Ok(())
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        trim::remove(&trim::index_path(path))?;
+        let new = path.with_extension("new");
+        let mut file = File::create(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&new, path)?;
+        sync_dir(self.dir)
     }
 
     /// Told until the next seal passes it: then it lies behind what the log must have.
@@ -302,7 +391,7 @@ impl Recovery<'_> {
             offset: 0,
             bytes: 0,
             what: format!("commits {} to {} are missing before it", self.recovered.last.next().0, first.0 - 1),
-            unfinished: false,
+            loss: Loss::Damage,
             kept_in: PathBuf::new(),
         });
         Ok(())
@@ -320,32 +409,4 @@ impl Recovery<'_> {
         write().map_err(io_error("write", &path))?;
         Ok(path)
     }
-}
-
-/// The epoch is 64 random bits as 16 hexadecimal digits in `log/epoch`.
-fn read_or_make_epoch(dir: &Path, change: bool) -> Result<u64, OpenError> {
-    let path = dir.join("epoch");
-    if !change {
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                if let Ok(epoch) = u64::from_str_radix(text.trim(), 16) {
-                    return Ok(epoch);
-                }
-                tracing::warn!(path = %path.display(), "the epoch is not readable: a new one is made, so cursors start anew");
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(io_error("read", &path)(error)),
-        }
-    }
-    let epoch = getrandom::u64().map_err(|e| io_error("draw", &path)(io::Error::other(e)))?;
-    let new = dir.join("epoch.new");
-    let write = || {
-        let mut file = File::create(&new)?;
-        writeln!(file, "{epoch:016x}")?;
-        file.sync_all()?;
-        fs::rename(&new, &path)?;
-        sync_dir(dir)
-    };
-    write().map_err(io_error("write", &path))?;
-    Ok(epoch)
 }

@@ -133,6 +133,12 @@ pub(super) fn header_of(bytes: &[u8], salt: u64) -> Result<(RecordKind, usize), 
     Ok((kind, u32_at(head, 4) as usize))
 }
 
+/// The position of the record that begins with these bytes and the length of its body, when its header alone is good.
+pub(super) fn place_of(bytes: &[u8], salt: u64) -> Option<(Position, usize)> {
+    let (_, body) = header_of(bytes, salt).ok()?;
+    Some((Position(u64_at(bytes, 8)), body))
+}
+
 /// The record at `offset`, or what is wrong with it.
 pub(super) fn record_at(bytes: &[u8], offset: usize, salt: u64) -> Result<Record<'_>, &'static str> {
     let head = bytes.get(offset..).unwrap_or_default();

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::files::{FileLog, Opened};
+use super::loss::Loss;
 use super::{Keep, Log, LogRead, ReadError};
 use crate::model::{BatchPart, Commit, Position, Reading, SeriesId, Value};
+
+mod lost;
 
 const SEGMENT_BYTES: u64 = 4096;
 
@@ -109,7 +112,7 @@ fn a_last_commit_cut_at_any_byte_is_set_aside_and_its_position_is_not_used_again
         let (mut opened, commits) = place.open();
         assert_eq!(positions(&commits), [1, 2], "cut {cut}");
         let [aside] = &opened.recovered.set_aside[..] else { panic!("cut {cut}: {:?}", opened.recovered) };
-        assert!(aside.unfinished);
+        assert_eq!(aside.loss, Loss::Unfinished);
         let kept = fs::read(&aside.kept_in).unwrap();
         assert_eq!(kept[..], torn[aside.offset as usize..][..kept.len()], "cut {cut}");
         assert_eq!((opened.reader.epoch(), opened.recovered.last), (epoch, Position(3)), "cut {cut}");
@@ -135,7 +138,7 @@ fn damage_before_a_good_record_is_named_and_changes_the_epoch() {
     let (mut opened, commits) = place.open();
     let lost: Vec<u64> = (1..=30).filter(|p| !positions(&commits).contains(p)).collect();
     assert_eq!(lost.len(), 2, "{lost:?}");
-    assert!(opened.recovered.set_aside.iter().all(|s| !s.unfinished));
+    assert!(opened.recovered.set_aside.iter().all(|s| s.loss == Loss::Damage));
     assert_eq!(opened.recovered.set_aside[1].segment, paths[1]);
     assert_ne!(opened.reader.epoch(), epoch);
     let epoch = opened.reader.epoch();
@@ -158,7 +161,7 @@ fn a_bad_record_before_an_end_record_changes_the_epoch() {
     let (opened, commits) = place.open();
     assert!(commits.is_empty());
     assert_ne!(opened.reader.epoch(), epoch);
-    assert!(!opened.recovered.set_aside[0].unfinished);
+    assert_eq!(opened.recovered.set_aside[0].loss, Loss::Damage);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What becomes of segments whose commits are sealed: they stay a while for cursors, with an index; then they go.
 //!
-//! Invariant: a segment goes only when the store and the catalog have all of it.
+//! Invariants: a segment goes only when the store and the catalog have all of it, and never before an older one: the log has no holes.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Write};
@@ -27,12 +27,16 @@ impl FileLogReader {
     /// Drops what `keep` does not ask for of the segments that hold nothing after `sealed`, and indexes the others. The one that is
     /// appended to stays.
     pub fn trim(&self, sealed: Position, now: TimeNs, keep: &Keep) -> io::Result<()> {
-        let finished = self.places.finished();
-        let (sealed, _not): (Vec<_>, Vec<_>) = finished.into_iter().partition(|segment| segment.last <= sealed);
-        let mut bytes: u64 = sealed.iter().map(|segment| segment.end).sum();
+        let mut done = self.places.finished();
+        let count = done.iter().take_while(|segment| segment.last <= sealed).count();
+        done.truncate(count);
+        let mut bytes: u64 = done.iter().map(|segment| segment.end).sum();
         let oldest = now.saturating_sub(i64::try_from(keep.keep_for.as_nanos()).unwrap_or(i64::MAX));
-        for segment in &sealed {
-            if bytes > keep.keep_bytes || segment.wall <= oldest {
+        let mut dropping = true;
+        for segment in &done {
+            // A clock that was set back makes a later segment look older than one that stays.
+            dropping &= bytes > keep.keep_bytes || segment.wall <= oldest;
+            if dropping {
                 bytes -= segment.end;
                 self.drop_segment(segment)?;
             } else {
@@ -51,7 +55,7 @@ impl FileLogReader {
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,

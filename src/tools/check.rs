@@ -93,7 +93,13 @@ pub fn run(dir: &Path, beside: Beside, progress: &mut Progress<'_>) -> Result<Re
     report.bad_count += checked.bad.len() as u64;
     report.bad.extend(checked.bad.into_iter().map(of_log));
     if let Some(LogBad { file, offset, what }) = checked.unfinished.filter(|_| beside == Beside::Nobody) {
-        report.notes.push(format!("log/{file} offset {offset}: {what}; the last commit was not finished, so it was never acked"));
+        if checked.unclear {
+            let what = format!("{what}; it is the last commit, which was cut off or is damaged");
+            report.bad_count += 1;
+            report.bad.push(of_log(LogBad { file, offset, what }));
+        } else {
+            report.notes.push(format!("log/{file} offset {offset}: {what}; the last commit was not finished, so it was never acked"));
+        }
     }
     name_series(dir, &mut report.bad);
     Ok(report)

@@ -458,6 +458,29 @@ async fn an_outage_is_told_in_every_answer() {
     assert_eq!(hub.stop(), Some(0));
 }
 
+/// What the log lost does not keep the forwarder from what came instead.
+#[tokio::test]
+async fn a_noted_place_ahead_of_the_log_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let influxd = Influxd::start(dir.path());
+    let data = dir.path().join("data");
+    let hub = open(&data, &influxd);
+    let id = series(&hub, "d", "m", &[]);
+    let at = now();
+    put(&hub, vec![Reading { series: id, time: at, value: Value::Float(1.0) }]).await;
+    hub.stop().await;
+    drop(hub);
+    let noted = data.join("influx/forwarded");
+    let text = std::fs::read_to_string(&noted).unwrap();
+    let (epoch, position) = text.trim().split_once(' ').unwrap();
+    assert_eq!(position, "1");
+    std::fs::write(&noted, format!("{epoch} 1000\n")).unwrap();
+    let hub = open(&data, &influxd);
+    put(&hub, vec![Reading { series: id, time: at + 1, value: Value::Float(2.0) }]).await;
+    empty_head(&hub).await;
+    assert_eq!(read(&hub, id, TimeRange::ALL).await.unwrap(), Points::from([(at, Value::Float(1.0)), (at + 1, Value::Float(2.0))]));
+}
+
 /// A backup of the data directory has what InfluxDB has not: names, last known values, tokens.
 #[tokio::test]
 async fn a_backup_brings_back_what_is_not_in_influxdb() {

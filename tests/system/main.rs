@@ -14,6 +14,7 @@ mod influx;
 mod influxd;
 #[cfg(feature = "influxdb")]
 mod inside;
+mod lost;
 mod oracle;
 mod powercut;
 mod sdk;

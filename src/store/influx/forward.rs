@@ -65,7 +65,8 @@ pub struct Forwarder {
 impl Forwarder {
     pub fn start(parts: Parts) -> io::Result<Self> {
         let progress = Arc::clone(&parts.store.progress);
-        progress.start_at(noted(&parts.store.dir, parts.log.epoch()));
+        // Never ahead of what the log has: what comes there later would not be forwarded.
+        progress.start_at(noted(&parts.store.dir, parts.log.epoch()).min(parts.head.position()));
         parts.store.follow(&parts.log);
         let taken = progress.forwarded();
         let run = Run { heads: Heads::new(&parts.store.hub_id), noted_at: Instant::now(), taken, flight: None, parts };

@@ -9,6 +9,7 @@ use telltale::clock::Clock;
 use telltale::config::Config;
 use telltale::hub::{Hub, OpenHubError};
 use telltale::ingest;
+use telltale::log::loss::Loss;
 use telltale::model::{self, TimeNs, TimeRange, TokenId, Value};
 use telltale::query::source::{self, Past};
 use telltale::series::KeyRef;
@@ -77,7 +78,7 @@ fn open(dir: &Path) -> Result<Hub, Finding> {
 }
 
 fn damaged(hub: &Hub) -> Result<(), Finding> {
-    match hub.recovered.set_aside.iter().find(|aside| !aside.unfinished) {
+    match hub.recovered.set_aside.iter().find(|aside| aside.loss == Loss::Damage) {
         Some(damage) => Err(Finding::Wrong(format!("a cut is taken for damage: {damage:?}"))),
         None => Ok(()),
     }

@@ -2,6 +2,7 @@
 //! call to its files. From the record come states of the disk that a power cut could have left at any instant: what was not synced is
 //! lost, kept or torn. Each state is opened, and every reading acked by then must be there.
 
+mod again;
 mod check;
 mod disk;
 #[path = "../../shim/src/event.rs"]

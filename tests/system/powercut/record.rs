@@ -54,7 +54,7 @@ pub(super) struct Place {
     pub(super) record: PathBuf,
     settings: PathBuf,
     admin: String,
-    agent: String,
+    pub(super) agent: String,
 }
 
 impl Place {
