@@ -43,7 +43,7 @@ use crate::retention::Retention;
 use crate::seal::{self, Pressure, Sealer};
 use crate::series::SeriesTable;
 use crate::store::{Store, StoreError};
-use crate::tools::restore;
+use crate::tools::{SWITCHING, restore};
 use crate::ws;
 
 pub struct Hub {
@@ -102,6 +102,8 @@ pub enum OpenHubError {
     InUse { dir: PathBuf },
     #[error("{} holds a restore that was cut off: restore it again", dir.display())]
     Restoring { dir: PathBuf },
+    #[error("{}: a migration is being switched over: run telltale migrate again", dir.display())]
+    Migrating { dir: PathBuf },
     #[error("cannot {what} {}", path.display())]
     Io {
         what: &'static str,
@@ -135,6 +137,9 @@ impl Hub {
         let lock = lock(&dir)?;
         if dir.join(restore::MARKER).exists() {
             return Err(OpenHubError::Restoring { dir });
+        }
+        if dir.join(SWITCHING).exists() {
+            return Err(OpenHubError::Migrating { dir });
         }
         let catalog = Arc::new(Catalog::open(&dir)?);
         let auth = Arc::new(Auth::open(Arc::clone(&catalog), clock.clone())?);

@@ -96,7 +96,7 @@ fn noted(dir: &Path, epoch: u64) -> Position {
     }
 }
 
-fn note(dir: &Path, epoch: u64, position: Position) -> io::Result<()> {
+pub(super) fn note(dir: &Path, epoch: u64, position: Position) -> io::Result<()> {
     let new = dir.join("forwarded.new");
     let mut file = fs::File::create(&new)?;
     writeln!(file, "{epoch} {}", position.0)?;
