@@ -12,6 +12,8 @@ mod hub;
 mod influx;
 #[cfg(feature = "influxdb")]
 mod influxd;
+#[cfg(feature = "influxdb")]
+mod migrate;
 mod oracle;
 mod powercut;
 mod sdk;

@@ -28,8 +28,6 @@ use crate::store::{Pin, Store, StoreError};
 use place::{Place, Plan, Progress};
 use target::{Run, Target};
 
-/// Memory of what is handed over at once, about; texts may be long.
-const HANDOVER_BYTES: usize = 64 << 20;
 /// Series that a message names.
 const NAMED: usize = 10;
 
@@ -223,7 +221,7 @@ fn copy(source: &Source<'_>, target: &Target, place: &Place, progress: &mut Prog
         let mut handed = Ok(());
         source.store.scan(&source.pin, series.id, TimeRange { from, ..TimeRange::ALL }, &mut |block| {
             batch.push(series, block);
-            if batch.readings >= target.most() || batch.bytes >= HANDOVER_BYTES {
+            if batch.readings >= target.most_readings || batch.bytes >= target.most_bytes {
                 let next = block.last_time().map_or(from, |last| last.saturating_add(1));
                 handed = batch.hand_over(target, place, progress, (id, next));
                 show(Step { phase: Phase::Copying, series: done, of: source.series.len(), readings: progress.readings });
