@@ -44,7 +44,7 @@ use crate::retention::Retention;
 use crate::seal::{self, Pressure, Sealer};
 use crate::series::SeriesTable;
 use crate::store::{Store, StoreError};
-use crate::tools::restore;
+use crate::tools::{SWITCHING, restore};
 use crate::ws;
 
 pub struct Hub {
@@ -103,6 +103,8 @@ pub enum OpenHubError {
     InUse { dir: PathBuf },
     #[error("{} holds a restore that was cut off: restore it again", dir.display())]
     Restoring { dir: PathBuf },
+    #[error("{}: a migration is being switched over: run telltale migrate again", dir.display())]
+    Migrating { dir: PathBuf },
     #[error("cannot {what} {}", path.display())]
     Io {
         what: &'static str,
@@ -136,6 +138,9 @@ impl Hub {
         let lock = lock(&dir)?;
         if dir.join(restore::MARKER).exists() {
             return Err(OpenHubError::Restoring { dir });
+        }
+        if dir.join(SWITCHING).exists() {
+            return Err(OpenHubError::Migrating { dir });
         }
         let catalog = Arc::new(Catalog::open(&dir)?);
         let auth = Arc::new(Auth::open(Arc::clone(&catalog), clock.clone())?);

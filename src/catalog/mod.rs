@@ -23,6 +23,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
+use crate::model::TimeNs;
+
 /// The format this build writes and reads.
 const FORMAT: i64 = 2;
 /// Format 1. A new catalog takes the same steps as an old one, so that both end up alike.
@@ -107,6 +109,12 @@ impl Catalog {
         self.read("read the hub's id from", |db| db.query_row("SELECT value FROM settings WHERE name = 'hub_id'", [], |row| row.get(0)))
     }
 
+    /// A migration made the store anew: backups of the one before are not gone on with.
+    pub fn note_store_made(&self, at: TimeNs) -> Result<(), CatalogError> {
+        let sql = "INSERT OR REPLACE INTO settings (name, value) VALUES ('store_made', ?1)";
+        self.write("note a new store in", |db| db.execute(sql, [at.to_string()]).map(drop))
+    }
+
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -127,6 +135,12 @@ impl Catalog {
         };
         attempt().map_err(|source| failed(&self.path, what, source))
     }
+}
+
+/// When a migration made the store; 0: none did.
+pub(crate) fn store_made(db: &Connection) -> rusqlite::Result<TimeNs> {
+    let sql = "SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'store_made'";
+    Ok(db.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or_default())
 }
 
 fn failed(path: &Path, what: &'static str, source: rusqlite::Error) -> CatalogError {

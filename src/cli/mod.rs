@@ -7,6 +7,8 @@ mod check;
 mod client;
 mod delete;
 mod login;
+#[cfg(feature = "influxdb")]
+mod migrate;
 mod offline;
 mod owner;
 mod restore;
@@ -89,6 +91,9 @@ enum Command {
     Backup(backup::Backup),
     /// Make a data directory from a backup
     Restore(restore::Restore),
+    /// Copy history from one kind of store to the other and switch over; goes on where it was cut off
+    #[cfg(feature = "influxdb")]
+    Migrate(migrate::Migrate),
 }
 
 /// Where the hub's data is; the same three ways for every command.
@@ -104,10 +109,12 @@ struct Place {
 
 impl Place {
     fn config(&self, more: impl IntoIterator<Item = Flag>) -> Result<Config, Failure> {
+        Config::load(&self.sources(more)).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))
+    }
+
+    fn sources(&self, more: impl IntoIterator<Item = Flag>) -> Sources {
         let dir = self.data_dir.clone().map(|value| Flag { flag: "--data-dir", section: "data", key: "dir", value });
-        let sources =
-            Sources { file: self.config.clone(), variables: std::env::vars_os().collect(), flags: dir.into_iter().chain(more).collect() };
-        Config::load(&sources).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))
+        Sources { file: self.config.clone(), variables: std::env::vars_os().collect(), flags: dir.into_iter().chain(more).collect() }
     }
 
     /// The data directory, if the user of this command may work in it.
@@ -136,6 +143,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        #[cfg(feature = "influxdb")]
+        Command::Migrate(migrate) => migrate.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Exit, Failure, Place, owner};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::http::local;
 use crate::hub::{Hub, OpenHubError};
 
@@ -16,6 +17,15 @@ pub(super) fn is_running(data_dir: &Path) -> bool {
 /// Opens the data, lets `work` use it, and closes it in order.
 pub(super) fn with_hub<T>(place: &Place, work: impl AsyncFnOnce(Arc<Hub>) -> Result<T, Failure>) -> Result<T, Failure> {
     let config = place.config([])?;
+    with_config(config, async |hub| {
+        let done = work(Arc::clone(&hub)).await;
+        hub.stop().await;
+        done
+    })
+}
+
+/// The same for work that stops the hub itself.
+pub(super) fn with_config<T>(config: Config, work: impl AsyncFnOnce(Arc<Hub>) -> Result<T, Failure>) -> Result<T, Failure> {
     owner::check(&config.data.dir)?;
     if !config.data.dir.exists() {
         return Err(Failure::new(Exit::Failed, format!("{}: there is no data directory", config.data.dir.display())));
@@ -25,9 +35,6 @@ pub(super) fn with_hub<T>(place: &Place, work: impl AsyncFnOnce(Arc<Hub>) -> Res
             OpenHubError::InUse { .. } => Failure::new(Exit::DirectoryInUse, error.to_string()),
             error => Failure::of(&error),
         })?;
-        let hub = Arc::new(hub);
-        let done = work(Arc::clone(&hub)).await;
-        hub.stop().await;
-        done
+        work(Arc::new(hub)).await
     })
 }

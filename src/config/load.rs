@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Place, nearest};
 use super::given::Given;
 use super::keys::{self, Draft, Key};
-use super::{Config, StoreKind, TlsFiles, influx, rules};
+use super::{Both, Config, StoreKind, TlsFiles, influx, rules};
 
 /// What the user gave. Later ones win: file, variables, flags.
 #[derive(Clone, Debug, Default)]
@@ -32,19 +32,19 @@ pub struct Flag {
 
 impl Config {
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let mut loader = Loader::default();
-        if let Some(path) = &sources.file {
-            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-            loader.file(path, &text)?;
-        }
-        for (name, value) in &sources.variables {
-            loader.variable(name, value)?;
-        }
-        for flag in &sources.flags {
-            let key = keys::find(flag.section, flag.key).expect("flags are made from keys of the table");
-            loader.take(key, &Given::Word(flag.value.clone()), quoted(&flag.value), Place::Flag(flag.flag))?;
-        }
-        loader.finish()
+        Loader::read(sources)?.finish()
+    }
+
+    /// With each kind of store, whichever `[store] kind` names. What only goes with the embedded one is left out beside InfluxDB.
+    pub fn load_both(sources: &Sources) -> Result<Both, ConfigError> {
+        let mut loader = Loader::read(sources)?;
+        loader.draft.config.store.kind = StoreKind::Embedded;
+        let given = std::mem::take(&mut loader.draft.influx);
+        let embedded = loader.finish()?;
+        let mut influx = Self { retention: Vec::new(), ..embedded.clone() };
+        (influx.store.kind, influx.store.max_bytes) = (StoreKind::Influx, 0);
+        influx.influx = Some(influx::of(given, &influx, &Place::Flag("migrate"))?);
+        Ok(Both { embedded, influx })
     }
 }
 
@@ -56,6 +56,22 @@ struct Loader {
 }
 
 impl Loader {
+    fn read(sources: &Sources) -> Result<Self, ConfigError> {
+        let mut loader = Self::default();
+        if let Some(path) = &sources.file {
+            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+            loader.file(path, &text)?;
+        }
+        for (name, value) in &sources.variables {
+            loader.variable(name, value)?;
+        }
+        for flag in &sources.flags {
+            let key = keys::find(flag.section, flag.key).expect("flags are made from keys of the table");
+            loader.take(key, &Given::Word(flag.value.clone()), quoted(&flag.value), Place::Flag(flag.flag))?;
+        }
+        Ok(loader)
+    }
+
     fn file(&mut self, path: &Path, text: &str) -> Result<(), ConfigError> {
         let file = TomlFile { path, text };
         let document = file.parse()?;

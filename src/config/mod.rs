@@ -141,6 +141,34 @@ pub enum StoreKind {
     Influx,
 }
 
+impl StoreKind {
+    /// As settings and flags say it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Influx => "influxdb",
+        }
+    }
+}
+
+/// The same hub with either kind of store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Both {
+    pub embedded: Config,
+    pub influx: Config,
+}
+
+impl Both {
+    #[must_use]
+    pub fn of(&self, kind: StoreKind) -> &Config {
+        match kind {
+            StoreKind::Embedded => &self.embedded,
+            StoreKind::Influx => &self.influx,
+        }
+    }
+}
+
 /// Where InfluxDB 2 is. Debug does not show the token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Influx {

@@ -15,6 +15,7 @@ mod influxd;
 #[cfg(feature = "influxdb")]
 mod inside;
 mod lost;
+mod migrate;
 mod oracle;
 mod powercut;
 mod sdk;

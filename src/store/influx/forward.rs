@@ -104,7 +104,7 @@ fn noted(dir: &Path, epoch: u64) -> Position {
     }
 }
 
-fn note(dir: &Path, epoch: u64, position: Position) -> io::Result<()> {
+pub(super) fn note(dir: &Path, epoch: u64, position: Position) -> io::Result<()> {
     let new = dir.join("forwarded.new");
     let mut file = fs::File::create(&new)?;
     writeln!(file, "{epoch} {}", position.0)?;
@@ -154,10 +154,10 @@ impl Run {
         let Parts { store, clock, .. } = &self.parts;
         let way = Way { store: Arc::clone(store), clock: clock.clone() };
         // Only the end of the hub breaks it off.
-        drop(store.worker.run(async move {
-            drop(way.until_answered(|| way.store.client.health()).await?);
+        let _stopped = store.worker.run(async move {
+            let _healthy = way.until_answered(|| way.store.client.health()).await?;
             way.settle().await
-        }));
+        });
     }
 
     /// What no reader's view is behind of.

@@ -8,6 +8,7 @@ mod aside;
 mod client;
 mod forward;
 mod group;
+mod import;
 mod line;
 mod progress;
 mod rows;
@@ -23,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 pub use forward::{Forwarder, Parts as ForwarderParts};
+pub use import::{ImportError, note_forwarded};
 pub use progress::{Away, Backlog};
 
 use bytes::Bytes;

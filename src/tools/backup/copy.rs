@@ -24,6 +24,15 @@ pub(super) struct Copier<'a> {
     pub(super) bytes: u64,
 }
 
+/// The catalog's copy, and what it says.
+#[derive(Debug)]
+pub(super) struct CatalogCopy {
+    pub(super) saved: Saved,
+    pub(super) position: Position,
+    pub(super) ids: Vec<SeriesId>,
+    pub(super) store_made: i64,
+}
+
 /// The store's files, with their sizes. None where the store is another program.
 pub(super) fn sources(store: &Path) -> Result<Vec<(String, u64)>, BackupError> {
     let mut names = Vec::new();
@@ -57,18 +66,19 @@ pub(super) fn remove_others(dir: &Path, manifest: &Manifest) -> Result<(), Backu
 
 impl Copier<'_> {
     /// Without sessions and login codes. It says up to which position, and which series there are.
-    pub(super) fn catalog(&mut self, from: &Path) -> Result<(Saved, Position, Vec<SeriesId>), BackupError> {
-        let mut found = (Position(0), Vec::new());
+    pub(super) fn catalog(&mut self, from: &Path) -> Result<CatalogCopy, BackupError> {
+        let (mut position, mut ids, mut store_made) = (Position(0), Vec::new(), 0);
         let saved = self.copy(from, catalog::FILE_NAME, |db| {
             db.execute_batch("PRAGMA secure_delete = on; DELETE FROM sessions; DELETE FROM login_codes")?;
             let up_to: i64 = db.query_row("SELECT up_to FROM sealed", [], |row| row.get(0))?;
             // By metric, as they lie in the files.
             let mut ask = db.prepare("SELECT id FROM series ORDER BY metric, id")?;
-            let ids = ask.query_map([], |row| row.get(0).map(SeriesId))?.collect::<rusqlite::Result<_>>()?;
-            found = (Position(up_to.cast_unsigned()), ids);
+            ids = ask.query_map([], |row| row.get(0).map(SeriesId))?.collect::<rusqlite::Result<_>>()?;
+            position = Position(up_to.cast_unsigned());
+            store_made = catalog::store_made(db)?;
             Ok(String::new())
         })?;
-        Ok((saved, found.0, found.1))
+        Ok(CatalogCopy { saved, position, ids, store_made })
     }
 
     pub(super) fn store_file(&mut self, from: &Path, name: &str) -> Result<Saved, BackupError> {

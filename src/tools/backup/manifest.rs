@@ -21,6 +21,9 @@ pub struct Manifest {
     pub epoch: u64,
     /// Everything committed up to here is in it, and nothing after it.
     pub position: u64,
+    /// When a migration made the store; 0: none did.
+    #[serde(default)]
+    pub store_made: i64,
     pub files: Vec<Saved>,
     /// Number, readings and crc32c of each series.
     pub series: Vec<(u32, u64, u32)>,

@@ -6,7 +6,6 @@
 
 pub(super) mod copy;
 pub mod manifest;
-pub mod sums;
 
 use std::fs;
 use std::io;
@@ -15,7 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use manifest::{Manifest, Saved};
 
-use super::Progress;
+use super::{Progress, sums};
 use crate::catalog;
 use crate::hub::Hub;
 use crate::limits::SEAL_WAIT;
@@ -142,8 +141,10 @@ fn save(hub: &Hub, dir: &Path, before: Option<&Manifest>, progress: &mut Progres
     fs::create_dir_all(&files).map_err(io_error("make", &files))?;
     let number = before.map_or(1, |before| before.number + 1);
     let mut copier = copy::Copier { to: &files, number, before, position: Position(0), copied: 0, bytes: 0 };
-    let (catalog, position, ids) = copier.catalog(&data.join(catalog::FILE_NAME))?;
+    let copy::CatalogCopy { saved: catalog, position, ids, store_made } = copier.catalog(&data.join(catalog::FILE_NAME))?;
     copier.position = position;
+    // Rows of another store may have the same numbers and be others.
+    copier.before = before.filter(|before| before.store_made == store_made);
     let sources = copy::sources(&store)?;
     let total: u64 = sources.iter().map(|(_, bytes)| bytes).sum();
     let mut saved = vec![catalog];
@@ -156,9 +157,10 @@ fn save(hub: &Hub, dir: &Path, before: Option<&Manifest>, progress: &mut Progres
     let pin = hub.head.pins().pin(position);
     let series = if hub.store.is_local() { sums::of(hub.store.as_ref(), &pin, &ids)? } else { Vec::new() };
     let (copied, copied_bytes) = (copier.copied, copier.bytes);
-    let manifest = Manifest { format: manifest::FORMAT, number, epoch: hub.log.epoch(), position: position.0, files: saved, series };
+    let epoch = hub.log.epoch();
+    let manifest = Manifest { format: manifest::FORMAT, number, epoch, position: position.0, store_made, files: saved, series };
     let readings = manifest.series.iter().map(|(_, count, _)| count).sum();
-    let (epoch, count) = (manifest.epoch, manifest.series.len());
+    let count = manifest.series.len();
     let done = Done { epoch, position, files: manifest.files.len(), copied, copied_bytes, series: count, readings };
     Ok((manifest, done))
 }
