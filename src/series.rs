@@ -284,7 +284,7 @@ impl SeriesTable {
         u32::try_from(self.by_id.read().len()).expect("series per hub are bounded far below 2^32")
     }
 
-    /// Those of these ids that no series has, each once if the same ones follow each other.
+    /// Those of these ids that no series has, by id.
     pub fn unknown(&self, ids: impl Iterator<Item = SeriesId>) -> Vec<SeriesId> {
         let by_id = self.by_id.read();
         let mut unknown = Vec::new();
@@ -294,6 +294,8 @@ impl SeriesTable {
                 unknown.push(id);
             }
         }
+        unknown.sort_unstable();
+        unknown.dedup();
         unknown
     }
 

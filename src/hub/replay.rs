@@ -105,10 +105,7 @@ impl Replay<'_> {
     /// the commit, so that a seal brings it to the catalog.
     fn name_unknown(&self, commit: &mut Commit) {
         for id in self.series.unknown(commit.readings.iter().map(|reading| reading.series)) {
-            // Named a moment ago: it had readings in two places.
-            let Some(first) = commit.readings.iter().find(|reading| reading.series == id && self.series.by_id(id).is_none()) else {
-                continue;
-            };
+            let Some(first) = commit.readings.iter().find(|reading| reading.series == id) else { continue };
             let key = SeriesKey { device: "unnamed".into(), metric: format!("series-{}", id.0).into(), labels: Labels::default() };
             let def = SeriesDef { id, key, value_type: first.value.value_type(), owner: TokenId(0) };
             tracing::warn!(series = id.0, name = %def.key, "the name of a series was lost with a commit; its readings are kept under this one");

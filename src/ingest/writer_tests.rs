@@ -360,8 +360,8 @@ async fn what_waits_is_bounded_by_its_bytes() {
     };
     // The writer stands in its first append while this is held.
     let held = Arc::clone(&bench.fail);
-    let (locked, is_locked) = std::sync::mpsc::channel();
-    let (go_on, go) = std::sync::mpsc::channel::<()>();
+    let (locked, is_locked) = std::sync::mpsc::sync_channel(1);
+    let (go_on, go) = std::sync::mpsc::sync_channel::<()>(1);
     let holder = std::thread::spawn(move || {
         let mut held = held.lock();
         locked.send(()).unwrap();

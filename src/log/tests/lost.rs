@@ -13,8 +13,8 @@ fn one_text(position: u64, bytes: usize) -> Commit {
 
 fn last_record(path: &Path) -> usize {
     let bytes = fs::read(path).unwrap();
-    let starts = (40..bytes.len()).step_by(8).filter(|at| bytes[*at..].starts_with(b"TTcm"));
-    starts.last().unwrap()
+    let mut starts = (40..bytes.len()).step_by(8).filter(|at| bytes[*at..].starts_with(b"TTcm"));
+    starts.next_back().unwrap()
 }
 
 #[test]
