@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::index::SegmentIndex;
@@ -19,6 +20,18 @@ use crate::model::{Commit, Position, SeriesId};
 pub struct FileLogReader {
     pub(super) places: Arc<Places>,
 }
+
+/// Bytes of the log that are no commit, though they should be.
+#[derive(Debug)]
+pub struct Unreadable {
+    pub path: PathBuf,
+    pub offset: u64,
+    pub bytes: Vec<u8>,
+    pub what: String,
+}
+
+/// Takes what a stretch of the log holds, one after the other.
+type Found<'a> = dyn FnMut(Result<Commit, Unreadable>) -> Result<(), ReadError> + 'a;
 
 /// What is read of one segment.
 enum Plan<'a> {
@@ -46,12 +59,20 @@ impl FileLogReader {
         segments.iter().find(|segment| segment.last > after).map_or(after, |segment| segment.last)
     }
 
+    /// Reads on behind what cannot be read.
+    pub fn read_around(&self, after: Position, until: Position, each: &mut dyn FnMut(Result<Commit, Unreadable>)) -> Result<(), ReadError> {
+        self.read_plans((after, until), u64::MAX, None, &mut |found| {
+            each(found);
+            Ok(())
+        })
+    }
+
     fn read_plans(
         &self,
         (after, until): (Position, Position),
         max_bytes: u64,
         ids: Option<&[SeriesId]>,
-        each: &mut dyn FnMut(Commit),
+        each: &mut Found<'_>,
     ) -> Result<(), ReadError> {
         let (segments, newest) = self.places.all();
         if after > newest {
@@ -88,7 +109,7 @@ impl LogRead for FileLogReader {
     }
 
     fn read(&self, after: Position, until: Position, max_bytes: u64, each: &mut dyn FnMut(Commit)) -> Result<(), ReadError> {
-        self.read_plans((after, until), max_bytes, None, each)
+        self.read_plans((after, until), max_bytes, None, &mut whole(each))
     }
 
     fn read_of(
@@ -99,7 +120,18 @@ impl LogRead for FileLogReader {
         max_bytes: u64,
         each: &mut dyn FnMut(Commit),
     ) -> Result<(), ReadError> {
-        self.read_plans((after, until), max_bytes, Some(ids), each)
+        self.read_plans((after, until), max_bytes, Some(ids), &mut whole(each))
+    }
+}
+
+/// For a reader who wants all or nothing.
+fn whole(each: &mut dyn FnMut(Commit)) -> impl FnMut(Result<Commit, Unreadable>) -> Result<(), ReadError> {
+    |found| {
+        let Unreadable { path, offset, what, .. } = match found {
+            Ok(commit) => return Ok(each(commit)),
+            Err(unreadable) => unreadable,
+        };
+        Err(ReadError::Damaged { path, offset, what })
     }
 }
 
@@ -124,7 +156,7 @@ impl Plan<'_> {
         }
     }
 
-    fn read(self, after: Position, until: Position, each: &mut dyn FnMut(Commit)) -> Result<(), ReadError> {
+    fn read(self, after: Position, until: Position, each: &mut Found<'_>) -> Result<(), ReadError> {
         match self {
             Self::Stretch(segment, start) => read_stretch(segment, start, after, until, each),
             Self::Records(segment, records) => read_records(segment, &records, each),
@@ -132,13 +164,7 @@ impl Plan<'_> {
     }
 }
 
-fn read_stretch(
-    segment: &SegmentInfo,
-    start: u64,
-    after: Position,
-    until: Position,
-    each: &mut dyn FnMut(Commit),
-) -> Result<(), ReadError> {
+fn read_stretch(segment: &SegmentInfo, start: u64, after: Position, until: Position, each: &mut Found<'_>) -> Result<(), ReadError> {
     let bytes = read_bytes(&open(segment)?, segment, start, segment.end)?;
     for stretch in Scan::new(&bytes, 0, segment.salt) {
         match stretch {
@@ -147,24 +173,29 @@ fn read_stretch(
                     break;
                 }
                 let commit = record::decode(record.position, record.body);
-                each(commit.map_err(|e| damaged(segment, start + record.offset as u64, e.to_string()))?);
+                let bad = |e: telltale_wire::WireError| unreadable(segment, start + record.offset as u64, record.body, e.to_string());
+                each(commit.map_err(bad))?;
             }
             Stretch::Record(_) => {}
-            Stretch::Bad { from, what, .. } => return Err(damaged(segment, start + from as u64, what.to_owned())),
+            Stretch::Bad { from, to, what, .. } => {
+                each(Err(unreadable(segment, start + from as u64, &bytes[from..to.min(bytes.len())], what.to_owned())))?;
+            }
         }
     }
     Ok(())
 }
 
-fn read_records(segment: &SegmentInfo, records: &[(u64, u64)], each: &mut dyn FnMut(Commit)) -> Result<(), ReadError> {
+fn read_records(segment: &SegmentInfo, records: &[(u64, u64)], each: &mut Found<'_>) -> Result<(), ReadError> {
     if records.is_empty() {
         return Ok(());
     }
     let file = open(segment)?;
     for (from, to) in records {
         let bytes = read_bytes(&file, segment, *from, (*to).max(from + RECORD_HEADER_BYTES as u64))?;
-        let record = segment::record_at(&bytes, 0, segment.salt).map_err(|what| damaged(segment, *from, what.to_owned()))?;
-        each(record::decode(record.position, record.body).map_err(|e| damaged(segment, *from, e.to_string()))?);
+        let commit = segment::record_at(&bytes, 0, segment.salt)
+            .map_err(str::to_owned)
+            .and_then(|record| record::decode(record.position, record.body).map_err(|e| e.to_string()));
+        each(commit.map_err(|what| unreadable(segment, *from, &bytes, what)))?;
     }
     Ok(())
 }
@@ -179,6 +210,6 @@ fn read_bytes(file: &File, segment: &SegmentInfo, from: u64, to: u64) -> Result<
     Ok(bytes)
 }
 
-fn damaged(segment: &SegmentInfo, offset: u64, what: String) -> ReadError {
-    ReadError::Damaged { path: segment.path.clone(), offset, what }
+fn unreadable(segment: &SegmentInfo, offset: u64, bytes: &[u8], what: String) -> Unreadable {
+    Unreadable { path: segment.path.clone(), offset, bytes: bytes.to_vec(), what }
 }

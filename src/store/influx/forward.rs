@@ -27,8 +27,8 @@ use crate::clock::Clock;
 use crate::head::Head;
 use crate::log::reader::FileLogReader;
 use crate::log::tail::{After, Tail};
-use crate::log::{LogRead, ReadError};
-use crate::model::{Commit, Delete, Position};
+use crate::log::{LogRead as _, ReadError};
+use crate::model::{Commit, Delete, Position, TimeNs};
 use crate::series::SeriesTable;
 
 /// A reader's view holds the forwarder up for so long. What takes longer may see readings that came later than it began.
@@ -183,10 +183,22 @@ impl Run {
     fn forward_from_log(&mut self, after: Position, until: Position) {
         let log = Arc::clone(&self.parts.log);
         let until = log.end_of_segment(after).min(until);
-        let mut group = Group::new(after);
-        let read = log.read(after, until, u64::MAX, &mut |commit| self.take(&mut group, &commit));
+        let (mut group, mut lost, mut wall) = (Group::new(after), Vec::new(), TimeNs::MIN);
+        let store = Arc::clone(&self.parts.store);
+        let read = log.read_around(after, until, &mut |found| match found {
+            Ok(commit) => {
+                lost.drain(..).for_each(|lost| store.aside.keep_unreadable(&lost, (wall, commit.wall)));
+                wall = commit.wall;
+                self.take(&mut group, &commit);
+            }
+            Err(unreadable) => lost.push(unreadable),
+        });
         match read {
-            Ok(()) => self.send(group),
+            Ok(()) => {
+                lost.iter().for_each(|lost| store.aside.keep_unreadable(lost, (wall, self.parts.clock.now())));
+                group.up_to = until;
+                self.send(group);
+            }
             // It went since it was forwarded before.
             Err(ReadError::Gone { oldest, .. }) => {
                 self.land();
