@@ -18,6 +18,8 @@ pub(super) fn series_tag(hub_id: &str, id: SeriesId) -> String {
 const MARK: char = '\u{e00d}';
 const MARKED: &str = "\u{e00d}\u{e00d}";
 const RETURN: &str = "\u{e00d}r";
+/// And so are texts of no length: in a long answer InfluxDB gives other rows' values in their place (influxdb#26916, 2.7.12).
+const EMPTY: &str = "\u{e00d}e";
 
 /// A text as it was, of what the CSV of Flux has of it: newlines come with a carriage return.
 #[must_use]
@@ -27,7 +29,11 @@ pub(super) fn text(told: &str) -> String {
     while let Some(c) = chars.next() {
         match c {
             '\r' => {}
-            MARK => text.push(if chars.next() == Some('r') { '\r' } else { MARK }),
+            MARK => match chars.next() {
+                Some('r') => text.push('\r'),
+                Some('e') => {}
+                _ => text.push(MARK),
+            },
             _ => text.push(c),
         }
     }
@@ -79,6 +85,9 @@ pub(super) fn point(out: &mut Vec<u8>, head: &str, value: &Value, time: TimeNs) 
         Value::Bool(b) => write!(out, " {name}={b} {time}"),
         Value::Text(text) => {
             out.extend_from_slice(b" text=\"");
+            if text.is_empty() {
+                out.extend_from_slice(EMPTY.as_bytes());
+            }
             for c in text.chars() {
                 match c {
                     '"' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),
@@ -124,12 +133,13 @@ mod tests {
 
     #[test]
     fn a_text_survives_the_csv_of_flux() {
-        let of = ["a\r\nb", "\r", "\u{e00d}r", "\u{e00d}\u{e00d}\r", "\n\n", ""];
+        let of = ["a\r\nb", "\r", "\u{e00d}r", "\u{e00d}e", "e", "\u{e00d}\u{e00d}\r", "\n\n", ""];
         for text in of {
             let line = said("d", "m", &[], &Value::Text(text.into()));
             let stored = line.split_once('"').unwrap().1.rsplit_once('"').unwrap().0;
             let told: String = stored.replace('\n', "\r\n");
             assert_eq!(super::text(&told), text);
+            assert!(!stored.is_empty());
         }
     }
 
