@@ -13,7 +13,7 @@ pub(super) fn series_tag(hub_id: &str, id: SeriesId) -> String {
 }
 
 /// The CSV of Flux drops carriage returns, so they are stored as a mark and a letter; the mark itself as two. An empty text is stored
-/// as a mark and a letter too: Flux 0.196.1 loses one that comes after equal ones.
+/// as a mark and a letter too: Flux 0.196.1 gives other values in its place (influxdb#26916).
 const MARK: char = '\u{e00d}';
 const MARKED: &str = "\u{e00d}\u{e00d}";
 const RETURN: &str = "\u{e00d}r";

@@ -53,14 +53,30 @@ impl Wake for Unpark {
     }
 }
 
-/// For futures that other threads drive, such as the receiving end of a channel.
+/// For futures that other threads drive, such as the receiving end of a channel. Within a task of tokio such an end asks for a pause
+/// every 128 times, and is woken by the runtime alone, which this thread holds up: so it is told not to.
 pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     let waker = Arc::new(Unpark(thread::current())).into();
-    let (mut future, mut context) = (pin!(future), Context::from_waker(&waker));
+    let (mut future, mut context) = (pin!(tokio::task::unconstrained(future)), Context::from_waker(&waker));
     loop {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(value) => return value,
             Poll::Pending => thread::park(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_may_wait_more_often_than_it_is_given_without_a_pause() {
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+        let sending = thread::spawn(move || (0..1000).for_each(|n| sender.blocking_send(n).unwrap()));
+        for n in 0..1000 {
+            assert_eq!(wait(receiver.recv()), Some(n));
+        }
+        sending.join().unwrap();
     }
 }

@@ -198,9 +198,10 @@ impl Batch {
         (series, from): (u64, TimeNs),
     ) -> Result<(), MigrateError> {
         let batch = std::mem::take(self);
-        let (handovers, readings) = (progress.handovers + 1, progress.readings + batch.readings as u64);
-        let next = Progress { plan: progress.plan.clone(), series, from, handovers, readings };
+        let mut next = Progress { series, from, ..progress.clone() };
         if !batch.runs.is_empty() {
+            next.handovers += 1;
+            next.readings += batch.readings as u64;
             target.take(&batch.runs, &next)?;
         }
         place.note(&next)?;
