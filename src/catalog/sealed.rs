@@ -85,20 +85,25 @@ impl Catalog {
         })
     }
 
-    /// Ids below `next` are not given any more, and this is so for all commits before the log got this epoch. Both change together.
-    pub fn reserve_series(&self, epoch: u64, next: u32) -> Result<(), CatalogError> {
+    /// Ids below `next` are not given any more, and this is so for all that was lost before the log got this epoch, and up to `lost` in
+    /// it. Both change together.
+    pub fn reserve_series(&self, (epoch, lost): (u64, Position), next: u32) -> Result<(), CatalogError> {
         self.write("reserve series in", |db| {
-            db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?1, ?2)", params![RESERVED_IN, format!("{epoch:016x}")])?;
+            let text = format!("{epoch:016x} {}", lost.0);
+            db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?1, ?2)", params![RESERVED_IN, text])?;
             db.execute("UPDATE sealed SET next_series = max(next_series, ?1)", [next]).map(drop)
         })
     }
 
-    /// The epoch of the log when ids were last reserved. None: a new catalog, or one of an older build.
-    pub fn series_reserved_in(&self) -> Result<Option<u64>, CatalogError> {
+    /// The epoch of the log when ids were last reserved, and up to where. None: a new catalog, or one of an older build.
+    pub fn series_reserved_in(&self) -> Result<Option<(u64, Position)>, CatalogError> {
         let sql = "SELECT value FROM settings WHERE name = ?1";
         let text: Option<String> =
             self.read("read the reserved series from", |db| db.query_row(sql, [RESERVED_IN], |row| row.get(0)).optional())?;
-        Ok(text.and_then(|text| u64::from_str_radix(&text, 16).ok()))
+        Ok(text.as_deref().and_then(|text| {
+            let (epoch, lost) = text.split_once(' ')?;
+            Some((u64::from_str_radix(epoch, 16).ok()?, Position(lost.parse().ok()?)))
+        }))
     }
 
     /// Hands over all that seals left, at one moment.

@@ -275,6 +275,7 @@ fn reserved_ids_stay_reserved_and_it_is_known_for_which_epoch() {
     let (dir, catalog) = open();
     assert_eq!(catalog.series_reserved_in().unwrap(), None);
     for (epoch, next, expected) in [(7, 5, 5), (u64::MAX, 70_000, 70_000), (0, 3, 70_000)] {
+        let epoch = (epoch, Position(9));
         catalog.reserve_series(epoch, next).unwrap();
         let catalog = Catalog::open(dir.path()).unwrap();
         assert_eq!((catalog.series_reserved_in().unwrap(), catalog.sealed().unwrap().seal.next_series), (Some(epoch), expected));

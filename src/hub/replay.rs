@@ -12,7 +12,7 @@ use crate::ingest::agents::Agents;
 use crate::limits::IDS_LOST;
 use crate::log::loss::Loss;
 use crate::log::recovery::{Each, OpenError, Recovered};
-use crate::model::{AgentSeq, Commit, Labels, SeriesDef, SeriesKey, TokenId};
+use crate::model::{AgentSeq, Commit, Labels, Position, SeriesDef, SeriesKey, TokenId};
 use crate::query::last;
 use crate::series::SeriesTable;
 use crate::store::{Store, StoreError};
@@ -116,15 +116,18 @@ impl Replay<'_> {
 }
 
 /// Ids that lost commits may have given are not given to other series: the store behind the log, or somebody who asked, may know
-/// them. A loss changes the log's epoch before anything else, so that this is done again when the start was cut off.
+/// them. Damage changes the log's epoch before anything else, and an unclear end stays in the log as such, so that this is done again
+/// when the start was cut off.
 pub(super) fn reserve_ids(catalog: &Catalog, series: &SeriesTable, epoch: u64, recovered: &Recovered) -> Result<(), CatalogError> {
     let before = catalog.series_reserved_in()?;
-    if before == Some(epoch) {
+    let same_epoch = before.filter(|(of, _)| *of == epoch);
+    if same_epoch.is_some_and(|(_, lost)| recovered.unclear <= lost) {
         return Ok(());
     }
-    let is_loss = before.is_some() || recovered.epoch_changed;
+    let is_loss = before.is_some() || recovered.epoch_changed || recovered.unclear > Position(0);
+    let lost = recovered.unclear;
     let next = series.next_id().saturating_add(if is_loss { IDS_LOST } else { 0 });
-    catalog.reserve_series(epoch, next)?;
+    catalog.reserve_series((epoch, lost), next)?;
     series.reserve(next);
     Ok(())
 }
@@ -138,7 +141,7 @@ pub(super) fn report(recovered: &Recovered, began: Instant) {
                 tracing::warn!(%segment, offset, bytes, %kept, "the last commit was not finished; it was not acked, and its bytes are set aside");
             }
             Loss::Unclear => {
-                tracing::error!(%segment, offset, bytes, %kept, %what, "the last commit was cut off or is damaged; the bytes are set aside and all cursors start anew");
+                tracing::error!(%segment, offset, bytes, %kept, %what, "the last commit was cut off or is damaged, nobody can tell; the bytes are set aside");
             }
             Loss::Damage => {
                 tracing::error!(%segment, offset, bytes, %kept, %what, "the commit log is damaged here; the bytes are set aside and all cursors start anew");

@@ -27,12 +27,6 @@ impl Loss {
             Self::Damage => "damage",
         }
     }
-
-    /// Commits that were acked may be gone: cursors may promise them, and readings may name series that they defined.
-    #[must_use]
-    pub fn may_be_acked(self) -> bool {
-        self != Self::Unfinished
-    }
 }
 
 /// Judges bad bytes with nothing good behind them: all of the segment from where they begin. `before` is the position in front of

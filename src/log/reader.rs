@@ -128,7 +128,10 @@ impl LogRead for FileLogReader {
 fn whole(each: &mut dyn FnMut(Commit)) -> impl FnMut(Result<Commit, Unreadable>) -> Result<(), ReadError> {
     |found| {
         let Unreadable { path, offset, what, .. } = match found {
-            Ok(commit) => return Ok(each(commit)),
+            Ok(commit) => {
+                each(commit);
+                return Ok(());
+            }
             Err(unreadable) => unreadable,
         };
         Err(ReadError::Damaged { path, offset, what })

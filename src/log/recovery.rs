@@ -1,9 +1,10 @@
 //! What a start does with the log it finds: reads every commit back, and sets aside what cannot be read.
 //!
 //! A bad record with nothing good behind it, which lacks its end, is an unfinished last commit: nothing of it was acked, and the epoch
-//! stays. All others may have been acked (`loss.rs`): they are named, counted, and the epoch changes, since cursors may promise what
-//! is gone. Either way the bytes go to `set-aside/` first, then a skip record takes their place and the last position that they may
-//! have held, so that the next start finds a log in order. Every step can be cut off and is simply done again.
+//! stays. One that has its end may have been acked, nobody can tell (`loss.rs`): the epoch stays too. What something good follows is
+//! damage: the epoch changes, since cursors may promise what is gone. Either way the bytes go to `set-aside/` first, then a skip record
+//! takes their place and the last position that they may have held, so that the next start finds a log in order. Every step can be cut
+//! off and is simply done again.
 //!
 //! The last good commit may be in the page cache alone, when the hub was killed before its sync or the sync failed. From now on it
 //! counts, so its bytes are written again and synced.
@@ -31,6 +32,8 @@ pub struct Recovered {
     /// The log ended with an end record (or is new).
     pub clean: bool,
     pub epoch_changed: bool,
+    /// The newest position that a last commit, of which nobody can tell whether it was acked, may have had.
+    pub unclear: Position,
     pub set_aside: Vec<SetAside>,
 }
 
@@ -264,6 +267,9 @@ impl Recovery<'_> {
                 info.last = info.last.max(record.position);
                 self.recovered.last = self.recovered.last.max(record.position);
                 self.recovered.clean = record.kind == RecordKind::End;
+                if record.is_unclear {
+                    self.recovered.unclear = record.position;
+                }
             }
             Stretch::Bad { from, to, what, then } => {
                 let (salt, rest) = (info.salt, &bytes[from..]);
@@ -302,12 +308,14 @@ impl Recovery<'_> {
         let name = pending.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let kept_in = self.keep(&format!("{name}-{}.bytes", pending.from), &pending.bytes)?;
         let loss = if good_follows { Loss::Damage } else { pending.loss };
-        if loss.may_be_acked() {
-            self.epoch(true)?;
+        match loss {
+            Loss::Unfinished => {}
+            Loss::Unclear => self.recovered.unclear = pending.last,
+            Loss::Damage => drop(self.epoch(true)?),
         }
         let file = OpenOptions::new().write(true).open(&pending.path).map_err(io_error("open", &pending.path))?;
         let room = segment::record_bytes(pending.bytes.len().saturating_sub(segment::RECORD_HEADER_BYTES));
-        let skip = segment::skip_header(pending.last, pending.salt, room);
+        let skip = segment::skip_header(pending.last, pending.salt, room, loss == Loss::Unclear);
         let end = (pending.from + room) as u64;
         let len = file.metadata().map_err(io_error("ask for the size of", &pending.path))?.len();
         let write = || {
@@ -354,7 +362,7 @@ impl Recovery<'_> {
         let last = next.map_or(most, |next| most.min(Position(next.0.saturating_sub(1)))).max(first);
         let salt = getrandom::u64().map_err(|e| io_error("draw a salt for", path)(io::Error::other(e)))?;
         let mut skipped = SegmentHeader { salt, first }.encode().to_vec();
-        skipped.extend(segment::skip_header(last, salt, segment::RECORD_HEADER_BYTES));
+        skipped.extend(segment::skip_header(last, salt, segment::RECORD_HEADER_BYTES, false));
         self.replace(path, &skipped).map_err(io_error("mark damage in", path))?;
         let mut info = SegmentInfo::new(path.to_path_buf(), salt, first);
         (info.last, info.end) = (last, skipped.len() as u64);

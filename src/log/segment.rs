@@ -89,9 +89,9 @@ pub(super) fn finish_record(kind: RecordKind, position: Position, salt: u64, rec
 }
 
 /// The header alone, for a skip record that is written over damage of `bytes` bytes.
-pub(super) fn skip_header(position: Position, salt: u64, bytes: usize) -> [u8; RECORD_HEADER_BYTES] {
+pub(super) fn skip_header(position: Position, salt: u64, bytes: usize, is_unclear: bool) -> [u8; RECORD_HEADER_BYTES] {
     let body = u32::try_from(bytes - RECORD_HEADER_BYTES).unwrap_or(u32::MAX - 7);
-    record_header(RecordKind::Skip, position, salt, body, 0)
+    record_header(RecordKind::Skip, position, salt, body, u32::from(is_unclear))
 }
 
 fn record_header(kind: RecordKind, position: Position, salt: u64, body_len: u32, body_crc: u32) -> [u8; RECORD_HEADER_BYTES] {
@@ -115,6 +115,8 @@ pub(super) struct Record<'a> {
     pub(super) position: Position,
     pub(super) offset: usize,
     pub(super) body: &'a [u8],
+    /// Of a skip record: nobody can tell whether what it stands for was acked.
+    pub(super) is_unclear: bool,
 }
 
 impl Record<'_> {
@@ -147,7 +149,8 @@ pub(super) fn record_at(bytes: &[u8], offset: usize, salt: u64) -> Result<Record
     if kind != RecordKind::Skip && crc32c::crc32c_append(seed(salt), body) != u32_at(head, 16) {
         return Err("the checksum of the record is wrong");
     }
-    Ok(Record { kind, position: Position(u64_at(head, 8)), offset, body })
+    let is_unclear = kind == RecordKind::Skip && u32_at(head, 16) != 0;
+    Ok(Record { kind, position: Position(u64_at(head, 8)), offset, body, is_unclear })
 }
 
 /// A stretch of a segment.

@@ -16,6 +16,8 @@ mod influx;
 #[allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "of the whole-system tests, which use more of it; what fails, panics")]
 mod influxd;
 mod ingest;
+#[path = "../system/inside.rs"]
+mod inside;
 mod late;
 mod live;
 mod many;
