@@ -18,7 +18,8 @@ pub(super) fn series_tag(hub_id: &str, id: SeriesId) -> String {
 const MARK: char = '\u{e00d}';
 const MARKED: &str = "\u{e00d}\u{e00d}";
 const RETURN: &str = "\u{e00d}r";
-/// And so are texts of no length: in a long answer InfluxDB gives other rows' values in their place (influxdb#26916, 2.7.12).
+/// And so are texts of no length: in a long answer InfluxDB 2.7.12 gives other rows' values
+/// in their place (influxdb#26916 may be the same).
 const EMPTY: &str = "\u{e00d}e";
 
 /// A text as it was, of what the CSV of Flux has of it: newlines come with a carriage return.
