@@ -208,6 +208,27 @@ fn every_key_takes_effect_from_file_and_variable_alike() {
     }
 }
 
+#[cfg(feature = "influxdb")]
+#[test]
+fn both_kinds_of_store_are_loaded_whichever_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("hub.toml");
+    let load = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        Config::load_both(&Sources { file: Some(file.clone()), ..Sources::default() }).map_err(|error| error.to_string())
+    };
+    let influx = "[store.influxdb]\nurl = \"http://a\"\norg = \"o\"\nbucket = \"b\"\ntoken = \"t\"\n";
+    for kind in ["", "[store]\nkind = \"embedded\"\nmax_bytes = \"1GiB\"\n", "[store]\nkind = \"influxdb\"\n"] {
+        let both = load(&format!("{kind}[log]\nkeep_for = \"3h\"\n{influx}")).unwrap();
+        let [embedded, influx] = [StoreKind::Embedded, StoreKind::Influx].map(|kind| both.of(kind).clone());
+        assert_eq!((embedded.store.kind, &embedded.influx), (StoreKind::Embedded, &None), "{kind}");
+        assert_eq!(embedded.store.max_bytes > 0, kind.contains("max_bytes"));
+        assert_eq!((influx.store.kind, influx.store.max_bytes, influx.log.keep_for), (StoreKind::Influx, 0, embedded.log.keep_for));
+        assert_eq!(influx.influx.unwrap().bucket, "b");
+    }
+    assert_eq!(load("[store]\n").unwrap_err(), "migrate: [store] kind = \"influxdb\" needs [store.influxdb] token or token_file");
+}
+
 #[test]
 fn influxdb_is_named_in_file_and_variables() {
     let token = tempfile::NamedTempFile::new().unwrap();

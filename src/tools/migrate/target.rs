@@ -29,8 +29,8 @@ pub(super) struct Target {
 
 #[derive(Debug)]
 enum Kind {
-    Embedded(EmbeddedStore),
-    Influx(InfluxStore),
+    Embedded(Box<EmbeddedStore>),
+    Influx(Box<InfluxStore>),
 }
 
 impl Target {
@@ -41,7 +41,7 @@ impl Target {
         if let (StoreKind::Influx, Some(influx)) = (to, &both.influx.influx) {
             let floors = Arc::new(Floors::new(&[]));
             let store = InfluxStore::open(place.dir(), &set_aside, influx, hub.auth.hub_id(), Arc::clone(&hub.series), floors)?;
-            return Ok(Self { kind: Kind::Influx(store), most_readings: 80_000, most_bytes });
+            return Ok(Self { kind: Kind::Influx(Box::new(store)), most_readings: 80_000, most_bytes });
         }
         let config = &both.embedded;
         let attributes: Arc<dyn Attributes + Send + Sync> = Arc::<crate::catalog::devices::Devices>::clone(&hub.devices);
@@ -61,13 +61,13 @@ impl Target {
             // Nothing goes while it is made; the hub sees to its bound later.
             budget: Budget { data: config.data.dir.clone(), max_bytes: 0 },
         })?;
-        Ok(Self { kind: Kind::Embedded(store), most_readings: 1_000_000, most_bytes })
+        Ok(Self { kind: Kind::Embedded(Box::new(store)), most_readings: 1_000_000, most_bytes })
     }
 
     pub(super) fn store(&self) -> &dyn Store {
         match &self.kind {
-            Kind::Embedded(store) => store,
-            Kind::Influx(store) => store,
+            Kind::Embedded(store) => store.as_ref(),
+            Kind::Influx(store) => store.as_ref(),
         }
     }
 
