@@ -17,6 +17,7 @@ mod influx;
 mod influxd;
 mod ingest;
 #[path = "../system/inside.rs"]
+#[allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "as below")]
 mod inside;
 mod late;
 mod live;
