@@ -43,8 +43,11 @@ pub(super) struct Visit {
     pub(super) folded: FxHashSet<SeriesId>,
     /// Files of other classes that got series of this one.
     pub(super) moved_to: BTreeSet<FileKey>,
+    /// Of the metric whose blocks are merged: the last series of the last slice that was left for damage.
+    pub(super) left_until: Option<SeriesId>,
     making: Option<Making>,
-    damaged: bool,
+    /// Something could not be read, and was left as it is.
+    pub(super) damaged: bool,
     step: Step,
 }
 
@@ -112,6 +115,7 @@ impl Visit {
             blocks,
             folded,
             moved_to,
+            left_until: None,
             making: None,
             damaged: false,
             step,
@@ -120,11 +124,6 @@ impl Visit {
 
     pub(super) fn file(&self) -> &DayFile {
         &self.file
-    }
-
-    /// Something could not be read, and was left as it is.
-    pub(super) fn was_damaged(&self) -> bool {
-        self.damaged
     }
 
     /// False: the visit is over.
@@ -267,10 +266,6 @@ impl Visit {
 
     pub(super) fn hides(&self, store: &EmbeddedStore, series: SeriesId) -> Hides {
         if self.deleted.contains(&series) { store.tombs.of(series, self.limit) } else { Hides::default() }
-    }
-
-    pub(super) fn set_damaged(&mut self) {
-        self.damaged = true;
     }
 
     /// New rows first: cut off in between, a series is in two files with the same values.

@@ -1,5 +1,8 @@
 //! The blocks of one metric, by slices of series ids, so that a day of a million series is merged in little memory. A block that
 //! reaches beyond a slice stays until the slice in which it ends.
+//!
+//! Invariant: a block goes when all of its series were written anew. A slice that is left for damage keeps every block that reaches into
+//! it, also one that ends in a later slice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,11 +39,13 @@ impl Visit {
         if !self.is_metric_due(&entries)? {
             return Ok(None);
         }
+        if from == SeriesId(0) {
+            self.left_until = None;
+        }
         let until = slice_end(&entries, from);
         let meeting: Vec<_> = entries.iter().filter(|entry| span(entry).0 <= until && span(entry).1 >= from).collect();
         let Some(parts) = self.parts_of(store, &meeting, from, until)? else {
-            self.set_damaged();
-            return Ok(until.0.checked_add(1).map(SeriesId));
+            return Ok(self.leave(until));
         };
         let own = self.with_own(from, until)?;
         let mut change = Change::default();
@@ -48,7 +53,7 @@ impl Visit {
         for (series, parts) in parts {
             if own.contains(&series) || self.is_moving(store, series) || self.is_in_siblings(store, series)? {
                 if !self.folded.contains(&series) && !self.fold_into(&mut change, store, series)? {
-                    return Ok(until.0.checked_add(1).map(SeriesId));
+                    return Ok(self.leave(until));
                 }
                 continue;
             }
@@ -60,10 +65,17 @@ impl Visit {
             }
         }
         many.finish(&mut change.rows)?;
-        let ended = meeting.into_iter().filter(|entry| span(entry).1 <= until);
+        let ended = meeting.into_iter().filter(|entry| span(entry).1 <= until && self.left_until.is_none_or(|left| span(entry).0 > left));
         change.old.extend(ended.map(|entry| (Arc::clone(&self.file), *entry)));
         self.apply(store, change)?;
         Ok(until.0.checked_add(1).map(SeriesId))
+    }
+
+    /// Something of the slice that ends here cannot be read: it stays as it is. The series to go on with.
+    fn leave(&mut self, until: SeriesId) -> Option<SeriesId> {
+        self.damaged = true;
+        self.left_until = Some(until);
+        until.0.checked_add(1).map(SeriesId)
     }
 
     fn is_metric_due(&self, entries: &[Entry]) -> Result<bool, StoreError> {

@@ -184,7 +184,7 @@ impl EmbeddedStore {
         match visit.step(self) {
             Ok(true) => {}
             Ok(false) => {
-                round.skipped |= visit.was_damaged();
+                round.skipped |= visit.damaged;
                 round.moved_to.extend(std::mem::take(&mut visit.moved_to));
                 round.visit = None;
             }

@@ -16,6 +16,7 @@ use crate::store::{Piece, PositionedDelete, SeriesRun};
 
 mod broken;
 mod gone;
+mod left;
 mod moved;
 mod shrunk;
 
