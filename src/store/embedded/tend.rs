@@ -40,7 +40,7 @@ impl Tending {
     }
 
     /// The day that a visit is at.
-    fn visited(&self) -> Option<i32> {
+    pub(super) fn visited(&self) -> Option<i32> {
         self.round.as_ref()?.visit.as_ref().map(|visit| visit.file.key.day)
     }
 
@@ -185,7 +185,7 @@ impl EmbeddedStore {
             Ok(true) => {}
             Ok(false) => {
                 round.skipped |= visit.damaged;
-                round.moved_to.extend(std::mem::take(&mut visit.moved_to));
+                round.moved_to.extend(std::mem::take(&mut visit.beside));
                 round.visit = None;
             }
             Err(StoreError::Damaged { reason }) => {

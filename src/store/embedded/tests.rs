@@ -18,6 +18,7 @@ mod broken;
 mod gone;
 mod left;
 mod moved;
+mod remade;
 mod shrunk;
 
 const HOUR: i64 = 3600 * 1_000_000_000;

@@ -3,14 +3,14 @@
 use super::*;
 
 const FIRST: TimeNs = 20_000 * DAY;
-const SECOND: i64 = 1_000_000_000;
+pub(super) const SECOND: i64 = 1_000_000_000;
 
-fn seal(store: &EmbeddedStore, given: &Given, up_to: u64) {
+pub(super) fn seal(store: &EmbeddedStore, given: &Given, up_to: u64) {
     store.seal(&given.handover(Position(up_to))).unwrap();
     store.set_sealed(Position(up_to));
 }
 
-fn of(ids: &[u32], from: TimeNs, points: i64, step: i64) -> Given {
+pub(super) fn of(ids: &[u32], from: TimeNs, points: i64, step: i64) -> Given {
     let mut given = Given::default();
     for id in ids {
         let mut block = Block::default();
@@ -23,9 +23,23 @@ fn of(ids: &[u32], from: TimeNs, points: i64, step: i64) -> Given {
 }
 
 /// Works until there is nothing to do, which must come.
-fn tend(store: &EmbeddedStore, now: TimeNs) {
+pub(super) fn tend(store: &EmbeddedStore, now: TimeNs) {
     let ends = (0..10_000).any(|_| !store.tend(now, Duration::from_secs(1)).unwrap());
     assert!(ends, "what cannot be done is not tried over and over");
+}
+
+/// Readings in buckets of an hour: in summaries, and as points.
+pub(super) fn coarse(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> (u64, u64) {
+    let (mut summed, mut points) = (0, 0);
+    let mut sink = |piece: Piece<'_>| {
+        match piece {
+            Piece::Points(block) => points += block.len() as u64,
+            Piece::Summary { summary, .. } => summed += summary.count,
+        }
+        true
+    };
+    store.scan_coarse(&pins.pin(store.sealed()), SeriesId(series), TimeRange::ALL, Coarse::Buckets(Some(HOUR)), &mut sink).unwrap();
+    (summed, points)
 }
 
 fn count(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> u64 {
