@@ -20,6 +20,10 @@ fn erase(store: &EmbeddedStore, series: u32, up_to: u64) {
     seal(store, &Given { columns: BTreeMap::new(), deletes }, up_to);
 }
 
+fn raw(store: &EmbeddedStore, class: u16) -> Arc<dayfile::DayFile> {
+    store.files.all().into_iter().find(|file| file.key.kind == FileKind::Raw && file.key.class.0 == class).unwrap()
+}
+
 #[test]
 fn readings_do_not_expire_while_rollups_of_them_are_missing() {
     let dir = tempfile::tempdir().unwrap();
@@ -89,4 +93,40 @@ fn rollups_beside_a_series_that_moved_away_are_made_anew() {
     tend(&store, CLOSED);
     assert_eq!([0, 6].map(|id| coarse(&store, &pins, id)), [(200, 0); 2]);
     assert_eq!(store.count(&pins.pin(Position(4)), SeriesId(3), TimeRange::ALL).unwrap(), 900);
+}
+
+#[test]
+fn what_a_failed_visit_left_is_looked_at_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    for day in 0..2 {
+        seal(&store, &of(&[0, 3], FIRST + day * DAY, 200, 60 * SECOND), u64::try_from(day).unwrap() + 1);
+    }
+    let file = raw(&store, 0);
+    file.write("hide a table of", |db| db.execute_batch("ALTER TABLE times RENAME TO hidden")).unwrap();
+    assert!((0..100).any(|_| store.tend(FIRST + 4 * DAY, Duration::ZERO).is_err()), "the end of the visit fails");
+    file.write("give back a table of", |db| db.execute_batch("ALTER TABLE hidden RENAME TO times")).unwrap();
+    tend(&store, FIRST + 4 * DAY);
+    let dirty =
+        store.files.all().iter().filter(|file| file.key.kind == FileKind::Raw && store.is_dirty(file, Position(2)).unwrap()).count();
+    assert_eq!(dirty, 0, "days that are not merged");
+    assert_eq!([0, 3].map(|id| coarse(&store, &pins, id)), [(400, 0); 2]);
+}
+
+#[test]
+fn a_delete_is_not_done_where_a_visit_could_not_begin() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    seal(&store, &of(&[0, 3], FIRST, 200, 60 * SECOND), 1);
+    erase(&store, 3, 3);
+    let file = raw(&store, 0);
+    file.write("hide a table of", |db| db.execute_batch("ALTER TABLE blocks RENAME TO hidden")).unwrap();
+    assert!((0..100).any(|_| store.tend(CLOSED, Duration::ZERO).is_err()), "the visit cannot begin");
+    // What becomes of the round.
+    let _again = (store.tend(CLOSED, Duration::ZERO), store.tend(CLOSED, Duration::ZERO));
+    file.write("give back a table of", |db| db.execute_batch("ALTER TABLE hidden RENAME TO blocks")).unwrap();
+    tend(&store, CLOSED);
+    assert_eq!([0, 3].map(|id| store.count(&pins.pin(Position(3)), SeriesId(id), TimeRange::ALL).unwrap()), [200, 139]);
 }
