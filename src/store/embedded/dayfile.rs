@@ -290,6 +290,10 @@ impl Reading<'_> {
         ask.query_map(params![lo.0, hi.0, seal.0.cast_signed()], |row| row.get(0).map(SeriesId))?.collect()
     }
 
+    pub(super) fn has_own(&self, series: SeriesId) -> rusqlite::Result<bool> {
+        self.prepare("SELECT EXISTS (SELECT 1 FROM chunks WHERE series = ?1)")?.query_row([series.0], |row| row.get(0))
+    }
+
     pub(super) fn body(&self, entry: &Entry) -> rusqlite::Result<Vec<u8>> {
         let sql = match entry.form {
             Form::Own { .. } => "SELECT body FROM chunks WHERE id = ?1",

@@ -122,10 +122,6 @@ impl Visit {
         }))
     }
 
-    pub(super) fn file(&self) -> &DayFile {
-        &self.file
-    }
-
     /// False: the visit is over.
     pub(super) fn step(&mut self, store: &EmbeddedStore) -> Result<bool, StoreError> {
         store.files.used(&self.file);
@@ -140,7 +136,8 @@ impl Visit {
                 None => Step::Many { index: index + self.metric_blocks(index).len(), from: SeriesId(0) },
             },
             Step::Rollups if self.closed => {
-                let making = self.making.get_or_insert_with(|| Making::new(&self.file, self.limit));
+                let left_since = self.damaged.then_some(self.merged_up_to);
+                let making = self.making.get_or_insert_with(|| Making::new(&self.file, self.limit, left_since));
                 if making.step(store)? { Step::Rollups } else { Step::Shrink }
             }
             Step::Rollups => Step::End,
@@ -321,7 +318,7 @@ fn day_range(key: FileKey) -> TimeRange {
 /// The rollups of these rows go, if there are any.
 fn outdate(store: &EmbeddedStore, key: FileKey, forms: impl Iterator<Item = Form>) -> Result<bool, StoreError> {
     let touched = forms.map(|form| match form {
-        Form::Own { series, .. } => Touched { metric: store.info.metric(series), lo: series, hi: series },
+        Form::Own { series, .. } => Touched::series(store, series),
         Form::Many { metric, lo, hi } => Touched { metric, lo, hi },
     });
     rollup::outdate(store, key, &touched.collect::<Vec<_>>())

@@ -16,6 +16,7 @@ use super::merge::{Change, Folded, Visit, push_own};
 use super::parts;
 use super::rows::Many;
 use super::seal::OWN_MIN;
+use super::tombs::Hides;
 use crate::block::Block;
 use crate::model::{Position, SeriesId};
 use crate::store::StoreError;
@@ -57,7 +58,7 @@ impl Visit {
                 }
                 continue;
             }
-            let Some((block, seal)) = self.together(store, series, parts) else { continue };
+            let Some((block, seal)) = together(&self.hides(store, series), parts) else { continue };
             if is_fast(&block) {
                 push_own(&mut change.rows, series, &Folded { block: Some(block), seal, old: Vec::new() })?;
             } else {
@@ -121,16 +122,15 @@ impl Visit {
         }
         Ok(Some(parts))
     }
+}
 
-    /// None: nothing is left.
-    fn together(&self, store: &EmbeddedStore, series: SeriesId, mut parts: Vec<(Position, Arc<Block>)>) -> Option<(Arc<Block>, Position)> {
-        let hides = self.hides(store, series);
-        parts.sort_by_key(|(seal, _)| *seal);
-        let seal = parts.last()?.0;
-        let seen = parts.into_iter().map(|(seal, block)| if hides.is_empty() { block } else { Arc::new(hides.without(seal, &block)) });
-        let block = seen.filter(|block| !block.is_empty()).reduce(|older, newer| Arc::new(parts::over(&older, &newer)))?;
-        Some((block, seal))
-    }
+/// A series' parts as one, and the newest seal, without what deletes hide. None: nothing is left.
+pub(super) fn together(hides: &Hides, mut parts: Vec<(Position, Arc<Block>)>) -> Option<(Arc<Block>, Position)> {
+    parts.sort_by_key(|(seal, _)| *seal);
+    let seal = parts.last()?.0;
+    let seen = parts.into_iter().map(|(seal, block)| if hides.is_empty() { block } else { Arc::new(hides.without(seal, &block)) });
+    let block = seen.filter(|block| !block.is_empty()).reduce(|older, newer| Arc::new(parts::over(&older, &newer)))?;
+    Some((block, seal))
 }
 
 fn metric_of(entry: &Entry) -> u32 {
@@ -145,6 +145,11 @@ fn span(entry: &Entry) -> (SeriesId, SeriesId) {
         Form::Many { lo, hi, .. } => (lo, hi),
         Form::Own { series, .. } => (series, series),
     }
+}
+
+/// Two blocks that may hold the same series.
+pub(super) fn share_a_span(a: &Entry, b: &Entry) -> bool {
+    metric_of(a) == metric_of(b) && span(a).0 <= span(b).1 && span(b).0 <= span(a).1
 }
 
 fn slice_end(entries: &[Entry], from: SeriesId) -> SeriesId {

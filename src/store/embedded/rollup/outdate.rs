@@ -20,6 +20,12 @@ pub(in crate::store::embedded) struct Touched {
     pub(in crate::store::embedded) hi: SeriesId,
 }
 
+impl Touched {
+    pub(in crate::store::embedded) fn series(store: &EmbeddedStore, series: SeriesId) -> Self {
+        Self { metric: store.info.metric(series), lo: series, hi: series }
+    }
+}
+
 /// `key` is the raw file's. False: there were none.
 pub(in crate::store::embedded) fn outdate(store: &EmbeddedStore, key: FileKey, touched: &[Touched]) -> Result<bool, StoreError> {
     let Some(file) = store.files.get(FileKey { kind: FileKind::Rollup, ..key }) else { return Ok(false) };

@@ -51,6 +51,19 @@ fn spoil_blocks(store: &EmbeddedStore, which: &str) {
     assert_eq!(spoilt.unwrap(), 1);
 }
 
+/// Readings go, by their age; summaries stay.
+fn four_days() -> RetentionRule {
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let (select, text) = (Selector::parse("a/*").unwrap(), "a/*".to_owned());
+    RetentionRule { select, text, keep: Some(days(4)), keep_rollups: Some(days(400)), priority: 0 }
+}
+
+fn expire(store: &EmbeddedStore) {
+    store.tending.lock().look_again();
+    tend(store, FIRST + 6 * DAY);
+    assert!(store.files.all().iter().all(|file| file.key.kind == FileKind::Rollup), "the readings have gone");
+}
+
 #[test]
 fn a_block_that_begins_in_a_slice_left_for_damage_keeps_its_readings() {
     let dir = tempfile::tempdir().unwrap();
@@ -70,6 +83,88 @@ fn a_block_that_begins_in_a_slice_left_for_damage_keeps_its_readings() {
     let before = asked.map(|series| count(&store, &pins, series));
     tend(&store, 20_003 * DAY);
     assert_eq!(asked.map(|series| count(&store, &pins, series)), before);
+    for (series, readings) in asked.iter().zip(before) {
+        let (summed, points) = coarse(&store, &pins, *series);
+        assert_eq!(summed + points, readings, "series {series}: {summed} in summaries, {points} points");
+    }
     let blocks = store.files.all()[0].read("list blocks of", |db| db.many(0, SeriesId(700 * 3), TimeRange::ALL, Position(14))).unwrap();
     assert_eq!(blocks.len(), 1, "what lies behind the slice is merged");
+}
+
+/// Four blocks with the same series, and a damaged one behind them in their slice; the day is over.
+fn four_blocks(data: &Path) -> (EmbeddedStore, Arc<Pins>) {
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info(AtomicU64::new(u64::MAX))));
+    let store = open_with(data, (Position(0), FIRST), &pins, &info, &[four_days()], 0);
+    for hour in 0..4 {
+        let up_to = u64::try_from(hour).unwrap() + 1;
+        seal(&store, &of(&[0, 3, 6, 9], FIRST + hour * HOUR, 60, 60 * SECOND), up_to);
+    }
+    seal(&store, &of(&[12], FIRST, 60, 60 * SECOND), 5);
+    spoil_blocks(&store, "lo = 12");
+    tend(&store, FIRST + 2 * DAY);
+    (store, pins)
+}
+
+#[test]
+fn blocks_left_unmerged_are_summed_up_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins) = four_blocks(dir.path());
+    let all = || [0, 3, 6, 9, 12].map(|series| coarse(&store, &pins, series));
+    assert_eq!(all(), [(240, 0), (240, 0), (240, 0), (240, 0), (0, 0)]);
+    // What comes late is not merged either.
+    seal(&store, &of(&[3], FIRST + 10 * HOUR, 60, 60 * SECOND), 6);
+    tend(&store, FIRST + 2 * DAY);
+    assert_eq!(all()[1], (300, 0));
+    assert_eq!([0, 3, 6, 9].map(|series| count(&store, &pins, series)), [240, 300, 240, 240]);
+    expire(&store);
+    assert_eq!(all(), [(240, 0), (300, 0), (240, 0), (240, 0), (0, 0)]);
+}
+
+#[test]
+fn a_series_with_own_chunks_beside_blocks_left_unmerged_is_summed_up_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins) = four_blocks(dir.path());
+    seal(&store, &of(&[6], FIRST + 12 * HOUR, 300, 10 * SECOND), 6);
+    tend(&store, FIRST + 2 * DAY);
+    let all = || [0, 3, 6, 9].map(|series| coarse(&store, &pins, series).0);
+    assert_eq!((all()[2], count(&store, &pins, 6)), (540, 540));
+    expire(&store);
+    assert_eq!(all(), [240, 240, 540, 240]);
+}
+
+#[test]
+fn with_too_much_beside_it_readings_answer_for_a_block() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    seal(&store, &of(&[0, 6], FIRST + 3 * HOUR, 60, 60 * SECOND), 1);
+    for hour in 0..2 {
+        seal(&store, &of(&[0, 3], FIRST + hour * HOUR, 60, 60 * SECOND), u64::try_from(hour).unwrap() + 2);
+    }
+    seal(&store, &of(&[9], FIRST, 60, 60 * SECOND), 4);
+    spoil_blocks(&store, "hi = 6");
+    store.files.all()[0].write("say more of", |db| db.execute("UPDATE blocks SET count = 5000000 WHERE hi = 6", [])).unwrap();
+    tend(&store, 20_003 * DAY);
+    assert_eq!([0, 3, 9].map(|series| coarse(&store, &pins, series)), [(0, 120), (0, 120), (60, 0)]);
+}
+
+#[test]
+fn a_delete_that_waits_for_damage_holds_in_summaries() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info(AtomicU64::new(u64::MAX))));
+    let store = open_with(dir.path(), (Position(0), FIRST), &pins, &info, &[four_days()], 0);
+    seal(&store, &of(&[0, 3], FIRST, 60, 60 * SECOND), 1);
+    let delete = Delete { series: SeriesId(3), from: FIRST, to: FIRST + HOUR / 2 - 1 };
+    let deletes = vec![PositionedDelete { position: Position(2), delete }];
+    seal(&store, &Given { deletes, ..of(&[0, 3], FIRST + HOUR, 60, 60 * SECOND) }, 3);
+    seal(&store, &of(&[12], FIRST, 60, 60 * SECOND), 4);
+    spoil_blocks(&store, "lo = 12");
+    tend(&store, FIRST + 2 * DAY);
+    let both = |series: u32| {
+        let (summed, points) = coarse(&store, &pins, series);
+        summed + points
+    };
+    assert_eq!([0, 3].map(both), [120, 90]);
+    expire(&store);
+    assert_eq!([0, 3].map(both), [120, 90]);
 }
