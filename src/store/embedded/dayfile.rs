@@ -103,6 +103,17 @@ pub(super) struct RollupRow {
     pub(super) body: Vec<u8>,
 }
 
+/// A row of rollups without what it holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RollupSpan {
+    pub(super) id: i64,
+    pub(super) is_own: bool,
+    pub(super) mark: i64,
+    pub(super) lo: SeriesId,
+    pub(super) hi: SeriesId,
+    pub(super) seal: Position,
+}
+
 const OWN: &str = "SELECT id, seal, first, last, count, series, times FROM chunks";
 const MANY: &str = "SELECT id, seal, first, last, count, metric, lo, hi FROM blocks";
 
@@ -279,6 +290,10 @@ impl Reading<'_> {
         ask.query_map(params![lo.0, hi.0, seal.0.cast_signed()], |row| row.get(0).map(SeriesId))?.collect()
     }
 
+    pub(super) fn has_own(&self, series: SeriesId) -> rusqlite::Result<bool> {
+        self.prepare("SELECT EXISTS (SELECT 1 FROM chunks WHERE series = ?1)")?.query_row([series.0], |row| row.get(0))
+    }
+
     pub(super) fn body(&self, entry: &Entry) -> rusqlite::Result<Vec<u8>> {
         let sql = match entry.form {
             Form::Own { .. } => "SELECT body FROM chunks WHERE id = ?1",
@@ -311,6 +326,14 @@ impl Reading<'_> {
     /// The blocks that rows were made of.
     pub(super) fn rollup_blocks(&self) -> rusqlite::Result<FxHashSet<i64>> {
         self.prepare("SELECT DISTINCT mark FROM rollups WHERE own = 0")?.query_map([], |row| row.get(0))?.collect()
+    }
+
+    pub(super) fn rollup_spans(&self, metric: u32) -> rusqlite::Result<Vec<RollupSpan>> {
+        let each = |row: &Row<'_>| {
+            let (lo, hi, seal) = (SeriesId(row.get(3)?), SeriesId(row.get(4)?), row.get::<_, i64>(5)?);
+            Ok(RollupSpan { id: row.get(0)?, is_own: row.get(1)?, mark: row.get(2)?, lo, hi, seal: Position(seal.cast_unsigned()) })
+        };
+        self.prepare("SELECT id, own, mark, lo, hi, seal FROM rollups WHERE metric = ?1")?.query_map([metric], each)?.collect()
     }
 
     pub(super) fn rollups(&self, metric: u32, series: SeriesId, seal: Position) -> rusqlite::Result<Vec<RollupRow>> {
@@ -395,6 +418,11 @@ pub(super) fn remove(db: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()
         Form::Many { .. } => "DELETE FROM blocks WHERE id = ?1",
     };
     db.prepare_cached(sql)?.execute([entry.id]).map(drop)
+}
+
+pub(super) fn remove_rollups(db: &Transaction<'_>, ids: impl IntoIterator<Item = i64>) -> rusqlite::Result<()> {
+    let mut remove = db.prepare_cached("DELETE FROM rollups WHERE id = ?1")?;
+    ids.into_iter().try_for_each(|id| remove.execute([id]).map(drop))
 }
 
 /// Rows that end before `until`.

@@ -77,7 +77,7 @@ impl Expiry {
 }
 
 impl EmbeddedStore {
-    /// Says whether it did something. Of a day that is being `visited` no rows go.
+    /// Says whether it did something. A day that is being `visited` does not go by age, and loses no rows.
     pub(super) fn expire(&self, expiry: &mut Expiry, now: TimeNs, visited: Option<i32>) -> Result<bool, StoreError> {
         if expiry.looked.is_some_and(|looked| looked.elapsed() < EVERY) {
             return Ok(false);
@@ -87,7 +87,7 @@ impl EmbeddedStore {
         let mut gone = 0;
         if let Some(now) = trusted {
             self.floors.set_now(now);
-            gone += self.expire_by_age()?;
+            gone += self.expire_by_age(visited)?;
         }
         gone += self.expire_for_bytes(expiry, now, visited)?;
         Ok(gone > 0)
@@ -102,14 +102,14 @@ impl EmbeddedStore {
         Ok(())
     }
 
-    fn expire_by_age(&self) -> Result<usize, StoreError> {
+    fn expire_by_age(&self, visited: Option<i32>) -> Result<usize, StoreError> {
         let floor = |key: &FileKey| match key.kind {
             FileKind::Raw => self.floors.by_age(self.classes.rule(key.class)),
             FileKind::Rollup => self.floors.rollups_by_age(self.classes.rule(key.class)),
         };
         let is_old = |key: &FileKey| floor(key).is_some_and(|floor| key.last_time() < floor);
         let mut old = Vec::new();
-        for file in self.files.all().iter().filter(|file| is_old(&file.key)) {
+        for file in self.files.all().iter().filter(|file| is_old(&file.key) && visited != Some(file.key.day)) {
             // Readings whose rollups stay longer go when those are made.
             let rolls = file.key.kind == FileKind::Raw && !is_old(&FileKey { kind: FileKind::Rollup, ..file.key });
             if !rolls || !self.is_dirty(file, self.sealed())? {

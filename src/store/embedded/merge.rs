@@ -41,10 +41,13 @@ pub(super) struct Visit {
     /// By metric and least series, sealed up to the limit; as it was when the visit began.
     pub(super) blocks: Vec<Entry>,
     pub(super) folded: FxHashSet<SeriesId>,
-    /// Files of other classes that got series of this one.
-    pub(super) moved_to: BTreeSet<FileKey>,
+    /// Files of other classes that got series of this one, or gave some.
+    pub(super) beside: BTreeSet<FileKey>,
+    /// Of the metric whose blocks are merged: the last series of the last slice that was left for damage.
+    pub(super) left_until: Option<SeriesId>,
     making: Option<Making>,
-    damaged: bool,
+    /// Something could not be read, and was left as it is.
+    pub(super) damaged: bool,
     step: Step,
 }
 
@@ -100,7 +103,7 @@ impl Visit {
         };
         let meets = |delete: &&PositionedDelete| delete.delete.from <= key.last_time() && delete.delete.to >= key.first_time();
         let deleted = deletes.iter().filter(meets).map(|delete| delete.delete.series).collect();
-        let (folded, moved_to, step) = (FxHashSet::default(), BTreeSet::new(), Step::Own { from: SeriesId(0) });
+        let (folded, beside, step) = (FxHashSet::default(), BTreeSet::new(), Step::Own { from: SeriesId(0) });
         let siblings = store.files.of_day(Day(key.day)).into_iter().filter(|other| other.key != key).collect();
         Ok(Some(Self {
             file,
@@ -111,20 +114,12 @@ impl Visit {
             deleted,
             blocks,
             folded,
-            moved_to,
+            beside,
+            left_until: None,
             making: None,
             damaged: false,
             step,
         }))
-    }
-
-    pub(super) fn file(&self) -> &DayFile {
-        &self.file
-    }
-
-    /// Something could not be read, and was left as it is.
-    pub(super) fn was_damaged(&self) -> bool {
-        self.damaged
     }
 
     /// False: the visit is over.
@@ -141,7 +136,8 @@ impl Visit {
                 None => Step::Many { index: index + self.metric_blocks(index).len(), from: SeriesId(0) },
             },
             Step::Rollups if self.closed => {
-                let making = self.making.get_or_insert_with(|| Making::new(&self.file, self.limit));
+                let left_since = self.damaged.then_some(self.merged_up_to);
+                let making = self.making.get_or_insert_with(|| Making::new(&self.file, self.limit, left_since));
                 if making.step(store)? { Step::Rollups } else { Step::Shrink }
             }
             Step::Rollups => Step::End,
@@ -269,10 +265,6 @@ impl Visit {
         if self.deleted.contains(&series) { store.tombs.of(series, self.limit) } else { Hides::default() }
     }
 
-    pub(super) fn set_damaged(&mut self) {
-        self.damaged = true;
-    }
-
     /// New rows first: cut off in between, a series is in two files with the same values.
     pub(super) fn apply(&mut self, store: &EmbeddedStore, change: Change) -> Result<(), StoreError> {
         let Change { rows, moved, old } = change;
@@ -280,7 +272,10 @@ impl Visit {
         let _no_reader = (!moved.is_empty() || !others.is_empty()).then(|| store.layout.write());
         outdate(store, self.file.key, own.iter().map(|(_, entry)| entry.form).chain(rows.forms()))?;
         for file in &self.siblings {
-            outdate(store, file.key, others.iter().filter(|(of, _)| of.key == file.key).map(|(_, entry)| entry.form))?;
+            if outdate(store, file.key, others.iter().filter(|(of, _)| of.key == file.key).map(|(_, entry)| entry.form))? {
+                // Of a block the rollups of all series went: it makes them anew.
+                self.beside.insert(file.key);
+            }
         }
         for (class, rows) in moved {
             let file = store.files.get_or_make(FileKey { class, ..self.file.key }, rows.bytes())?;
@@ -289,7 +284,7 @@ impl Visit {
                 rows.oldest_seal().map_or(Ok(()), |seal| dayfile::set_dirty(db, seal))?;
                 rows.insert(db)
             })?;
-            self.moved_to.insert(file.key);
+            self.beside.insert(file.key);
         }
         if !rows.is_empty() || !own.is_empty() {
             self.file.write("merge", |db| {
@@ -321,15 +316,12 @@ fn day_range(key: FileKey) -> TimeRange {
 }
 
 /// The rollups of these rows go, if there are any.
-fn outdate(store: &EmbeddedStore, key: FileKey, forms: impl Iterator<Item = Form>) -> Result<(), StoreError> {
+fn outdate(store: &EmbeddedStore, key: FileKey, forms: impl Iterator<Item = Form>) -> Result<bool, StoreError> {
     let touched = forms.map(|form| match form {
-        Form::Own { series, .. } => Touched { metric: store.info.metric(series), lo: series, hi: series },
+        Form::Own { series, .. } => Touched::series(store, series),
         Form::Many { metric, lo, hi } => Touched { metric, lo, hi },
     });
-    let mut touched: Vec<_> = touched.collect();
-    touched.sort_unstable();
-    touched.dedup();
-    if touched.is_empty() { Ok(()) } else { rollup::outdate(store, key, &touched) }
+    rollup::outdate(store, key, &touched.collect::<Vec<_>>())
 }
 
 /// A group is one series' chunks, and not empty.

@@ -1,5 +1,8 @@
 //! The blocks of one metric, by slices of series ids, so that a day of a million series is merged in little memory. A block that
 //! reaches beyond a slice stays until the slice in which it ends.
+//!
+//! Invariant: a block goes when all of its series were written anew. A slice that is left for damage keeps every block that reaches into
+//! it, also one that ends in a later slice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +16,7 @@ use super::merge::{Change, Folded, Visit, push_own};
 use super::parts;
 use super::rows::Many;
 use super::seal::OWN_MIN;
+use super::tombs::Hides;
 use crate::block::Block;
 use crate::model::{Position, SeriesId};
 use crate::store::StoreError;
@@ -36,11 +40,13 @@ impl Visit {
         if !self.is_metric_due(&entries)? {
             return Ok(None);
         }
+        if from == SeriesId(0) {
+            self.left_until = None;
+        }
         let until = slice_end(&entries, from);
         let meeting: Vec<_> = entries.iter().filter(|entry| span(entry).0 <= until && span(entry).1 >= from).collect();
         let Some(parts) = self.parts_of(store, &meeting, from, until)? else {
-            self.set_damaged();
-            return Ok(until.0.checked_add(1).map(SeriesId));
+            return Ok(self.leave(until));
         };
         let own = self.with_own(from, until)?;
         let mut change = Change::default();
@@ -48,11 +54,11 @@ impl Visit {
         for (series, parts) in parts {
             if own.contains(&series) || self.is_moving(store, series) || self.is_in_siblings(store, series)? {
                 if !self.folded.contains(&series) && !self.fold_into(&mut change, store, series)? {
-                    return Ok(until.0.checked_add(1).map(SeriesId));
+                    return Ok(self.leave(until));
                 }
                 continue;
             }
-            let Some((block, seal)) = self.together(store, series, parts) else { continue };
+            let Some((block, seal)) = together(&self.hides(store, series), parts) else { continue };
             if is_fast(&block) {
                 push_own(&mut change.rows, series, &Folded { block: Some(block), seal, old: Vec::new() })?;
             } else {
@@ -60,10 +66,17 @@ impl Visit {
             }
         }
         many.finish(&mut change.rows)?;
-        let ended = meeting.into_iter().filter(|entry| span(entry).1 <= until);
+        let ended = meeting.into_iter().filter(|entry| span(entry).1 <= until && self.left_until.is_none_or(|left| span(entry).0 > left));
         change.old.extend(ended.map(|entry| (Arc::clone(&self.file), *entry)));
         self.apply(store, change)?;
         Ok(until.0.checked_add(1).map(SeriesId))
+    }
+
+    /// Something of the slice that ends here cannot be read: it stays as it is. The series to go on with.
+    fn leave(&mut self, until: SeriesId) -> Option<SeriesId> {
+        self.damaged = true;
+        self.left_until = Some(until);
+        until.0.checked_add(1).map(SeriesId)
     }
 
     fn is_metric_due(&self, entries: &[Entry]) -> Result<bool, StoreError> {
@@ -109,16 +122,15 @@ impl Visit {
         }
         Ok(Some(parts))
     }
+}
 
-    /// None: nothing is left.
-    fn together(&self, store: &EmbeddedStore, series: SeriesId, mut parts: Vec<(Position, Arc<Block>)>) -> Option<(Arc<Block>, Position)> {
-        let hides = self.hides(store, series);
-        parts.sort_by_key(|(seal, _)| *seal);
-        let seal = parts.last()?.0;
-        let seen = parts.into_iter().map(|(seal, block)| if hides.is_empty() { block } else { Arc::new(hides.without(seal, &block)) });
-        let block = seen.filter(|block| !block.is_empty()).reduce(|older, newer| Arc::new(parts::over(&older, &newer)))?;
-        Some((block, seal))
-    }
+/// A series' parts as one, and the newest seal, without what deletes hide. None: nothing is left.
+pub(super) fn together(hides: &Hides, mut parts: Vec<(Position, Arc<Block>)>) -> Option<(Arc<Block>, Position)> {
+    parts.sort_by_key(|(seal, _)| *seal);
+    let seal = parts.last()?.0;
+    let seen = parts.into_iter().map(|(seal, block)| if hides.is_empty() { block } else { Arc::new(hides.without(seal, &block)) });
+    let block = seen.filter(|block| !block.is_empty()).reduce(|older, newer| Arc::new(parts::over(&older, &newer)))?;
+    Some((block, seal))
 }
 
 fn metric_of(entry: &Entry) -> u32 {
@@ -133,6 +145,11 @@ fn span(entry: &Entry) -> (SeriesId, SeriesId) {
         Form::Many { lo, hi, .. } => (lo, hi),
         Form::Own { series, .. } => (series, series),
     }
+}
+
+/// Two blocks that may hold the same series.
+pub(super) fn share_a_span(a: &Entry, b: &Entry) -> bool {
+    metric_of(a) == metric_of(b) && span(a).0 <= span(b).1 && span(b).0 <= span(a).1
 }
 
 fn slice_end(entries: &[Entry], from: SeriesId) -> SeriesId {

@@ -40,7 +40,7 @@ impl Tending {
     }
 
     /// The day that a visit is at.
-    fn visited(&self) -> Option<i32> {
+    pub(super) fn visited(&self) -> Option<i32> {
         self.round.as_ref()?.visit.as_ref().map(|visit| visit.file.key.day)
     }
 
@@ -59,8 +59,8 @@ struct Round {
     due: Vec<PositionedDelete>,
     files: VecDeque<FileKey>,
     visit: Option<Visit>,
-    /// Files that got series out of others.
-    moved_to: Vec<FileKey>,
+    /// Files to look at again when it ends: they got series out of others, or their visit failed.
+    again: Vec<FileKey>,
     /// A file could not be gone through: what was due stays.
     skipped: bool,
 }
@@ -115,7 +115,7 @@ impl EmbeddedStore {
         if !stay.is_empty() {
             tending.stuck = Some((round.limit, Instant::now()));
         }
-        for key in &round.moved_to {
+        for key in &round.again {
             tending.looked_at.remove(key);
         }
         tending.round = None;
@@ -132,7 +132,7 @@ impl EmbeddedStore {
         let limit = self.pins.oldest().unwrap_or(Position(u64::MAX)).min(self.sealed());
         let deletes = self.tombs.up_to(limit);
         let due: Vec<_> = deletes.iter().filter(|delete| stuck.is_none_or(|stuck| delete.position > stuck)).copied().collect();
-        let mut files = VecDeque::new();
+        let (mut files, mut looked) = (VecDeque::new(), Vec::new());
         for file in self.files.all().iter().filter(|file| file.key.kind == FileKind::Raw) {
             let (key, closed) = (file.key, key::is_closed(file.key, now, GRACE));
             let hides = due.iter().any(|delete| key.meets(range_of(delete)));
@@ -140,12 +140,14 @@ impl EmbeddedStore {
                 files.push_back(key);
             }
             if closed {
-                looked_at.insert(key, limit);
+                looked.push((key, limit));
             }
         }
+        // Not before: if one of them cannot be asked, there is no round, and none was looked at.
+        looked_at.extend(looked);
         files.extend(self.only_rolled().into_iter().filter(|key| due.iter().any(|delete| key.meets(range_of(delete)))));
         let is_idle = files.is_empty() && due.is_empty();
-        Ok((!is_idle).then_some(Round { limit, deletes, due, files, visit: None, moved_to: Vec::new(), skipped: false }))
+        Ok((!is_idle).then_some(Round { limit, deletes, due, files, visit: None, again: Vec::new(), skipped: false }))
     }
 
     /// Rollups whose readings are gone.
@@ -167,40 +169,47 @@ impl EmbeddedStore {
 
     /// False: the round is over.
     fn round_step(&self, round: &mut Round, now: TimeNs) -> Result<bool, StoreError> {
-        if round.visit.is_none() {
-            let Some(key) = round.files.pop_front() else { return Ok(false) };
-            if key.kind == FileKind::Rollup {
+        let Some(key) = round.files.front().copied() else { return Ok(false) };
+        let step = match self.file_step(round, key, now) {
+            Ok(true) => return Ok(true),
+            Ok(false) => Ok(true),
+            Err(StoreError::Damaged { reason }) => {
                 if let Some(file) = self.files.get(key) {
-                    rollup::erase(self, &file, &round.deletes)?;
+                    self.damages.note(damage::of_file(&file, reason), &[]);
                 }
-                return Ok(true);
+                round.skipped = true;
+                Ok(true)
             }
+            Err(error) => {
+                // There is another round soon: what was merged stays merged, and no delete counts as done.
+                round.due.clear();
+                round.again.push(key);
+                Err(error)
+            }
+        };
+        round.files.pop_front();
+        round.again.extend(round.visit.take().into_iter().flat_map(|visit| visit.beside));
+        step
+    }
+
+    /// False: the file is done.
+    fn file_step(&self, round: &mut Round, key: FileKey, now: TimeNs) -> Result<bool, StoreError> {
+        if let Some(visit) = &mut round.visit {
+            let more = visit.step(self)?;
+            round.skipped |= visit.damaged;
+            return Ok(more);
+        }
+        if key.kind == FileKind::Raw && self.files.get(key).is_some() {
             let closed = key::is_closed(key, now, GRACE);
             round.visit = Visit::new(self, key, round.limit, closed, &round.deletes)?;
             round.skipped |= round.visit.is_none();
-            return Ok(true);
+            return Ok(round.visit.is_some());
         }
-        let Some(visit) = &mut round.visit else { return Ok(true) };
-        match visit.step(self) {
-            Ok(true) => {}
-            Ok(false) => {
-                round.skipped |= visit.was_damaged();
-                round.moved_to.extend(std::mem::take(&mut visit.moved_to));
-                round.visit = None;
-            }
-            Err(StoreError::Damaged { reason }) => {
-                self.damages.note(damage::of_file(visit.file(), reason), &[]);
-                (round.visit, round.skipped) = (None, true);
-            }
-            Err(error) => {
-                // The whole round is made anew soon: what was merged stays merged, and no delete counts as done.
-                round.files.clear();
-                round.due.clear();
-                round.visit = None;
-                return Err(error);
-            }
+        // Its readings are gone, perhaps since the round began.
+        if let Some(file) = self.files.get(FileKey { kind: FileKind::Rollup, ..key }) {
+            rollup::erase(self, &file, &round.deletes)?;
         }
-        Ok(true)
+        Ok(false)
     }
 }
 

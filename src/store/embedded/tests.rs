@@ -16,7 +16,9 @@ use crate::store::{Piece, PositionedDelete, SeriesRun};
 
 mod broken;
 mod gone;
+mod left;
 mod moved;
+mod remade;
 mod shrunk;
 
 const HOUR: i64 = 3600 * 1_000_000_000;

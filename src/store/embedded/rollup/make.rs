@@ -2,13 +2,18 @@
 //!
 //! Invariant: a row names the raw row it was made of. That row is never changed, only replaced by one with another number, and before
 //! that `outdate` removes the rollup. So what names a row that is gone is all that is left of readings that expired: it stays.
+//!
+//! Invariant: what is told of a series stands under one raw row: its own chunks, if it has some, or the block that was sealed last. It is
+//! made of all rows of the series: after a merge there are no others; what damage left unmerged lies in several.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::body::{self, Rolled};
+use super::outdate::{Touched, outdate};
 use super::{LEVELS, WORTH, level_ns};
 use crate::block::Block;
 use crate::model::{Position, SeriesId, TimeRange};
@@ -18,26 +23,32 @@ use crate::store::StoreError;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::embedded::dayfile::{DayFile, Entry, Form, OwnMark};
 use crate::store::embedded::key::{FileKey, FileKind};
-use crate::store::embedded::tombs::Hides;
+use crate::store::embedded::merge_many::{share_a_span, together};
+use crate::store::embedded::parts::OfMany;
 
 /// Series of own chunks that are looked at in one step.
 const PAGE: u32 = 200;
 /// In one row: more would make reading one series slower than its readings are.
 const MAX_SERIES: usize = 64;
 const MAX_SUMMARIES: usize = 4096;
+/// Points of the other blocks that are read to sum up one. With more there are none, and readings answer.
+const MAX_BESIDE: u64 = 4_000_000;
 
 /// Where the work on one file stands.
 #[derive(Debug)]
 pub(in crate::store::embedded) struct Making {
     file: Arc<DayFile>,
     limit: Position,
+    /// Something was left unmerged: blocks that were sealed since are not in the rollups of those beside them.
+    left_since: Option<Position>,
     step: Step,
 }
 
 #[derive(Debug)]
 enum Step {
+    Begin,
     Own { from: SeriesId },
-    Blocks { left: Vec<Entry> },
+    Blocks { all: Vec<Entry>, left: Vec<Entry> },
     End,
 }
 
@@ -56,8 +67,8 @@ struct NewRollup {
 }
 
 impl Making {
-    pub(in crate::store::embedded) fn new(file: &Arc<DayFile>, limit: Position) -> Self {
-        Self { file: Arc::clone(file), limit, step: Step::Own { from: SeriesId(0) } }
+    pub(in crate::store::embedded) fn new(file: &Arc<DayFile>, limit: Position, left_since: Option<Position>) -> Self {
+        Self { file: Arc::clone(file), limit, left_since, step: Step::Begin }
     }
 
     fn key(&self) -> FileKey {
@@ -67,20 +78,35 @@ impl Making {
     /// False: all is made.
     pub(in crate::store::embedded) fn step(&mut self, store: &EmbeddedStore) -> Result<bool, StoreError> {
         self.step = match std::mem::replace(&mut self.step, Step::End) {
+            Step::Begin => {
+                self.begin(store)?;
+                Step::Own { from: SeriesId(0) }
+            }
             Step::Own { from } => match self.own_page(store, from)? {
                 Some(from) => Step::Own { from },
-                None => Step::Blocks { left: self.begin_blocks(store)? },
+                None => self.begin_blocks(store)?,
             },
-            Step::Blocks { mut left } => match left.pop() {
+            Step::Blocks { all, mut left } => match left.pop() {
                 Some(entry) => {
-                    self.block(store, &entry)?;
-                    Step::Blocks { left }
+                    self.block(store, &entry, &all)?;
+                    Step::Blocks { all, left }
                 }
                 None => Step::End,
             },
             Step::End => return Ok(false),
         };
         Ok(true)
+    }
+
+    /// Rollups beside new blocks that were left unmerged are made anew.
+    fn begin(&self, store: &EmbeddedStore) -> Result<(), StoreError> {
+        let Some(since) = self.left_since else { return Ok(()) };
+        let blocks = self.file.read("list blocks of", |db| db.all_many(self.limit))?;
+        let new = blocks.into_iter().filter(|entry| entry.seal > since).filter_map(|entry| match entry.form {
+            Form::Many { metric, lo, hi } => Some(Touched { metric, lo, hi }),
+            Form::Own { .. } => None,
+        });
+        outdate(store, self.file.key, &new.collect::<Vec<_>>()).map(drop)
     }
 
     fn own_page(&self, store: &EmbeddedStore, from: SeriesId) -> Result<Option<SeriesId>, StoreError> {
@@ -94,8 +120,8 @@ impl Making {
         let mut rows = Vec::new();
         for mark in marks.into_iter().filter(|mark| known.get(&mark.series) != Some(&mark.id)) {
             old.extend(known.contains_key(&mark.series).then_some(mark.series));
-            if let Some(block) = self.whole(store, mark.series)? {
-                rows.extend(own_rows(store.info.metric(mark.series), &mark, &block));
+            if let Some((block, seal)) = self.whole(store, mark.series)? {
+                rows.extend(own_rows(store.info.metric(mark.series), &OwnMark { seal, ..mark }, &block));
             }
         }
         self.write(store, &rows, |db| {
@@ -105,35 +131,34 @@ impl Making {
         Ok(until.0.checked_add(1).map(SeriesId))
     }
 
-    /// All points of a series in the file. None: there are none, or they cannot all be read.
-    fn whole(&self, store: &EmbeddedStore, series: SeriesId) -> Result<Option<Arc<Block>>, StoreError> {
+    /// All points of a series in the file, and their newest seal. None: there are none, or they cannot all be read.
+    fn whole(&self, store: &EmbeddedStore, series: SeriesId) -> Result<Option<(Arc<Block>, Position)>, StoreError> {
         let key = self.file.key;
         let day = TimeRange { from: key.first_time(), to: key.last_time().saturating_add(1) };
         let (decoder, metric) = (store.decoder(), store.info.metric(series));
-        let mut parts = decoder.parts(&self.file, (series, metric), day, self.limit, u32::MAX - 1)?.unwrap_or_default();
-        if parts.iter().any(|part| decoder.block(part).is_none()) {
-            return Ok(None);
-        }
-        Ok(decoder.lay(&mut parts, day, &Hides::default()))
+        let parts = decoder.parts(&self.file, (series, metric), day, self.limit, u32::MAX - 1)?.unwrap_or_default();
+        let blocks: Option<Vec<_>> = parts.iter().map(|part| Some((part.seal, decoder.block(part)?))).collect();
+        Ok(blocks.and_then(|blocks| together(&store.tombs.of(series, self.limit), blocks)))
     }
 
     /// The blocks without rows.
-    fn begin_blocks(&self, store: &EmbeddedStore) -> Result<Vec<Entry>, StoreError> {
-        let mut blocks = self.file.read("list blocks of", |db| db.all_many(self.limit))?;
-        let Some(file) = store.files.get(self.key()) else { return Ok(blocks) };
-        let known = file.read("list rollups of", |db| db.rollup_blocks())?;
-        blocks.retain(|entry| !known.contains(&entry.id));
-        Ok(blocks)
+    fn begin_blocks(&self, store: &EmbeddedStore) -> Result<Step, StoreError> {
+        let all = self.file.read("list blocks of", |db| db.all_many(self.limit))?;
+        let known = match store.files.get(self.key()) {
+            Some(file) => file.read("list rollups of", |db| db.rollup_blocks())?,
+            None => FxHashSet::default(),
+        };
+        let left = all.iter().filter(|entry| !known.contains(&entry.id)).copied().collect();
+        Ok(Step::Blocks { all, left })
     }
 
-    fn block(&self, store: &EmbeddedStore, entry: &Entry) -> Result<(), StoreError> {
+    fn block(&self, store: &EmbeddedStore, entry: &Entry, all: &[Entry]) -> Result<(), StoreError> {
         let Form::Many { metric, .. } = entry.form else { return Ok(()) };
-        let body = self.file.read("read a block of", |db| db.body(entry))?;
-        let Some(all) = store.decoder().whole(&self.file, entry, body) else { return Ok(()) };
+        let Some(series) = self.of_block(store, entry, all)? else { return Ok(()) };
         let mut rows = Vec::new();
         for level in LEVELS {
             for numbers in [true, false] {
-                let of_kind = all.iter().filter(|(_, block)| is_number(block) == numbers);
+                let of_kind = series.iter().filter(|(_, block)| is_number(block) == numbers);
                 let rolled = of_kind.filter_map(|(series, block)| Some((*series, summaries(block, level)?)));
                 for some in in_rows(rolled) {
                     rows.extend(row(level, metric, (false, entry.id, entry.seal), numbers, some));
@@ -141,6 +166,40 @@ impl Making {
             }
         }
         self.write(store, &rows, |_| Ok(()))
+    }
+
+    /// The series that stand under a block, with all their points. None: it cannot be read, or too much lies beside it.
+    fn of_block(&self, store: &EmbeddedStore, entry: &Entry, all: &[Entry]) -> Result<Option<OfMany>, StoreError> {
+        let read = |entry: &Entry| -> Result<Option<Arc<OfMany>>, StoreError> {
+            let body = self.file.read("read a block of", |db| db.body(entry))?;
+            Ok(store.decoder().whole(&self.file, entry, body))
+        };
+        let beside: Vec<_> = all.iter().filter(|other| other.id != entry.id && share_a_span(entry, other)).collect();
+        if beside.iter().map(|other| u64::from(other.count)).sum::<u64>() > MAX_BESIDE {
+            return Ok(None);
+        }
+        let Some(of_entry) = read(entry)? else { return Ok(None) };
+        let mut parts: BTreeMap<_, _> = of_entry.iter().map(|(series, block)| (*series, vec![(entry.seal, Arc::clone(block))])).collect();
+        self.file.read("look for chunks in", |db| {
+            of_entry.iter().try_for_each(|(series, _)| {
+                if db.has_own(*series)? {
+                    parts.remove(series);
+                }
+                Ok(())
+            })
+        })?;
+        for other in beside {
+            let is_last = (other.seal, other.id) > (entry.seal, entry.id);
+            for (series, block) in read(other)?.iter().flat_map(|all| all.iter()) {
+                if is_last {
+                    parts.remove(series);
+                } else if let Some(parts) = parts.get_mut(series) {
+                    parts.push((other.seal, Arc::clone(block)));
+                }
+            }
+        }
+        let whole = |(series, parts)| Some((series, together(&store.tombs.of(series, self.limit), parts)?.0));
+        Ok(Some(parts.into_iter().filter_map(whole).collect()))
     }
 
     fn write(

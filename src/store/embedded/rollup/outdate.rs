@@ -1,11 +1,15 @@
 //! Before raw rows are replaced, the rollups made of them go. A seal's rows need no such care: their seal is newer than any rollup's.
 //! A merge's rows carry the seal of what they were made of, so nothing else would tell that a rollup knows less than they hold.
+//!
+//! Invariant: before a rollup goes, its raw file says on disk that the rows it was made of are to be looked at again. So whatever comes
+//! in between, readings do not expire before they are summed up again.
 
-use rusqlite::{Transaction, params};
+use rustc_hash::FxHashSet;
 
-use crate::model::SeriesId;
+use crate::model::{Position, SeriesId};
 use crate::store::StoreError;
 use crate::store::embedded::EmbeddedStore;
+use crate::store::embedded::dayfile::{self, Reading, RollupSpan};
 use crate::store::embedded::key::{FileKey, FileKind};
 
 /// Series of a metric whose raw rows change.
@@ -16,21 +20,64 @@ pub(in crate::store::embedded) struct Touched {
     pub(in crate::store::embedded) hi: SeriesId,
 }
 
-/// `key` is the raw file's.
-pub(in crate::store::embedded) fn outdate(store: &EmbeddedStore, key: FileKey, touched: &[Touched]) -> Result<(), StoreError> {
-    let Some(file) = store.files.get(FileKey { kind: FileKind::Rollup, ..key }) else { return Ok(()) };
-    match file.write("remove rollups from", |db| touched.iter().try_for_each(|touched| remove(db, touched))) {
-        // The raw rows are there: a new file will be made of them.
-        Err(StoreError::Damaged { .. }) => store.files.unlink(file.key),
-        other => other,
+impl Touched {
+    pub(in crate::store::embedded) fn series(store: &EmbeddedStore, series: SeriesId) -> Self {
+        Self { metric: store.info.metric(series), lo: series, hi: series }
     }
 }
 
-/// Of a block all rows go with one: a block has all of them, or is made anew.
-fn remove(db: &Transaction<'_>, touched: &Touched) -> rusqlite::Result<()> {
-    let meets = "metric = ?1 AND lo <= ?3 AND hi >= ?2";
-    let values = params![touched.metric, touched.lo.0, touched.hi.0];
-    let of_blocks = format!("DELETE FROM rollups WHERE own = 0 AND mark IN (SELECT mark FROM rollups WHERE own = 0 AND {meets})");
-    db.prepare_cached(&of_blocks)?.execute(values)?;
-    db.prepare_cached(&format!("DELETE FROM rollups WHERE own = 1 AND {meets}"))?.execute(values).map(drop)
+/// `key` is the raw file's. False: there were none.
+pub(in crate::store::embedded) fn outdate(store: &EmbeddedStore, key: FileKey, touched: &[Touched]) -> Result<bool, StoreError> {
+    let Some(file) = store.files.get(FileKey { kind: FileKind::Rollup, ..key }) else { return Ok(false) };
+    let removed = match file.read("look for rollups in", |db| made_of(db, touched)) {
+        Ok(rows) if rows.is_empty() => return Ok(false),
+        Ok(rows) => {
+            note(store, key, rows.iter().map(|row| row.seal).min().unwrap_or_default())?;
+            file.write("remove rollups from", |db| dayfile::remove_rollups(db, rows.iter().map(|row| row.id)))
+        }
+        Err(error) => Err(error),
+    };
+    match removed {
+        // The raw rows are there: a new file will be made of them.
+        Err(StoreError::Damaged { .. }) => {
+            note(store, key, Position(0))?;
+            store.files.unlink(file.key)?;
+        }
+        other => other?,
+    }
+    Ok(true)
+}
+
+/// What was sealed from here on is to be summed up again.
+fn note(store: &EmbeddedStore, raw: FileKey, seal: Position) -> Result<(), StoreError> {
+    store.files.get(raw).map_or(Ok(()), |raw| raw.write("note missing rollups in", |db| dayfile::set_dirty(db, seal)))
+}
+
+/// The rows made of what is touched. Of a block all rows go with one: a block has all of them, or is made anew.
+fn made_of(db: &Reading<'_>, touched: &[Touched]) -> rusqlite::Result<Vec<RollupSpan>> {
+    let mut rows = Vec::new();
+    for of_metric in together(touched).chunk_by(|a, b| a.metric == b.metric) {
+        let all = db.rollup_spans(of_metric[0].metric)?;
+        let is_touched = |row: &RollupSpan| {
+            let next = of_metric.partition_point(|touched| touched.hi < row.lo);
+            of_metric.get(next).is_some_and(|touched| touched.lo <= row.hi)
+        };
+        let blocks: FxHashSet<_> = all.iter().filter(|row| !row.is_own && is_touched(row)).map(|row| row.mark).collect();
+        rows.extend(all.into_iter().filter(|row| if row.is_own { is_touched(row) } else { blocks.contains(&row.mark) }));
+    }
+    Ok(rows)
+}
+
+/// Ascending, and apart from each other.
+fn together(touched: &[Touched]) -> Vec<Touched> {
+    let mut sorted = touched.to_vec();
+    sorted.sort_unstable();
+    let mut apart: Vec<Touched> = Vec::new();
+    for next in sorted {
+        match apart.last_mut() {
+            Some(last) if last.metric == next.metric && next.lo <= last.hi => last.hi = last.hi.max(next.hi),
+            _ => apart.push(next),
+        }
+    }
+    apart
 }

@@ -1,0 +1,132 @@
+//! Rollups that a merge took away are made anew, whatever comes in between.
+
+use super::left::{SECOND, coarse, of, seal, tend};
+use super::*;
+
+const FIRST: TimeNs = 20_000 * DAY;
+const CLOSED: TimeNs = FIRST + 2 * DAY;
+/// When readings of the first day are older than they are kept.
+const OLD: TimeNs = FIRST + 6 * DAY;
+
+fn rule() -> RetentionRule {
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let (select, text) = (Selector::parse("a/*").unwrap(), "a/*".to_owned());
+    RetentionRule { select, text, keep: Some(days(4)), keep_rollups: Some(days(400)), priority: 0 }
+}
+
+fn erase(store: &EmbeddedStore, series: u32, up_to: u64) {
+    let delete = Delete { series: SeriesId(series), from: FIRST, to: FIRST + HOUR };
+    let deletes = vec![PositionedDelete { position: Position(up_to - 1), delete }];
+    seal(store, &Given { columns: BTreeMap::new(), deletes }, up_to);
+}
+
+fn raw(store: &EmbeddedStore, class: u16) -> Arc<dayfile::DayFile> {
+    store.files.all().into_iter().find(|file| file.key.kind == FileKind::Raw && file.key.class.0 == class).unwrap()
+}
+
+#[test]
+fn readings_do_not_expire_while_rollups_of_them_are_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info(AtomicU64::new(u64::MAX))));
+    let store = open_with(dir.path(), (Position(0), FIRST), &pins, &info, &[rule()], 0);
+    let ids: Vec<u32> = (0..20).map(|i| i * 3).collect();
+    seal(&store, &of(&ids, FIRST, 200, 60 * SECOND), 1);
+    tend(&store, CLOSED);
+    assert!(ids.iter().all(|id| coarse(&store, &pins, *id) == (200, 0)));
+    erase(&store, 3, 3);
+    let rows = || {
+        let file = store.files.all().into_iter().find(|file| file.key.kind == FileKind::Rollup).unwrap();
+        file.read("count", |db| Ok(db.rollups(0, SeriesId(0), Position(100))?.len())).unwrap()
+    };
+    let there = rows();
+    let missing = (0..100).any(|_| {
+        store.tend(CLOSED, Duration::ZERO).unwrap();
+        rows() < there
+    });
+    assert!(missing, "the visit has taken the rollups of a block away");
+    drop(store);
+    // Down, until the day is older than its readings are kept.
+    let store = open_with(dir.path(), (Position(3), OLD), &pins, &info, &[rule()], 0);
+    tend(&store, OLD);
+    for id in ids {
+        assert_eq!(coarse(&store, &pins, id).0, if id == 3 { 139 } else { 200 }, "series {id}");
+    }
+    // Then they do.
+    store.tending.lock().look_again();
+    tend(&store, OLD);
+    assert!(store.files.all().iter().all(|file| file.key.kind == FileKind::Rollup));
+}
+
+#[test]
+fn a_day_does_not_expire_while_it_is_visited() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info(AtomicU64::new(u64::MAX))));
+    let store = open_with(dir.path(), (Position(0), FIRST), &pins, &info, &[rule()], 0);
+    seal(&store, &of(&[0, 3], FIRST, 200, 60 * SECOND), 1);
+    tend(&store, CLOSED);
+    erase(&store, 3, 3);
+    let visits = (0..100).any(|_| {
+        store.tend(CLOSED, Duration::ZERO).unwrap();
+        store.tending.lock().visited().is_some()
+    });
+    assert!(visits);
+    store.tending.lock().look_again();
+    tend(&store, OLD);
+    assert_eq!([0, 3].map(|id| coarse(&store, &pins, id).0), [200, 139], "what the delete does not meet stays to the minute");
+}
+
+#[test]
+fn rollups_beside_a_series_that_moved_away_are_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    // In blocks: 0 and 6, on either side of one with chunks of its own.
+    seal(&store, &of(&[0, 6], FIRST, 200, 60 * SECOND), 1);
+    seal(&store, &of(&[3], FIRST, 300, 10 * SECOND), 2);
+    tend(&store, CLOSED);
+    assert_eq!([0, 3, 6].map(|id| coarse(&store, &pins, id)), [(200, 0), (300, 0), (200, 0)]);
+    info.0.store(1 << 3, Ordering::Relaxed);
+    // Its new chunks are to be merged, with those in the first class.
+    for hour in [2, 3] {
+        seal(&store, &of(&[3], FIRST + hour * HOUR, 300, 10 * SECOND), u64::try_from(hour).unwrap() + 1);
+    }
+    tend(&store, CLOSED);
+    assert_eq!([0, 6].map(|id| coarse(&store, &pins, id)), [(200, 0); 2]);
+    assert_eq!(store.count(&pins.pin(Position(4)), SeriesId(3), TimeRange::ALL).unwrap(), 900);
+}
+
+#[test]
+fn what_a_failed_visit_left_is_looked_at_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    for day in 0..2 {
+        seal(&store, &of(&[0, 3], FIRST + day * DAY, 200, 60 * SECOND), u64::try_from(day).unwrap() + 1);
+    }
+    let file = raw(&store, 0);
+    file.write("hide a table of", |db| db.execute_batch("ALTER TABLE times RENAME TO hidden")).unwrap();
+    assert!((0..100).any(|_| store.tend(FIRST + 4 * DAY, Duration::ZERO).is_err()), "the end of the visit fails");
+    file.write("give back a table of", |db| db.execute_batch("ALTER TABLE hidden RENAME TO times")).unwrap();
+    tend(&store, FIRST + 4 * DAY);
+    let dirty =
+        store.files.all().iter().filter(|file| file.key.kind == FileKind::Raw && store.is_dirty(file, Position(2)).unwrap()).count();
+    assert_eq!(dirty, 0, "days that are not merged");
+    assert_eq!([0, 3].map(|id| coarse(&store, &pins, id)), [(400, 0); 2]);
+}
+
+#[test]
+fn a_delete_is_not_done_where_a_visit_could_not_begin() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    seal(&store, &of(&[0, 3], FIRST, 200, 60 * SECOND), 1);
+    erase(&store, 3, 3);
+    let file = raw(&store, 0);
+    file.write("hide a table of", |db| db.execute_batch("ALTER TABLE blocks RENAME TO hidden")).unwrap();
+    assert!((0..100).any(|_| store.tend(CLOSED, Duration::ZERO).is_err()), "the visit cannot begin");
+    // What becomes of the round.
+    let _again = (store.tend(CLOSED, Duration::ZERO), store.tend(CLOSED, Duration::ZERO));
+    file.write("give back a table of", |db| db.execute_batch("ALTER TABLE hidden RENAME TO blocks")).unwrap();
+    tend(&store, CLOSED);
+    assert_eq!([0, 3].map(|id| store.count(&pins.pin(Position(3)), SeriesId(id), TimeRange::ALL).unwrap()), [200, 139]);
+}
