@@ -13,6 +13,7 @@ mod mapping;
 pub mod plain;
 pub mod refusals;
 pub mod session;
+mod shared;
 pub mod socket;
 pub(crate) mod times;
 pub mod way;
