@@ -92,3 +92,40 @@ fn names_too_long_to_be_known_again_are_taken_all_the_same() {
     }
     assert_eq!(world.session.door().series.resolve(key("the next"), TokenId(7)).unwrap().id, SeriesId(3), "each series was made once");
 }
+
+#[test]
+fn readings_are_counted_under_every_key_that_holds_some() {
+    let most = u32::try_from(crate::limits::BATCH_READINGS).unwrap();
+    let [full, over] = [most, most + 1].map(|fields| frame(&[], b"\xa6fields", fields, NIL)[1..].to_vec());
+    let half = frame(&[], b"\xa6values", most / 2 + 1, NIL)[1..].to_vec();
+    let none = b"\xa6values\x80".to_vec();
+    let rows: [(&[&[u8]], bool); 6] = [
+        (&[&full], true),
+        (&[&full, &none], true),
+        (&[&over, &none], false),
+        (&[&half, &half], false),
+        (&[&half, &none], true),
+        (&[&over, b"\xa6values\x01"], false),
+    ];
+    for (parts, is_taken) in rows {
+        let mut bytes = b"\x82\xa3seq\x01\xa8readings\x91".to_vec();
+        bytes.push(0x80 | u8::try_from(parts.len()).unwrap());
+        parts.iter().for_each(|part| bytes.extend(*part));
+        let answers = world().frame(&bytes);
+        let code = &answers[0]["error"]["code"];
+        assert_eq!(code, &if is_taken { Json::Null } else { json!("limit_batch") }, "{} parts of {} bytes", parts.len(), bytes.len());
+    }
+}
+
+/// Each of these maps is refused as one reading, whatever it says of an empty `values` beside.
+#[test]
+fn a_map_that_is_refused_as_one_reading_counts_as_one() {
+    let most = u32::try_from(crate::limits::BATCH_READINGS).unwrap();
+    let map = b"\x82\xa6values\x80\xa6values\x01";
+    for (maps, is_taken) in [(most, true), (most + 1, false)] {
+        let mut bytes = b"\x82\xa3seq\x01\xa8readings\xdd".to_vec();
+        bytes.extend(maps.to_be_bytes());
+        (0..maps).for_each(|_| bytes.extend(map));
+        assert_eq!(world().frame(&bytes)[0]["error"].is_null(), is_taken, "{maps} maps");
+    }
+}
