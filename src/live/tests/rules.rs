@@ -319,6 +319,26 @@ fn a_change_of_state_reaches_the_groups_that_show_the_device() {
     assert_eq!(scene.hear()[0]["devices"][0]["state"], "offline");
 }
 
+/// The socket tells presence before the batch is at the writer, so the engine may hear of the device before there is a series of it.
+#[test]
+fn the_state_of_a_device_that_is_new_reaches_those_who_watch_already() {
+    let mut scene = scene();
+    scene.say(SUBSCRIBE);
+    scene.hear();
+    scene.client.states.clear();
+    let conn = scene.world.presence.opened("agent-1");
+    scene.world.presence.seen(conn, "n", NOW);
+    scene.world.turn();
+    let n = scene.world.id("n", "m");
+    scene.put(n, 1, 7);
+    assert_eq!(shape(&scene.hear()), ["update", "state"]);
+    assert_eq!(scene.client.states, [("n".to_owned(), "online".to_owned())]);
+    // A second series of it is no news of the device.
+    let other = scene.world.id("n", "o");
+    scene.put(other, 2, 8);
+    assert_eq!(shape(&scene.hear()), ["update"]);
+}
+
 #[test]
 fn ids_are_used_once_and_end_with_unsubscribe() {
     let mut scene = scene();
