@@ -58,3 +58,49 @@ fn a_deleted_range_that_is_filled_again_comes_in_several_patches() {
     assert_eq!((ranges[0]["from"].as_i64(), ranges[0]["to"].as_i64()), (Some(from / MS), Some(to / MS)), "all of it is forgotten first");
     assert!(is_exact(&scene));
 }
+
+#[test]
+fn a_snapshot_on_its_way_is_sent_to_its_end_before_one_that_begins_anew() {
+    let mut scene = scene();
+    for (k, device) in [0.5, 1.5, 2.5].into_iter().zip(["p", "q", "r"]) {
+        let id = scene.world.id(device, "m");
+        scene.world.commit(&[], &backlog(id, NOW - 1_500_000 * MS, 30_000, k));
+        scene.world.describe(device, "site", "north");
+    }
+    scene.say(r#"{"type":"subscribe","id":"s","select":["*/*{@site=\"north\"}"],"history":"1h"}"#);
+    scene.world.advance(1_000);
+    scene.world.run_jobs();
+    let mut heard: Vec<Json> = (0..2).map(|_| scene.client.next().unwrap()).collect();
+    assert!(heard.iter().all(|part| part["more"] == true));
+    // The numbers of the second snapshot are others than those of the first, of which two parts are out. A third takes the second's place.
+    for site in ["south", "north", "south"] {
+        scene.world.describe("p", "site", site);
+        scene.world.advance(1_000);
+    }
+    scene.world.run_jobs();
+    while let Some(message) = scene.client.next() {
+        heard.push(message);
+    }
+    let mut snapshots = vec![Vec::new()];
+    for part in heard.iter().filter(|message| message["type"] == "snapshot") {
+        let points = part["series"].as_array().unwrap().iter().map(|s| (s["device"].to_string(), s["points"].as_array().unwrap().len()));
+        snapshots.last_mut().unwrap().extend(points);
+        if part["more"].is_null() {
+            snapshots.push(Vec::new());
+        }
+    }
+    let sum = |of: &[(String, usize)], device: &str| of.iter().filter(|(d, _)| d.contains(device)).map(|(_, n)| n).sum::<usize>();
+    let sums: Vec<_> = snapshots.iter().map(|one| ["p", "q", "r"].map(|device| sum(one, device))).collect();
+    assert_eq!(sums, [[30_000; 3], [0, 30_000, 30_000], [0; 3]]);
+}
+
+#[test]
+fn an_unsubscribe_cuts_a_snapshot_on_its_way() {
+    let mut scene = scene();
+    scene.world.commit(&[], &backlog(scene.a, NOW - 3_600_000 * MS, 50_000, 0.5));
+    scene.say(&SUBSCRIBE.replace("]}", r#"],"history":"2h"}"#));
+    scene.world.run_jobs();
+    assert_eq!(scene.client.next().unwrap()["more"], true);
+    scene.say(r#"{"type":"unsubscribe","id":"s"}"#);
+    assert!(scene.client.next().is_none());
+}
