@@ -77,10 +77,10 @@ pub enum Input {
     },
 }
 
-/// Work that reads the disk, to be run beside the engine.
+/// Work that reads the disk or takes its time, to be run beside the engine.
 pub type Job = Box<dyn FnOnce() + Send>;
 
-/// Readers of the log for resumes run here.
+/// The makers of snapshots that are not at hand run here.
 pub type Pool = Box<dyn Fn(Job) + Send>;
 
 type GroupId = usize;

@@ -104,3 +104,23 @@ fn an_unsubscribe_cuts_a_snapshot_on_its_way() {
     scene.say(r#"{"type":"unsubscribe","id":"s"}"#);
     assert!(scene.client.next().is_none());
 }
+
+/// Two generations of the head hold points among each other's. To lay them over each other takes time in proportion to them, which
+/// neither the writer nor the engine is to wait for.
+#[test]
+fn a_snapshot_of_what_overlaps_in_the_head_is_made_beside_the_engine() {
+    let mut scene = scene();
+    let a = scene.a;
+    scene.world.commit(&[], &backlog(a, NOW - 3_600_000 * MS, 3_000, 0.5));
+    let frozen = scene.world.head.freeze().unwrap();
+    scene.world.commit(&[Delete { series: a, from: NOW - 3_000_000 * MS, to: NOW - 2_999_000 * MS }], &[]);
+    scene.world.commit(&[], &backlog(a, NOW - 3_600_000 * MS + 20 * MS, 3_000, 1.5));
+    scene.say(&SUBSCRIBE.replace("]}", r#"],"history":"2h"}"#));
+    scene.world.advance(1_000);
+    assert!(scene.client.next().is_none(), "it is in the making");
+    scene.put(a, 1, 7);
+    let heard = scene.hear();
+    assert_eq!(shape(&heard), ["snapshot", "state", "update"]);
+    assert!(is_exact(&scene));
+    drop(frozen);
+}
