@@ -1,6 +1,7 @@
 //! The shared state of a running hub: what every socket, request and task is given. Opening it takes the data directory's lock,
 //! reads the log back and starts the writer; nothing here listens on a port.
 
+pub mod describe;
 mod replay;
 mod store;
 

@@ -56,6 +56,9 @@ pub const ANSWERS_PER_CONNECTION: usize = 64;
 pub const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// Bytes of names by which a connection knows its series again. Beyond: it forgets them all and looks them up anew.
 pub const KNOWN_BYTES_PER_CONNECTION: usize = 32 << 20;
+/// Longest bytes of names by which a connection knows a series again. Beyond, they are read for each reading: to compare them would
+/// cost as much, and names may be as long as a frame.
+pub const KNOWN_NAME_BYTES: usize = 8 << 10;
 /// Aliases one agent connection may define, and bytes of names under them. Beyond: closed 1008.
 pub const ALIASES_PER_CONNECTION: usize = 100_000;
 pub const ALIAS_BYTES_PER_CONNECTION: usize = 32 << 20;

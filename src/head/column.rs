@@ -103,14 +103,6 @@ impl Column {
         self.blocks.last()?.last_time()
     }
 
-    pub(super) fn of_blocks(blocks: Vec<Arc<Block>>) -> Self {
-        Self { blocks }
-    }
-
-    pub(super) fn into_blocks(self) -> Vec<Arc<Block>> {
-        self.blocks
-    }
-
     pub(super) fn blocks(&self) -> &[Arc<Block>] {
         &self.blocks
     }

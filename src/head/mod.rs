@@ -10,6 +10,7 @@ mod column;
 mod columns;
 mod generation;
 mod last;
+mod overlay;
 mod runs;
 mod view;
 

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use super::column::Column;
 use super::generation::{Generation, Hidden, hide};
+use super::overlay::overlay;
 use crate::block::Block;
 use crate::model::{SeriesId, TimeNs, TimeRange, Value};
 
 /// What the generations hold of one series, oldest first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Layers {
     range: TimeRange,
     lower: Vec<Arc<Block>>,
@@ -31,26 +31,25 @@ impl Layers {
         Self { range, lower: frozen.map_or_else(Vec::new, blocks), gone, upper: blocks(active), hidden }
     }
 
+    /// To merge them takes time in proportion to their points, and not only pointer copies.
+    #[must_use]
+    pub fn overlap(&self) -> bool {
+        let first = self.upper.first().and_then(|block| block.first_time());
+        let last = self.lower.last().and_then(|block| block.last_time());
+        let after = first.is_none_or(|first| last.is_none_or(|last| last < first));
+        !(after && (self.gone.is_empty() || self.lower.is_empty()))
+    }
+
     /// One line of blocks.
     #[must_use]
-    pub fn merge(self) -> ColumnView {
-        let Self { range, mut lower, gone, mut upper, hidden } = self;
-        let first = upper.first().and_then(|block| block.first_time());
-        let last = lower.last().and_then(|block| block.last_time());
-        if gone.is_empty() && first.is_none_or(|first| last.is_none_or(|last| last < first)) {
-            lower.append(&mut upper);
-            return ColumnView { blocks: lower, range, hidden };
-        }
-        let mut column = Column::of_blocks(lower);
-        for (from, to) in gone {
-            column.remove(from, to);
-        }
-        for block in upper {
-            for (i, time) in block.times().iter().enumerate() {
-                column.put(*time, block.value(i), block.received(i));
-            }
-        }
-        ColumnView { blocks: column.into_blocks(), range, hidden }
+    pub fn merge(mut self) -> ColumnView {
+        let blocks = if self.overlap() {
+            overlay(&self.lower, &self.gone, &self.upper)
+        } else {
+            self.lower.append(&mut self.upper);
+            self.lower
+        };
+        ColumnView { blocks, range: self.range, hidden: self.hidden }
     }
 }
 

@@ -16,8 +16,8 @@ use super::params::{Page, Params};
 use crate::auth::access::Access;
 use crate::catalog::devices::{Description, DescriptionEdit};
 use crate::hub::Hub;
+use crate::hub::describe::describe;
 use crate::limits::{LABEL_VALUE_BYTES, LABELS, NAME_BYTES, NOTE_BYTES};
-use crate::live::engine::Input;
 use crate::live::presence::{DeviceState, State};
 use crate::query::reach::reachable;
 use crate::query::selector::is_name;
@@ -129,24 +129,17 @@ pub async fn edit(hub: web::Data<Hub>, admin: Admin, id: web::Path<String>, body
         return Err(ApiError::parameter("a device id is not empty"));
     }
     let edit = checked(body.into_inner())?;
-    let (live, device) = (Arc::clone(&hub), id.as_str().into());
-    let row = web::block(move || {
-        let held = hub.devices.description(&id).map(|is| is.attributes.clone()).unwrap_or_default();
-        let added = edit.attributes.iter().filter(|(name, value)| !value.is_empty() && !held.contains_key(*name)).count();
-        if held.len() + added > LABELS {
-            return Err(ApiError::parameter(format!("a device has at most {LABELS} attributes")));
-        }
-        hub.devices.edit(&id, &edit, hub.clock.now())?;
-        hub.retention.attributes_changed(&id);
-        let series = devices(&hub, &admin.0).get(&id).copied().unwrap_or(0);
-        Ok(row(&hub, &id, series))
-    });
-    let row = row.await??;
-    // Selectors and scopes may see the device otherwise now. The edit holds whether or not live still runs.
-    if let Err(stopped) = live.live.tell(Input::Attributes { device }).await {
-        tracing::warn!(%stopped, "viewers do not see an edited attribute");
+    let held = hub.devices.description(&id).map(|is| is.attributes.clone()).unwrap_or_default();
+    let added = edit.attributes.iter().filter(|(name, value)| !value.is_empty() && !held.contains_key(*name)).count();
+    if held.len() + added > LABELS {
+        return Err(ApiError::parameter(format!("a device has at most {LABELS} attributes")));
     }
-    Ok(HttpResponse::Ok().json(row))
+    describe(&hub, id.clone(), edit).await?;
+    let row = web::block(move || {
+        let series = devices(&hub, &admin.0).get(&id).copied().unwrap_or(0);
+        row(&hub, &id, series)
+    });
+    Ok(HttpResponse::Ok().json(row.await?))
 }
 
 fn checked(edit: DeviceEdit) -> Result<DescriptionEdit, ApiError> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::catalog::CatalogError;
 use crate::catalog::devices::EditError;
+use crate::hub::describe::DescribeError;
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::selector::SelectorError;
 
@@ -171,6 +172,15 @@ impl From<EditError> for ApiError {
         match error {
             EditError::Conflict { .. } => Self::new(ErrorCode::Conflict, error.to_string()).with_hint("read it again and repeat the edit"),
             EditError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<DescribeError> for ApiError {
+    fn from(error: DescribeError) -> Self {
+        match error {
+            DescribeError::Edit(error) => error.into(),
+            DescribeError::CutOff(_) => Self::internal(&error),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::compact::Opened;
 use crate::auth::access::Access;
 use crate::catalog::devices::{Description, DescriptionEdit};
-use crate::hub::Hub;
+use crate::hub::{Hub, describe};
 
 /// Writes to the catalog beside the connection, which does not wait for it.
 pub(super) fn describe(hub: &Arc<Hub>, access: &Access, opened: &Opened) {
@@ -26,8 +26,8 @@ pub(super) fn describe(hub: &Arc<Hub>, access: &Access, opened: &Opened) {
     }
     let (hub, agent) = (Arc::clone(hub), Arc::clone(agent));
     let edit = DescriptionEdit { attributes: news, ..DescriptionEdit::default() };
-    drop(tokio::task::spawn_blocking(move || {
-        if let Err(error) = hub.devices.edit(&agent, &edit, hub.clock.now()) {
+    drop(tokio::spawn(async move {
+        if let Err(error) = describe::describe(&hub, agent.to_string(), edit).await {
             tracing::warn!(%agent, %error, "attributes of a hello are not kept; the next hello brings them again");
         }
     }));

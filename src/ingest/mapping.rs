@@ -8,6 +8,7 @@ use telltale_wire::RowCode;
 use super::Refusal;
 use super::forms::{is_label_byte, shown};
 use crate::config::Mapping;
+use crate::limits::NAME_BYTES;
 use crate::model::{Kind, ValueType};
 
 /// Whether values of this type can be read as this kind. A state may be a number, a bool or a text.
@@ -66,11 +67,40 @@ pub(super) fn map_tags<'a>(
     Ok(Mapped { device: device_id, gateway: gateway.map(|at| made_value(tags[at].1)), labels })
 }
 
-/// `NAME.FIELD`, with `/` as `.`.
-#[must_use]
-pub(super) fn metric_name(measurement: &str, field: &str) -> String {
-    let chars = measurement.chars().chain(['.']).chain(field.chars());
-    chars.filter(|c| !c.is_control()).map(|c| if c == '/' { '.' } else { c }).collect()
+/// `NAME.FIELD`, with `/` as `.`, for one field after the other.
+#[derive(Debug)]
+pub(super) struct MetricName {
+    made: String,
+    /// Where `NAME.` ends.
+    head: usize,
+}
+
+impl MetricName {
+    pub(super) fn of(measurement: &str) -> Self {
+        let made: String = made_metric(measurement).chain(['.']).collect();
+        Self { head: made.len(), made }
+    }
+
+    pub(super) fn head(&self) -> &str {
+        &self.made[..self.head]
+    }
+
+    pub(super) fn of_field(&mut self, field: &str) -> &str {
+        self.made.truncate(self.head);
+        self.made.extend(made_metric(field));
+        &self.made
+    }
+
+    /// For refusals, which show no more than the beginning of what is too long for a name.
+    pub(super) fn cut(mut self) -> Self {
+        self.made.truncate(self.made.floor_char_boundary(NAME_BYTES + 4));
+        self.head = self.made.len();
+        self
+    }
+}
+
+fn made_metric(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(|c| !c.is_control()).map(|c| if c == '/' { '.' } else { c })
 }
 
 fn no_device(rules: &[Mapping], measurement: &str) -> Refusal {
@@ -157,7 +187,12 @@ mod tests {
 
     #[test]
     fn metrics_are_named_by_measurement_and_field() {
-        assert_eq!(metric_name("disk", "used_percent"), "disk.used_percent");
-        assert_eq!(metric_name("a/b", "c/d\n"), "a.b.c.d");
+        let mut disk = MetricName::of("disk");
+        assert_eq!(disk.of_field("used_percent"), "disk.used_percent");
+        assert_eq!(disk.of_field("free"), "disk.free");
+        assert_eq!(MetricName::of("a/b").of_field("c/d\n"), "a.b.c.d");
+        assert_eq!(MetricName::of("disk").cut().of_field("free"), "disk.free");
+        let long = MetricName::of(&"\u{e4}".repeat(1_000)).cut();
+        assert!((NAME_BYTES + 1..NAME_BYTES + 5).contains(&long.head().len()), "still longer than a name may be");
     }
 }

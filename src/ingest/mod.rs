@@ -14,6 +14,7 @@ pub mod plain;
 pub mod queue;
 pub mod refusals;
 pub mod session;
+mod shared;
 pub mod socket;
 pub(crate) mod times;
 pub mod way;

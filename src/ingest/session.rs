@@ -2,7 +2,8 @@
 //! decodes its own bytes and then asks here; the answers are the ways' own too. Pure: the clock comes in with each frame.
 //!
 //! Invariants: a reading is either in the batch or among its refusals, so the sums add up. A refused reading makes no series
-//! unless it is refused for what the series is (`time_required`). A series met before costs one hash and no allocation.
+//! unless it is refused for what the series is (`time_required`). A series met before costs one hash and no allocation, unless its
+//! names are longer than `KNOWN_NAME_BYTES`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::refusals::{Refusals, Refused};
 use super::{Batch, Later, Outcome, Refusal, times};
 use crate::auth::access::Access;
 use crate::config::{Config, Mapping, MetricRules, StoreKind};
-use crate::limits::{ARRIVALS_PER_CONNECTION, KNOWN_BYTES_PER_CONNECTION, REFUSALS_EXPLAINED};
+use crate::limits::{ARRIVALS_PER_CONNECTION, KNOWN_BYTES_PER_CONNECTION, KNOWN_NAME_BYTES, NAME_BYTES, REFUSALS_EXPLAINED};
 use crate::metrics::Metrics;
 use crate::model::{AgentSeq, Kind, MetaChange, Reading, SeriesId, SeriesKey, TimeNs, Value, ValueType};
 use crate::query::selector::Attributes;
@@ -226,12 +227,24 @@ impl Session {
     #[inline]
     #[must_use]
     pub fn known(&self, raw: &[u8]) -> Option<Known> {
-        self.known.get(raw).copied()
+        if raw.len() > KNOWN_NAME_BYTES { None } else { self.known.get(raw).copied() }
     }
 
     /// Checks names that were not met before, and finds or makes their series. `raw`: how to know them again.
     pub fn meet(&mut self, raw: &[u8], key: KeyRef<'_>, gateway: Option<&str>) -> Result<Known, Refusal> {
-        let known = self.find(key, gateway)?;
+        self.check(key.device, key.labels)?;
+        self.meet_checked(raw, key, gateway)
+    }
+
+    /// What several readings share of their names.
+    pub fn check(&self, device: &str, labels: &[(&str, &str)]) -> Result<(), Refusal> {
+        self.door.forms.device(device)?;
+        self.door.forms.labels(labels)
+    }
+
+    /// As `meet`, where device and labels passed `check`.
+    pub fn meet_checked(&mut self, raw: &[u8], key: KeyRef<'_>, gateway: Option<&str>) -> Result<Known, Refusal> {
+        let known = self.find_checked(key, gateway)?;
         self.remember(raw, known);
         Ok(known)
     }
@@ -249,9 +262,12 @@ impl Session {
 
     /// As `meet`, for a way that keeps what was found until the era ends.
     pub fn find(&mut self, key: KeyRef<'_>, gateway: Option<&str>) -> Result<Known, Refusal> {
-        self.door.forms.device(key.device)?;
+        self.check(key.device, key.labels)?;
+        self.find_checked(key, gateway)
+    }
+
+    fn find_checked(&mut self, key: KeyRef<'_>, gateway: Option<&str>) -> Result<Known, Refusal> {
         self.door.forms.metric(key.metric)?;
-        self.door.forms.labels(key.labels)?;
         let scope = self.access.scope();
         if !scope.is_everything() && !scope.reaches(&key.to_key(), &*self.door.attributes) {
             let name = shown(self.access.name().as_bytes());
@@ -323,6 +339,9 @@ impl Session {
 
     fn remember(&mut self, raw: &[u8], known: Known) {
         const ENTRY: usize = size_of::<(Box<[u8]>, Known)>();
+        if raw.len() > KNOWN_NAME_BYTES {
+            return;
+        }
         if self.known_bytes > KNOWN_BYTES_PER_CONNECTION {
             self.forget();
         }
@@ -464,10 +483,10 @@ impl Deciding {
 
 /// A name for an answer: whole if it could be a name, else its beginning.
 fn cut(name: &[u8]) -> Arc<str> {
-    match std::str::from_utf8(name) {
-        Ok(name) if name.len() <= crate::limits::NAME_BYTES => name.into(),
-        _ => shown(name).into(),
+    if name.len() > NAME_BYTES {
+        return shown(name).into();
     }
+    std::str::from_utf8(name).map_or_else(|_| shown(name).into(), Into::into)
 }
 
 /// A batch at the writer.

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use actix_web::web::Bytes;
 
-use super::content::{Envelope, Named, Points, Run, Snapshot, Span, Tick};
+use super::content::{Envelope, Named, Number, Points, Run, Snapshot, Span, Tick};
 use super::presence::DeviceState;
 use super::protocol::{Encoding, Refused};
 use super::write::{Json, MsgPack, Write};
@@ -26,7 +26,9 @@ pub fn tick(envelope: &Envelope, tick: &Tick) -> Bytes {
 
 fn tick_as<W: Write>(envelope: &Envelope, tick: &Tick) -> Bytes {
     let mut out = Vec::new();
-    let patches = split(&tick.spans, span_size);
+    let mut pieces = Vec::with_capacity(tick.spans.len());
+    tick.spans.iter().for_each(|span| cut(span, &mut pieces));
+    let patches = split(&pieces, Piece::size);
     if tick.has_update() {
         let updates = split_runs(&tick.runs);
         for (i, part) in updates.iter().enumerate() {
@@ -35,7 +37,7 @@ fn tick_as<W: Write>(envelope: &Envelope, tick: &Tick) -> Bytes {
         }
     }
     for (i, part) in patches.iter().enumerate() {
-        W::message(&mut out, |w| patch(w, envelope, tick, &tick.spans[part.clone()], i + 1 == patches.len()));
+        W::message(&mut out, |w| patch(w, envelope, tick, &pieces[part.clone()], i + 1 == patches.len()));
     }
     for part in split(&tick.states, |state| 80 + state.device.len() + state.via.as_ref().map_or(0, |via| via.len())) {
         W::message(&mut out, |w| states(w, envelope, &tick.states[part.clone()]));
@@ -43,29 +45,68 @@ fn tick_as<W: Write>(envelope: &Envelope, tick: &Tick) -> Bytes {
     out.into()
 }
 
-fn patch<W: Write>(w: &mut W, envelope: &Envelope, tick: &Tick, spans: &[Span], last: bool) {
+fn patch<W: Write>(w: &mut W, envelope: &Envelope, tick: &Tick, pieces: &[Piece<'_>], last: bool) {
     w.map(4);
     head(w, "patch", envelope);
     w.key("cursor");
     w.text(&if last { tick.cursor } else { tick.before }.to_string());
-    ranges(w, spans);
+    ranges(w, pieces);
     w.end_map();
 }
 
-fn ranges<W: Write>(w: &mut W, spans: &[Span]) {
+/// A range as it travels: a span, or a part of one that is too large for one message.
+struct Piece<'a> {
+    number: Number,
+    from: TimeNs,
+    to: TimeNs,
+    points: &'a [(TimeNs, Value)],
+}
+
+impl<'a> Piece<'a> {
+    fn whole(span: &'a Span) -> Self {
+        Self { number: span.number, from: span.from, to: span.to, points: &span.points }
+    }
+
+    fn size(&self) -> usize {
+        72 + self.points.iter().map(|(_, value)| point_size(value)).sum::<usize>()
+    }
+}
+
+/// Cuts a span between its points. Of a deleted range the first piece forgets all; no piece reaches into the points of another.
+fn cut<'a>(span: &'a Span, pieces: &mut Vec<Piece<'a>>) {
+    let first = pieces.len();
+    let mut rest = Piece::whole(span);
+    let (mut at, mut bytes) = (0, 0);
+    while let Some((_, value)) = rest.points.get(at) {
+        if bytes >= SNAPSHOT_PART_BYTES {
+            let (points, later) = rest.points.split_at(at);
+            let cut = if span.deleted && pieces.len() == first { span.to } else { points[at - 1].0 };
+            pieces.push(Piece { to: cut, points, ..rest });
+            let to = if span.deleted { later.last().map_or(span.to, |(time, _)| *time) } else { span.to };
+            rest = Piece { from: later[0].0, to, points: later, ..rest };
+            (at, bytes) = (0, 0);
+            continue;
+        }
+        bytes += point_size(value);
+        at += 1;
+    }
+    pieces.push(rest);
+}
+
+fn ranges<W: Write>(w: &mut W, pieces: &[Piece<'_>]) {
     w.key("ranges");
-    w.array(spans.len());
-    for span in spans {
+    w.array(pieces.len());
+    for piece in pieces {
         w.map(4);
         w.key("series");
-        w.uint(span.number.into());
+        w.uint(piece.number.into());
         w.key("from");
-        w.time(span.from);
+        w.time(piece.from);
         w.key("to");
-        w.time(span.to);
+        w.time(piece.to);
         w.key("points");
-        w.array(span.points.len());
-        for (time, value) in &span.points {
+        w.array(piece.points.len());
+        for (time, value) in piece.points {
             pair(w, *time, value);
         }
         w.end_array();
@@ -214,7 +255,7 @@ fn snapshot_part_as<W: Write>(envelope: &Envelope, snapshot: &Snapshot, start: S
         w.key("recovered");
         w.boolean(snapshot.recovered);
         if !spans.is_empty() {
-            ranges(w, &snapshot.spans[spans]);
+            ranges(w, &snapshot.spans[spans].iter().map(Piece::whole).collect::<Vec<_>>());
         }
         w.key("series");
         w.array(series.len());
@@ -250,7 +291,7 @@ fn plan_part(snapshot: &Snapshot, start: SnapshotPlace) -> PartPlan {
     let mut bytes = 0;
     let mut span = start.span;
     while span < snapshot.spans.len() && bytes < SNAPSHOT_PART_BYTES {
-        bytes += span_size(&snapshot.spans[span]);
+        bytes += Piece::whole(&snapshot.spans[span]).size();
         span += 1;
     }
     let spans = start.span..span;
@@ -290,10 +331,6 @@ fn end_of_points(points: &Points, start: usize, total: usize, bytes: &mut usize)
 fn description_size(named: &Named) -> usize {
     let key = &named.series.key;
     120 + key.device.len() + key.metric.len() + key.labels.iter().map(|(n, v)| n.len() + v.len() + 6).sum::<usize>()
-}
-
-fn span_size(span: &Span) -> usize {
-    72 + span.points.iter().map(|(_, value)| point_size(value)).sum::<usize>()
 }
 
 /// About the bytes of one point in JSON, the larger encoding.

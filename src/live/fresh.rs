@@ -10,7 +10,7 @@ use super::mailbox::SnapshotSlot;
 use super::outbox::Outbox;
 use super::protocol::Refused;
 use crate::block::{BLOCK_POINTS, Block};
-use crate::head::ColumnView;
+use crate::head::{ColumnView, Layers};
 use crate::model::{TimeNs, TimeRange, Value};
 use crate::query::source::{self, Past};
 use crate::store::{Pin, Store, StoreError};
@@ -19,6 +19,8 @@ use crate::store::{Pin, Store, StoreError};
 #[derive(Clone, Debug)]
 pub(super) enum Shown {
     View(ColumnView),
+    /// To be merged beside the engine.
+    Layers(Layers),
     Last(Option<(TimeNs, Value)>),
 }
 
@@ -67,21 +69,28 @@ impl Newcomers {
 }
 
 impl Fresh {
-    /// Cheap unless it reads the store. An error leaves out what lies behind the head.
+    /// All is in the head, and in one line there: it takes no time to make.
+    pub(super) fn is_at_hand(&self) -> bool {
+        self.behind.is_none() && !self.shown.iter().any(|shown| matches!(shown, Shown::Layers(_)))
+    }
+
+    /// Cheap where it is at hand. An error leaves out what lies behind the head.
     pub(super) fn make(self) -> (Snapshot, Option<StoreError>) {
         let mut failed = None;
         let behind = self.behind.as_ref();
         let series = self.named.into_iter().zip(self.shown).map(|(named, shown)| {
-            let points = match shown {
-                Shown::Last(last) => Points::List(last.into_iter().collect()),
-                Shown::View(view) => match behind.filter(|_| failed.is_none()).map(|behind| with_past(&named, &view, behind)) {
-                    None => Points::View(view),
-                    Some(Ok(whole)) => Points::View(whole),
-                    Some(Err(error)) => {
-                        failed = Some(error);
-                        Points::View(view)
-                    }
-                },
+            let view = match shown {
+                Shown::Last(last) => return SnapshotSeries { named, points: Points::List(last.into_iter().collect()) },
+                Shown::View(view) => view,
+                Shown::Layers(layers) => layers.merge(),
+            };
+            let points = match behind.filter(|_| failed.is_none()).map(|behind| with_past(&named, &view, behind)) {
+                None => Points::View(view),
+                Some(Ok(whole)) => Points::View(whole),
+                Some(Err(error)) => {
+                    failed = Some(error);
+                    Points::View(view)
+                }
             };
             SnapshotSeries { named, points }
         });

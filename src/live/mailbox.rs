@@ -116,10 +116,11 @@ impl Mailbox {
         self.items.push_back(Item::Message(message));
     }
 
-    /// A snapshot begins its subscription anew: what waited for it is no longer of use.
+    /// A snapshot begins its subscription anew: what waited for it is no longer of use. One that is being sent goes out to its end,
+    /// since nothing in its next part could tell the viewer that another one has begun.
     pub fn push_snapshot(&mut self, sub: SubId, slot: Arc<SnapshotSlot>) {
         if !self.closed {
-            self.drop_items(sub);
+            self.drop_waiting(sub);
             self.items.push_back(Item::Snapshot(sub, slot));
         }
     }
@@ -191,11 +192,15 @@ impl Mailbox {
         self.items.iter().map(|item| if let Item::Merged(_, _, merged) = item { merged.weight() } else { 0 }).sum()
     }
 
-    /// The viewer no longer wants this subscription.
+    /// The viewer no longer wants this subscription: its snapshot is cut off, too.
     pub fn drop_items(&mut self, sub: SubId) {
         if self.sending == Some(sub) {
             self.sending = None;
         }
+        self.drop_waiting(sub);
+    }
+
+    fn drop_waiting(&mut self, sub: SubId) {
         self.items.retain(|item| item.sub() != Some(sub));
         self.weight = self
             .items

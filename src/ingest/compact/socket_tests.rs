@@ -21,7 +21,11 @@ use crate::catalog::tokens::TokenSpec;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::hub::Hub;
+use crate::live::engine::Input;
+use crate::live::protocol::{ClientMessage, Encoding, parse_json};
 use crate::model::{TimeNs, Value};
+use crate::query::selector::Selector;
+use crate::retention::{RetentionRule, RuleId};
 use crate::series::KeyRef;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,8 +42,13 @@ struct Running {
 
 impl Running {
     fn start() -> Self {
+        Self::start_with(|_| {})
+    }
+
+    fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::default();
+        change(&mut config);
         config.data.dir = dir.path().join("data");
         config.ingest.frame_bytes = 100_000;
         config.listen.address = "127.0.0.1:0".parse().unwrap();
@@ -114,22 +123,25 @@ impl Agent {
     }
 
     async fn hello(&mut self) -> String {
-        let hello = Hello { agent: "gw", boot: 9, clock_ns: 0, program: "test", attributes: vec![("site", "north")] };
+        self.hello_of("gw", 9, &[("site", "north")]).await
+    }
+
+    async fn hello_of(&mut self, agent: &str, boot: u64, attributes: &[(&str, &str)]) -> String {
+        let hello = Hello { agent, boot, clock_ns: 0, program: "test", attributes: attributes.to_vec() };
         self.send(|out| hello.encode(out)).await;
         self.hear().await
     }
 
     async fn define(&mut self) {
-        let n = |alias, device| Definition {
-            alias,
-            device,
-            metric: "n",
-            labels: Vec::new(),
-            value_type: SentType::Number,
-            unit: None,
-            kind: None,
-        };
-        self.send(|out| encode_define(&[n(0, "d"), n(1, "e")], out)).await;
+        self.define_one(0, "d").await;
+        self.define_one(1, "e").await;
+    }
+
+    /// The metric `n` of the device.
+    async fn define_one(&mut self, alias: u32, device: &str) {
+        let (labels, value_type) = (Vec::new(), SentType::Number);
+        let definition = Definition { alias, device, metric: "n", labels, value_type, unit: None, kind: None };
+        self.send(|out| encode_define(&[definition], out)).await;
     }
 
     async fn batch(&mut self, seq: u64, readings: &[(u32, TimeNs, f64)]) {
@@ -184,6 +196,43 @@ async fn what_a_program_pushes_through_the_sdk_is_in_the_hub() {
     client.push(vec![Reading::new("pump", "temp", 22.0).at(now - 1)]).unwrap();
     assert_eq!(client.close(PATIENCE).await.unsent, 0, "the second run goes on where the first stopped");
     assert_eq!(hub.last("pump", "temp", &[]), Some((now - 1, Value::Float(22.0))));
+}
+
+#[actix_web::test]
+async fn attributes_of_a_hello_reach_those_who_watch_and_the_rules_of_retention() {
+    let hub = Running::start_with(|config| {
+        let text = "*/*{@site=\"north\"}".to_owned();
+        let select = Selector::parse(&text).unwrap();
+        config.retention.push(RetentionRule { select, text, keep: None, keep_rollups: None, priority: 0 });
+    });
+    let mut before = Agent::connect(&hub).await;
+    before.hello_of("elsewhere", 1, &[]).await;
+    before.define_one(0, "gw").await;
+    before.batch(1, &[(0, hub.hub.clock.now(), 1.0)]).await;
+    assert!(before.hear().await.contains("up_to: 1, stored: 1"));
+    let series = hub.hub.series.by_key(&KeyRef { device: "gw", metric: "n", labels: &[] }.to_key()).unwrap();
+    let rule = || hub.hub.retention.of(&series);
+    assert_eq!(rule(), RuleId(0));
+
+    let live = &hub.hub.live;
+    let outbox = live.outbox(Encoding::Json);
+    let subscribe = r#"{"type":"subscribe","id":"a","select":["*/*{@site=\"north\"}"]}"#;
+    let Ok(ClientMessage::Subscribe(subscribe)) = parse_json(subscribe) else { panic!("a subscription") };
+    live.tell(Input::Opened(Arc::clone(&outbox))).await.unwrap();
+    live.tell(Input::Subscribe { viewer: outbox.viewer, access: crate::auth::local_access(), subscribe }).await.unwrap();
+    let (mut heard, mut reading) = (String::new(), None);
+    let mut hears = |what: &str| {
+        while let Some(frame) = outbox.next(&mut reading) {
+            heard.push_str(&String::from_utf8_lossy(&frame));
+        }
+        heard.contains(what)
+    };
+    eventually("the snapshot is empty", || hears("\"series\":[]")).await;
+
+    let mut agent = Agent::connect(&hub).await;
+    agent.hello_of("gw", 9, &[("site", "north")]).await;
+    eventually("the device comes into view", || hears("\"device\":\"gw\"")).await;
+    assert_eq!(rule(), RuleId(1));
 }
 
 #[actix_web::test]

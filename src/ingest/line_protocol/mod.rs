@@ -6,20 +6,20 @@
 
 mod parse;
 pub mod senders;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use telltale_wire::RowCode;
 
 use self::parse::{Field, Given, Line};
 use super::forms::{FormLimits, shown};
-use super::mapping::{map_tags, metric_name};
-use super::session::{Deciding, Known, Meta, Session, When};
+use super::session::{Deciding, Meta, Session, When};
+use super::shared::{Shared, WouldBe};
 use super::{Refusal, times};
 use crate::clock::NS_PER_SEC;
 use crate::model::Value;
-use crate::series::KeyRef;
 
 /// What the integers of a body count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Lines {
         self.raw.extend_from_slice(key);
         self.raw.push(b' ');
         let head = self.raw.len();
-        let mut names = None;
+        let (mut names, mut shared, mut would_be) = (None, None, None);
         for Field { key: field, value: given } in fields.drain(..) {
             let field = &buf[field];
             self.raw.truncate(head);
@@ -119,7 +119,11 @@ impl Lines {
             let known = match session.known(&self.raw) {
                 Some(known) => Ok(known),
                 None => match names.get_or_insert_with(|| parse::key(key)) {
-                    Ok(names) => meet(session, &self.raw, names, field),
+                    Ok(names) => match shared.get_or_insert_with(|| share(session, names)) {
+                        Ok(shared) => utf8(parse::name(field), "the field", RowCode::BadMetric)
+                            .and_then(|field| shared.meet(session, &self.raw, &field)),
+                        Err(refusal) => Err(refusal.clone()),
+                    },
                     // Then none of its fields is known.
                     Err(why) => return self.refuse_line(batch, line, why),
                 },
@@ -129,7 +133,7 @@ impl Lines {
                 session.take(batch, self.lines, known?, when, value, Meta::default())
             });
             if let Err(refusal) = decided {
-                let (device, metric) = would_be(session, key, field);
+                let (device, metric) = would_be.get_or_insert_with(|| name_refused(session, key)).of_field(&parse::name(field));
                 batch.refuse(self.lines, device.as_bytes(), Some(metric.as_bytes()), refusal);
             }
         }
@@ -152,25 +156,21 @@ impl Lines {
     }
 }
 
-fn meet(session: &mut Session, raw: &[u8], names: &parse::Key<'_>, field: &[u8]) -> Result<Known, Refusal> {
+fn share(session: &Session, names: &parse::Key<'_>) -> Result<Shared, Refusal> {
     let text = |bytes, what| utf8(bytes, what, RowCode::BadLabel);
     let measurement = utf8(parse::measurement(names.measurement), "the measurement", RowCode::BadMetric)?;
-    let field = utf8(parse::name(field), "the field", RowCode::BadMetric)?;
-    // The tags that name device and gateway are no labels.
-    let most = session.door().forms.labels + 2;
-    if names.tags.len() > most {
+    if names.tags.len() > most_tags(session) {
         return Err(super::forms::too_many_labels(names.tags.len(), session.door().forms.labels));
     }
     let tags = names.tags.iter().map(|(name, value)| Ok((text(parse::name(name), "a tag")?, text(parse::name(value), "a tag value")?)));
     let tags = tags.collect::<Result<Vec<_>, Refusal>>()?;
     let tags: Vec<(&str, &str)> = tags.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let access = session.access().clone();
-    let only = access.scope().devices.as_ref().and_then(|devices| devices.as_literal());
-    let door = Arc::clone(session.door());
-    let mapped = map_tags(&door.mappings, &measurement, &tags, only)?;
-    let labels: Vec<(&str, &str)> = mapped.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let metric = metric_name(&measurement, &field);
-    session.meet(raw, KeyRef { device: &mapped.device, metric: &metric, labels: &labels }, mapped.gateway.as_deref())
+    Shared::of(session, &measurement, &tags)
+}
+
+/// The tags that name device and gateway are no labels.
+fn most_tags(session: &Session) -> usize {
+    session.door().forms.labels + 2
 }
 
 fn value(given: &Given, buf: &[u8], forms: &FormLimits) -> Result<Value, Refusal> {
@@ -198,15 +198,14 @@ fn utf8<'a>(bytes: Cow<'a, [u8]>, what: &str, code: RowCode) -> Result<Cow<'a, s
     }
 }
 
-/// What a refused field would have been called, as far as it can be told.
-fn would_be(session: &Session, key: &[u8], field: &[u8]) -> (String, String) {
+/// What the refused fields of a line would have been called.
+fn name_refused(session: &Session, key: &[u8]) -> WouldBe {
     let lossy = |bytes: Cow<'_, [u8]>| String::from_utf8_lossy(&bytes).into_owned();
     let Ok(names) = parse::key(key) else {
-        return Default::default();
+        return WouldBe::of(session, &[], &[]);
     };
-    let measurement = lossy(parse::measurement(names.measurement));
-    let tags: Vec<_> = names.tags.iter().map(|(name, value)| (lossy(parse::name(name)), lossy(parse::name(value)))).collect();
+    let tags = names.tags.iter().take(most_tags(session));
+    let tags: Vec<_> = tags.map(|(name, value)| (lossy(parse::name(name)), lossy(parse::name(value)))).collect();
     let tags: Vec<(&str, &str)> = tags.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let device = map_tags(&session.door().mappings, &measurement, &tags, None).map(|mapped| mapped.device.into_owned());
-    (device.unwrap_or_default(), metric_name(&measurement, &lossy(parse::name(field))))
+    WouldBe::of(session, &parse::measurement(names.measurement), &tags)
 }

@@ -215,12 +215,19 @@ pub(super) fn row(session: &mut Session, names: &mut Names, batch: &mut Deciding
     if let Ok((device, _, labels, _)) = &whole {
         names.begin(b'r', device, *labels);
     }
+    let mut shared = None;
     for (metric, field) in values {
         let decided = whole.as_ref().map_err(Clone::clone).and_then(|(device, when, labels, units)| {
             let metric = text_of(metric, "a metric name", RowCode::BadMetric)?;
             let value = value(Some(field), &forms)?;
             let meta = Meta { unit: unit(units.get(metric).copied(), &forms)?, kind: None };
-            let met = names.series(session, metric, |session, raw| meet(session, raw, device, metric, *labels))?;
+            let met = names.series(session, metric, |session, raw| {
+                let metric = utf8(metric, "the metric name", RowCode::BadMetric)?;
+                match shared.get_or_insert_with(|| share(session, device, *labels)) {
+                    Ok((device, labels)) => session.meet_checked(raw, KeyRef { device, metric, labels }, None),
+                    Err(refusal) => Err(refusal.clone()),
+                }
+            })?;
             session.take(batch, index, met, *when, value, meta)
         });
         if let Err(refusal) = decided {
@@ -291,6 +298,16 @@ impl<'a> Iterator for Pairs<'a> {
         }
         Some((self.0.field(0).ok()?.token, self.0.field(0).ok()?))
     }
+}
+
+type Shared<'a> = (&'a str, Vec<(&'a str, &'a str)>);
+
+/// Device and labels of a row, judged once for all of its values.
+fn share<'a>(session: &Session, device: &'a [u8], labels: Entries<'a>) -> Result<Shared<'a>, Refusal> {
+    let labels = labels.texts(&session.door().forms)?;
+    let device = utf8(device, "the device id", RowCode::BadDevice)?;
+    session.check(device, &labels)?;
+    Ok((device, labels))
 }
 
 fn meet(

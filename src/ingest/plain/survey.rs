@@ -93,7 +93,7 @@ impl<'a> Surveyor<'a> {
     /// A reading, row or Telegraf metric; at the top of the frame perhaps a batch.
     fn map(&mut self, start: usize, pairs: u32, depth: usize, at_top: bool) -> Result<(), Malformed> {
         self.open(depth)?;
-        let (mut seq, mut has_readings, mut values, mut stray) = (None, false, None, None);
+        let (mut seq, mut has_readings, mut values, mut stray) = (None, false, None::<usize>, None);
         for _ in 0..pairs {
             let key = self.cursor.token()?;
             let Token::Text(name) = key else {
@@ -122,9 +122,9 @@ impl<'a> Surveyor<'a> {
                 }
                 b"values" | b"fields" => {
                     let token = self.cursor.token()?;
-                    if let Token::Map(count) = token {
-                        values = Some(count as usize);
-                    }
+                    // Both may be there, and each more than once: which of them is decided is not known here, so all count.
+                    let more = if let Token::Map(count) = token { count as usize } else { 1 };
+                    values = Some(values.unwrap_or(0).saturating_add(more));
                     self.cursor.pass_content(token, depth + 1)?;
                     stray = stray.or(Some(key));
                 }

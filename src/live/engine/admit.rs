@@ -82,7 +82,7 @@ impl Engine {
         let fresh = Fresh { cursor: *cursor, named: named.clone(), shown: start.shown.clone(), behind: start.behind.clone() };
         let newcomers = Newcomers { slot, outboxes };
         match after {
-            None if fresh.behind.is_none() => newcomers.give(fresh),
+            None if fresh.is_at_hand() => newcomers.give(fresh),
             None => (self.pool)(Box::new(move || newcomers.give(fresh))),
             Some(after) => {
                 let log = Arc::clone(&self.parts.log);
@@ -96,10 +96,10 @@ impl Engine {
     /// What a snapshot shows of these series, all at one position.
     fn look(&self, ids: &[SeriesId], history: Option<i64>) -> Start {
         let from = history.map(|length| self.parts.clock.now().saturating_sub(length));
-        self.parts.head.with_reader(|head| {
+        let mut start = self.parts.head.with_reader(|head| {
             let last: Vec<Option<TimeNs>> = ids.iter().map(|id| head.newest_time(*id)).collect();
             let points = |id: &SeriesId| match from {
-                Some(from) => Shown::View(head.view(*id, TimeRange { from, to: TimeNs::MAX }).merge()),
+                Some(from) => Shown::Layers(head.view(*id, TimeRange { from, to: TimeNs::MAX })),
                 None => Shown::Last(head.last(*id).map(|last| (last.time, last.value.clone()))),
             };
             let floor = match from {
@@ -109,7 +109,14 @@ impl Engine {
             let behind = from.filter(|from| ids.iter().any(|id| *from <= head.stored_until(*id)));
             let behind = behind.map(|from| Behind { store: Arc::clone(&self.parts.store), pin: head.pin(), from });
             Start { position: head.position(), shown: ids.iter().map(points).collect(), behind, last, floor }
-        })
+        });
+        // The lock is given back. What takes longer is left to whoever makes the snapshot.
+        let merged = |shown| match shown {
+            Shown::Layers(layers) if !layers.overlap() => Shown::View(layers.merge()),
+            other => other,
+        };
+        start.shown = start.shown.into_iter().map(merged).collect();
+        start
     }
 }
 

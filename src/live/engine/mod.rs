@@ -77,10 +77,10 @@ pub enum Input {
     },
 }
 
-/// Work that reads the disk, to be run beside the engine.
+/// Work that reads the disk or takes its time, to be run beside the engine.
 pub type Job = Box<dyn FnOnce() + Send>;
 
-/// Readers of the log for resumes run here.
+/// The makers of snapshots that are not at hand run here.
 pub type Pool = Box<dyn Fn(Job) + Send>;
 
 type GroupId = usize;
@@ -262,7 +262,12 @@ impl Engine {
                 && watched.group.number_of(id).is_none()
                 && watched.reaches(&series, &*self.parts.attributes)
             {
+                let is_new_device = !watched.group.devices().contains(&*series.key.device);
                 self.routes.add(id, group, watched.group.add_series(Arc::clone(&series)));
+                // Presence is told of a frame before the writer is, so this change may have come when no group had the device.
+                if is_new_device && let Some(state) = self.parts.presence.of(&series.key.device) {
+                    watched.group.device_state(&state);
+                }
             }
         }
     }

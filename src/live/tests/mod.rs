@@ -3,6 +3,7 @@
 
 mod client;
 mod exact;
+mod large;
 mod rules;
 
 use std::collections::BTreeMap;

@@ -13,16 +13,16 @@ use crate::limits::SNAPSHOT_PART_BYTES;
 use crate::model::{Delete, SeriesId, TimeNs, Value};
 use crate::query::selector::Glob;
 
-const MS: i64 = 1_000_000;
+pub(super) const MS: i64 = 1_000_000;
 
-struct Scene {
-    world: World,
-    client: Client,
-    a: SeriesId,
+pub(super) struct Scene {
+    pub world: World,
+    pub client: Client,
+    pub a: SeriesId,
 }
 
 /// A series `a/m` with points at NOW-20s (1) and NOW-10s (2), and a viewer of JSON.
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     let mut world = World::new();
     let a = world.id("a", "m");
     world.commit(&[], &[(a, NOW - 20_000 * MS, Value::Int(1)), (a, NOW - 10_000 * MS, Value::Int(2))]);
@@ -32,18 +32,18 @@ fn scene() -> Scene {
 }
 
 impl Scene {
-    fn say(&mut self, text: &str) {
+    pub(super) fn say(&mut self, text: &str) {
         let viewer = self.client.outbox.viewer;
         self.world.send(viewer, Scope::default(), text);
         self.world.advance(0);
     }
 
-    fn put(&mut self, series: SeriesId, ms: i64, value: i64) {
+    pub(super) fn put(&mut self, series: SeriesId, ms: i64, value: i64) {
         self.world.commit(&[], &[(series, NOW + ms * MS, Value::Int(value))]);
     }
 
     /// Time for one more frame, and what came.
-    fn hear(&mut self) -> Vec<Json> {
+    pub(super) fn hear(&mut self) -> Vec<Json> {
         self.world.advance(1_000);
         self.world.run_jobs();
         let mut heard = Vec::new();
@@ -55,7 +55,7 @@ impl Scene {
     }
 }
 
-fn shape(messages: &[Json]) -> Vec<String> {
+pub(super) fn shape(messages: &[Json]) -> Vec<String> {
     messages.iter().map(|m| m["type"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -65,7 +65,7 @@ fn without_cursor(message: &Json) -> String {
     message.to_string()
 }
 
-const SUBSCRIBE: &str = r#"{"type":"subscribe","id":"s","select":["*/*"]}"#;
+pub(super) const SUBSCRIBE: &str = r#"{"type":"subscribe","id":"s","select":["*/*"]}"#;
 const WITH_HISTORY: &str = r#"{"type":"subscribe","id":"s","select":["*/*"],"history":"15s"}"#;
 
 #[test]
@@ -317,6 +317,26 @@ fn a_change_of_state_reaches_the_groups_that_show_the_device() {
     );
     scene.world.presence.closed(conn, NOW + 5 * MS);
     assert_eq!(scene.hear()[0]["devices"][0]["state"], "offline");
+}
+
+/// The socket tells presence before the batch is at the writer, so the engine may hear of the device before there is a series of it.
+#[test]
+fn the_state_of_a_device_that_is_new_reaches_those_who_watch_already() {
+    let mut scene = scene();
+    scene.say(SUBSCRIBE);
+    scene.hear();
+    scene.client.states.clear();
+    let conn = scene.world.presence.opened("agent-1");
+    scene.world.presence.seen(conn, "n", NOW);
+    scene.world.turn();
+    let n = scene.world.id("n", "m");
+    scene.put(n, 1, 7);
+    assert_eq!(shape(&scene.hear()), ["update", "state"]);
+    assert_eq!(scene.client.states, [("n".to_owned(), "online".to_owned())]);
+    // A second series of it is no news of the device.
+    let other = scene.world.id("n", "o");
+    scene.put(other, 2, 8);
+    assert_eq!(shape(&scene.hear()), ["update"]);
 }
 
 #[test]
