@@ -174,7 +174,7 @@ impl EmbeddedStore {
     }
 
     /// The floor first: what is late for that time from now on is refused, and does not make it anew.
-    fn drop_until(&self, key: FileKey, until: TimeNs) -> Result<(), StoreError> {
+    pub(super) fn drop_until(&self, key: FileKey, until: TimeNs) -> Result<(), StoreError> {
         self.state.note_dropped(Dropped { class: key.class, kind: key.kind, until })?;
         if key.kind == FileKind::Raw {
             self.floors.drop_until(self.classes.rule(key.class), until);

@@ -14,6 +14,7 @@ use crate::query::selector::Selector;
 use crate::store::memory::MemoryStore;
 use crate::store::{Piece, PositionedDelete, SeriesRun};
 
+mod beside;
 mod broken;
 mod gone;
 mod moved;
