@@ -11,6 +11,7 @@ use rusqlite::{CachedStatement, Connection, Row, Transaction, TransactionBehavio
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::key::{FileKey, FileKind};
+use super::news::News;
 use super::sql::{self, Schema};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::store::StoreError;
@@ -29,6 +30,7 @@ pub(super) struct DayFile {
     /// By the clock of `Files`: who was used longest ago lets go of its connections first.
     pub(super) used: AtomicU64,
     written: AtomicBool,
+    news: News,
     gone: AtomicBool,
     /// Points and bytes of bodies, until something is written.
     sums: Mutex<Option<(u64, u64)>>,
@@ -131,9 +133,19 @@ impl DayFile {
             used: AtomicU64::new(0),
             // Perhaps a WAL was left.
             written: AtomicBool::new(true),
+            news: News::default(),
             gone: AtomicBool::new(false),
             sums: Mutex::default(),
         }
+    }
+
+    /// A file that is about to be made.
+    pub(super) fn made(dir: &Path, key: FileKey, number: u64) -> Self {
+        Self { news: News::of_new(), ..Self::new(dir, key, number) }
+    }
+
+    pub(super) fn news(&self) -> &News {
+        &self.news
     }
 
     fn connection(&self) -> Result<Connection, StoreError> {

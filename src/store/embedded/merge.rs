@@ -118,10 +118,6 @@ impl Visit {
         }))
     }
 
-    pub(super) fn file(&self) -> &DayFile {
-        &self.file
-    }
-
     /// Something could not be read, and was left as it is.
     pub(super) fn was_damaged(&self) -> bool {
         self.damaged

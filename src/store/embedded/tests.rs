@@ -17,8 +17,10 @@ use crate::store::{Piece, PositionedDelete, SeriesRun};
 mod beside;
 mod broken;
 mod gone;
+mod looks;
 mod moved;
 mod shrunk;
+mod trouble;
 
 const HOUR: i64 = 3600 * 1_000_000_000;
 const DAY: i64 = 24 * HOUR;
