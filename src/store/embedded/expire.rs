@@ -31,7 +31,7 @@ const DOUBT: Duration = Duration::from_secs(3600);
 const SPARE: u64 = 8;
 /// Of the budget: a file that takes more does not go as a whole.
 const LARGE: u64 = 4;
-/// Of the budget: what goes of such a file at once.
+/// Of the budget: what goes of such a file at once, and what a merge writes at once, since its WAL is there beside the file.
 const PIECE: u64 = 32;
 
 /// What everything in the data directory may take.
@@ -40,6 +40,13 @@ pub struct Budget {
     pub data: PathBuf,
     /// 0: no bound.
     pub max_bytes: u64,
+}
+
+impl Budget {
+    /// What one transaction may write, about.
+    pub(super) fn piece_bytes(&self) -> u64 {
+        if self.max_bytes > 0 { self.max_bytes / PIECE } else { u64::MAX }
+    }
 }
 
 #[derive(Debug)]
@@ -227,7 +234,7 @@ impl EmbeddedStore {
         self.drop_until(key, if is_summed_up { key.last_time().saturating_add(1) } else { until })?;
         file.write("drop the oldest rows of", |db| dayfile::remove_until(db, until))?;
         loop {
-            let more = file.write("shrink", |db| sql::shrink(db))?;
+            let more = file.write("shrink", |db| sql::shrink(db, self.piece_bytes))?;
             file.checkpoint()?;
             if !more {
                 return Ok(true);

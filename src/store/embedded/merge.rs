@@ -155,7 +155,7 @@ impl Visit {
     fn shrink(&self, store: &EmbeddedStore) -> Result<bool, StoreError> {
         let rollups = store.files.get(FileKey { kind: FileKind::Rollup, ..self.file.key });
         for file in std::iter::once(&self.file).chain(&rollups) {
-            if file.write("shrink", |db| sql::shrink(db))? {
+            if file.write("shrink", |db| sql::shrink(db, store.piece_bytes))? {
                 return Ok(true);
             }
         }
@@ -221,13 +221,34 @@ impl Visit {
 
     /// All of a series becomes own chunks. False: a part cannot be read, so they all stay as they are.
     pub(super) fn fold_into(&mut self, change: &mut Change, store: &EmbeddedStore, series: SeriesId) -> Result<bool, StoreError> {
-        let Some(folded) = self.fold(store, series)? else { return Ok(false) };
+        let Some(mut folded) = self.fold(store, series)? else { return Ok(false) };
         let class = store.class(series);
-        let rows = if class == self.file.key.class { &mut change.rows } else { change.moved.entry(class).or_default() };
-        push_own(rows, series, &folded)?;
+        if class == self.file.key.class {
+            let (all, key) = (folded.block.take(), self.file.key);
+            for window in all.iter().flat_map(windows) {
+                let (first, window) = (window.first_time().map(key::window_of), Some(Arc::new(window)));
+                push_own(&mut change.rows, series, &Folded { block: window, seal: folded.seal, old: Vec::new() })?;
+                let is_replaced = |(file, entry): &mut (Arc<DayFile>, Entry)| file.key == key && Some(key::window_of(entry.first)) == first;
+                change.old.extend(folded.old.extract_if(.., is_replaced));
+                self.apply_a_piece(store, change)?;
+            }
+        } else {
+            push_own(change.moved.entry(class).or_default(), series, &folded)?;
+        }
         change.old.extend(folded.old);
         self.folded.insert(series);
         Ok(true)
+    }
+
+    /// Where bytes are bounded, no transaction's WAL may take much of them: what there is so far is applied once it is enough. Each quarter
+    /// of a series' day holds all there is of it by itself, so what is not replaced yet says nothing else.
+    fn apply_a_piece(&mut self, store: &EmbeddedStore, change: &mut Change) -> Result<(), StoreError> {
+        if change.rows.bytes() as u64 >= store.piece_bytes {
+            self.apply(store, std::mem::take(change))?;
+            // A reader in its way: it is done the next time.
+            let _later = self.file.checkpoint()?;
+        }
+        Ok(())
     }
 
     /// All parts of a series as one block, without what deletes hide. None: one cannot be read.
@@ -305,11 +326,16 @@ impl Visit {
 
 pub(super) fn push_own(rows: &mut Rows, series: SeriesId, folded: &Folded) -> Result<(), StoreError> {
     let Some(block) = &folded.block else { return Ok(()) };
-    block.times().chunk_by(|a, b| key::window_of(*a) == key::window_of(*b)).try_fold(0, |at, window| {
-        rows.own(series, &block.cut(at..at + window.len()), folded.seal)?;
-        Ok(at + window.len())
-    })?;
-    Ok(())
+    windows(block).try_for_each(|window| rows.own(series, &window, folded.seal))
+}
+
+/// What of it lies in each quarter of the day.
+fn windows(block: &Arc<Block>) -> impl Iterator<Item = Block> {
+    let mut at = 0;
+    block.times().chunk_by(|a, b| key::window_of(*a) == key::window_of(*b)).map(move |window| {
+        at += window.len();
+        block.cut(at - window.len()..at)
+    })
 }
 
 fn day_range(key: FileKey) -> TimeRange {
