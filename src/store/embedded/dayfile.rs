@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use rusqlite::{CachedStatement, Connection, Row, Transaction, TransactionBehavior, params};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::files::with_suffix;
 use super::key::{FileKey, FileKind};
 use super::news::News;
 use super::sql::{self, Schema};
@@ -169,6 +170,10 @@ impl DayFile {
     /// Whether its WAL holds what is not in the file yet.
     pub(super) fn is_written(&self) -> bool {
         self.written.load(Ordering::Acquire)
+    }
+
+    pub(super) fn wal_bytes(&self) -> u64 {
+        std::fs::metadata(with_suffix(&self.path, "-wal")).map_or(0, |meta| meta.len())
     }
 
     /// Nobody finds it any more: what fails from now on is no error.

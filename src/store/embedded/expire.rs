@@ -31,7 +31,8 @@ const DOUBT: Duration = Duration::from_secs(3600);
 const SPARE: u64 = 8;
 /// Of the budget: a file that takes more does not go as a whole.
 const LARGE: u64 = 4;
-/// Of the budget: what goes of such a file at once, and what a merge writes at once, since its WAL is there beside the file.
+/// Of the budget: what goes of such a file at once, and what is written before it is moved from the WAL into the file, since it is
+/// there twice then.
 const PIECE: u64 = 32;
 
 /// What everything in the data directory may take.

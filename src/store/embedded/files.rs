@@ -262,7 +262,7 @@ fn retired_key(name: &str) -> Option<FileKey> {
     number.bytes().all(|byte| byte.is_ascii_digit()).then(|| FileKey::parse(name)).flatten()
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

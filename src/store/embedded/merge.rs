@@ -20,11 +20,13 @@ use super::rows::Rows;
 use super::sql;
 use super::tombs::Hides;
 use crate::block::Block;
-use crate::model::{Position, SeriesId, TimeRange};
+use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::store::{PositionedDelete, StoreError};
 
 /// Chunks that are looked at in one step.
 const PAGE: u32 = 1_000;
+/// What a point takes that does not compress.
+const POINT_BYTES: u64 = 8;
 
 #[derive(Debug)]
 pub(super) struct Visit {
@@ -221,27 +223,48 @@ impl Visit {
 
     /// All of a series becomes own chunks. False: a part cannot be read, so they all stay as they are.
     pub(super) fn fold_into(&mut self, change: &mut Change, store: &EmbeddedStore, series: SeriesId) -> Result<bool, StoreError> {
-        let Some(mut folded) = self.fold(store, series)? else { return Ok(false) };
+        let Some(folded) = self.fold(store, series)? else { return Ok(false) };
         let class = store.class(series);
         if class == self.file.key.class {
-            let (all, key) = (folded.block.take(), self.file.key);
-            for window in all.iter().flat_map(windows) {
-                let (first, window) = (window.first_time().map(key::window_of), Some(Arc::new(window)));
-                push_own(&mut change.rows, series, &Folded { block: window, seal: folded.seal, old: Vec::new() })?;
-                let is_replaced = |(file, entry): &mut (Arc<DayFile>, Entry)| file.key == key && Some(key::window_of(entry.first)) == first;
-                change.old.extend(folded.old.extract_if(.., is_replaced));
-                self.apply_a_piece(store, change)?;
-            }
+            self.replace(change, store, series, folded)?;
         } else {
             push_own(change.moved.entry(class).or_default(), series, &folded)?;
+            change.old.extend(folded.old);
         }
-        change.old.extend(folded.old);
         self.folded.insert(series);
         Ok(true)
     }
 
-    /// Where bytes are bounded, no transaction's WAL may take much of them: what there is so far is applied once it is enough. Each quarter
-    /// of a series' day holds all there is of it by itself, so what is not replaced yet says nothing else.
+    /// Where bytes are bounded, no transaction's WAL may take much of them: so a series is cut where no old chunk is cut, and what there
+    /// is so far is applied once it is enough. A piece holds all there is of its time, so what is not replaced yet says nothing else.
+    fn replace(&mut self, change: &mut Change, store: &EmbeddedStore, series: SeriesId, folded: Folded) -> Result<(), StoreError> {
+        let Folded { block, seal, mut old } = folded;
+        let of_file = self.file.key;
+        let mut replaced: Vec<_> = old.extract_if(.., |(file, _)| file.key == of_file).collect();
+        replaced.sort_by_key(|(_, entry)| entry.first);
+        let least = usize::try_from(store.piece_bytes / POINT_BYTES).unwrap_or(usize::MAX).max(1);
+        let (mut from, mut end) = (0, TimeNs::MIN);
+        for (file, entry) in replaced {
+            if let Some(block) = &block
+                && end < entry.first
+            {
+                let until = block.times().partition_point(|t| *t < entry.first);
+                if until - from >= least {
+                    let piece = Some(Arc::new(block.cut(from..until)));
+                    push_own(&mut change.rows, series, &Folded { block: piece, seal, old: Vec::new() })?;
+                    self.apply_a_piece(store, change)?;
+                    from = until;
+                }
+            }
+            end = end.max(entry.last);
+            change.old.push((file, entry));
+        }
+        let rest = block.map(|block| if from == 0 { block } else { Arc::new(block.cut(from..block.len())) });
+        push_own(&mut change.rows, series, &Folded { block: rest, seal, old: Vec::new() })?;
+        change.old.extend(old);
+        self.apply_a_piece(store, change)
+    }
+
     fn apply_a_piece(&mut self, store: &EmbeddedStore, change: &mut Change) -> Result<(), StoreError> {
         if change.rows.bytes() as u64 >= store.piece_bytes {
             self.apply(store, std::mem::take(change))?;
@@ -326,16 +349,11 @@ impl Visit {
 
 pub(super) fn push_own(rows: &mut Rows, series: SeriesId, folded: &Folded) -> Result<(), StoreError> {
     let Some(block) = &folded.block else { return Ok(()) };
-    windows(block).try_for_each(|window| rows.own(series, &window, folded.seal))
-}
-
-/// What of it lies in each quarter of the day.
-fn windows(block: &Arc<Block>) -> impl Iterator<Item = Block> {
-    let mut at = 0;
-    block.times().chunk_by(|a, b| key::window_of(*a) == key::window_of(*b)).map(move |window| {
-        at += window.len();
-        block.cut(at - window.len()..at)
-    })
+    block.times().chunk_by(|a, b| key::window_of(*a) == key::window_of(*b)).try_fold(0, |at, window| {
+        rows.own(series, &block.cut(at..at + window.len()), folded.seal)?;
+        Ok(at + window.len())
+    })?;
+    Ok(())
 }
 
 fn day_range(key: FileKey) -> TimeRange {
@@ -369,7 +387,6 @@ fn is_compact(group: &[Entry]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::TimeNs;
 
     fn entry(first: TimeNs, last: TimeNs, count: u32) -> Entry {
         let form = Form::Own { series: SeriesId(1), times: None };

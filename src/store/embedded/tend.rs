@@ -110,12 +110,14 @@ impl EmbeddedStore {
         }
     }
 
-    /// Before a seal, which the budget of bytes is to hold as well. What fails is tried again by the next look.
+    /// Before a seal, which the budget of bytes is to hold as well. What fails is tried again by the next look. When seals follow each
+    /// other without a step between them, nothing else keeps their WALs short; and while a WAL is moved, its pages are there twice.
     pub(super) fn make_room_for_seal(&self) {
         // Held by a backup: seals do not wait for it.
         let Some(mut tending) = self.tending.try_lock() else { return };
         let (visited, tending) = (tending.visited(), &mut *tending);
-        while tending.expiry.is_over() && self.checkpoint_one(&mut tending.later) {}
+        while self.checkpoint_one(&mut tending.later, |file| file.wal_bytes() >= self.piece_bytes / 2) {}
+        while tending.expiry.is_over() && self.checkpoint_one(&mut tending.later, |_| true) {}
         self.make_room(&mut tending.expiry, visited);
     }
 
@@ -123,7 +125,7 @@ impl EmbeddedStore {
     fn tend_step(&self, tending: &mut Tending, now: TimeNs) -> Result<bool, StoreError> {
         let visited = tending.visited();
         // WALs first, so that no day goes for bytes that are there twice.
-        if self.checkpoint_one(&mut tending.later) || self.expire(&mut tending.expiry, now, visited) {
+        if self.checkpoint_one(&mut tending.later, |_| true) || self.expire(&mut tending.expiry, now, visited) {
             return Ok(true);
         }
         if tending.round.is_none() {
@@ -151,8 +153,10 @@ impl EmbeddedStore {
     }
 
     /// Moves the WAL of one file into it. False: there is none, or those there are have to wait.
-    fn checkpoint_one(&self, later: &mut Later) -> bool {
-        self.files.written().iter().filter(|file| !later.holds(file)).collect::<Vec<_>>().into_iter().any(|file| {
+    fn checkpoint_one(&self, later: &mut Later, is_wanted: impl Fn(&DayFile) -> bool) -> bool {
+        let mut written = self.files.written();
+        written.retain(|file| !later.holds(file) && is_wanted(file));
+        written.iter().any(|file| {
             self.files.used(file);
             match file.checkpoint() {
                 // Not done: somebody reads it just now.
