@@ -14,12 +14,15 @@ use crate::query::selector::Selector;
 use crate::store::memory::MemoryStore;
 use crate::store::{Piece, PositionedDelete, SeriesRun};
 
+mod beside;
 mod broken;
 mod gone;
 mod left;
+mod looks;
 mod moved;
 mod remade;
 mod shrunk;
+mod trouble;
 
 const HOUR: i64 = 3600 * 1_000_000_000;
 const DAY: i64 = 24 * HOUR;

@@ -35,10 +35,19 @@ pub(super) fn coarse(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> (u
         match piece {
             Piece::Points(block) => points += block.len() as u64,
             Piece::Summary { summary, .. } => summed += summary.count,
+            Piece::Totals(totals) => summed += totals.count,
         }
         true
     };
-    store.scan_coarse(&pins.pin(store.sealed()), SeriesId(series), TimeRange::ALL, Coarse::Buckets(Some(HOUR)), &mut sink).unwrap();
+    store
+        .scan_coarse(
+            &pins.pin(store.sealed()),
+            SeriesId(series),
+            TimeRange::ALL,
+            Coarse::Buckets { every: Some(HOUR), aggs: &AGGS },
+            &mut sink,
+        )
+        .unwrap();
     (summed, points)
 }
 
