@@ -31,6 +31,10 @@ const SCHEMA: &str = include_str!("schema.sql");
 const UPGRADES: [&str; 1] = [include_str!("upgrade_2.sql")];
 /// How long a change waits for another process's change to end. Each is one short transaction.
 const BUSY: Duration = Duration::from_secs(5);
+/// Of 4 KiB, after which the WAL is moved into the file.
+const WAL_PAGES: i64 = 64;
+/// A WAL that was longer is cut to this.
+const WAL_BYTES: i64 = 512 << 10;
 
 pub const FILE_NAME: &str = "catalog.sqlite";
 
@@ -82,6 +86,9 @@ impl Catalog {
         connection.busy_timeout(BUSY).map_err(failed("open"))?;
         connection.pragma_update(None, "journal_mode", "wal").map_err(failed("open"))?;
         connection.pragma_update(None, "synchronous", "full").map_err(failed("open"))?;
+        // By default it grows to 4 MiB, which is much of a small `[store] max_bytes`, and stays as long as it ever was.
+        connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES).map_err(failed("open"))?;
+        connection.pragma_update(None, "journal_size_limit", WAL_BYTES).map_err(failed("open"))?;
         connection.pragma_update(None, "foreign_keys", "on").map_err(failed("open"))?;
         let found = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed("read"))?;
         match found {

@@ -69,7 +69,7 @@ pub fn repairs(head: &Head, store: Option<&dyn Store>, commit: &Commit) -> Resul
     let mut repairs = Vec::new();
     for delete in &commit.deletes {
         let id = delete.series;
-        let (newest, pin) = head.with_reader(|head| (head.newest_time(id), head.pin()));
+        let newest = head.with_reader(|head| head.newest_time(id));
         if newest.is_none_or(|newest| newest < delete.from || newest > delete.to) || repairs.iter().any(|(done, _)| *done == id) {
             continue;
         }
@@ -78,8 +78,9 @@ pub fn repairs(head: &Head, store: Option<&dyn Store>, commit: &Commit) -> Resul
         let mut to = delete.from;
         let found: Option<(TimeNs, Value)> = loop {
             let range = TimeRange { from: TimeNs::MIN, to };
-            let view = head.with_reader(|head| head.view(id, range)).merge();
-            let found = source::newest(&view, store.map(|store| Past { store, pin: &pin }), id, range)?;
+            // Anew in each turn, and both of one position: a seal may end while the store is read.
+            let (pin, layers) = head.with_reader(|head| (head.pin(), head.view(id, range)));
+            let found = source::newest(&layers.merge(), store.map(|store| Past { store, pin: &pin }), id, range)?;
             match found.as_ref().and_then(|(time, _)| gone(*time)) {
                 Some(delete) => to = delete.from,
                 None => break found,
@@ -93,10 +94,17 @@ pub fn repairs(head: &Head, store: Option<&dyn Store>, commit: &Commit) -> Resul
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use super::*;
+    use crate::head::Generation;
     use crate::model::{BatchPart, Delete, Position, Reading};
+    use crate::retention::{Floors, RuleId};
+    use crate::store::embedded::{self, Budget, EmbeddedStore, SeriesInfo};
     use crate::store::memory::MemoryStore;
+    use crate::store::{Handover, Pin, Sink, StoreStats};
 
     const S: SeriesId = SeriesId(0);
 
@@ -142,5 +150,87 @@ mod tests {
                 assert_eq!(found, expected, "seed {seed} position {position}");
             }
         }
+    }
+
+    /// A store in which a seal ends while it is asked.
+    #[derive(Debug)]
+    struct SealsWithin<'a>(&'a EmbeddedStore, &'a Head, Mutex<Option<Arc<Generation>>>);
+
+    impl Store for SealsWithin<'_> {
+        fn seal(&self, handover: &Handover<'_>) -> Result<(), StoreError> {
+            self.0.seal(handover)
+        }
+
+        fn look_up(&self, pin: &Pin, series: SeriesId, times: &[TimeNs]) -> Result<Vec<Option<Value>>, StoreError> {
+            self.0.look_up(pin, series, times)
+        }
+
+        fn scan(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError> {
+            self.0.scan(pin, series, range, sink)
+        }
+
+        fn scan_back(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError> {
+            if let Some(generation) = self.2.lock().take() {
+                self.0.seal(&generation.handover())?;
+                self.1.sealed(&generation);
+            }
+            self.0.scan_back(pin, series, range, sink)
+        }
+
+        fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {
+            self.0.count(pin, series, range)
+        }
+
+        fn stats(&self) -> StoreStats {
+            self.0.stats()
+        }
+    }
+
+    #[derive(Debug)]
+    struct NoRules;
+
+    impl SeriesInfo for NoRules {
+        fn metric(&self, _series: SeriesId) -> u32 {
+            0
+        }
+
+        fn rule(&self, _series: SeriesId) -> RuleId {
+            RuleId(0)
+        }
+    }
+
+    #[test]
+    fn a_repair_finds_what_a_seal_takes_over_meanwhile() {
+        let (dir, head) = (tempfile::tempdir().unwrap(), Head::default());
+        let store = EmbeddedStore::open(embedded::Parts {
+            dir: &dir.path().join("store"),
+            set_aside: &dir.path().join("set-aside"),
+            sealed: Position(0),
+            sealed_at: 0,
+            pins: Arc::clone(head.pins()),
+            info: Arc::new(NoRules),
+            cache_bytes: 1 << 20,
+            rules: &[],
+            floors: Arc::new(Floors::new(&[])),
+            budget: Budget { data: dir.path().to_owned(), max_bytes: 0 },
+        })
+        .unwrap();
+        let put = |position: u64, times: &[i64]| {
+            let readings: Vec<_> = times.iter().map(|time| Reading { series: S, time: *time, value: Value::Int(*time) }).collect();
+            let parts = vec![BatchPart { agent: None, received: 0, end: readings.len() }];
+            head.apply(&Commit { position: Position(position), parts, readings, ..Commit::default() }, &[], || ());
+        };
+        put(1, &[10]);
+        let first = head.freeze().unwrap();
+        store.seal(&first.handover()).unwrap();
+        head.sealed(&first);
+        put(2, &[20, 32, 45]);
+        let frozen = head.freeze().unwrap();
+        // The newest goes, then what the first look back found.
+        let deletes = vec![Delete { series: S, from: 40, to: 45 }, Delete { series: S, from: 30, to: 35 }];
+        let commit = Commit { position: Position(4), deletes, ..Commit::default() };
+        let during = SealsWithin(&store, &head, Mutex::new(Some(frozen)));
+        let found = repairs(&head, Some(&during), &commit).unwrap();
+        assert_eq!(found, [(S, Some((20, Value::Int(20))))]);
     }
 }

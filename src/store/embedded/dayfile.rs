@@ -10,7 +10,9 @@ use parking_lot::Mutex;
 use rusqlite::{CachedStatement, Connection, Row, Transaction, TransactionBehavior, params};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::files::with_suffix;
 use super::key::{FileKey, FileKind};
+use super::news::News;
 use super::sql::{self, Schema};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::store::StoreError;
@@ -29,6 +31,7 @@ pub(super) struct DayFile {
     /// By the clock of `Files`: who was used longest ago lets go of its connections first.
     pub(super) used: AtomicU64,
     written: AtomicBool,
+    news: News,
     gone: AtomicBool,
     /// Points and bytes of bodies, until something is written.
     sums: Mutex<Option<(u64, u64)>>,
@@ -142,9 +145,19 @@ impl DayFile {
             used: AtomicU64::new(0),
             // Perhaps a WAL was left.
             written: AtomicBool::new(true),
+            news: News::default(),
             gone: AtomicBool::new(false),
             sums: Mutex::default(),
         }
+    }
+
+    /// A file that is about to be made.
+    pub(super) fn made(dir: &Path, key: FileKey, number: u64) -> Self {
+        Self { news: News::of_new(), ..Self::new(dir, key, number) }
+    }
+
+    pub(super) fn news(&self) -> &News {
+        &self.news
     }
 
     fn connection(&self) -> Result<Connection, StoreError> {
@@ -168,6 +181,10 @@ impl DayFile {
     /// Whether its WAL holds what is not in the file yet.
     pub(super) fn is_written(&self) -> bool {
         self.written.load(Ordering::Acquire)
+    }
+
+    pub(super) fn wal_bytes(&self) -> u64 {
+        std::fs::metadata(with_suffix(&self.path, "-wal")).map_or(0, |meta| meta.len())
     }
 
     /// Nobody finds it any more: what fails from now on is no error.

@@ -21,6 +21,8 @@ use crate::store::StoreError;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(1);
+/// When one failed.
+const AGAIN: Duration = Duration::from_secs(10);
 /// A step of the clock beyond what has passed that is not believed at once.
 const JUMP_NS: i64 = 7 * 86_400 * NS_PER_SEC;
 /// How long a clock that jumped must go on before it is believed.
@@ -29,7 +31,8 @@ const DOUBT: Duration = Duration::from_secs(3600);
 const SPARE: u64 = 8;
 /// Of the budget: a file that takes more does not go as a whole.
 const LARGE: u64 = 4;
-/// Of the budget: what goes of such a file at once.
+/// Of the budget: what goes of such a file at once, and what is written before it is moved from the WAL into the file, since it is
+/// there twice then.
 const PIECE: u64 = 32;
 
 /// What everything in the data directory may take.
@@ -40,10 +43,19 @@ pub struct Budget {
     pub max_bytes: u64,
 }
 
+impl Budget {
+    /// What one transaction may write, about.
+    pub(super) fn piece_bytes(&self) -> u64 {
+        if self.max_bytes > 0 { self.max_bytes / PIECE } else { u64::MAX }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Expiry {
     budget: Budget,
     looked: Option<Instant>,
+    /// From then to the next look.
+    wait: Duration,
     /// The time when it was looked last, as the clock said.
     seen: TimeNs,
     doubted_since: Option<Instant>,
@@ -54,12 +66,18 @@ pub(super) struct Expiry {
 impl Expiry {
     /// `sealed_at`: the newest time that is known to have been.
     pub(super) fn new(budget: Budget, sealed_at: TimeNs) -> Self {
-        Self { budget, looked: None, seen: sealed_at, doubted_since: None, told: false }
+        Self { budget, looked: None, wait: EVERY, seen: sealed_at, doubted_since: None, told: false }
     }
 
     #[cfg(test)]
     pub(super) fn look_again(&mut self) {
         self.looked = None;
+    }
+
+    /// Something must go so that the budget holds, and room is left.
+    pub(super) fn is_over(&self) -> bool {
+        let Budget { data, max_bytes } = &self.budget;
+        *max_bytes > 0 && disk_bytes(data) > max_bytes - max_bytes / SPARE
     }
 
     /// The time if it is believed.
@@ -77,29 +95,37 @@ impl Expiry {
 }
 
 impl EmbeddedStore {
-    /// Says whether it did something. A day that is being `visited` does not go by age, and loses no rows.
-    pub(super) fn expire(&self, expiry: &mut Expiry, now: TimeNs, visited: Option<i32>) -> Result<bool, StoreError> {
-        if expiry.looked.is_some_and(|looked| looked.elapsed() < EVERY) {
-            return Ok(false);
+    /// Says whether it did something. A day that is being `visited` does not go by age, and loses no
+    /// rows. What fails is told, and tried again by a later look.
+    pub(super) fn expire(&self, expiry: &mut Expiry, now: TimeNs, visited: Option<i32>) -> bool {
+        if expiry.looked.is_some_and(|looked| looked.elapsed() < expiry.wait) {
+            return false;
         }
         let trusted = expiry.trusted(now);
-        expiry.looked = Some(Instant::now());
-        let mut gone = 0;
-        if let Some(now) = trusted {
+        (expiry.looked, expiry.wait) = (Some(Instant::now()), EVERY);
+        let by_age = trusted.map_or(Ok(0), |now| {
             self.floors.set_now(now);
-            gone += self.expire_by_age(visited)?;
+            self.expire_by_age(visited)
+        });
+        let for_bytes = self.expire_for_bytes(expiry, now, visited);
+        let mut gone = 0;
+        for part in [by_age, for_bytes] {
+            match part {
+                Ok(files) => gone += files,
+                Err(error) => {
+                    tracing::warn!(%error, "not all could expire that should");
+                    expiry.wait = AGAIN;
+                }
+            }
         }
-        gone += self.expire_for_bytes(expiry, now, visited)?;
-        Ok(gone > 0)
+        gone > 0
     }
 
     /// Room for what is about to be sealed, though there was no time for a look.
-    pub(super) fn make_room(&self, expiry: &mut Expiry, visited: Option<i32>) -> Result<(), StoreError> {
-        if expiry.budget.max_bytes > 0 {
-            self.files.checkpoint_one()?;
-            self.expire_for_bytes(expiry, expiry.seen, visited)?;
+    pub(super) fn make_room(&self, expiry: &mut Expiry, visited: Option<i32>) {
+        if let Err(error) = self.expire_for_bytes(expiry, expiry.seen, visited) {
+            tracing::warn!(%error, "no room could be made so that [store] max_bytes holds");
         }
-        Ok(())
     }
 
     fn expire_by_age(&self, visited: Option<i32>) -> Result<usize, StoreError> {
@@ -112,7 +138,8 @@ impl EmbeddedStore {
         for file in self.files.all().iter().filter(|file| is_old(&file.key) && visited != Some(file.key.day)) {
             // Readings whose rollups stay longer go when those are made.
             let rolls = file.key.kind == FileKind::Raw && !is_old(&FileKey { kind: FileKind::Rollup, ..file.key });
-            if !rolls || !self.is_dirty(file, self.sealed())? {
+            // One that cannot be asked now waits as well.
+            if !rolls || !self.is_dirty(file, self.sealed()).unwrap_or(true) {
                 old.push(file.key);
             }
         }
@@ -129,9 +156,9 @@ impl EmbeddedStore {
     /// One file at a time, so that no more goes than must: readings before their rollups, lower priority before higher, older before
     /// newer.
     fn expire_for_bytes(&self, expiry: &mut Expiry, now: TimeNs, visited: Option<i32>) -> Result<usize, StoreError> {
-        let Budget { data, max_bytes } = &expiry.budget;
+        let max_bytes = expiry.budget.max_bytes;
         let (mut gone, mut empty) = (0, Vec::new());
-        while *max_bytes > 0 && disk_bytes(data) > max_bytes - max_bytes / SPARE {
+        while expiry.is_over() {
             let today = key::day_of(now);
             let all = self.files.all();
             let may_go = all.iter().filter(|file| !empty.contains(&file.key) && (file.key.day < today || file.key.kind == FileKind::Raw));
@@ -163,9 +190,18 @@ impl EmbeddedStore {
             } else if visited == Some(key.day) {
                 // Soon over; until then there is what is kept free.
                 return Ok(gone);
-            } else if !self.drop_oldest(next, max_bytes / PIECE, today)? {
-                empty.push(key);
-                continue;
+            } else {
+                match self.drop_oldest(next, max_bytes / PIECE, today) {
+                    Ok(true) => {}
+                    Err(error @ StoreError::DiskFull { .. }) => return Err(error),
+                    other => {
+                        if let Err(error) = other {
+                            tracing::warn!(%error, "a day gives no room; the next has to");
+                        }
+                        empty.push(key);
+                        continue;
+                    }
+                }
             }
             gone += 1;
             expiry.told = false;
@@ -174,7 +210,7 @@ impl EmbeddedStore {
     }
 
     /// The floor first: what is late for that time from now on is refused, and does not make it anew.
-    fn drop_until(&self, key: FileKey, until: TimeNs) -> Result<(), StoreError> {
+    pub(super) fn drop_until(&self, key: FileKey, until: TimeNs) -> Result<(), StoreError> {
         self.state.note_dropped(Dropped { class: key.class, kind: key.kind, until })?;
         if key.kind == FileKind::Raw {
             self.floors.drop_until(self.classes.rule(key.class), until);
@@ -200,7 +236,7 @@ impl EmbeddedStore {
         self.drop_until(key, if is_summed_up { key.last_time().saturating_add(1) } else { until })?;
         file.write("drop the oldest rows of", |db| dayfile::remove_until(db, until))?;
         loop {
-            let more = file.write("shrink", |db| sql::shrink(db))?;
+            let more = file.write("shrink", |db| sql::shrink(db, self.piece_bytes))?;
             file.checkpoint()?;
             if !more {
                 return Ok(true);

@@ -86,7 +86,7 @@ impl Files {
         if let Some(file) = self.get(key) {
             return Ok(file);
         }
-        let file = Arc::new(DayFile::new(&self.dir, key, self.tick()));
+        let file = Arc::new(DayFile::made(&self.dir, key, self.tick()));
         sql::create(&file.path)?;
         // A day of minutes is larger than any page but for that of a few; cut into small pages it loses nothing but in its last.
         file.prepare(key.kind == FileKind::Rollup || first_bytes < SMALL_BYTES)?;
@@ -175,11 +175,9 @@ impl Files {
         fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(|error| sql::io_error("sync", &self.dir, &error))
     }
 
-    /// Moves the WAL of one file that was written since into the file. True: there may be more.
-    pub(super) fn checkpoint_one(&self) -> Result<bool, StoreError> {
-        let Some(file) = self.all().into_iter().find(|file| file.is_written()) else { return Ok(false) };
-        self.used(&file);
-        file.checkpoint()
+    /// Those whose WAL may hold something.
+    pub(super) fn written(&self) -> Vec<Arc<DayFile>> {
+        self.all.read().values().filter(|file| file.is_written()).cloned().collect()
     }
 
     /// Points of all raw files that can be read.
@@ -264,7 +262,7 @@ fn retired_key(name: &str) -> Option<FileKey> {
     number.bytes().all(|byte| byte.is_ascii_digit()).then(|| FileKey::parse(name)).flatten()
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

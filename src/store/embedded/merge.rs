@@ -20,11 +20,13 @@ use super::rows::Rows;
 use super::sql;
 use super::tombs::Hides;
 use crate::block::Block;
-use crate::model::{Position, SeriesId, TimeRange};
+use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::store::{PositionedDelete, StoreError};
 
 /// Chunks that are looked at in one step.
 const PAGE: u32 = 1_000;
+/// What a point takes that does not compress.
+const POINT_BYTES: u64 = 8;
 
 #[derive(Debug)]
 pub(super) struct Visit {
@@ -155,7 +157,7 @@ impl Visit {
     fn shrink(&self, store: &EmbeddedStore) -> Result<bool, StoreError> {
         let rollups = store.files.get(FileKey { kind: FileKind::Rollup, ..self.file.key });
         for file in std::iter::once(&self.file).chain(&rollups) {
-            if file.write("shrink", |db| sql::shrink(db))? {
+            if file.write("shrink", |db| sql::shrink(db, store.piece_bytes))? {
                 return Ok(true);
             }
         }
@@ -223,11 +225,53 @@ impl Visit {
     pub(super) fn fold_into(&mut self, change: &mut Change, store: &EmbeddedStore, series: SeriesId) -> Result<bool, StoreError> {
         let Some(folded) = self.fold(store, series)? else { return Ok(false) };
         let class = store.class(series);
-        let rows = if class == self.file.key.class { &mut change.rows } else { change.moved.entry(class).or_default() };
-        push_own(rows, series, &folded)?;
-        change.old.extend(folded.old);
+        if class == self.file.key.class {
+            self.replace(change, store, series, folded)?;
+        } else {
+            push_own(change.moved.entry(class).or_default(), series, &folded)?;
+            change.old.extend(folded.old);
+        }
         self.folded.insert(series);
         Ok(true)
+    }
+
+    /// Where bytes are bounded, no transaction's WAL may take much of them: so a series is cut where no old chunk is cut, and what there
+    /// is so far is applied once it is enough. A piece holds all there is of its time, so what is not replaced yet says nothing else.
+    fn replace(&mut self, change: &mut Change, store: &EmbeddedStore, series: SeriesId, folded: Folded) -> Result<(), StoreError> {
+        let Folded { block, seal, mut old } = folded;
+        let of_file = self.file.key;
+        let mut replaced: Vec<_> = old.extract_if(.., |(file, _)| file.key == of_file).collect();
+        replaced.sort_by_key(|(_, entry)| entry.first);
+        let least = usize::try_from(store.piece_bytes / POINT_BYTES).unwrap_or(usize::MAX).max(1);
+        let (mut from, mut end) = (0, TimeNs::MIN);
+        for (file, entry) in replaced {
+            if let Some(block) = &block
+                && end < entry.first
+            {
+                let until = block.times().partition_point(|t| *t < entry.first);
+                if until - from >= least {
+                    let piece = Some(Arc::new(block.cut(from..until)));
+                    push_own(&mut change.rows, series, &Folded { block: piece, seal, old: Vec::new() })?;
+                    self.apply_a_piece(store, change)?;
+                    from = until;
+                }
+            }
+            end = end.max(entry.last);
+            change.old.push((file, entry));
+        }
+        let rest = block.map(|block| if from == 0 { block } else { Arc::new(block.cut(from..block.len())) });
+        push_own(&mut change.rows, series, &Folded { block: rest, seal, old: Vec::new() })?;
+        change.old.extend(old);
+        self.apply_a_piece(store, change)
+    }
+
+    fn apply_a_piece(&mut self, store: &EmbeddedStore, change: &mut Change) -> Result<(), StoreError> {
+        if change.rows.bytes() as u64 >= store.piece_bytes {
+            self.apply(store, std::mem::take(change))?;
+            // A reader in its way: it is done the next time.
+            let _later = self.file.checkpoint()?;
+        }
+        Ok(())
     }
 
     /// All parts of a series as one block, without what deletes hide. None: one cannot be read.
@@ -339,7 +383,6 @@ fn is_compact(group: &[Entry]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::TimeNs;
 
     fn entry(first: TimeNs, last: TimeNs, count: u32) -> Entry {
         let form = Form::Own { series: SeriesId(1), times: None };

@@ -12,8 +12,10 @@ mod dayfile;
 mod expire;
 mod files;
 mod key;
+mod later;
 mod merge;
 mod merge_many;
+mod news;
 mod parts;
 mod read;
 mod rollup;
@@ -104,6 +106,8 @@ pub struct EmbeddedStore {
     sealed: AtomicU64,
     /// A seal began whose end the catalog does not know yet.
     unfinished: AtomicBool,
+    /// What one transaction of its own work may write, about, so that the budget of bytes holds with its WAL.
+    piece_bytes: u64,
     tending: Mutex<Tending>,
 }
 
@@ -129,6 +133,7 @@ impl EmbeddedStore {
             layout: RwLock::default(),
             sealed: AtomicU64::new(sealed.0),
             unfinished: AtomicBool::new(false),
+            piece_bytes: budget.piece_bytes(),
             tending: Mutex::new(Tending::new(Expiry::new(budget, sealed_at))),
         };
         store.clean()?;

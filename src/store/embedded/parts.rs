@@ -30,7 +30,15 @@ pub(super) struct Part {
 #[derive(Debug)]
 enum PartForm {
     Ready(Arc<Block>),
-    Body { file: Arc<DayFile>, entry: Entry, body: Vec<u8>, times: Option<(i64, Vec<u8>)> },
+    Body { file: Arc<DayFile>, entry: Entry, body: Vec<u8>, times: Option<SharedTimes> },
+}
+
+/// The column of times that a chunk shares with others. A part is decoded long after it was read, when a merge may have removed the
+/// column and the cache let go of it: so it has its own hold on what it found.
+#[derive(Debug)]
+enum SharedTimes {
+    Known(Arc<[TimeNs]>),
+    Bytes { id: i64, body: Vec<u8> },
 }
 
 /// The series of a block, by id.
@@ -96,10 +104,10 @@ impl Decoder<'_> {
             Fetched::Bytes(body) => body,
         };
         let times = match entry.form {
-            Form::Own { times: Some(id), .. } if self.cache.get(key(file, TIMES_FORM, id)).is_none() => {
-                Some((id, db.times(id).unwrap_or_default()))
-            }
-            Form::Own { times: Some(id), .. } => Some((id, Vec::new())),
+            Form::Own { times: Some(id), .. } => Some(match self.known_times(file, id) {
+                Some(times) => SharedTimes::Known(times),
+                None => SharedTimes::Bytes { id, body: db.times(id).unwrap_or_default() },
+            }),
             _ => None,
         };
         Ok(Part::of(&entry, PartForm::Body { file: Arc::clone(file), entry, body, times }))
@@ -136,15 +144,23 @@ impl Decoder<'_> {
         self.many(file, entry, Fetched::Bytes(body))
     }
 
-    fn times(&self, file: &DayFile, id: i64, bytes: &[u8]) -> Result<Arc<[TimeNs]>, chunk::Damaged> {
-        if bytes.is_empty()
-            && let Some(Decoded::Times(times)) = self.cache.get(key(file, TIMES_FORM, id))
-        {
+    fn known_times(&self, file: &DayFile, id: i64) -> Option<Arc<[TimeNs]>> {
+        match self.cache.get(key(file, TIMES_FORM, id)) {
+            Some(Decoded::Times(times)) => Some(times),
+            _ => None,
+        }
+    }
+
+    fn times(&self, file: &DayFile, shared: &SharedTimes) -> Result<Arc<[TimeNs]>, chunk::Damaged> {
+        let (id, body) = match shared {
+            SharedTimes::Known(times) => return Ok(Arc::clone(times)),
+            SharedTimes::Bytes { id, body } => (*id, body),
+        };
+        // Another part with these times was decoded since.
+        if let Some(times) = self.known_times(file, id) {
             return Ok(times);
         }
-        // Pushed out of the cache since it was looked for, or not there.
-        let read = bytes.is_empty().then(|| file.read("read times from", |db| db.times(id)).unwrap_or_default());
-        let times: Arc<[TimeNs]> = chunk::decode_times(read.as_deref().unwrap_or(bytes))?.into();
+        let times: Arc<[TimeNs]> = chunk::decode_times(body)?.into();
         self.cache.put(key(file, TIMES_FORM, id), Decoded::Times(Arc::clone(&times)));
         Ok(times)
     }
@@ -156,7 +172,7 @@ impl Decoder<'_> {
             PartForm::Body { file, entry, body, times } => (file, entry, body, times),
         };
         let decoded = match times {
-            Some((id, bytes)) => self.times(file, *id, bytes).and_then(|times| chunk::decode(body, Some(&times))),
+            Some(shared) => self.times(file, shared).and_then(|times| chunk::decode(body, Some(&times))),
             None => chunk::decode(body, None),
         };
         match decoded {

@@ -136,6 +136,7 @@ impl Reader<'_> {
     /// cannot be read.
     fn told(&self, day: Day, range: TimeRange) -> Result<Option<u64>, StoreError> {
         let within = day.range(range);
+        let _no_move = self.store.layout.read();
         let files = self.store.files.of_day(day);
         let [file] = &files[..] else { return Ok(None) };
         if self.store.damages.concern(self.series, within) || !self.store.files.retired_of_day(day).is_empty() {

@@ -42,12 +42,12 @@ pub(super) fn seal(store: &EmbeddedStore, handover: &Handover<'_>) -> Result<(),
     store.tombs.add(handover.deletes);
     for (key, plan) in plans {
         let rows = plan.rows(handover.up_to)?;
-        match write(store, key, &rows) {
+        match write(store, key, &rows, handover.up_to) {
             Err(StoreError::Damaged { reason }) => {
                 // What can be read of it still is; what comes goes into a new one.
                 let damaged = store.files.retire(key)?;
                 store.damages.note(damage::of_file(&damaged, reason), &[]);
-                write(store, key, &rows)?;
+                write(store, key, &rows, handover.up_to)?;
             }
             other => other?,
         }
@@ -55,8 +55,11 @@ pub(super) fn seal(store: &EmbeddedStore, handover: &Handover<'_>) -> Result<(),
     Ok(())
 }
 
-fn write(store: &EmbeddedStore, key: FileKey, rows: &Rows) -> Result<(), StoreError> {
-    store.files.get_or_make(key, rows.bytes())?.write("seal into", |db| rows.insert(db))
+fn write(store: &EmbeddedStore, key: FileKey, rows: &Rows, seal: Position) -> Result<(), StoreError> {
+    let file = store.files.get_or_make(key, rows.bytes())?;
+    // Before it is, so that nothing written goes unnoticed.
+    file.news().sealed(seal);
+    file.write("seal into", |db| rows.insert(db))
 }
 
 fn plan<'a>(store: &EmbeddedStore, runs: &[SeriesRun<'a>]) -> BTreeMap<FileKey, Plan<'a>> {

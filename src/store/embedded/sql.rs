@@ -17,8 +17,8 @@ pub(super) const SMALL_PAGE_BYTES: i64 = 4 << 10;
 /// Pages that one connection keeps: chunks are kept decoded elsewhere.
 const CACHE_KIB: i64 = 1024;
 
-/// Pages that one step of shrinking moves.
-const SHRINK_PAGES: u32 = 128;
+/// Pages that one step of shrinking moves at most.
+const SHRINK_PAGES: u64 = 128;
 /// One page in so many may stay free.
 const FREE_SHARE: i64 = 64;
 
@@ -76,14 +76,16 @@ pub(super) fn checkpoint(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
 }
 
-/// Gives back free pages at the file's end, some of them. False: there are none, or few.
-pub(super) fn shrink(db: &Connection) -> rusqlite::Result<bool> {
+/// Gives back free pages at the file's end, some of them, and writes about `piece_bytes` for it. False: there are none, or few.
+pub(super) fn shrink(db: &Connection, piece_bytes: u64) -> rusqlite::Result<bool> {
     let free = || db.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
     let (before, all) = (free()?, db.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))?);
     if before * FREE_SHARE < all {
         return Ok(false);
     }
-    let mut step = db.prepare_cached(&format!("PRAGMA incremental_vacuum({SHRINK_PAGES})"))?;
+    let page_bytes: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let pages = (piece_bytes / page_bytes.cast_unsigned().max(1)).clamp(1, SHRINK_PAGES);
+    let mut step = db.prepare_cached(&format!("PRAGMA incremental_vacuum({pages})"))?;
     let mut rows = step.query([])?;
     while rows.next()?.is_some() {}
     Ok(free()? < before)

@@ -3,17 +3,20 @@
 //! A round goes over the files that need it, with one limit: it touches only what was sealed up to there, and every reader sees all
 //! of that. When a round ends, the deletes it was due to apply hide nothing any more, and are forgotten. What could not be applied
 //! for damage stays, and is tried again much later: damage does not heal, and trying wears the disk.
+//!
+//! Invariant: one file that fails holds up no work on the others. A full disk ends a round, but no expiry, which makes room.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use rustc_hash::FxHashMap;
 
 use super::EmbeddedStore;
 use super::damage;
+use super::dayfile::DayFile;
 use super::expire::Expiry;
 use super::key::{self, FileKey, FileKind};
+use super::later::{Later, MUCH_LATER, SOON};
 use super::merge::Visit;
 use super::rollup;
 use crate::model::{Position, TimeNs, TimeRange};
@@ -21,22 +24,29 @@ use crate::store::{PositionedDelete, StoreError};
 
 /// A day is over when no reading in time can come any more, and some time for those on their way.
 const GRACE: SignedDuration = SignedDuration::from_hours(1);
-/// When deletes that met damage are tried again.
-const AGAIN: Duration = Duration::from_secs(6 * 3600);
 
 #[derive(Debug)]
 pub(super) struct Tending {
     expiry: Expiry,
     round: Option<Round>,
-    /// Up to which seal each file was looked at.
-    looked_at: FxHashMap<FileKey, Position>,
-    /// Deletes up to here met damage, then.
+    later: Later,
+    /// Deletes up to here could not be applied everywhere; when they are tried again.
     stuck: Option<(Position, Instant)>,
+    /// Files that were asked whether they have new rows.
+    #[cfg(test)]
+    pub(super) asked: u64,
 }
 
 impl Tending {
     pub(super) fn new(expiry: Expiry) -> Self {
-        Self { expiry, round: None, looked_at: FxHashMap::default(), stuck: None }
+        Self {
+            expiry,
+            round: None,
+            later: Later::default(),
+            stuck: None,
+            #[cfg(test)]
+            asked: 0,
+        }
     }
 
     /// The day that a visit is at.
@@ -47,6 +57,7 @@ impl Tending {
     #[cfg(test)]
     pub(super) fn look_again(&mut self) {
         self.expiry.look_again();
+        self.later.clear();
     }
 }
 
@@ -59,10 +70,27 @@ struct Round {
     due: Vec<PositionedDelete>,
     files: VecDeque<FileKey>,
     visit: Option<Visit>,
-    /// Files to look at again when it ends: they got series out of others, or their visit failed.
-    again: Vec<FileKey>,
-    /// A file could not be gone through: what was due stays.
-    skipped: bool,
+    /// Files beside those that were visited, to be asked again: they got series out of these, or lost rollups.
+    beside: Vec<FileKey>,
+    /// A file could not be gone through: what was due stays for so long.
+    skipped: Option<Duration>,
+}
+
+impl Round {
+    fn skip(&mut self, wait: Duration) {
+        self.skipped = Some(self.skipped.map_or(wait, |known| known.min(wait)));
+    }
+
+    /// Nothing of it can be done now. What was merged stays merged, and no delete counts as done.
+    fn give_up(&mut self) {
+        self.end_visit();
+        self.files.clear();
+        self.due.clear();
+    }
+
+    fn end_visit(&mut self) {
+        self.beside.extend(self.visit.take().into_iter().flat_map(|visit| visit.beside));
+    }
 }
 
 impl EmbeddedStore {
@@ -80,74 +108,123 @@ impl EmbeddedStore {
         }
     }
 
-    /// Before a seal, which the budget of bytes is to hold as well. What fails is tried again by the next look.
+    /// Before a seal, which the budget of bytes is to hold as well. What fails is tried again by the next look. When seals follow each
+    /// other without a step between them, nothing else keeps their WALs short; and while a WAL is moved, its pages are there twice.
     pub(super) fn make_room_for_seal(&self) {
         // Held by a backup: seals do not wait for it.
         let Some(mut tending) = self.tending.try_lock() else { return };
-        let visited = tending.visited();
-        if let Err(error) = self.make_room(&mut tending.expiry, visited) {
-            tracing::warn!(%error, "no room could be made so that [store] max_bytes holds");
-        }
+        let (visited, tending) = (tending.visited(), &mut *tending);
+        while self.checkpoint_one(&mut tending.later, |file| file.wal_bytes() >= self.piece_bytes / 2) {}
+        while tending.expiry.is_over() && self.checkpoint_one(&mut tending.later, |_| true) {}
+        self.make_room(&mut tending.expiry, visited);
     }
 
     /// One step; false: there was nothing to do.
     fn tend_step(&self, tending: &mut Tending, now: TimeNs) -> Result<bool, StoreError> {
         let visited = tending.visited();
-        if self.files.checkpoint_one()? || self.expire(&mut tending.expiry, now, visited)? {
+        // WALs first, so that no day goes for bytes that are there twice.
+        if self.checkpoint_one(&mut tending.later, |_| true) || self.expire(&mut tending.expiry, now, visited) {
             return Ok(true);
         }
         if tending.round.is_none() {
-            tending.stuck.take_if(|(_, since)| since.elapsed() >= AGAIN);
-            tending.round = self.round(&mut tending.looked_at, tending.stuck.map(|(up_to, _)| up_to), now)?;
+            tending.stuck.take_if(|(_, until)| *until <= Instant::now());
+            tending.round = self.round(tending, now);
         }
-        let Some(round) = &mut tending.round else { return Ok(false) };
-        if self.round_step(round, now)? {
+        let Tending { round: Some(round), later, .. } = tending else { return Ok(self.ask_one(tending, now)) };
+        if self.round_step(round, later, now)? {
             return Ok(true);
         }
         // What is only read keeps what they hide.
         let retired = self.files.retired();
         let (stay, done): (Vec<_>, Vec<_>) =
-            round.due.drain(..).partition(|delete| round.skipped || retired.iter().any(|file| file.key.meets(range_of(delete))));
+            round.due.drain(..).partition(|delete| round.skipped.is_some() || retired.iter().any(|file| file.key.meets(range_of(delete))));
         if !done.is_empty() {
             self.state.forget_deletes(&done)?;
             self.tombs.forget(&done);
         }
         if !stay.is_empty() {
-            tending.stuck = Some((round.limit, Instant::now()));
+            tending.stuck = Some((round.limit, Instant::now() + round.skipped.unwrap_or(MUCH_LATER)));
         }
-        for key in &round.again {
-            tending.looked_at.remove(key);
-        }
+        round.beside.iter().filter_map(|key| self.files.get(*key)).for_each(|file| file.news().forget());
         tending.round = None;
         Ok(true)
     }
 
-    /// What needs work now. None: nothing.
-    fn round(
-        &self,
-        looked_at: &mut FxHashMap<FileKey, Position>,
-        stuck: Option<Position>,
-        now: TimeNs,
-    ) -> Result<Option<Round>, StoreError> {
-        let limit = self.pins.oldest().unwrap_or(Position(u64::MAX)).min(self.sealed());
+    /// Moves the WAL of one file into it. False: there is none, or those there are have to wait.
+    fn checkpoint_one(&self, later: &mut Later, is_wanted: impl Fn(&DayFile) -> bool) -> bool {
+        let mut written = self.files.written();
+        written.retain(|file| !later.holds(file) && is_wanted(file));
+        written.iter().any(|file| {
+            self.files.used(file);
+            match file.checkpoint() {
+                // Not done: somebody reads it just now.
+                Ok(done) => done,
+                Err(error) => {
+                    self.put_off(later, file, &error);
+                    false
+                }
+            }
+        })
+    }
+
+    /// Leaves a file alone for a while that an error came from. Says for how long.
+    fn put_off(&self, later: &mut Later, file: &DayFile, error: &StoreError) -> Duration {
+        let wait = if let StoreError::Damaged { reason } = error {
+            self.damages.note(damage::of_file(file, reason.clone()), &[]);
+            MUCH_LATER
+        } else {
+            tracing::warn!(%error, "a file of the store is left alone for a minute");
+            SOON
+        };
+        later.put(file, wait);
+        wait
+    }
+
+    /// What needs work now, as far as it is known without asking files. None: nothing.
+    fn round(&self, tending: &Tending, now: TimeNs) -> Option<Round> {
+        let stuck = tending.stuck.map(|(up_to, _)| up_to);
+        let limit = self.merge_limit();
         let deletes = self.tombs.up_to(limit);
         let due: Vec<_> = deletes.iter().filter(|delete| stuck.is_none_or(|stuck| delete.position > stuck)).copied().collect();
-        let (mut files, mut looked) = (VecDeque::new(), Vec::new());
+        let is_due = |key: FileKey| due.iter().any(|delete| key.meets(range_of(delete)));
+        let (mut files, mut skipped) = (VecDeque::new(), None);
         for file in self.files.all().iter().filter(|file| file.key.kind == FileKind::Raw) {
-            let (key, closed) = (file.key, key::is_closed(file.key, now, GRACE));
-            let hides = due.iter().any(|delete| key.meets(range_of(delete)));
-            if hides || (closed && looked_at.get(&key).is_none_or(|at| *at < limit) && self.is_dirty(file, limit)?) {
-                files.push_back(key);
-            }
-            if closed {
-                looked.push((key, limit));
+            let key = file.key;
+            let is_wanted = is_due(key) || (key::is_closed(key, now, GRACE) && file.news().are_there(limit));
+            match tending.later.holds(file) {
+                true if is_due(key) => skipped = Some(SOON),
+                false if is_wanted => files.push_back(key),
+                _ => {}
             }
         }
-        // Not before: if one of them cannot be asked, there is no round, and none was looked at.
-        looked_at.extend(looked);
-        files.extend(self.only_rolled().into_iter().filter(|key| due.iter().any(|delete| key.meets(range_of(delete)))));
+        files.extend(self.only_rolled().into_iter().filter(|key| is_due(*key)));
         let is_idle = files.is_empty() && due.is_empty();
-        Ok((!is_idle).then_some(Round { limit, deletes, due, files, visit: None, again: Vec::new(), skipped: false }))
+        (!is_idle).then_some(Round { limit, deletes, due, files, visit: None, beside: Vec::new(), skipped })
+    }
+
+    /// What every reader sees.
+    fn merge_limit(&self) -> Position {
+        self.pins.oldest().unwrap_or(Position(u64::MAX)).min(self.sealed())
+    }
+
+    /// Asks one day that is over whether it has new rows, which reads all of it: once after a start. False: all were asked.
+    fn ask_one(&self, tending: &mut Tending, now: TimeNs) -> bool {
+        let is_to_ask = |file: &DayFile| {
+            file.key.kind == FileKind::Raw && !file.news().are_known() && key::is_closed(file.key, now, GRACE) && !tending.later.holds(file)
+        };
+        let Some(file) = self.files.all().into_iter().find(|file| is_to_ask(file)) else { return false };
+        #[cfg(test)]
+        {
+            tending.asked += 1;
+        }
+        let limit = self.merge_limit();
+        self.files.used(&file);
+        match self.is_dirty(&file, limit) {
+            Ok(true) => file.news().found(limit),
+            Ok(false) => file.news().looked(limit),
+            Err(error) => drop(self.put_off(&mut tending.later, &file, &error)),
+        }
+        true
     }
 
     /// Rollups whose readings are gone.
@@ -157,7 +234,7 @@ impl EmbeddedStore {
         all.iter().map(|file| file.key).filter(|key| key.kind == FileKind::Rollup && !has_raw(*key)).collect()
     }
 
-    pub(super) fn is_dirty(&self, file: &super::dayfile::DayFile, limit: Position) -> Result<bool, StoreError> {
+    pub(super) fn is_dirty(&self, file: &DayFile, limit: Position) -> Result<bool, StoreError> {
         match file.read("look for new rows in", |db| db.is_dirty(limit)) {
             Err(StoreError::Damaged { reason }) => {
                 self.damages.note(damage::of_file(file, reason), &[]);
@@ -168,48 +245,63 @@ impl EmbeddedStore {
     }
 
     /// False: the round is over.
-    fn round_step(&self, round: &mut Round, now: TimeNs) -> Result<bool, StoreError> {
-        let Some(key) = round.files.front().copied() else { return Ok(false) };
-        let step = match self.file_step(round, key, now) {
-            Ok(true) => return Ok(true),
-            Ok(false) => Ok(true),
-            Err(StoreError::Damaged { reason }) => {
-                if let Some(file) = self.files.get(key) {
-                    self.damages.note(damage::of_file(&file, reason), &[]);
-                }
-                round.skipped = true;
-                Ok(true)
+    fn round_step(&self, round: &mut Round, later: &mut Later, now: TimeNs) -> Result<bool, StoreError> {
+        let Some(visit) = &mut round.visit else {
+            let Some(key) = round.files.pop_front() else { return Ok(false) };
+            // Where readings went since the round began, their rollups are left.
+            let file = self.files.get(key).or_else(|| self.files.get(FileKey { kind: FileKind::Rollup, ..key }));
+            if let Some(file) = file {
+                let begun = self.begin(round, &file, now);
+                self.met(round, later, &file, begun)?;
             }
-            Err(error) => {
-                // There is another round soon: what was merged stays merged, and no delete counts as done.
-                round.due.clear();
-                round.again.push(key);
-                Err(error)
-            }
+            return Ok(true);
         };
-        round.files.pop_front();
-        round.again.extend(round.visit.take().into_iter().flat_map(|visit| visit.beside));
-        step
+        let (file, is_whole) = (std::sync::Arc::clone(&visit.file), visit.closed);
+        match visit.step(self) {
+            Ok(true) => {}
+            Ok(false) => {
+                if visit.damaged {
+                    round.skip(MUCH_LATER);
+                }
+                if is_whole {
+                    file.news().looked(round.limit);
+                }
+                round.end_visit();
+            }
+            Err(error) => self.met(round, later, &file, Err(error))?,
+        }
+        Ok(true)
     }
 
-    /// False: the file is done.
-    fn file_step(&self, round: &mut Round, key: FileKey, now: TimeNs) -> Result<bool, StoreError> {
-        if let Some(visit) = &mut round.visit {
-            let more = visit.step(self)?;
-            round.skipped |= visit.damaged;
-            return Ok(more);
+    fn begin(&self, round: &mut Round, file: &DayFile, now: TimeNs) -> Result<(), StoreError> {
+        if file.key.kind == FileKind::Rollup {
+            return rollup::erase(self, file, &round.deletes);
         }
-        if key.kind == FileKind::Raw && self.files.get(key).is_some() {
-            let closed = key::is_closed(key, now, GRACE);
-            round.visit = Visit::new(self, key, round.limit, closed, &round.deletes)?;
-            round.skipped |= round.visit.is_none();
-            return Ok(round.visit.is_some());
+        let closed = key::is_closed(file.key, now, GRACE);
+        round.visit = Visit::new(self, file.key, round.limit, closed, &round.deletes)?;
+        if round.visit.is_none() {
+            // It is gone, or cannot be read: nothing will be found in it.
+            file.news().looked(round.limit);
+            round.skip(MUCH_LATER);
         }
-        // Its readings are gone, perhaps since the round began.
-        if let Some(file) = self.files.get(FileKey { kind: FileKind::Rollup, ..key }) {
-            rollup::erase(self, &file, &round.deletes)?;
+        Ok(())
+    }
+
+    /// The round goes on without a file that an error came from. On a full disk there is nothing to go on with.
+    fn met(&self, round: &mut Round, later: &mut Later, file: &DayFile, met: Result<(), StoreError>) -> Result<(), StoreError> {
+        let Err(error) = met else { return Ok(()) };
+        if matches!(error, StoreError::DiskFull { .. }) {
+            // The whole round is made anew soon.
+            round.give_up();
+            return Err(error);
         }
-        Ok(false)
+        let wait = self.put_off(later, file, &error);
+        if matches!(error, StoreError::Damaged { .. }) {
+            file.news().looked(round.limit);
+        }
+        round.end_visit();
+        round.skip(wait);
+        Ok(())
     }
 }
 

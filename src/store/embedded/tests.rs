@@ -14,12 +14,15 @@ use crate::query::selector::Selector;
 use crate::store::memory::MemoryStore;
 use crate::store::{Piece, PositionedDelete, SeriesRun};
 
+mod beside;
 mod broken;
 mod gone;
 mod left;
+mod looks;
 mod moved;
 mod remade;
 mod shrunk;
+mod trouble;
 
 const HOUR: i64 = 3600 * 1_000_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -210,6 +213,8 @@ fn it_answers_as_a_map_would() {
     let (mut sealed, mut old, mut summaries) = (Position(0), None::<(Pin, Vec<Points>)>, 0);
     for round in 1..40 {
         let up_to = Position(round * 10);
+        // As with more or less of a budget of bytes: merges in pieces, and without.
+        store.piece_bytes = [u64::MAX, 1, 20_000][rng.usize(0..3)];
         let given = given(&mut rng, up_to.0 - 1);
         if rng.usize(0..8) == 0 {
             info.0.store(rng.u64(..), Ordering::Relaxed);

@@ -7,6 +7,7 @@ use crate::store::embedded::EmbeddedStore;
 use crate::store::embedded::damage;
 use crate::store::embedded::dayfile::{DayFile, RollupRow};
 use crate::store::embedded::files::Day;
+use crate::store::embedded::key::ClassId;
 use crate::store::embedded::read::{self, Direction};
 use crate::store::embedded::tombs::Hides;
 use crate::store::{Coarse, Piece, PieceSink, Pin, StoreError};
@@ -28,9 +29,10 @@ pub(in crate::store::embedded) fn scan_coarse(
         let covered = rolled.as_ref().map_or(TimeRange { from: within.to, to: within.to }, |rolled| rolled.covered);
         for points in [TimeRange { from: within.from, to: covered.from }, TimeRange { from: covered.to, to: within.to }] {
             if points.from == covered.to
-                && let Some(Rolled { summaries, is_gone, .. }) = &rolled
+                && let Some(Rolled { summaries, gone_until, .. }) = &rolled
             {
-                wanted = wanted && summaries.iter().all(|summary| sink(Piece::Summary { summary, is_gone: *is_gone }));
+                let piece = |summary| Piece::Summary { summary, is_gone: is_gone(summary, *gone_until) };
+                wanted = wanted && summaries.iter().all(|summary| sink(piece(summary)));
             }
             if wanted && points.from < points.to {
                 read::scan(store, pin, series, points, Direction::Forward, &mut |block| {
@@ -59,7 +61,15 @@ struct Asked<'a> {
 struct Rolled {
     summaries: Vec<Summary>,
     covered: TimeRange,
-    is_gone: bool,
+    /// Readings before this are not kept any more.
+    gone_until: TimeNs,
+}
+
+/// What a raw file may hold of the series.
+struct Raw {
+    class: ClassId,
+    newest_seal: Option<Position>,
+    first: Option<TimeNs>,
 }
 
 impl Asked<'_> {
@@ -69,27 +79,30 @@ impl Asked<'_> {
         if !self.store.files.retired_of_day(day).is_empty() {
             return Ok(None);
         }
-        let raw = self.store.files.of_day(day);
-        for file in self.store.files.rollups_of_day(day) {
-            let is_gone = raw.iter().all(|raw| raw.key.class != file.key.class);
-            if self.coarse == Coarse::WhereGone && !is_gone {
+        let mut rollups = self.store.files.rollups_of_day(day);
+        if self.coarse == Coarse::WhereGone {
+            let classes: Vec<_> = self.store.files.of_day(day).iter().filter(|raw| !raw.is_gone()).map(|raw| raw.key.class).collect();
+            rollups.retain(|file| !classes.contains(&file.key.class) || self.is_below_floor(file));
+        }
+        if rollups.is_empty() {
+            return Ok(None);
+        }
+        let raw = self.raw(day, within)?;
+        for file in rollups {
+            let of_class = raw.iter().find(|raw| raw.class == file.key.class);
+            let gone_until = self.gone_until(&file, of_class);
+            if self.coarse == Coarse::WhereGone && gone_until <= within.from {
                 continue;
             }
-            self.store.files.used(&file);
-            let (mut newest, mut elsewhere) = (Position(0), false);
-            for raw in &raw {
-                match self.newest_seal(raw, within)? {
-                    Some(seal) if raw.key.class == file.key.class => newest = seal,
-                    found => elsewhere |= found.is_some(),
-                }
-            }
-            if elsewhere {
+            if raw.iter().any(|raw| raw.class != file.key.class && raw.newest_seal.is_some()) {
                 // It changed its class: another file may have all, or nobody summed up both.
                 continue;
             }
+            self.store.files.used(&file);
+            let newest = of_class.and_then(|raw| raw.newest_seal).unwrap_or(Position(0));
             for row in self.rows(&file)? {
                 let is_stale = newest > row.seal || self.hides.touches(row.seal, within.from, within.to);
-                if !is_stale && let Some(rolled) = self.of_row(&file, &row, within, is_gone) {
+                if !is_stale && let Some(rolled) = self.of_row(&file, &row, within, gone_until) {
                     return Ok(Some(rolled));
                 }
             }
@@ -97,17 +110,39 @@ impl Asked<'_> {
         Ok(None)
     }
 
-    /// The newest seal of what may hold readings of the series.
-    fn newest_seal(&self, raw: &DayFile, within: TimeRange) -> Result<Option<Position>, StoreError> {
-        let newest = raw.read("look for rows in", |db| {
-            let own = db.own(self.series, within, self.sealed, u32::MAX - 1)?;
-            let many = db.many(self.metric, self.series, within, self.sealed)?;
-            Ok(own.iter().chain(&many).map(|entry| entry.seal).max())
-        });
-        match newest {
-            Err(StoreError::Damaged { .. }) => Ok(None),
-            other => other,
+    /// Of each raw file of the day. One that expires at this moment is none.
+    fn raw(&self, day: Day, within: TimeRange) -> Result<Vec<Raw>, StoreError> {
+        let mut all = Vec::new();
+        for file in self.store.files.of_day(day) {
+            let read = file.read("look for rows in", |db| {
+                let own = db.own(self.series, within, self.sealed, u32::MAX - 1)?;
+                let many = db.many(self.metric, self.series, within, self.sealed)?;
+                let entries = || own.iter().chain(&many);
+                Ok((entries().map(|entry| entry.seal).max(), entries().map(|entry| entry.first).min()))
+            });
+            let (newest_seal, first) = match read {
+                Err(_) if file.is_gone() => continue,
+                Err(StoreError::Damaged { .. }) => (None, None),
+                other => other?,
+            };
+            all.push(Raw { class: file.key.class, newest_seal, first });
         }
+        Ok(all)
+    }
+
+    /// Up to where the readings of a file of rollups are not kept any more. A day that ends below the floor may have lost its oldest
+    /// readings only, or have got a file anew by what came late.
+    fn gone_until(&self, file: &DayFile, raw: Option<&Raw>) -> TimeNs {
+        match raw {
+            None => TimeNs::MAX,
+            Some(raw) if self.is_below_floor(file) => raw.first.unwrap_or(TimeNs::MAX),
+            Some(_) => TimeNs::MIN,
+        }
+    }
+
+    fn is_below_floor(&self, file: &DayFile) -> bool {
+        let floor = self.store.floors.of(self.store.classes.rule(file.key.class));
+        floor.is_some_and(|floor| file.key.last_time() < floor)
     }
 
     /// Those that would do, the coarsest first; where readings are gone and a line is drawn, the finest.
@@ -129,7 +164,7 @@ impl Asked<'_> {
         Ok(rows)
     }
 
-    fn of_row(&self, file: &DayFile, row: &RollupRow, within: TimeRange, is_gone: bool) -> Option<Rolled> {
+    fn of_row(&self, file: &DayFile, row: &RollupRow, within: TimeRange, gone_until: TimeNs) -> Option<Rolled> {
         let rolled = match body::decode(&row.body, row.numbers) {
             Ok(rolled) => rolled,
             Err(error) => {
@@ -139,14 +174,24 @@ impl Asked<'_> {
         };
         let at = rolled.binary_search_by_key(&self.series, |(series, _)| *series).ok()?;
         let level = level_ns(row.level);
-        let covered = TimeRange { from: up(within.from, level), to: within.to.div_euclid(level).saturating_mul(level) };
+        let mut summaries = rolled.into_iter().nth(at)?.1;
+        let mut covered = TimeRange { from: up(within.from, level), to: within.to.div_euclid(level).saturating_mul(level) };
+        if self.coarse == Coarse::WhereGone {
+            // The readings from there on are read, but for those of a bucket of which only a part is left.
+            let last_gone = summaries.iter().rfind(|summary| is_gone(summary, gone_until));
+            covered.to = covered.to.min(last_gone?.start.saturating_add(level));
+        }
         if covered.from >= covered.to {
             return None;
         }
-        let mut summaries = rolled.into_iter().nth(at)?.1;
         summaries.retain(|summary| covered.contains(summary.start));
-        Some(Rolled { summaries, covered, is_gone })
+        Some(Rolled { summaries, covered, gone_until })
     }
+}
+
+/// Of at least some of its readings.
+fn is_gone(summary: &Summary, gone_until: TimeNs) -> bool {
+    summary.first.0 < gone_until
 }
 
 fn up(time: TimeNs, level: i64) -> TimeNs {

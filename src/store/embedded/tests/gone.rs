@@ -206,3 +206,95 @@ fn a_day_that_is_summed_up_and_loses_its_oldest_readings_is_given_up() {
     assert_eq!(store.floors.of(RuleId(0)), Some(20_001 * DAY), "what is late for it would take its rollups with it");
     assert_eq!((0..8).map(|series| rolled_up(&store, &pins, series)).collect::<Vec<_>>(), before);
 }
+
+/// Readings of the first day by what a line is drawn of: in summaries, of these in such whose readings are gone, and as points.
+fn in_line(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32, range: TimeRange) -> (u64, u64, u64) {
+    let (mut summed, mut gone, mut read) = (0, 0, 0);
+    let mut sink = |piece: Piece<'_>| {
+        match piece {
+            Piece::Points(block) => read += block.len() as u64,
+            Piece::Summary { summary, is_gone } => {
+                summed += summary.count;
+                gone += if is_gone { summary.count } else { 0 };
+            }
+        }
+        true
+    };
+    store.scan_coarse(&pins.pin(store.sealed()), SeriesId(series), range, Coarse::WhereGone, &mut sink).unwrap();
+    (summed, gone, read)
+}
+
+#[test]
+fn a_line_over_a_day_that_lost_its_oldest_readings_has_no_hole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    let mut given = super::broken::given(0..8, 20_000 * DAY + 500_000_000, 50_000);
+    // A series that ended before what is left begins, one with few readings, and one that began after.
+    given.columns.extend(super::broken::given(8..9, 20_000 * DAY, 2_000).columns);
+    given.columns.extend(super::broken::given(9..10, 20_000 * DAY, 200).columns);
+    given.columns.extend(super::broken::given(10..11, 20_000 * DAY + 16 * HOUR, 2_000).columns);
+    store.seal(&given.handover(Position(1))).unwrap();
+    store.set_sealed(Position(1));
+    tend(&store);
+    let bytes = store.files.bytes();
+    let whole = |store: &EmbeddedStore| (0..11).map(|series| in_line(store, &pins, series, TimeRange::ALL)).collect::<Vec<_>>();
+    assert!(whole(&store).iter().all(|(summed, ..)| *summed == 0), "nothing is gone");
+    drop(store);
+    let store = open_with(dir.path(), (Position(1), NOW), &pins, &info, &[], bytes);
+    tend(&store);
+    for (series, (summed, gone, read)) in whole(&store).into_iter().enumerate() {
+        let expected = match series {
+            0..=7 => 50_000,
+            9 => 200,
+            _ => 2_000,
+        };
+        assert_eq!(summed + read, expected, "series {series}: {summed} in summaries, {read} points");
+        assert_eq!(gone, summed);
+        assert!(series >= 8 || (summed > 0 && read > 0), "series {series}: {summed} in summaries, {read} points");
+        assert_eq!(series == 10, summed == 0, "series {series}");
+    }
+    // Cut anywhere, a range has neither a hole nor a reading twice.
+    for cut in [HOUR, 3 * HOUR + 7_000_000_000, 9 * HOUR + 1, 13 * HOUR] {
+        let at = 20_000 * DAY + cut;
+        let parts = [TimeRange { from: 20_000 * DAY, to: at }, TimeRange { from: at, to: 20_001 * DAY }];
+        let sum: u64 = parts.iter().map(|part| in_line(&store, &pins, 0, *part)).map(|(summed, _, read)| summed + read).sum();
+        assert!((50_000 - 60..=50_000).contains(&sum), "{sum} of 50000 when cut at {cut}");
+    }
+}
+
+#[test]
+fn a_line_over_a_day_whose_file_was_made_anew_has_the_rollups_of_all_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    store.seal(&super::broken::given(0..5, 20_000 * DAY, 4000).handover(Position(1))).unwrap();
+    store.set_sealed(Position(1));
+    tend(&store);
+    let raw = store.files.all().iter().find(|file| file.key.kind == FileKind::Raw).unwrap().key;
+    store.drop_until(raw, raw.last_time() + 1).unwrap();
+    store.files.unlink(raw).unwrap();
+    store.seal(&super::broken::given(0..1, 20_000 * DAY + HOUR, 10).handover(Position(2))).unwrap();
+    store.set_sealed(Position(2));
+    tend(&store);
+    for series in 1..5 {
+        assert_eq!(in_line(&store, &pins, series, TimeRange::ALL), (4000, 4000, 0), "series {series}");
+    }
+}
+
+#[test]
+fn a_day_that_expires_while_it_is_asked_for_fails_no_question() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    store.seal(&super::broken::given(0..1, 20_000 * DAY, 4000).handover(Position(1))).unwrap();
+    store.set_sealed(Position(1));
+    tend(&store);
+    // As it is between the look for the day's files and the question to one of them.
+    let raw = store.files.all().into_iter().find(|file| file.key.kind == FileKind::Raw).unwrap();
+    raw.set_gone();
+    raw.close_idle();
+    std::fs::remove_file(&raw.path).unwrap();
+    assert_eq!(in_line(&store, &pins, 0, TimeRange::ALL), (4000, 4000, 0));
+    assert_eq!(rolled_up(&store, &pins, 0), 4000);
+}
