@@ -36,11 +36,11 @@ struct Watch {
 
 impl Watch {
     fn begin(dir: &Path) -> Self {
-        let (most, ended, dir) = (Arc::new(Mutex::new((0, Vec::new()))), Arc::new(AtomicBool::new(false)), dir.to_owned());
+        let (most, ended, dir) = (Arc::new(Mutex::new((0, Files::new()))), Arc::new(AtomicBool::new(false)), dir.to_owned());
         let (of_thread, until) = (Arc::clone(&most), Arc::clone(&ended));
         std::thread::spawn(move || {
             while !until.load(Ordering::Relaxed) {
-                let mut files = Vec::new();
+                let mut files = Files::new();
                 list(&dir, &mut files);
                 let bytes = files.iter().map(|(_, bytes)| bytes).sum();
                 files.retain(|(_, bytes)| *bytes > 256 << 10);
@@ -68,7 +68,7 @@ impl Drop for Watch {
 }
 
 /// As `du` counts.
-fn list(dir: &Path, files: &mut Vec<(String, u64)>) {
+fn list(dir: &Path, files: &mut Files) {
     use std::os::unix::fs::MetadataExt;
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         match entry.metadata() {

@@ -95,7 +95,8 @@ impl Expiry {
 }
 
 impl EmbeddedStore {
-    /// Says whether it did something. A day that is being `visited` does not go by age, and loses no rows. What fails is told, and tried again by a later look.
+    /// Says whether it did something. A day that is being `visited` does not go by age, and loses no
+    /// rows. What fails is told, and tried again by a later look.
     pub(super) fn expire(&self, expiry: &mut Expiry, now: TimeNs, visited: Option<i32>) -> bool {
         if expiry.looked.is_some_and(|looked| looked.elapsed() < expiry.wait) {
             return false;

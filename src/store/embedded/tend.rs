@@ -70,7 +70,7 @@ struct Round {
     due: Vec<PositionedDelete>,
     files: VecDeque<FileKey>,
     visit: Option<Visit>,
-    /// Files to look at again when it ends: they got series out of others, or lost rollups to them.
+    /// Files beside those that were visited, to be asked again: they got series out of these, or lost rollups.
     beside: Vec<FileKey>,
     /// A file could not be gone through: what was due stays for so long.
     skipped: Option<Duration>,
@@ -89,9 +89,7 @@ impl Round {
     }
 
     fn end_visit(&mut self) {
-        if let Some(visit) = &mut self.visit.take() {
-            self.beside.extend(std::mem::take(&mut visit.beside));
-        }
+        self.beside.extend(self.visit.take().into_iter().flat_map(|visit| visit.beside));
     }
 }
 
@@ -249,7 +247,9 @@ impl EmbeddedStore {
     /// False: the round is over.
     fn round_step(&self, round: &mut Round, later: &mut Later, now: TimeNs) -> Result<bool, StoreError> {
         let Some(visit) = &mut round.visit else {
-            let Some(file) = round.files.pop_front().map(|key| self.files.get(key)) else { return Ok(false) };
+            let Some(key) = round.files.pop_front() else { return Ok(false) };
+            // Where readings went since the round began, their rollups are left.
+            let file = self.files.get(key).or_else(|| self.files.get(FileKey { kind: FileKind::Rollup, ..key }));
             if let Some(file) = file {
                 let begun = self.begin(round, &file, now);
                 self.met(round, later, &file, begun)?;

@@ -1,5 +1,6 @@
 //! Rollups that a merge took away are made anew, whatever comes in between.
 
+use super::key::FileKey;
 use super::left::{SECOND, coarse, of, seal, tend};
 use super::*;
 
@@ -105,8 +106,11 @@ fn what_a_failed_visit_left_is_looked_at_again() {
     }
     let file = raw(&store, 0);
     file.write("hide a table of", |db| db.execute_batch("ALTER TABLE times RENAME TO hidden")).unwrap();
-    assert!((0..100).any(|_| store.tend(FIRST + 4 * DAY, Duration::ZERO).is_err()), "the end of the visit fails");
+    // The end of the visit fails.
+    tend(&store, FIRST + 4 * DAY);
+    assert!(raw(&store, 0).news().are_there(Position(2)));
     file.write("give back a table of", |db| db.execute_batch("ALTER TABLE hidden RENAME TO times")).unwrap();
+    store.tending.lock().look_again();
     tend(&store, FIRST + 4 * DAY);
     let dirty =
         store.files.all().iter().filter(|file| file.key.kind == FileKind::Raw && store.is_dirty(file, Position(2)).unwrap()).count();
@@ -123,10 +127,33 @@ fn a_delete_is_not_done_where_a_visit_could_not_begin() {
     erase(&store, 3, 3);
     let file = raw(&store, 0);
     file.write("hide a table of", |db| db.execute_batch("ALTER TABLE blocks RENAME TO hidden")).unwrap();
-    assert!((0..100).any(|_| store.tend(CLOSED, Duration::ZERO).is_err()), "the visit cannot begin");
-    // What becomes of the round.
-    let _again = (store.tend(CLOSED, Duration::ZERO), store.tend(CLOSED, Duration::ZERO));
+    // The visit cannot begin.
+    tend(&store, CLOSED);
     file.write("give back a table of", |db| db.execute_batch("ALTER TABLE hidden RENAME TO blocks")).unwrap();
+    store.tending.lock().look_again();
     tend(&store, CLOSED);
     assert_eq!([0, 3].map(|id| store.count(&pins.pin(Position(3)), SeriesId(id), TimeRange::ALL).unwrap()), [200, 139]);
+}
+
+#[test]
+fn a_delete_holds_in_rollups_whose_readings_went_during_its_round() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    for day in 0..2 {
+        seal(&store, &of(&[0, 3], FIRST + day * DAY, 200, 60 * SECOND), u64::try_from(day).unwrap() + 1);
+    }
+    tend(&store, FIRST + 4 * DAY);
+    let delete = Delete { series: SeriesId(3), from: FIRST, to: FIRST + DAY + HOUR - 1 };
+    let deletes = vec![PositionedDelete { position: Position(3), delete }];
+    seal(&store, &Given { columns: BTreeMap::new(), deletes }, 4);
+    let visits = (0..100).any(|_| {
+        store.tend(FIRST + 4 * DAY, Duration::ZERO).unwrap();
+        store.tending.lock().visited().is_some()
+    });
+    assert!(visits, "the first day");
+    store.files.unlink(FileKey { day: 20_001, ..raw(&store, 0).key }).unwrap();
+    tend(&store, FIRST + 4 * DAY);
+    assert!(store.tombs.up_to(Position(4)).is_empty(), "it is done");
+    assert_eq!([0, 3].map(|id| coarse(&store, &pins, id).0), [400, 140]);
 }

@@ -109,3 +109,36 @@ fn a_day_that_fails_is_passed_over_and_looked_at_again() {
     assert_eq!(days_with(&store, FileKind::Rollup), [0, 1, 2, 3]);
     assert_eq!(store.damages(), []);
 }
+
+#[test]
+fn a_merge_in_pieces_that_is_cut_off_has_taken_nothing_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let mut store = open(dir.path(), Position(0), &pins, &info);
+    store.piece_bytes = 1;
+    let (half, start) = (HOUR / 2, 20_000 * DAY);
+    // Two pairs of chunks that overlap, at times that they do not share.
+    for (at, from) in [(1, start), (2, start + half + 1), (3, start + 4 * half), (4, start + 5 * half + 1)] {
+        store.seal(&given(0..1, from, 3600).handover(Position(at))).unwrap();
+        store.set_sealed(Position(at));
+    }
+    let raw = raw_of(&store, 20_000);
+    let (count, all) = (|| store.count(&pins.pin(Position(4)), SeriesId(0), TimeRange::ALL).unwrap(), 4 * 3600);
+    assert_eq!(count(), all);
+    let trigger = format!(
+        "CREATE TRIGGER cut_off BEFORE INSERT ON chunks WHEN NEW.first >= {} BEGIN SELECT RAISE(ABORT, 'cut off'); END",
+        start + half
+    );
+    raw.write("cut off merges of", |db| db.execute_batch(&trigger)).unwrap();
+    while store.tend(AFTER, Duration::from_secs(1)).unwrap() {}
+    let firsts = || {
+        let all = raw.read("list chunks of", |db| db.all_own(SeriesId(0), Position(4), 100)).unwrap();
+        all.iter().map(|entry| (entry.first - start) / half).collect::<Vec<_>>()
+    };
+    assert_eq!(firsts().iter().filter(|first| **first >= 4).count(), 2, "the second pair is as it was: {:?}", firsts());
+    assert_eq!(count(), all);
+    raw.write("let merges into", |db| db.execute_batch("DROP TRIGGER cut_off")).unwrap();
+    store.tending.lock().look_again();
+    while store.tend(AFTER, Duration::from_secs(1)).unwrap() {}
+    assert_eq!((count(), store.is_dirty(&raw, Position(4)).unwrap()), (all, false));
+}
