@@ -33,7 +33,7 @@ use crate::log::LogRead;
 use crate::log::tail::{After, Tail};
 use crate::metrics::Metrics;
 use crate::model::{Commit, Position, SeriesId, TimeNs, TimeRange};
-use crate::query::selector::Attributes;
+use crate::query::selector::{Attributes, Selector};
 use crate::series::{Series, SeriesTable};
 use crate::store::Store;
 
@@ -90,6 +90,8 @@ pub struct Engine {
     pool: Pool,
     epoch: u64,
     position: Position,
+    /// Where the engine stood when an attribute was edited last, or at the start: what was edited before is not known to it.
+    described: Position,
     groups: Vec<Option<Watched>>,
     free: Vec<GroupId>,
     by_wish: FxHashMap<String, Vec<GroupId>>,
@@ -142,6 +144,11 @@ impl Watched {
     fn reaches(&self, series: &Series, attributes: &dyn Attributes) -> bool {
         self.access.scope().reaches(&series.key, attributes) && self.wish.select.iter().any(|s| s.matches(&series.key, attributes))
     }
+
+    /// Whether an edit of attributes can change which series it reaches.
+    fn uses_attributes(&self) -> bool {
+        self.access.scope().select.iter().chain(&self.wish.select).any(Selector::uses_attributes)
+    }
 }
 
 impl Engine {
@@ -154,6 +161,7 @@ impl Engine {
             pool,
             epoch,
             position,
+            described: position,
             groups: Vec::new(),
             free: Vec::new(),
             by_wish: FxHashMap::default(),
