@@ -81,9 +81,9 @@ impl Engine {
             };
             watched.group.join(Member { handle: handle.clone(), floor }, *cursor, &start.last);
         }
-        let (named, outboxes) = (named(&watched.group), handles.into_iter().map(|handle| handle.outbox).collect());
+        let (named, viewers) = (named(&watched.group), handles.into_iter().map(|handle| (handle.sub, handle.outbox)).collect());
         let fresh = Fresh { cursor: *cursor, named: named.clone(), shown: start.shown.clone(), behind: start.behind.clone() };
-        let newcomers = Newcomers { slot, outboxes };
+        let newcomers = Newcomers { slot, viewers, room: Arc::clone(&self.room), refused: Arc::clone(&self.refused) };
         match after {
             None if fresh.is_at_hand() => newcomers.give(fresh),
             None => (self.pool)(Box::new(move || newcomers.give(fresh))),

@@ -66,6 +66,21 @@ impl Engine {
         self.leave(group, sub);
     }
 
+    /// Ends the subscriptions whose snapshots were refused since the last call.
+    pub(super) fn end_refused(&mut self) {
+        let refused = std::mem::take(&mut *self.refused.lock());
+        for (viewer, sub) in refused {
+            let Some(entry) = self.viewers.get_mut(&viewer) else {
+                continue; // gone in between
+            };
+            let Some((_, (group, _))) = entry.subs.extract_if(|_, (_, of)| *of == sub).next() else {
+                continue;
+            };
+            entry.outbox.with(|mailbox| mailbox.drop_items(sub));
+            self.leave(group, sub);
+        }
+    }
+
     pub(super) fn leave(&mut self, id: GroupId, sub: SubId) {
         let Some(watched) = self.groups[id].as_mut() else {
             return;

@@ -21,14 +21,16 @@ use rustc_hash::FxHashMap;
 use crate::auth::access::Access;
 use crate::clock::Clock;
 use crate::head::{ColumnView, Head};
-use crate::limits::GROUP_PENDING_BYTES;
+use crate::limits::{GROUP_PENDING_BYTES, LIVE_HISTORY_POINTS, SNAPSHOT_BYTES};
 use crate::live::content::Envelope;
 use crate::live::cursor::Cursor;
+use crate::live::fresh::RefusedSubs;
 use crate::live::group::{Group, Late};
 use crate::live::mailbox::{Frame, SubId};
 use crate::live::outbox::{Outbox, ViewerId};
 use crate::live::presence::Presence;
 use crate::live::protocol::{Subscribe, Wish};
+use crate::live::room::Room;
 use crate::log::LogRead;
 use crate::log::tail::{After, Tail};
 use crate::metrics::Metrics;
@@ -100,6 +102,9 @@ pub struct Engine {
     routes: Routes,
     viewers: FxHashMap<ViewerId, Viewer>,
     next_sub: u64,
+    room: Arc<Room>,
+    /// Told by the makers of snapshots.
+    refused: Arc<RefusedSubs>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -169,6 +174,8 @@ impl Engine {
             routes: Routes::default(),
             viewers: FxHashMap::default(),
             next_sub: 0,
+            room: Room::new(LIVE_HISTORY_POINTS, SNAPSHOT_BYTES),
+            refused: Arc::default(),
         };
         engine.tell_presence();
         engine
@@ -184,7 +191,14 @@ impl Engine {
         }
     }
 
+    /// Other bounds than a hub's, so that a test reaches them.
+    #[cfg(test)]
+    pub(super) fn set_room(&mut self, room: Arc<Room>) {
+        self.room = room;
+    }
+
     pub fn on_input(&mut self, input: Input, now_ns: u64) {
+        self.end_refused();
         match input {
             Input::Opened(outbox) => {
                 self.parts.metrics.viewers_open.inc();
@@ -195,7 +209,11 @@ impl Engine {
             Input::Gone(viewer) => {
                 if let Some(gone) = self.viewers.remove(&viewer) {
                     self.parts.metrics.viewers_open.sub(1);
-                    gone.subs.into_values().for_each(|(group, sub)| self.leave(group, sub));
+                    for (group, sub) in gone.subs.into_values() {
+                        // Whoever makes its snapshot sees that nobody waits for it.
+                        gone.outbox.with(|mailbox| mailbox.drop_items(sub));
+                        self.leave(group, sub);
+                    }
                 }
             }
             Input::Attributes { device } => self.attributes_changed(&device),
@@ -213,6 +231,7 @@ impl Engine {
 
     /// Takes in all commits there are.
     pub fn follow(&mut self) {
+        self.end_refused();
         self.follow_to(Position(u64::MAX));
     }
 

@@ -2,6 +2,7 @@
 //! them to. No threads: the engine is stepped.
 
 mod attributes;
+mod bounds;
 mod client;
 mod exact;
 mod large;
