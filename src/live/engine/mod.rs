@@ -247,13 +247,27 @@ impl Engine {
         self.parts.metrics.live_log_reads.inc();
         let newest = until.min(self.parts.head.position());
         let log = Arc::clone(&self.parts.log);
-        let read = log.read(self.position, newest, u64::MAX, &mut |commit| self.route(&commit));
+        let read = log.read(self.position, newest, u64::MAX, &mut |commit| {
+            self.route(&commit);
+            self.relieve();
+        });
         let Err(error) = read else {
             return;
         };
         tracing::warn!(%error, behind = newest.0 - self.position.0, "live cannot follow the log; every subscription starts anew with a snapshot");
         self.position = newest;
         (0..self.groups.len()).for_each(|id| self.rebuild(id));
+    }
+
+    /// Sends groups that gathered too much what they have, in the midst of commits that the log has many more of. The head is
+    /// ahead of them, so nobody looks there whether late points are neighbours; and when they are due next is not changed.
+    fn relieve(&mut self) {
+        let cursor = Cursor { epoch: self.epoch, position: self.position };
+        for id in &self.busy {
+            if let Some(watched) = self.groups[*id].as_mut().filter(|watched| watched.group.weight() > GROUP_PENDING_BYTES) {
+                deliver(watched, cursor, false, &FxHashMap::default(), &self.parts.metrics);
+            }
+        }
     }
 
     fn route(&mut self, commit: &Commit) {
@@ -387,10 +401,15 @@ fn look_at_late(head: &Head, late: &[Late]) -> (Position, FxHashMap<u32, ColumnV
 
 /// Sends a group what is pending at `cursor`, and sets when it may be sent something again.
 fn send(watched: &mut Watched, cursor: Cursor, mark: bool, views: &FxHashMap<u32, ColumnView>, now_ns: u64, metrics: &Metrics) {
-    let Some(tick) = watched.group.take(cursor, mark, views) else {
-        return;
-    };
-    watched.due_ns = now_ns + watched.interval_ns * tick.messages().max(1);
+    if let Some(messages) = deliver(watched, cursor, mark, views, metrics) {
+        watched.due_ns = now_ns + watched.interval_ns * messages.max(1);
+    }
+}
+
+/// Puts what is pending at `cursor` into the mailboxes. Says how many messages it is; None: there was nothing.
+fn deliver(watched: &mut Watched, cursor: Cursor, mark: bool, views: &FxHashMap<u32, ColumnView>, metrics: &Metrics) -> Option<u64> {
+    let tick = watched.group.take(cursor, mark, views)?;
+    let messages = tick.messages();
     for (tick, members) in watched.group.audience(tick) {
         let frame = Arc::new(Frame::new(Arc::clone(&watched.envelope), tick));
         metrics.live_frames.add(members.len() as u64);
@@ -399,4 +418,5 @@ fn send(watched: &mut Watched, cursor: Cursor, mark: bool, views: &FxHashMap<u32
             outbox.with(|mailbox| mailbox.push_frame(*sub, Arc::clone(&frame), watched.interval_ns));
         }
     }
+    Some(messages)
 }

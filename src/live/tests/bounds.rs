@@ -1,4 +1,4 @@
-//! What viewers ask for and do not take is bounded: the points of a snapshot, the memory of all together.
+//! What viewers ask for and do not take is bounded: the points of a snapshot, the memory of all together, what a group gathers.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,9 +14,10 @@ use super::super::room::{Room, Unmade};
 use super::client::Client;
 use super::rules::{MS, SUBSCRIBE, Scene, shape};
 use super::{EPOCH, NOW, World};
+use crate::auth::access::Scope;
 use crate::head::ColumnView;
-use crate::limits::{LIVE_HISTORY_POINTS, SNAPSHOT_BYTES};
-use crate::model::{Position, SeriesId, TimeNs, Value};
+use crate::limits::{GROUP_PENDING_BYTES, LIVE_HISTORY_POINTS, SNAPSHOT_BYTES};
+use crate::model::{BatchPart, Commit, Position, Reading, SeriesId, TimeNs, Value};
 
 /// What one point that came late takes in a block: its receive time is kept on its own.
 const POINT: usize = 32;
@@ -178,4 +179,43 @@ fn a_resume_that_has_no_room_is_a_snapshot() {
         let snapshot = &scene.hear()[0];
         assert_eq!((&snapshot["type"], &snapshot["recovered"], room.used()), (&"snapshot".into(), &false.into(), 0));
     }
+}
+
+/// 40 MiB of texts fall out of the tail while the engine is busy.
+#[test]
+fn who_catches_up_from_the_log_sends_before_too_much_is_gathered() {
+    let mut world = World::with_tail(4_000);
+    let a = world.id("a", "m");
+    world.commit(&[], &[(a, NOW, Value::Text("".into()))]);
+    world.turn();
+    let outbox = world.open(Encoding::Json, usize::MAX);
+    let mut client = Client::new(outbox);
+    world.send(client.outbox.viewer, Scope::default(), SUBSCRIBE);
+    world.advance(1_000);
+    while let Some(message) = client.next() {
+        client.apply(&message);
+    }
+    let text: Arc<str> = "x".repeat(16 << 10).into();
+    for k in 1..=160 {
+        let reading = |i| Reading { series: a, time: NOW + k * MS + i, value: Value::Text(Arc::clone(&text)) };
+        let readings: Vec<Reading> = (0..16).map(reading).collect();
+        let position = Position(world.truth.len() as u64);
+        world.truth.push(Arc::clone(world.truth.last().unwrap()));
+        let parts = vec![BatchPart { agent: None, received: NOW, end: readings.len() }];
+        world.publish(Commit { position, parts, readings, ..Commit::default() });
+    }
+    world.turn();
+    // All messages of a tick but its last repeat the cursor before it.
+    let (mut by_tick, mut told, mut before) = (vec![0], 0, client.cursor.clone());
+    while let Some(message) = client.next() {
+        let points = message["points"].as_array().unwrap();
+        told += points.len();
+        *by_tick.last_mut().unwrap() += points.iter().map(|point| point[2].as_str().unwrap().len()).sum::<usize>();
+        if message["cursor"].as_str() != before.as_deref() {
+            by_tick.push(0);
+            before = message["cursor"].as_str().map(str::to_owned);
+        }
+    }
+    assert_eq!(told, 160 * 16);
+    assert!(by_tick.iter().all(|bytes| *bytes <= GROUP_PENDING_BYTES + (256 << 10)), "{by_tick:?}");
 }
