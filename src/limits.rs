@@ -108,6 +108,12 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(15);
 pub const SNAPSHOT_PART_BYTES: usize = 256 << 10;
 /// Bytes of frames one viewer's mailbox holds before its updates are merged.
 pub const MAILBOX_BYTES: usize = 1 << 20;
+/// Points of one snapshot: 80 MB of memory when they come out of the store, twice that when they came late. Beyond: the
+/// subscription is refused `too_many_points` with a hint; a resume with more is a fresh snapshot.
+pub const LIVE_HISTORY_POINTS: usize = 5_000_000;
+/// Bytes of snapshots made of store, log or an overlapping head, until viewers have taken them, all together: one of the most
+/// points fits when it is alone. Beyond: the subscription is refused `too_slow`.
+pub const SNAPSHOT_BYTES: usize = 256 << 20;
 /// Bytes of log a resume may read. Beyond: a fresh snapshot.
 pub const RESUME_BYTES: u64 = 64 << 20;
 /// Subscriptions of one viewer connection. Beyond: an error, the others stay.

@@ -101,6 +101,12 @@ impl ColumnView {
         self.pieces().map(|(_, range)| range.len()).sum()
     }
 
+    /// About the bytes of its blocks, shared with others or not.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.blocks.iter().map(|block| block.weight()).sum()
+    }
+
     #[must_use]
     pub fn first_time(&self) -> Option<TimeNs> {
         self.pieces().find(|(_, range)| !range.is_empty()).map(|(block, range)| block.times()[range.start])

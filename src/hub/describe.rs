@@ -21,15 +21,16 @@ pub async fn describe(hub: &Arc<Hub>, device: String, edit: DescriptionEdit) -> 
 }
 
 async fn run(hub: Arc<Hub>, device: String, edit: DescriptionEdit) -> Result<(), DescribeError> {
-    let (writing, name) = (Arc::clone(&hub), device.clone());
+    let (writing, name, of_attributes) = (Arc::clone(&hub), device.clone(), !edit.attributes.is_empty());
     tokio::task::spawn_blocking(move || {
         writing.devices.edit(&name, &edit, writing.clock.now())?;
         writing.retention.attributes_changed(&name);
         Ok::<_, EditError>(())
     })
     .await??;
-    // The edit holds whether or not live still runs.
-    if let Err(stopped) = hub.live.tell(Input::Attributes { device: device.into() }).await {
+    // The edit holds whether or not live still runs. A name or a note is nothing to it; after an edit of attributes cursors are
+    // worth less.
+    if of_attributes && let Err(stopped) = hub.live.tell(Input::Attributes { device: device.into() }).await {
         tracing::warn!(%stopped, "viewers do not see an edited attribute");
     }
     Ok(())

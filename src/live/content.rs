@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cursor::Cursor;
 use super::presence::DeviceState;
 use super::protocol::Encoding;
+use super::room::Place;
 use crate::head::ColumnView;
 use crate::model::{TimeNs, Value};
 use crate::series::Series;
@@ -128,6 +129,8 @@ pub struct Snapshot {
     /// Only when recovered: deletes since the viewer's cursor, applied before the points.
     pub spans: Vec<Span>,
     pub series: Vec<SnapshotSeries>,
+    /// What it takes of the room for snapshots.
+    pub place: Place,
 }
 
 #[derive(Debug)]

@@ -1,17 +1,21 @@
 //! The first message of who comes new: the head's state at one place, and for a history that reaches behind the head, what the store
-//! holds before it. The store is read beside the engine; the viewer's later frames wait behind the snapshot in its mailbox.
+//! holds before it. The store is read beside the engine; the viewer's later frames wait behind the snapshot in its mailbox. What would be
+//! too much is refused, and ends the subscription; what nobody waits for any more is given up.
 
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::content::{Named, Points, Snapshot, SnapshotSeries};
 use super::cursor::Cursor;
 use super::frame;
-use super::mailbox::SnapshotSlot;
-use super::outbox::Outbox;
+use super::mailbox::{SnapshotSlot, SubId};
+use super::outbox::{Outbox, ViewerId};
 use super::protocol::Refused;
+use super::room::{Place, Room, Unmade};
 use crate::block::{BLOCK_POINTS, Block};
 use crate::head::{ColumnView, Layers};
-use crate::model::{TimeNs, TimeRange, Value};
+use crate::model::{SeriesId, TimeNs, TimeRange, Value};
 use crate::query::source::{self, Past};
 use crate::store::{Pin, Store, StoreError};
 
@@ -42,29 +46,61 @@ pub(super) struct Fresh {
     pub behind: Option<Behind>,
 }
 
+/// A snapshot, and what of it could not be read.
+pub(super) type Made = (Snapshot, Option<StoreError>);
+
 /// Who waits for one snapshot.
 #[derive(Debug)]
 pub(super) struct Newcomers {
     pub slot: Arc<SnapshotSlot>,
-    pub outboxes: Vec<Arc<Outbox>>,
+    pub viewers: Vec<(SubId, Arc<Outbox>)>,
+    pub room: Arc<Room>,
+    pub refused: Arc<RefusedSubs>,
 }
+
+/// Subscriptions that were refused beside the engine, until it hears of them. Lock order: a mailbox first.
+pub(super) type RefusedSubs = Mutex<Vec<(ViewerId, SubId)>>;
 
 impl Newcomers {
     pub(super) fn give(self, fresh: Fresh) {
-        let (snapshot, failed) = fresh.make();
-        self.give_made(snapshot, failed);
+        let made = fresh.make(&self);
+        self.give_made(made);
     }
 
-    pub(super) fn give_made(self, snapshot: Snapshot, failed: Option<StoreError>) {
+    pub(super) fn give_made(self, made: Result<Made, Unmade>) {
+        let (snapshot, failed) = match made {
+            Ok(made) => made,
+            Err(why) => return self.refuse(why),
+        };
         // Set once: nobody else holds the slot's writing side.
         let _already = self.slot.content.set(snapshot);
         let failed = failed.map(|error| {
             tracing::error!(%error, "the past of a snapshot could not be read; the viewers are told");
             Refused::new(Some(&self.slot.envelope.id), "store_failed", format!("the snapshot lacks what lies behind the head: {error}"))
         });
-        for outbox in self.outboxes {
+        for (_, outbox) in self.viewers {
             outbox.with(|mailbox| failed.iter().for_each(|failed| mailbox.push_error(frame::error(outbox.encoding, failed))));
         }
+    }
+
+    fn refuse(self, why: Unmade) {
+        let Some(refusal) = self.room.refusal(why, &self.slot.envelope.id) else {
+            return;
+        };
+        for (sub, outbox) in self.viewers {
+            let error = frame::error(outbox.encoding, &refusal);
+            // While the mailbox is held, so that the engine hears of nothing that has not happened.
+            outbox.with(|mailbox| {
+                if mailbox.refuse(sub, &self.slot, error) {
+                    self.refused.lock().push((outbox.viewer, sub));
+                }
+            });
+        }
+    }
+
+    /// Whether a mailbox still waits for it: each holds the slot until its viewer or its subscription is gone.
+    pub(super) fn wanted(&self) -> Result<(), Unmade> {
+        if Arc::strong_count(&self.slot) > 1 { Ok(()) } else { Err(Unmade::Unwanted) }
     }
 }
 
@@ -74,41 +110,94 @@ impl Fresh {
         self.behind.is_none() && !self.shown.iter().any(|shown| matches!(shown, Shown::Layers(_)))
     }
 
-    /// Cheap where it is at hand. An error leaves out what lies behind the head.
-    pub(super) fn make(self) -> (Snapshot, Option<StoreError>) {
-        let mut failed = None;
-        let behind = self.behind.as_ref();
-        let series = self.named.into_iter().zip(self.shown).map(|(named, shown)| {
+    /// Cheap where it is at hand. An error of the store leaves out what lies behind the head.
+    pub(super) fn make(self, newcomers: &Newcomers) -> Result<Made, Unmade> {
+        let mut place = newcomers.room.place();
+        let mut left = newcomers.room.points;
+        let mut series = Vec::with_capacity(self.named.len());
+        for (named, shown) in self.named.into_iter().zip(self.shown) {
             let view = match shown {
-                Shown::Last(last) => return SnapshotSeries { named, points: Points::List(last.into_iter().collect()) },
+                Shown::Last(last) => {
+                    series.push(SnapshotSeries { named, points: Points::List(last.into_iter().collect()) });
+                    continue;
+                }
                 Shown::View(view) => view,
-                Shown::Layers(layers) => layers.merge(),
-            };
-            let points = match behind.filter(|_| failed.is_none()).map(|behind| with_past(&named, &view, behind)) {
-                None => Points::View(view),
-                Some(Ok(whole)) => Points::View(whole),
-                Some(Err(error)) => {
-                    failed = Some(error);
-                    Points::View(view)
+                Shown::Layers(layers) => {
+                    newcomers.wanted()?;
+                    let view = layers.merge();
+                    place.grow(view.weight())?;
+                    view
                 }
             };
-            SnapshotSeries { named, points }
-        });
-        let series = series.collect();
-        (Snapshot { cursor: self.cursor, recovered: false, spans: Vec::new(), series }, failed)
+            left = left.checked_sub(view.points()).ok_or(Unmade::TooManyPoints)?;
+            series.push(SnapshotSeries { named, points: Points::View(view) });
+        }
+        let failed = match self.behind.map_or(Ok(()), |behind| behind.put_in(&mut series, &mut place, newcomers)) {
+            Ok(()) => None,
+            Err(Stopped::Store(error)) => Some(error),
+            Err(Stopped::Unmade(unmade)) => return Err(unmade),
+        };
+        Ok((Snapshot { cursor: self.cursor, recovered: false, spans: Vec::new(), series, place }, failed))
     }
 }
 
-fn with_past(named: &Named, head: &ColumnView, behind: &Behind) -> Result<ColumnView, StoreError> {
-    let past = Past { store: behind.store.as_ref(), pin: &behind.pin };
-    let range = TimeRange { from: behind.from, to: TimeNs::MAX };
-    let mut blocks = vec![Block::default()];
-    source::scan(head, Some(past), named.series.id, range, &mut |run| {
-        if blocks.last().is_none_or(|block| block.len() >= BLOCK_POINTS) {
-            blocks.push(Block::default());
+enum Stopped {
+    Store(StoreError),
+    Unmade(Unmade),
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Unmade> for Stopped {
+    fn from(unmade: Unmade) -> Self {
+        Self::Unmade(unmade)
+    }
+}
+
+impl Behind {
+    /// Puts the store's part before the head's. First it is counted, so that what would be too much is not read in vain.
+    fn put_in(&self, series: &mut [SnapshotSeries], place: &mut Place, newcomers: &Newcomers) -> Result<(), Stopped> {
+        let mut left = newcomers.room.points;
+        for one in series.iter() {
+            if let Points::View(head) = &one.points {
+                newcomers.wanted()?;
+                let points = source::count(head, Some(self.past()), one.named.series.id, self.range(), left)?;
+                left = left.checked_sub(points).ok_or(Unmade::TooManyPoints)?;
+            }
         }
-        blocks.last_mut().into_iter().for_each(|block| run.append_to(block));
-        true
-    })?;
-    Ok(ColumnView::of_blocks(blocks.into_iter().filter(|block| !block.is_empty()).map(Arc::new).collect()))
+        for one in series {
+            if let Points::View(head) = &one.points {
+                one.points = Points::View(self.whole(head, one.named.series.id, place, newcomers)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn past(&self) -> Past<'_> {
+        Past { store: self.store.as_ref(), pin: &self.pin }
+    }
+
+    fn range(&self) -> TimeRange {
+        TimeRange { from: self.from, to: TimeNs::MAX }
+    }
+
+    fn whole(&self, head: &ColumnView, id: SeriesId, place: &mut Place, newcomers: &Newcomers) -> Result<ColumnView, Stopped> {
+        let mut blocks = vec![Block::default()];
+        let mut unmade = newcomers.wanted();
+        source::scan(head, Some(self.past()), id, self.range(), &mut |run| {
+            if let Some(full) = blocks.last().filter(|block| block.len() >= BLOCK_POINTS) {
+                unmade = unmade.and_then(|()| newcomers.wanted()).and_then(|()| place.grow(full.weight()));
+                blocks.push(Block::default());
+            }
+            blocks.last_mut().into_iter().for_each(|block| run.append_to(block));
+            unmade.is_ok()
+        })?;
+        unmade?;
+        place.grow(blocks.last().map_or(0, Block::weight))?;
+        Ok(ColumnView::of_blocks(blocks.into_iter().filter(|block| !block.is_empty()).map(Arc::new).collect()))
+    }
 }

@@ -94,12 +94,24 @@ pub struct Mailbox {
     merged: bool,
     /// The subscription whose snapshot the socket sends part by part.
     sending: Option<SubId>,
+    /// Refused while the engine still sends for them: what comes is left out.
+    refused: Vec<SubId>,
 }
 
 impl Mailbox {
     #[must_use]
     pub fn new(max_weight: usize) -> Self {
-        Self { items: VecDeque::new(), weight: 0, max_weight, limit: max_weight, messages: 0, closed: false, merged: false, sending: None }
+        Self {
+            items: VecDeque::new(),
+            weight: 0,
+            max_weight,
+            limit: max_weight,
+            messages: 0,
+            closed: false,
+            merged: false,
+            sending: None,
+            refused: Vec::new(),
+        }
     }
 
     pub fn push_error(&mut self, message: Bytes) {
@@ -119,14 +131,26 @@ impl Mailbox {
     /// A snapshot begins its subscription anew: what waited for it is no longer of use. One that is being sent goes out to its end,
     /// since nothing in its next part could tell the viewer that another one has begun.
     pub fn push_snapshot(&mut self, sub: SubId, slot: Arc<SnapshotSlot>) {
-        if !self.closed {
+        if !self.closed && !self.refused.contains(&sub) {
             self.drop_waiting(sub);
             self.items.push_back(Item::Snapshot(sub, slot));
         }
     }
 
+    /// The snapshot is not made, and with it ends its subscription: of this nothing comes after the error. False: it was not waited
+    /// for any more.
+    pub fn refuse(&mut self, sub: SubId, slot: &Arc<SnapshotSlot>, error: Bytes) -> bool {
+        let waits = self.items.iter().any(|item| matches!(item, Item::Snapshot(of, its) if *of == sub && Arc::ptr_eq(its, slot)));
+        if waits {
+            self.drop_waiting(sub);
+            self.refused.push(sub);
+            self.push_error(error);
+        }
+        waits
+    }
+
     pub fn push_frame(&mut self, sub: SubId, frame: Arc<Frame>, interval_ns: u64) {
-        if self.closed {
+        if self.closed || self.refused.contains(&sub) {
             return;
         }
         // Most mailboxes hold nothing merged and a frame or two: look through the items only where there is a reason.
@@ -192,8 +216,9 @@ impl Mailbox {
         self.items.iter().map(|item| if let Item::Merged(_, _, merged) = item { merged.weight() } else { 0 }).sum()
     }
 
-    /// The viewer no longer wants this subscription: its snapshot is cut off, too.
+    /// The subscription has ended, as the engine knows: its snapshot is cut off, too.
     pub fn drop_items(&mut self, sub: SubId) {
+        self.refused.retain(|refused| *refused != sub);
         if self.sending == Some(sub) {
             self.sending = None;
         }

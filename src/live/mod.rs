@@ -2,7 +2,7 @@
 //!
 //! commit -> `log::tail` -> [`engine`] (one thread) -> [`group`] (equal wishes share everything) -> one [`mailbox`] per viewer ->
 //! [`outbox`], from which the socket pulls. `protocol` reads what viewers send, `frame` and `write` make bytes, `merge` is what a
-//! slow viewer gets, `fresh` what a new one gets, `resume` a returning one, `presence` knows who is online.
+//! slow viewer gets, `fresh` what a new one gets, `resume` a returning one, `room` bounds both, `presence` knows who is online.
 //!
 //! What the contract leaves open is decided in LIVE.md.
 //!
@@ -20,6 +20,7 @@ pub mod outbox;
 pub mod presence;
 pub mod protocol;
 mod resume;
+mod room;
 pub mod socket;
 pub mod via;
 mod write;

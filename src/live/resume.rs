@@ -5,10 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
-use super::content::{Named, Number, Points, Snapshot, SnapshotSeries};
+use super::content::{Named, Number, Points, Snapshot, SnapshotSeries, point_weight};
 use super::cursor::Cursor;
 use super::fresh::{Fresh, Newcomers};
 use super::group::Since;
+use super::room::{Place, Unmade};
 use crate::limits::RESUME_BYTES;
 use crate::log::tail::{After, Tail};
 use crate::log::{LogRead, ReadError};
@@ -31,31 +32,36 @@ pub(super) struct Resume {
 
 impl Resume {
     pub(super) fn run(self) {
-        let until = self.otherwise.cursor.position;
-        let (snapshot, failed) = match self.changes(until) {
-            Ok(since) => (recovered(&self.named, since, self.otherwise.cursor), None),
+        let cursor = self.otherwise.cursor;
+        let made = match self.changes(cursor.position) {
+            Ok((since, place)) => Ok((recovered(&self.named, since, cursor, place), None)),
+            Err(Unable::Made(Unmade::Unwanted)) => Err(Unmade::Unwanted),
             Err(error) => {
                 tracing::debug!(%error, "a cursor cannot be honoured; the viewer is sent a full snapshot");
-                self.otherwise.make()
+                self.otherwise.make(&self.newcomers)
             }
         };
-        // Set once: nobody else holds the slot's writing side.
-        let _already = self.recovered.set(snapshot.recovered);
-        self.newcomers.give_made(snapshot, failed);
+        if let Ok((snapshot, _)) = &made {
+            // Set once: nobody else holds the slot's writing side.
+            let _already = self.recovered.set(snapshot.recovered);
+        }
+        self.newcomers.give_made(made);
     }
 
-    fn changes(&self, until: Position) -> Result<FxHashMap<Number, Since>, ReadError> {
-        let numbers: FxHashMap<SeriesId, Number> = self.named.iter().map(|named| (named.series.id, named.number)).collect();
-        let mut since: FxHashMap<Number, Since> = FxHashMap::default();
+    /// What was committed after the cursor, as far as there is room for it.
+    fn changes(&self, until: Position) -> Result<(FxHashMap<Number, Since>, Place), Unable> {
+        let mut gathered = Gathered {
+            numbers: self.named.iter().map(|named| (named.series.id, named.number)).collect(),
+            since: FxHashMap::default(),
+            points: self.newcomers.room.points,
+            place: self.newcomers.room.place(),
+        };
+        let mut unmade = Ok(());
         let mut add = |commit: &Commit| {
-            for delete in &commit.deletes {
-                if let Some(number) = numbers.get(&delete.series) {
-                    since.entry(*number).or_default().delete(delete.from, delete.to);
-                }
-            }
-            for reading in &commit.readings {
-                if let Some(number) = numbers.get(&reading.series) {
-                    since.entry(*number).or_default().put(reading.time, reading.value.clone());
+            if unmade.is_ok() {
+                unmade = self.newcomers.wanted().and_then(|()| gathered.add(commit));
+                if unmade.is_err() {
+                    gathered.since.clear();
                 }
             }
         };
@@ -63,15 +69,62 @@ impl Resume {
             After::Commits(commits) => commits.iter().for_each(|commit| add(commit)),
             After::Gone => {
                 self.metrics.live_log_reads.inc();
-                let ids: Vec<_> = numbers.keys().copied().collect();
+                let ids: Vec<_> = self.named.iter().map(|named| named.series.id).collect();
                 self.log.read_of(&ids, self.after, until, RESUME_BYTES, &mut |commit| add(&commit))?;
             }
         }
-        Ok(since)
+        unmade?;
+        Ok((gathered.since, gathered.place))
     }
 }
 
-fn recovered(named: &[Named], mut since: FxHashMap<Number, Since>, cursor: Cursor) -> Snapshot {
+#[derive(Debug, thiserror::Error)]
+enum Unable {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("{0:?}")]
+    Made(Unmade),
+}
+
+impl From<Unmade> for Unable {
+    fn from(unmade: Unmade) -> Self {
+        Self::Made(unmade)
+    }
+}
+
+struct Gathered {
+    numbers: FxHashMap<SeriesId, Number>,
+    since: FxHashMap<Number, Since>,
+    /// Points that it may still hold.
+    points: usize,
+    place: Place,
+}
+
+impl Gathered {
+    fn add(&mut self, commit: &Commit) -> Result<(), Unmade> {
+        let (mut points, mut bytes) = (0, 0);
+        for delete in &commit.deletes {
+            if let Some(number) = self.numbers.get(&delete.series) {
+                self.since.entry(*number).or_default().delete(delete.from, delete.to);
+                bytes += CHANGE_BYTES;
+            }
+        }
+        for reading in &commit.readings {
+            if let Some(number) = self.numbers.get(&reading.series) {
+                self.since.entry(*number).or_default().put(reading.time, reading.value.clone());
+                points += 1;
+                bytes += CHANGE_BYTES + point_weight(&reading.value);
+            }
+        }
+        self.points = self.points.checked_sub(points).ok_or(Unmade::TooManyPoints)?;
+        self.place.grow(bytes)
+    }
+}
+
+/// What a change takes beside its point.
+const CHANGE_BYTES: usize = 16;
+
+fn recovered(named: &[Named], mut since: FxHashMap<Number, Since>, cursor: Cursor, place: Place) -> Snapshot {
     let mut spans = Vec::new();
     let series = named.iter().map(|named| {
         let (mut deleted, points) = since.remove(&named.number).unwrap_or_default().settle(named.number);
@@ -79,5 +132,5 @@ fn recovered(named: &[Named], mut since: FxHashMap<Number, Since>, cursor: Curso
         SnapshotSeries { named: named.clone(), points: Points::List(points) }
     });
     let series = series.collect();
-    Snapshot { cursor, recovered: true, spans, series }
+    Snapshot { cursor, recovered: true, spans, series, place }
 }

@@ -48,9 +48,12 @@ impl Engine {
         let newcomers = std::mem::take(&mut watched.joining);
         let state = Tick { states, ..Tick::empty(cursor, cursor) };
         let state = Arc::new(Frame::new(Arc::clone(&watched.envelope), state));
+        // An edit is no commit: whoever stood at or before its place may have been shown other series than these.
+        let since = watched.uses_attributes().then_some(self.described);
         let mut by_cursor: FxHashMap<Option<Position>, Vec<Handle>> = FxHashMap::default();
         for Joiner { handle, cursor: given } in newcomers {
-            let given = given.filter(|given| given.epoch == self.epoch && given.position <= cursor.position);
+            let is_known = |given: &Cursor| given.epoch == self.epoch && given.position <= cursor.position;
+            let given = given.filter(|given| is_known(given) && since.is_none_or(|since| given.position > since));
             by_cursor.entry(given.map(|given| given.position)).or_default().push(handle);
         }
         let tick = JoinTick { start, cursor, state };
@@ -78,9 +81,9 @@ impl Engine {
             };
             watched.group.join(Member { handle: handle.clone(), floor }, *cursor, &start.last);
         }
-        let (named, outboxes) = (named(&watched.group), handles.into_iter().map(|handle| handle.outbox).collect());
+        let (named, viewers) = (named(&watched.group), handles.into_iter().map(|handle| (handle.sub, handle.outbox)).collect());
         let fresh = Fresh { cursor: *cursor, named: named.clone(), shown: start.shown.clone(), behind: start.behind.clone() };
-        let newcomers = Newcomers { slot, outboxes };
+        let newcomers = Newcomers { slot, viewers, room: Arc::clone(&self.room), refused: Arc::clone(&self.refused) };
         match after {
             None if fresh.is_at_hand() => newcomers.give(fresh),
             None => (self.pool)(Box::new(move || newcomers.give(fresh))),

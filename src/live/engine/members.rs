@@ -66,6 +66,21 @@ impl Engine {
         self.leave(group, sub);
     }
 
+    /// Ends the subscriptions whose snapshots were refused since the last call.
+    pub(super) fn end_refused(&mut self) {
+        let refused = std::mem::take(&mut *self.refused.lock());
+        for (viewer, sub) in refused {
+            let Some(entry) = self.viewers.get_mut(&viewer) else {
+                continue; // gone in between
+            };
+            let Some((_, (group, _))) = entry.subs.extract_if(|_, (_, of)| *of == sub).next() else {
+                continue;
+            };
+            entry.outbox.with(|mailbox| mailbox.drop_items(sub));
+            self.leave(group, sub);
+        }
+    }
+
     pub(super) fn leave(&mut self, id: GroupId, sub: SubId) {
         let Some(watched) = self.groups[id].as_mut() else {
             return;
@@ -133,6 +148,7 @@ impl Engine {
 
     /// Groups that see the device otherwise now begin anew: what came in brings its past, and what left is gone from view.
     pub(super) fn attributes_changed(&mut self, device: &str) {
+        self.described = self.position;
         let attributes = Arc::clone(&self.parts.attributes);
         let series = self.parts.series.select(|series| *series.key.device == *device);
         for id in 0..self.groups.len() {
@@ -153,6 +169,8 @@ impl Engine {
         unroute(&mut self.routes, id, &watched.group);
         let cursor = Cursor { epoch: self.epoch, position: self.position };
         let old = std::mem::replace(&mut watched.group, Group::new(cursor));
+        // Those who wait to resume stood in what is replaced now.
+        watched.joining.iter_mut().for_each(|joiner| joiner.cursor = None);
         watched.joining.extend(old.members.into_iter().map(|member| Joiner { handle: member.handle, cursor: None }));
         self.fill(id, watched);
         self.make_busy(id);

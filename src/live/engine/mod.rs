@@ -21,19 +21,21 @@ use rustc_hash::FxHashMap;
 use crate::auth::access::Access;
 use crate::clock::Clock;
 use crate::head::{ColumnView, Head};
-use crate::limits::GROUP_PENDING_BYTES;
+use crate::limits::{GROUP_PENDING_BYTES, LIVE_HISTORY_POINTS, SNAPSHOT_BYTES};
 use crate::live::content::Envelope;
 use crate::live::cursor::Cursor;
+use crate::live::fresh::RefusedSubs;
 use crate::live::group::{Group, Late};
 use crate::live::mailbox::{Frame, SubId};
 use crate::live::outbox::{Outbox, ViewerId};
 use crate::live::presence::Presence;
 use crate::live::protocol::{Subscribe, Wish};
+use crate::live::room::Room;
 use crate::log::LogRead;
 use crate::log::tail::{After, Tail};
 use crate::metrics::Metrics;
 use crate::model::{Commit, Position, SeriesId, TimeNs, TimeRange};
-use crate::query::selector::Attributes;
+use crate::query::selector::{Attributes, Selector};
 use crate::series::{Series, SeriesTable};
 use crate::store::Store;
 
@@ -90,6 +92,8 @@ pub struct Engine {
     pool: Pool,
     epoch: u64,
     position: Position,
+    /// Where the engine stood when an attribute was edited last, or at the start: what was edited before is not known to it.
+    described: Position,
     groups: Vec<Option<Watched>>,
     free: Vec<GroupId>,
     by_wish: FxHashMap<String, Vec<GroupId>>,
@@ -98,6 +102,9 @@ pub struct Engine {
     routes: Routes,
     viewers: FxHashMap<ViewerId, Viewer>,
     next_sub: u64,
+    room: Arc<Room>,
+    /// Told by the makers of snapshots.
+    refused: Arc<RefusedSubs>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -142,6 +149,11 @@ impl Watched {
     fn reaches(&self, series: &Series, attributes: &dyn Attributes) -> bool {
         self.access.scope().reaches(&series.key, attributes) && self.wish.select.iter().any(|s| s.matches(&series.key, attributes))
     }
+
+    /// Whether an edit of attributes can change which series it reaches.
+    fn uses_attributes(&self) -> bool {
+        self.access.scope().select.iter().chain(&self.wish.select).any(Selector::uses_attributes)
+    }
 }
 
 impl Engine {
@@ -154,6 +166,7 @@ impl Engine {
             pool,
             epoch,
             position,
+            described: position,
             groups: Vec::new(),
             free: Vec::new(),
             by_wish: FxHashMap::default(),
@@ -161,6 +174,8 @@ impl Engine {
             routes: Routes::default(),
             viewers: FxHashMap::default(),
             next_sub: 0,
+            room: Room::new(LIVE_HISTORY_POINTS, SNAPSHOT_BYTES),
+            refused: Arc::default(),
         };
         engine.tell_presence();
         engine
@@ -176,7 +191,14 @@ impl Engine {
         }
     }
 
+    /// Other bounds than a hub's, so that a test reaches them.
+    #[cfg(test)]
+    pub(super) fn set_room(&mut self, room: Arc<Room>) {
+        self.room = room;
+    }
+
     pub fn on_input(&mut self, input: Input, now_ns: u64) {
+        self.end_refused();
         match input {
             Input::Opened(outbox) => {
                 self.parts.metrics.viewers_open.inc();
@@ -187,7 +209,11 @@ impl Engine {
             Input::Gone(viewer) => {
                 if let Some(gone) = self.viewers.remove(&viewer) {
                     self.parts.metrics.viewers_open.sub(1);
-                    gone.subs.into_values().for_each(|(group, sub)| self.leave(group, sub));
+                    for (group, sub) in gone.subs.into_values() {
+                        // Whoever makes its snapshot sees that nobody waits for it.
+                        gone.outbox.with(|mailbox| mailbox.drop_items(sub));
+                        self.leave(group, sub);
+                    }
                 }
             }
             Input::Attributes { device } => self.attributes_changed(&device),
@@ -205,6 +231,7 @@ impl Engine {
 
     /// Takes in all commits there are.
     pub fn follow(&mut self) {
+        self.end_refused();
         self.follow_to(Position(u64::MAX));
     }
 
@@ -220,13 +247,27 @@ impl Engine {
         self.parts.metrics.live_log_reads.inc();
         let newest = until.min(self.parts.head.position());
         let log = Arc::clone(&self.parts.log);
-        let read = log.read(self.position, newest, u64::MAX, &mut |commit| self.route(&commit));
+        let read = log.read(self.position, newest, u64::MAX, &mut |commit| {
+            self.route(&commit);
+            self.relieve();
+        });
         let Err(error) = read else {
             return;
         };
         tracing::warn!(%error, behind = newest.0 - self.position.0, "live cannot follow the log; every subscription starts anew with a snapshot");
         self.position = newest;
         (0..self.groups.len()).for_each(|id| self.rebuild(id));
+    }
+
+    /// Sends groups that gathered too much what they have, in the midst of commits that the log has many more of. The head is
+    /// ahead of them, so nobody looks there whether late points are neighbours; and when they are due next is not changed.
+    fn relieve(&mut self) {
+        let cursor = Cursor { epoch: self.epoch, position: self.position };
+        for id in &self.busy {
+            if let Some(watched) = self.groups[*id].as_mut().filter(|watched| watched.group.weight() > GROUP_PENDING_BYTES) {
+                deliver(watched, cursor, false, &FxHashMap::default(), &self.parts.metrics);
+            }
+        }
     }
 
     fn route(&mut self, commit: &Commit) {
@@ -360,10 +401,15 @@ fn look_at_late(head: &Head, late: &[Late]) -> (Position, FxHashMap<u32, ColumnV
 
 /// Sends a group what is pending at `cursor`, and sets when it may be sent something again.
 fn send(watched: &mut Watched, cursor: Cursor, mark: bool, views: &FxHashMap<u32, ColumnView>, now_ns: u64, metrics: &Metrics) {
-    let Some(tick) = watched.group.take(cursor, mark, views) else {
-        return;
-    };
-    watched.due_ns = now_ns + watched.interval_ns * tick.messages().max(1);
+    if let Some(messages) = deliver(watched, cursor, mark, views, metrics) {
+        watched.due_ns = now_ns + watched.interval_ns * messages.max(1);
+    }
+}
+
+/// Puts what is pending at `cursor` into the mailboxes. Says how many messages it is; None: there was nothing.
+fn deliver(watched: &mut Watched, cursor: Cursor, mark: bool, views: &FxHashMap<u32, ColumnView>, metrics: &Metrics) -> Option<u64> {
+    let tick = watched.group.take(cursor, mark, views)?;
+    let messages = tick.messages();
     for (tick, members) in watched.group.audience(tick) {
         let frame = Arc::new(Frame::new(Arc::clone(&watched.envelope), tick));
         metrics.live_frames.add(members.len() as u64);
@@ -372,4 +418,5 @@ fn send(watched: &mut Watched, cursor: Cursor, mark: bool, views: &FxHashMap<u32
             outbox.with(|mailbox| mailbox.push_frame(*sub, Arc::clone(&frame), watched.interval_ns));
         }
     }
+    Some(messages)
 }

@@ -1,6 +1,8 @@
 //! Live against the real head and tail, with a log in memory, a manual clock, and viewers that keep a map as the contract tells
 //! them to. No threads: the engine is stepped.
 
+mod attributes;
+mod bounds;
 mod client;
 mod exact;
 mod large;
@@ -73,6 +75,7 @@ type Truth = BTreeMap<SeriesId, BTreeMap<TimeNs, Value>>;
 
 struct World {
     engine: Engine,
+    parts: Parts,
     series: Arc<SeriesTable>,
     head: Arc<Head>,
     tail: Arc<Tail>,
@@ -100,6 +103,7 @@ impl World {
         let tail = Arc::new(Tail::new(Position(0), tail_bytes));
         let (presence, metrics) = (Arc::new(Presence::new(NOW, Vec::new())), Arc::new(Metrics::default()));
         let (described, store) = (Arc::new(Described::default()), Arc::new(MemoryStore::default()));
+        let jobs: Arc<Mutex<Vec<Job>>> = Arc::default();
         let parts = Parts {
             clock: clock.clone(),
             series: Arc::clone(&series),
@@ -111,11 +115,14 @@ impl World {
             presence: Arc::clone(&presence),
             metrics: Arc::clone(&metrics),
         };
-        let jobs: Arc<Mutex<Vec<Job>>> = Arc::default();
-        let queue = Arc::clone(&jobs);
-        let engine = Engine::new(parts, Box::new(move |job| queue.lock().push(job)));
+        let engine = engine(parts.clone(), &jobs);
         let truth = vec![Arc::new(Truth::new())];
-        Self { engine, series, head, tail, log, store, presence, described, metrics, clock, jobs, now_ns: 1, truth, viewers: 0 }
+        Self { engine, parts, series, head, tail, log, store, presence, described, metrics, clock, jobs, now_ns: 1, truth, viewers: 0 }
+    }
+
+    /// Another engine over the same head and log.
+    fn restart(&mut self) {
+        self.engine = engine(self.parts.clone(), &self.jobs);
     }
 
     fn id(&self, device: &str, metric: &str) -> SeriesId {
@@ -215,4 +222,9 @@ impl World {
 
 fn access(scope: Scope) -> Access {
     Access::new(TokenId(1), "test".to_owned(), Role::Viewer, scope, watch::channel(false).1)
+}
+
+fn engine(parts: Parts, jobs: &Arc<Mutex<Vec<Job>>>) -> Engine {
+    let queue = Arc::clone(jobs);
+    Engine::new(parts, Box::new(move |job| queue.lock().push(job)))
 }
