@@ -25,12 +25,13 @@ const BATCH: i64 = 4_000;
 /// Floats without any order: about eight bytes each in the store, ten times the budget in all.
 const BATCHES_A_DAY: i64 = 10 * MAX_BYTES as i64 / 8 / DAYS / BATCH;
 
-/// Bytes, and the large files of that moment.
-type Moment = (u64, Vec<(String, u64)>);
+/// Names and bytes.
+type Files = Vec<(String, u64)>;
 
 /// Looks at the directory all the time: what a merge writes is there for a moment only.
 struct Watch {
-    most: Arc<Mutex<Moment>>,
+    /// And the large files of that moment.
+    most: Arc<Mutex<(u64, Files)>>,
     ended: Arc<AtomicBool>,
 }
 
