@@ -1,10 +1,12 @@
 //! The forwarder: one thread that follows the log and writes it to InfluxDB, in order and again until it is answered. It is never
 //! ahead of the oldest reader's view, so a reader finds nothing in InfluxDB that its view of the head does not know of.
 //!
-//! Invariants: a group is sent when the one before is answered whole; meanwhile the next is made ready. What is forwarded twice has the
-//! same values in the same order, so the end is the same. What was given up without an answer may be done later than what is sent after
+//! Invariants: each lane has one request under way, and a group is forwarded when all its lanes are answered and all groups before it are.
+//! A delete waits for all lanes, and all that follows it waits for the delete. What is forwarded twice has the same values in the same
+//! order, so the end is the same. What was given up without an answer may be done later than what is sent after
 //! it, so nothing is sent after it for a while (`SETTLE`).
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -19,7 +21,7 @@ use tokio::sync::oneshot;
 
 use super::InfluxStore;
 use super::client::Failed;
-use super::group::{Body, Group, Heads};
+use super::group::{Body, Group, Heads, LANES};
 use super::line;
 use super::progress::Progress;
 use super::wait;
@@ -35,6 +37,8 @@ use crate::series::SeriesTable;
 const VIEW_PATIENCE: Duration = Duration::from_secs(10);
 /// Readings that are sent together, in four requests: bodies of 20,000 lines cost InfluxDB less than smaller ones.
 const GROUP_READINGS: usize = 80_000;
+/// Groups of which something is under way, so that no lane waits for the slowest.
+const FLIGHTS: usize = 2;
 /// How long what a start, or a request that was given up, may have left under way in InfluxDB is let come to its end.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Between two looks for commits when nothing wakes it.
@@ -69,7 +73,14 @@ impl Forwarder {
         progress.start_at(noted(&parts.store.dir, parts.log.epoch()).min(parts.head.position()));
         parts.store.follow(&parts.log);
         let taken = progress.forwarded();
-        let run = Run { heads: Heads::new(&parts.store.hub_id), noted_at: Instant::now(), taken, flight: None, parts };
+        let run = Run {
+            heads: Heads::new(&parts.store.hub_id),
+            noted_at: Instant::now(),
+            taken,
+            flights: VecDeque::new(),
+            lanes: Default::default(),
+            parts,
+        };
         let thread = std::thread::Builder::new().name("forwarder".to_owned()).spawn(move || run.run())?;
         Ok(Self { progress, thread: Mutex::new(Some(thread)) })
     }
@@ -118,13 +129,18 @@ struct Run {
     noted_at: Instant,
     /// Up to here commits were read; those that are not forwarded yet are in flight.
     taken: Position,
-    flight: Option<Flight>,
+    flights: VecDeque<Flight>,
+    /// Resolve when what was sent last on each lane is answered.
+    lanes: [Option<oneshot::Receiver<()>>; LANES],
 }
 
 /// A group that was sent and is not known to be answered.
 struct Flight {
     up_to: Position,
     readings: usize,
+    /// It has deletes.
+    is_alone: bool,
+    since: TimeNs,
     done: oneshot::Receiver<Result<(), Stopped>>,
 }
 
@@ -138,14 +154,12 @@ impl Run {
             let until = self.limit();
             if until > self.taken {
                 self.forward(self.taken, until);
-            } else if self.flight.is_some() {
-                self.land();
-            } else {
+            } else if !self.land() {
                 progress.pause(IDLE);
             }
             self.note_if_due(NOTE);
         }
-        self.land();
+        self.land_all();
         self.note_if_due(Duration::ZERO);
     }
 
@@ -201,7 +215,7 @@ impl Run {
             }
             // It went since it was forwarded before.
             Err(ReadError::Gone { oldest, .. }) => {
-                self.land();
+                self.land_all();
                 self.taken = Position(oldest.0.saturating_sub(1));
                 self.parts.store.progress.advance(self.taken);
             }
@@ -222,7 +236,7 @@ impl Run {
         group.take(commit);
     }
 
-    /// When the group before is answered, or not at all: what is not sent is read again, and what follows it too.
+    /// When there is room for one more under way. What is not sent is read again, and what follows it too.
     fn send(&mut self, group: Group) {
         let Parts { store, series, clock, .. } = &self.parts;
         let Group { after, up_to, readings, .. } = group;
@@ -230,31 +244,58 @@ impl Run {
             return;
         }
         let (deletes, bodies) = group.into_parts(&mut self.heads, series);
-        let way = Way { store: Arc::clone(store), clock: clock.clone() };
-        let (store, series, clock) = (Arc::clone(store), Arc::clone(series), clock.clone());
-        if !self.land() || self.taken != after {
+        let (store, series, since) = (Arc::clone(store), Arc::clone(series), clock.now());
+        let way = Way { store: Arc::clone(&store), clock: clock.clone() };
+        let is_alone = !deletes.is_empty();
+        let most = if is_alone || self.flights.back().is_some_and(|flight| flight.is_alone) { 0 } else { FLIGHTS - 1 };
+        while self.flights.len() > most {
+            self.land();
+        }
+        // Something was broken off meanwhile.
+        if self.taken != after {
             return;
         }
-        store.progress.sends(clock.now());
+        if self.flights.is_empty() {
+            store.progress.sends(since);
+        }
+        let bodies: Vec<_> = bodies.into_iter().map(|(number, body)| self.queue(number, body)).collect();
         let (tell, done) = oneshot::channel();
         store.worker.spawn(async move {
             // Nobody listens any more when the hub ends.
             drop(tell.send(way.send(&series, deletes, bodies).await));
         });
-        (self.taken, self.flight) = (up_to, Some(Flight { up_to, readings, done }));
+        self.taken = up_to;
+        self.flights.push_back(Flight { up_to, readings, is_alone, since, done });
     }
 
-    /// Waits for what is in flight. False: it was broken off, and is read again.
+    /// A body behind the one before it on its lane.
+    fn queue(&mut self, lane: usize, body: Body) -> Queued {
+        let (done, is_done) = oneshot::channel();
+        Queued { before: self.lanes[lane].replace(is_done), body, done }
+    }
+
+    /// Waits for the oldest that is under way. False: there is none, or it was broken off, and all of them are read again.
     fn land(&mut self) -> bool {
-        let Some(Flight { up_to, readings, done }) = self.flight.take() else { return true };
+        let Some(Flight { up_to, readings, done, .. }) = self.flights.pop_front() else { return false };
         let (progress, is_answered) = (&self.parts.store.progress, matches!(wait::wait(done), Ok(Ok(()))));
         if is_answered {
             progress.advance(up_to);
             self.parts.store.forwarded_readings.add(readings as u64);
+            if let Some(next) = self.flights.front() {
+                progress.sends(next.since);
+            }
         } else {
+            for flight in self.flights.drain(..) {
+                let _ended = wait::wait(flight.done);
+            }
+            self.lanes = Default::default();
             self.taken = progress.forwarded();
         }
         is_answered
+    }
+
+    fn land_all(&mut self) {
+        while self.land() {}
     }
 
     fn note_if_due(&mut self, every: Duration) {
@@ -275,6 +316,13 @@ impl Run {
 #[derive(Debug)]
 struct Stopped;
 
+/// A body that waits for its lane.
+struct Queued {
+    before: Option<oneshot::Receiver<()>>,
+    body: Body,
+    done: oneshot::Sender<()>,
+}
+
 /// One request after the other, each until it is answered.
 struct Way {
     store: Arc<InfluxStore>,
@@ -283,11 +331,21 @@ struct Way {
 
 impl Way {
     /// Until all of it is answered.
-    async fn send(&self, series: &SeriesTable, deletes: Vec<Delete>, bodies: Vec<Body>) -> Result<(), Stopped> {
+    async fn send(&self, series: &SeriesTable, deletes: Vec<Delete>, bodies: Vec<Queued>) -> Result<(), Stopped> {
         for delete in deletes {
             self.delete(series, delete).await?;
         }
-        join_all(bodies.into_iter().map(|body| self.deliver(body))).await.into_iter().collect()
+        join_all(bodies.into_iter().map(|queued| self.in_turn(queued))).await.into_iter().collect()
+    }
+
+    async fn in_turn(&self, Queued { before, body, done }: Queued) -> Result<(), Stopped> {
+        if let Some(before) = before {
+            before.await.map_err(|_broken_off| Stopped)?;
+        }
+        self.deliver(body).await?;
+        // Nothing may come behind it.
+        let _next = done.send(());
+        Ok(())
     }
 
     /// What is refused is halved down to the row, which is set aside.

@@ -66,6 +66,10 @@ impl Heads {
         Self { hub_id: Arc::clone(hub_id), known: FxHashMap::default(), bytes: 0 }
     }
 
+    fn row_bytes(&self) -> usize {
+        self.bytes / self.known.len().max(1) + ROW_BYTES
+    }
+
     fn of(&mut self, table: &SeriesTable, id: SeriesId) -> Option<&str> {
         if self.bytes > HEADS_BYTES {
             self.known.clear();
@@ -106,10 +110,10 @@ impl Group {
         self.readings += commit.readings.len();
     }
 
-    /// Deletes come before the rows of their commit.
-    pub(super) fn into_parts(self, heads: &mut Heads, table: &SeriesTable) -> (Vec<Delete>, Vec<Body>) {
-        let bodies = self.lanes.into_iter().filter(|lane| !lane.is_empty()).map(|lane| body(lane, heads, table));
-        (self.deletes, bodies.collect())
+    /// Deletes come before the rows of their commit. A body has the number of its lane.
+    pub(super) fn into_parts(self, heads: &mut Heads, table: &SeriesTable) -> (Vec<Delete>, Vec<(usize, Body)>) {
+        let lanes = self.lanes.into_iter().enumerate().filter(|(_, lane)| !lane.is_empty());
+        (self.deletes, lanes.map(|(number, lane)| (number, body(lane, heads, table))).collect())
     }
 }
 
@@ -117,12 +121,12 @@ impl Group {
 pub(super) fn body(mut readings: Vec<Reading>, heads: &mut Heads, table: &SeriesTable) -> Body {
     // Equal times stay in the order in which they were committed.
     readings.sort_by_key(|reading| (reading.series, reading.time));
-    let (mut bytes, mut rows) = (Vec::new(), Vec::with_capacity(readings.len()));
+    // As large as rows are by and large, so that it need not grow.
+    let (mut bytes, mut rows) = (Vec::with_capacity(readings.len() * heads.row_bytes()), Vec::with_capacity(readings.len()));
     for of_series in readings.chunk_by(|a, b| a.series == b.series) {
         let series = of_series[0].series;
         // A reading of a commit has its series in the table: it was defined there or before.
         let Some(head) = heads.of(table, series) else { continue };
-        bytes.reserve(of_series.len() * (head.len() + ROW_BYTES));
         for of_time in of_series.chunk_by(|a, b| a.time == b.time) {
             let last = &of_time[of_time.len() - 1];
             line::point(&mut bytes, head, &last.value, last.time);
@@ -160,6 +164,8 @@ mod tests {
         assert_eq!((group.up_to, group.readings), (Position(2), 6));
         let (deletes, bodies) = group.into_parts(&mut heads, &table);
         assert!(deletes.is_empty());
+        let (numbers, bodies): (Vec<_>, Vec<_>) = bodies.into_iter().unzip();
+        assert_eq!(numbers, [0, 1]);
         let texts: Vec<_> = bodies.iter().map(|body| std::str::from_utf8(&body.bytes).unwrap()).collect();
         let line = |device: &str, id: u32, value: &str, time: i64| format!("m,device={device},series:id=hub.{id} value={value} {time}\n");
         assert_eq!(
