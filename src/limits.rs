@@ -5,7 +5,8 @@ use std::time::Duration;
 
 /// Largest WebSocket frame (and reassembled message) from an agent. Beyond: the connection is closed 1009 at the header.
 pub const FRAME_BYTES: usize = 4 << 20;
-/// Most readings in one batch or frame. Beyond: the frame is refused whole, `limit_batch`.
+/// Most readings in one batch or frame. Beyond: the frame is refused whole, `limit_batch`. Of line protocol: most fields in one line; beyond,
+/// that line is refused in the same words.
 pub const BATCH_READINGS: usize = 50_000;
 /// Deepest nesting of MessagePack in a plain frame. Beyond: refused whole, `limit_depth`.
 pub const NESTING: usize = 16;
@@ -57,7 +58,7 @@ pub const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// Bytes of names by which a connection knows its series again. Beyond: it forgets them all and looks them up anew.
 pub const KNOWN_BYTES_PER_CONNECTION: usize = 32 << 20;
 /// Longest bytes of names by which a connection knows a series again. Beyond, they are read for each reading: to compare them would
-/// cost as much, and names may be as long as a frame.
+/// cost as much, and names may be as long as a frame. A connection keeps room for them between frames up to this too.
 pub const KNOWN_NAME_BYTES: usize = 8 << 10;
 /// Aliases one agent connection may define, and bytes of names under them. Beyond: closed 1008.
 pub const ALIASES_PER_CONNECTION: usize = 100_000;

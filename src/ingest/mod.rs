@@ -17,6 +17,7 @@ pub mod session;
 mod shared;
 pub mod socket;
 pub(crate) mod times;
+mod values;
 pub mod way;
 pub mod writer;
 

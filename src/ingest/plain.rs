@@ -20,7 +20,7 @@ use self::survey::{RefusedFrame, Seq, Survey};
 use super::session::{self, Deciding, Pending, Session};
 use super::way::{Answer, Step, Way};
 use super::{Later, Outcome, Refusal};
-use crate::limits::BAD_FRAMES;
+use crate::limits::{BAD_FRAMES, KNOWN_NAME_BYTES};
 use crate::model::{Position, TimeNs};
 
 /// One connection's plain frames.
@@ -64,7 +64,9 @@ impl Way for Plain {
             return self.later(frame, &survey, &later);
         }
         let deciding = Frame { number: self.frames, cursor: Cursor::new(frame), names: &mut self.names, session, index: 0 };
-        match deciding.decide(&survey) {
+        let decided = deciding.decide(&survey);
+        self.names.end();
+        match decided {
             Ok(steps) => steps,
             // The survey went over every byte, so this is a defect here; the peer hears that nothing was taken.
             Err(malformed) => {
@@ -267,6 +269,12 @@ impl Names {
             self.raw.extend_from_slice(part);
         }
         self.head = self.raw.len();
+    }
+
+    /// Names may be as long as a frame. Between frames no more room is kept than names need by which a series is known again.
+    fn end(&mut self) {
+        self.raw.clear();
+        self.raw.shrink_to(KNOWN_NAME_BYTES);
     }
 
     #[inline]

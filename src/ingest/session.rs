@@ -2,8 +2,9 @@
 //! decodes its own bytes and then asks here; the answers are the ways' own too. Pure: the clock comes in with each frame.
 //!
 //! Invariants: a reading is either in the batch or among its refusals, so the sums add up. A refused reading makes no series
-//! unless it is refused for what the series is (`time_required`). A series met before costs one hash and no allocation, unless its
-//! names are longer than `KNOWN_NAME_BYTES`.
+//! unless it is refused for what the series is (`time_required`, `too_old`, `type_changed`): `take` asks for a time and a value that
+//! passed the door, and the ways judge both before they ask for the series. A series met before costs one hash and no allocation,
+//! unless its names are longer than `KNOWN_NAME_BYTES`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 use super::forms::{FormLimits, shown};
 use super::mapping::fits;
 use super::refusals::{Refusals, Refused};
+use super::values::Kept;
 use super::{Batch, Later, Outcome, Refusal, times};
 use crate::auth::access::Access;
 use crate::config::{Config, Mapping, MetricRules, StoreKind};
@@ -37,7 +39,7 @@ pub struct Door {
     pub batch_readings: usize,
     /// A clock that says earlier is not set: [`times::build_date`].
     pub built: TimeNs,
-    /// The store has no other numbers: integers become floats here, and what they do not hold is refused.
+    /// The store has no other numbers (`values`).
     pub floats_only: bool,
     /// Where the retention of a series begins; earlier readings are `too_old`.
     pub retention: Arc<Retention>,
@@ -223,6 +225,12 @@ impl Session {
         Ok(When::Told(time))
     }
 
+    /// As `when`, for the value.
+    #[inline]
+    pub fn keeps(&self, value: Value) -> Result<Kept, Refusal> {
+        Kept::of(value, self.door.floats_only)
+    }
+
     /// The series that these bytes named before.
     #[inline]
     #[must_use]
@@ -285,9 +293,10 @@ impl Session {
         index: u32,
         known: Known,
         when: When,
-        value: Value,
+        value: Kept,
         meta: Meta<'_>,
     ) -> Result<(), Refusal> {
+        let value = value.into_value();
         let slot = &mut self.slots[known.slot as usize];
         let time = match when {
             When::Told(time) => time,
@@ -303,7 +312,6 @@ impl Session {
         if let Some(floor) = self.door.retention.floor(&slot.series) {
             times::check_floor(time, floor)?;
         }
-        let value = if self.door.floats_only { as_float(value)? } else { value };
         if !meta.is_empty() {
             tell(slot, batch, self.batch, meta);
         }
@@ -362,19 +370,6 @@ impl Session {
         if asks && self.received.saturating_sub(self.known_since) > crate::clock::NS_PER_SEC {
             self.forget();
         }
-    }
-}
-
-fn as_float(value: Value) -> Result<Value, Refusal> {
-    const EXACT: i64 = 1 << 53;
-    match value {
-        #[expect(clippy::cast_precision_loss, reason = "every integer up to 2^53 is a float")]
-        Value::Int(int) if (-EXACT..=EXACT).contains(&int) => Ok(Value::Float(int as f64)),
-        Value::Int(int) => {
-            let message = format!("integer {int} is beyond 2^53, which the store (InfluxDB, all numbers as floats) does not keep exactly");
-            Err(Refusal::new(RowCode::ValueRange, message))
-        }
-        other => Ok(other),
     }
 }
 

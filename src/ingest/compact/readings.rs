@@ -12,7 +12,9 @@ use crate::ingest::session::{Deciding, Known, Meta, Session};
 use crate::model::{SeriesKey, TimeNs, Value, ValueType};
 use crate::series::KeyRef;
 
-/// The batch was checked: all of it can be decoded, and every alias is defined.
+/// All of the batch can be decoded, and every alias is defined.
+const CHECKED: &str = "the batch was checked before";
+
 pub(super) fn decide(
     session: &mut Session,
     aliases: &mut Aliases,
@@ -21,17 +23,12 @@ pub(super) fn decide(
     times: &mut Vec<TimeNs>,
     columns: &mut ColumnBuf,
 ) -> Deciding {
-    const CHECKED: &str = "the batch was checked before";
     let mut deciding = session.begin_batch();
     for group in batch.groups() {
         group.times(times).expect(CHECKED);
         for column in group.columns() {
             let values = column.decode_into(columns).expect(CHECKED);
-            let met = meet(session, agent, aliases, column.alias(), type_of(&values));
-            let alias = aliases.of(column.alias()).expect(CHECKED);
-            // Said once a column: the session would find that nothing changed for each reading after.
-            let meta = Meta { unit: aliases.unit_of(alias).map(|unit| &**unit), kind: alias.kind };
-            decide_column(session, &mut deciding, (alias, meta), &met, &column, times, values);
+            decide_column(session, &mut deciding, (&mut *aliases, agent), &column, times, values);
         }
     }
     deciding
@@ -40,25 +37,33 @@ pub(super) fn decide(
 fn decide_column(
     session: &mut Session,
     deciding: &mut Deciding,
-    (alias, mut meta): (&Alias, Meta<'_>),
-    met: &Result<Known, Refusal>,
+    (aliases, agent): (&mut Aliases, &str),
     column: &Column<'_>,
     times: &[TimeNs],
     values: Values<'_, '_>,
 ) {
     let forms = session.door().forms;
+    let number = column.alias();
+    let alias = aliases.of(number).expect(CHECKED);
+    let unit = aliases.unit_of(alias).cloned();
+    // Said once a column: the session would find that nothing changed for each reading after.
+    let mut meta = Meta { unit: unit.as_deref(), kind: alias.kind };
+    let fitting = check(&forms, alias, meta, type_of(&values));
+    // Asked for by the first reading that can be taken: a column of others makes no series.
+    let mut met: Option<Result<Known, Refusal>> = None;
     let mut texts = SameText::default();
     let mut rows = column.presence().rows();
     let mut place = column.first_place();
     values.for_each(|value| {
         let row = rows.next().expect("as many rows as values");
-        let decided = met.clone().and_then(|known| {
+        let decided = fitting.clone().and_then(|()| {
             let when = session.when(Some(times[row as usize]))?;
-            let value = take_value(value, &forms, &mut texts)?;
+            let value = session.keeps(take_value(value, &forms, &mut texts)?)?;
+            let known = met.get_or_insert_with(|| meet(session, agent, aliases, number)).clone()?;
             session.take(deciding, place, known, when, value, std::mem::take(&mut meta))
         });
         if let Err(refusal) = decided {
-            let (device, metric) = match &alias.called {
+            let (device, metric) = match &aliases.of(number).expect(CHECKED).called {
                 Called::Names(raw) => (names(raw).device, names(raw).metric),
                 Called::Known(known) => (&*session.key_of(*known).device, &*session.key_of(*known).metric),
             };
@@ -76,20 +81,25 @@ fn type_of(values: &Values<'_, '_>) -> ValueType {
     }
 }
 
-/// The series of a column, or why none of its readings can be taken.
-fn meet(session: &mut Session, agent: &str, aliases: &mut Aliases, number: u32, value_type: ValueType) -> Result<Known, Refusal> {
-    let alias = aliases.of(number).expect("the batch was checked before");
+/// What can be wrong with all readings of a column, whatever their series is.
+fn check(forms: &FormLimits, alias: &Alias, meta: Meta<'_>, value_type: ValueType) -> Result<(), Refusal> {
     if value_type != alias.value_type {
         let message = format!("the alias was defined for {} values, this is a {}", alias.value_type.as_str(), value_type.as_str());
         return Err(Refusal::new(RowCode::TypeChanged, message));
     }
-    if let Some(unit) = aliases.unit_of(alias) {
-        session.door().forms.unit(unit)?;
+    if let Some(unit) = meta.unit {
+        forms.unit(unit)?;
     }
-    if let Some(kind) = alias.kind.filter(|kind| !fits(*kind, value_type)) {
+    if let Some(kind) = meta.kind.filter(|kind| !fits(*kind, value_type)) {
         let message = format!("kind `{}` does not fit a {} value", kind.as_str(), value_type.as_str());
         return Err(Refusal::new(RowCode::BadKind, message));
     }
+    Ok(())
+}
+
+/// The series of a column, or why none of its readings can be taken.
+fn meet(session: &mut Session, agent: &str, aliases: &mut Aliases, number: u32) -> Result<Known, Refusal> {
+    let alias = aliases.of(number).expect(CHECKED);
     let found = match &alias.called {
         Called::Known(known) if alias.era == session.era() => return Ok(*known),
         Called::Known(known) => {

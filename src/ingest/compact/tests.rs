@@ -331,6 +331,30 @@ fn what_is_wrong_with_a_series_refuses_its_column_in_one_entry() {
 }
 
 #[test]
+fn a_reading_that_is_refused_makes_no_series() {
+    let mut world = world_with(Scope::default(), |door| {
+        door.floats_only = true;
+        door.forms.text_bytes = 3;
+    });
+    world.send(&hello("gw"));
+    world.send(&define(&[
+        series(0, "d", "a", SentType::Number),
+        series(1, "d", "b", SentType::Number),
+        series(2, "d", "c", SentType::Text),
+        series(3, "d", "e", SentType::Number),
+        series(4, "d", "f", SentType::Bool),
+    ]));
+    world.answers();
+    let beyond = Sent::Int((1 << 53) + 1);
+    let readings = [(0, -1, Sent::Float(f64::NAN)), (1, -1, beyond), (2, -1, Sent::Text("four")), (3, 601, Sent::Int(1)), (4, -1, Sent::Int(1))];
+    let refused = "[1:0 not_finite] [1:1 value_range] [1:2 limit_text] [1:3 time_ahead*] [1:4 type_changed]";
+    assert_eq!(world.exchange(&batch(1, &readings)), [format!("ack 1 stored 0 duplicate 0 {refused}")]);
+    assert_eq!(world.session.door().series.next_id(), 0);
+    world.exchange(&batch(2, &[(0, -1, Sent::Float(f64::NAN)), (0, -2, Sent::Int(1))]));
+    assert_eq!((world.kept(), world.session.door().series.next_id()), (vec!["d/a -2 1.0".to_owned()], 1));
+}
+
+#[test]
 fn unit_and_kind_reach_the_series_once() {
     let mut world = world();
     world.send(&hello("gw"));

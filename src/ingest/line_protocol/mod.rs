@@ -11,11 +11,11 @@ mod tests;
 
 use std::borrow::Cow;
 
-use telltale_wire::RowCode;
+use telltale_wire::{FrameCode, RowCode};
 
 use self::parse::{Field, Given, Line};
 use super::forms::{FormLimits, shown};
-use super::session::{Deciding, Meta, Session, When};
+use super::session::{Deciding, Known, Meta, Session, When};
 use super::shared::{Shared, WouldBe};
 use super::{Refusal, times};
 use crate::clock::NS_PER_SEC;
@@ -76,24 +76,35 @@ impl Lines {
         self.first_malformed
     }
 
-    /// Decides whole lines until the batch is full. Gives how many bytes they were. The batch may be filled beyond its bound by
-    /// the fields of its last line.
+    /// Decides whole lines until the batch is full. Gives how many bytes they were. A line that does not fit beside the others is left to
+    /// the next batch; one that would not fit alone is refused.
     pub fn decide(&mut self, session: &mut Session, batch: &mut Deciding, buf: &[u8], is_last: bool) -> usize {
         let full = session.door().batch_readings;
         let mut at = 0;
         while at < buf.len() && batch.len() < full {
-            let Some((line, next)) = parse::line(buf, at, is_last, &mut self.fields) else {
+            let Some((line, next)) = parse::line(buf, at, is_last, full, &mut self.fields) else {
                 break;
             };
+            if !batch.is_empty() && batch.len() + self.fields.len() > full {
+                break;
+            }
             at = next;
             self.lines += 1;
             match line {
                 Line::Blank => {}
                 Line::Point { line, key, time } => self.point(session, batch, buf, (line, key, time)),
                 Line::Malformed { line, why } => self.refuse_line(batch, line, why),
+                Line::Crowded { line } => self.refuse_crowded(batch, line, full),
             }
         }
         at
+    }
+
+    /// The words of a frame's code: rows have none for it.
+    fn refuse_crowded(&self, batch: &mut Deciding, line: &[u8], most: usize) {
+        let (number, code) = (self.lines, FrameCode::LimitBatch);
+        let message = format!("line {number}: {code}: more than {most} fields in '{}', the limit is [ingest] batch_readings", shown(line));
+        batch.refuse(number, &[], None, Refusal::new(RowCode::BadValue, message));
     }
 
     fn refuse_line(&mut self, batch: &mut Deciding, line: &[u8], why: &str) {
@@ -116,21 +127,27 @@ impl Lines {
             let field = &buf[field];
             self.raw.truncate(head);
             self.raw.extend_from_slice(field);
-            let known = match session.known(&self.raw) {
-                Some(known) => Ok(known),
+            let met = match session.known(&self.raw) {
+                Some(known) => Met::Before(known),
                 None => match names.get_or_insert_with(|| parse::key(key)) {
-                    Ok(names) => match shared.get_or_insert_with(|| share(session, names)) {
-                        Ok(shared) => utf8(parse::name(field), "the field", RowCode::BadMetric)
-                            .and_then(|field| shared.meet(session, &self.raw, &field)),
-                        Err(refusal) => Err(refusal.clone()),
-                    },
+                    Ok(names) => Met::Never(names),
                     // Then none of its fields is known.
                     Err(why) => return self.refuse_line(batch, line, why),
                 },
             };
             let decided = when.clone().and_then(|when| {
-                let value = value(&given, buf, &forms)?;
-                session.take(batch, self.lines, known?, when, value, Meta::default())
+                let value = session.keeps(value(&given, buf, &forms)?)?;
+                let known = match met {
+                    Met::Before(known) => known,
+                    Met::Never(names) => match shared.get_or_insert_with(|| share(session, names)) {
+                        Ok(shared) => {
+                            let field = utf8(parse::name(field), "the field", RowCode::BadMetric)?;
+                            shared.meet(session, &self.raw, &field)?
+                        }
+                        Err(refusal) => return Err(refusal.clone()),
+                    },
+                };
+                session.take(batch, self.lines, known, when, value, Meta::default())
             });
             if let Err(refusal) = decided {
                 let (device, metric) = would_be.get_or_insert_with(|| name_refused(session, key)).of_field(&parse::name(field));
@@ -154,6 +171,12 @@ impl Lines {
             _ => refusal,
         })
     }
+}
+
+/// The series of a field, as far as it is known before its value is judged.
+enum Met<'a> {
+    Before(Known),
+    Never(&'a parse::Key<'a>),
 }
 
 fn share(session: &Session, names: &parse::Key<'_>) -> Result<Shared, Refusal> {

@@ -24,6 +24,10 @@ pub(super) enum Line<'a> {
         line: &'a [u8],
         why: &'static str,
     },
+    /// Well-formed, with more fields than a line may have.
+    Crowded {
+        line: &'a [u8],
+    },
 }
 
 /// A field of the line that was parsed last.
@@ -45,9 +49,9 @@ pub(super) enum Given {
     Beyond(Range<usize>),
 }
 
-/// Parses the line at `at`; its fields go into `fields`. Gives the line and where the next begins. None: it does not end here, and
-/// more bytes are to come.
-pub(super) fn line<'a>(buf: &'a [u8], at: usize, is_last: bool, fields: &mut Vec<Field>) -> Option<(Line<'a>, usize)> {
+/// Parses the line at `at`; its fields go into `fields`, of which it may have so many. Gives the line and where the next begins. None:
+/// it does not end here, and more bytes are to come.
+pub(super) fn line<'a>(buf: &'a [u8], at: usize, is_last: bool, most_fields: usize, fields: &mut Vec<Field>) -> Option<(Line<'a>, usize)> {
     fields.clear();
     let start = skip_space(buf, at);
     match buf.get(start) {
@@ -58,11 +62,15 @@ pub(super) fn line<'a>(buf: &'a [u8], at: usize, is_last: bool, fields: &mut Vec
         Some(b'#') => return to_newline(buf, start, is_last).map(|end| (Line::Blank, (end + 1).min(buf.len()))),
         Some(_) => {}
     }
-    let mut scan = Scan { buf, at: start, fields };
+    let mut scan = Scan { buf, at: start, fields, most_fields, is_crowded: false };
     match scan.point() {
         Ok((key, time)) if scan.at < buf.len() || is_last => {
-            let line = &buf[start..scan.at];
-            Some((Line::Point { line, key, time }, (scan.at + 1).min(buf.len())))
+            let (line, next) = (&buf[start..scan.at], (scan.at + 1).min(buf.len()));
+            if scan.is_crowded {
+                fields.clear();
+                return Some((Line::Crowded { line }, next));
+            }
+            Some((Line::Point { line, key, time }, next))
         }
         Ok(_) => None,
         Err(why) => {
@@ -137,6 +145,9 @@ struct Scan<'a, 'f> {
     buf: &'a [u8],
     at: usize,
     fields: &'f mut Vec<Field>,
+    most_fields: usize,
+    /// There are more. They are gone past, to find the end of the line.
+    is_crowded: bool,
 }
 
 impl<'a> Scan<'a, '_> {
@@ -181,7 +192,11 @@ impl<'a> Scan<'a, '_> {
         }
         self.at += 1;
         let value = if self.peek() == Some(b'"') { self.text()? } else { self.bare()? };
-        self.fields.push(Field { key, value });
+        if self.fields.len() < self.most_fields {
+            self.fields.push(Field { key, value });
+        } else {
+            self.is_crowded = true;
+        }
         Ok(())
     }
 
@@ -337,7 +352,7 @@ mod tests {
     /// `key|field=value,…|time`, `-` for blank, or why not.
     fn said(text: &str) -> String {
         let mut fields = Vec::new();
-        let (line, next) = line(text.as_bytes(), 0, true, &mut fields).unwrap();
+        let (line, next) = line(text.as_bytes(), 0, true, 4, &mut fields).unwrap();
         assert_eq!(next, text.len(), "{text:?}");
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         match line {
@@ -346,6 +361,7 @@ mod tests {
                 assert_eq!(lossy(line), text.trim_end_matches(['\n', '\r']));
                 why.to_owned()
             }
+            Line::Crowded { line } => format!("crowded {}", lossy(line)),
             Line::Point { key, time, .. } => {
                 let of = |field: &Field| {
                     let value = match &field.value {
@@ -410,6 +426,9 @@ mod tests {
             ("m v=1 1 2", "bad timestamp"),
             ("m v=1 1.5", "bad timestamp"),
             ("m v=1 -", "bad timestamp"),
+            ("m a=1,b=2,c=3,d=4 5", "m|a=1.0,b=2.0,c=3.0,d=4.0|5"),
+            ("m a=1,b=2,c=3,d=4,e=\"5\n\" 6", "crowded m a=1,b=2,c=3,d=4,e=\"5\n\" 6"),
+            ("m a=1,b=2,c=3,d=4,e=5,f", "invalid field format"),
         ];
         for (text, expected) in rows {
             assert_eq!(said(text), expected, "{text:?}");
@@ -445,14 +464,14 @@ mod tests {
 
     #[test]
     fn a_line_in_pieces_waits_for_its_end() {
-        let whole = "cpu,host=a v=\"x\ny\",w=1i 5\ncpu x\nm v=1 2\n";
+        let whole = "cpu,host=a v=\"x\ny\",w=1i 5\ncpu x\nm v=1 2\nm a=1,b=\"\n\",c=3 4\n";
         let all = |pieces: &[&str]| {
             let (mut found, mut fields, mut buf) = (Vec::new(), Vec::new(), Vec::new());
             for (n, piece) in pieces.iter().enumerate() {
                 buf.extend_from_slice(piece.as_bytes());
                 let mut at = 0;
                 while at < buf.len()
-                    && let Some((line, next)) = line(&buf, at, n + 1 == pieces.len(), &mut fields)
+                    && let Some((line, next)) = line(&buf, at, n + 1 == pieces.len(), 2, &mut fields)
                 {
                     found.push(format!("{line:?} {}", fields.len()));
                     at = next;
@@ -463,7 +482,7 @@ mod tests {
             found
         };
         let expected = all(&[whole]);
-        assert_eq!(expected.len(), 3);
+        assert_eq!(expected.len(), 4);
         for cut in 1..whole.len() {
             assert_eq!(all(&[&whole[..cut], &whole[cut..]]), expected, "{cut}");
         }
@@ -479,7 +498,7 @@ mod tests {
             for is_last in [false, true] {
                 let mut at = 0;
                 while at < bytes.len() {
-                    let Some((found, next)) = line(&bytes, at, is_last, &mut fields) else {
+                    let Some((found, next)) = line(&bytes, at, is_last, 2, &mut fields) else {
                         assert!(!is_last);
                         break;
                     };

@@ -9,7 +9,7 @@ use crate::ingest::forms::{self, FormLimits, shown};
 use crate::ingest::mapping::fits;
 use crate::ingest::session::{Deciding, Meta, Session, When};
 use crate::ingest::{Refusal, times};
-use crate::model::{Kind, Value};
+use crate::model::{Kind, Value, ValueType};
 use crate::series::KeyRef;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,9 +176,9 @@ pub(super) fn reading(session: &mut Session, names: &mut Names, batch: &mut Deci
     let decided = parts.only(Shape::Reading).and_then(|()| {
         let device = text(parts, Key::Device)?;
         let metric = text(parts, Key::Metric)?;
-        let value = value(parts.field(Key::Value), &forms)?;
+        let value = session.keeps(value(parts.field(Key::Value), &forms)?)?;
         let when = time(session, parts)?;
-        let meta = Meta { unit: unit(parts.field(Key::Unit), &forms)?, kind: kind(parts, &value)? };
+        let meta = Meta { unit: unit(parts.field(Key::Unit), &forms)?, kind: kind(parts, value.value_type())? };
         let labels = Entries::of(parts, Key::Labels, RowCode::BadLabel)?;
         names.begin(b'r', device, labels);
         let met = names.series(session, metric, |session, raw| meet(session, raw, device, metric, labels))?;
@@ -219,7 +219,7 @@ pub(super) fn row(session: &mut Session, names: &mut Names, batch: &mut Deciding
     for (metric, field) in values {
         let decided = whole.as_ref().map_err(Clone::clone).and_then(|(device, when, labels, units)| {
             let metric = text_of(metric, "a metric name", RowCode::BadMetric)?;
-            let value = value(Some(field), &forms)?;
+            let value = session.keeps(value(Some(field), &forms)?)?;
             let meta = Meta { unit: unit(units.get(metric).copied(), &forms)?, kind: None };
             let met = names.series(session, metric, |session, raw| {
                 let metric = utf8(metric, "the metric name", RowCode::BadMetric)?;
@@ -387,7 +387,7 @@ fn unit<'a>(field: Option<Field<'a>>, forms: &FormLimits) -> Result<Option<&'a s
     Ok(Some(unit))
 }
 
-fn kind(parts: &Parts<'_>, value: &Value) -> Result<Option<Kind>, Refusal> {
+fn kind(parts: &Parts<'_>, value_type: ValueType) -> Result<Option<Kind>, Refusal> {
     const EXPECTED: &str = "one of gauge, counter, state, text";
     let Some(field) = parts.field(Key::Kind).filter(|field| field.token != Token::Nil) else {
         return Ok(None);
@@ -395,7 +395,6 @@ fn kind(parts: &Parts<'_>, value: &Value) -> Result<Option<Kind>, Refusal> {
     let text = text_of(field.token, "the kind", RowCode::BadKind)?;
     let kind = std::str::from_utf8(text).ok().and_then(Kind::parse);
     let kind = kind.ok_or_else(|| Refusal::new(RowCode::BadKind, format!("kind `{}`, expected {EXPECTED}", shown(text))))?;
-    let value_type = value.value_type();
     if !fits(kind, value_type) {
         let message = format!("kind `{}` does not fit a {} value", kind.as_str(), value_type.as_str());
         return Err(Refusal::new(RowCode::BadKind, message));

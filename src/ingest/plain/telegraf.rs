@@ -38,7 +38,7 @@ pub(super) fn metric(session: &mut Session, names: &mut Names, batch: &mut Decid
             let Token::Text(field) = field else {
                 return Err(Refusal::new(RowCode::BadMetric, format!("a field name is {}, expected text", field.name())));
             };
-            let value = value(Some(given), &forms)?;
+            let value = session.keeps(value(Some(given), &forms)?)?;
             let met = names.series(session, field, |session, raw| {
                 let field = utf8(field, "the field name", RowCode::BadMetric)?;
                 match shared.get_or_insert_with(|| share(session, name, *tags)) {

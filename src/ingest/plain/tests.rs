@@ -1,6 +1,7 @@
 //! Frames in, answers out. A row is a frame as JSON (or hex) and its answers as JSON; a writer of a few lines stands behind.
 
 mod costly;
+mod names;
 
 use std::collections::HashMap;
 use std::sync::Arc;
