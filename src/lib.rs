@@ -13,6 +13,7 @@ pub mod health;
 pub mod http;
 pub mod hub;
 pub mod ingest;
+pub mod keyed;
 pub mod limits;
 pub mod live;
 pub mod log;

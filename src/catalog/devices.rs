@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use rusqlite::{OptionalExtension, params};
-use rustc_hash::FxHashMap;
 
 use super::{Catalog, CatalogError};
+use crate::keyed::KeyedMap;
 use crate::model::TimeNs;
 use crate::query::selector::Attributes;
 
@@ -44,7 +44,7 @@ pub enum EditError {
 #[derive(Debug)]
 pub struct Devices {
     catalog: Arc<Catalog>,
-    described: RwLock<FxHashMap<Box<str>, Arc<Description>>>,
+    described: RwLock<KeyedMap<Box<str>, Arc<Description>>>,
 }
 
 impl Devices {
@@ -85,9 +85,9 @@ impl Attributes for Devices {
 }
 
 impl Catalog {
-    fn descriptions(&self) -> Result<FxHashMap<String, Description>, CatalogError> {
+    fn descriptions(&self) -> Result<KeyedMap<String, Description>, CatalogError> {
         self.read("read devices from", |db| {
-            let mut all: FxHashMap<String, Description> = db
+            let mut all: KeyedMap<String, Description> = db
                 .prepare("SELECT id, name, note, version FROM devices")?
                 .query_map([], |row| {
                     let is = Description { name: row.get(1)?, note: row.get(2)?, version: row.get(3)?, ..Description::default() };

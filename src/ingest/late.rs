@@ -7,12 +7,12 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
 use telltale_wire::BatchCode;
 use tokio::sync::Semaphore;
 
 use super::{Batch, Later};
 use crate::head::{Head, HeadReader, LookUp};
+use crate::keyed::KeyedMap;
 use crate::limits::LATE_LOOK_UPS;
 use crate::metrics::Metrics;
 use crate::model::{Position, Reading, SeriesId, TimeNs, Value};
@@ -24,7 +24,7 @@ const RETRY_FAILED_MS: u32 = 5_000;
 #[derive(Debug, Default)]
 pub(super) struct LookedUp {
     as_of: Position,
-    values: FxHashMap<(SeriesId, TimeNs), Value>,
+    values: KeyedMap<(SeriesId, TimeNs), Value>,
 }
 
 impl LookedUp {

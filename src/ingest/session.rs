@@ -20,6 +20,7 @@ use super::values::Kept;
 use super::{Batch, Later, Outcome, Refusal, times};
 use crate::auth::access::Access;
 use crate::config::{Config, Mapping, MetricRules, StoreKind};
+use crate::keyed::KeyedMap;
 use crate::limits::{ARRIVALS_PER_CONNECTION, KNOWN_BYTES_PER_CONNECTION, KNOWN_NAME_BYTES, NAME_BYTES, REFUSALS_EXPLAINED};
 use crate::metrics::Metrics;
 use crate::model::{AgentSeq, Kind, MetaChange, Reading, SeriesId, SeriesKey, TimeNs, Value, ValueType};
@@ -146,13 +147,13 @@ pub struct Session {
     slots: Vec<Slot>,
     by_series: FxHashMap<SeriesId, u32>,
     /// By the bytes a sender names a series with.
-    known: FxHashMap<Box<[u8]>, Known>,
+    known: KeyedMap<Box<[u8]>, Known>,
     known_bytes: usize,
     known_since: TimeNs,
     /// Grows when all that is known by name is to be asked anew.
     era: u32,
     arrivals: Vec<Arrival>,
-    arrival_of: FxHashMap<(Arc<str>, Option<Arc<str>>), u32>,
+    arrival_of: KeyedMap<(Arc<str>, Option<Arc<str>>), u32>,
     /// The arrivals of this frame.
     arrived: Vec<u32>,
     frame: u64,
@@ -168,12 +169,12 @@ impl Session {
             access,
             slots: Vec::new(),
             by_series: FxHashMap::default(),
-            known: FxHashMap::default(),
+            known: KeyedMap::default(),
             known_bytes: 0,
             known_since: TimeNs::MIN,
             era: 0,
             arrivals: Vec::new(),
-            arrival_of: FxHashMap::default(),
+            arrival_of: KeyedMap::default(),
             arrived: Vec::new(),
             frame: 0,
             batch: 0,
@@ -287,15 +288,7 @@ impl Session {
 
     /// Puts a reading into the batch. What can still go wrong is what depends on the series.
     #[inline]
-    pub fn take(
-        &mut self,
-        batch: &mut Deciding,
-        index: u32,
-        known: Known,
-        when: When,
-        value: Kept,
-        meta: Meta<'_>,
-    ) -> Result<(), Refusal> {
+    pub fn take(&mut self, batch: &mut Deciding, index: u32, known: Known, when: When, value: Kept, meta: Meta<'_>) -> Result<(), Refusal> {
         let value = value.into_value();
         let slot = &mut self.slots[known.slot as usize];
         let time = match when {
@@ -358,7 +351,7 @@ impl Session {
     }
 
     fn forget(&mut self) {
-        self.known = FxHashMap::default();
+        self.known = KeyedMap::default();
         self.known_bytes = 0;
         self.known_since = self.received;
         self.era = self.era.wrapping_add(1);

@@ -9,13 +9,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::content::{Named, Number, Run, Span, Tick, point_weight};
 use super::cursor::Cursor;
 use super::merge::unite;
 use super::presence::DeviceState;
 use crate::head::ColumnView;
+use crate::keyed::KeyedSet;
 use crate::model::{SeriesId, TimeNs, Value};
 use crate::series::Series;
 
@@ -26,7 +27,7 @@ pub struct Group<H> {
     /// Numbers with pending changes.
     dirty: Vec<Number>,
     states: BTreeMap<Arc<str>, DeviceState>,
-    devices: FxHashSet<Arc<str>>,
+    devices: KeyedSet<Arc<str>>,
     pub members: Vec<Member<H>>,
     /// What every member was told last: all that was committed up to here has been sent, as far as it is of this group.
     cursor: Cursor,
@@ -118,7 +119,7 @@ impl<H> Group<H> {
             slots: Vec::new(),
             dirty: Vec::new(),
             states: BTreeMap::new(),
-            devices: FxHashSet::default(),
+            devices: KeyedSet::default(),
             members: Vec::new(),
             cursor,
             weight: 0,
@@ -150,7 +151,7 @@ impl<H> Group<H> {
     }
 
     #[must_use]
-    pub fn devices(&self) -> &FxHashSet<Arc<str>> {
+    pub fn devices(&self) -> &KeyedSet<Arc<str>> {
         &self.devices
     }
 

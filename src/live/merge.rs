@@ -8,11 +8,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
 use super::content::{Named, Number, Run, Span, Tick, point_weight};
 use super::cursor::Cursor;
 use super::presence::DeviceState;
+use crate::keyed::KeyedMap;
 use crate::model::{TimeNs, Value};
 
 /// Deleted ranges of one series kept apart. Beyond: the two nearest become one, and the frame says that readings are left out.
@@ -26,7 +25,7 @@ pub struct Merged {
     cursor: Cursor,
     announced: BTreeMap<Number, Named>,
     series: BTreeMap<Number, Series>,
-    states: FxHashMap<Arc<str>, DeviceState>,
+    states: KeyedMap<Arc<str>, DeviceState>,
     left_out: u64,
     width_ns: i64,
     weight: usize,
@@ -49,7 +48,7 @@ impl Merged {
             cursor: tick.cursor,
             announced: BTreeMap::new(),
             series: BTreeMap::new(),
-            states: FxHashMap::default(),
+            states: KeyedMap::default(),
             left_out: 0,
             width_ns: width_ns.max(1),
             weight: size_of::<Self>(),

@@ -15,6 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::Notify;
 
 use crate::clock::NS_PER_MS;
+use crate::keyed::KeyedMap;
 use crate::limits::{SILENT_AFTER, UNKNOWN_FOR};
 use crate::model::TimeNs;
 use crate::query::selector::Glob;
@@ -72,7 +73,7 @@ pub struct Presence {
 #[derive(Debug, Default)]
 struct Inner {
     devices: Vec<Device>,
-    by_name: FxHashMap<Arc<str>, u32>,
+    by_name: KeyedMap<Arc<str>, u32>,
     conns: FxHashMap<ConnId, Conn>,
     next_conn: u64,
     changes: FxHashSet<u32>,

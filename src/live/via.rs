@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
 use super::presence::{ConnId, Presence};
 use crate::clock::Clock;
+use crate::keyed::KeyedMap;
 use crate::model::TimeNs;
 
 /// The session is open while this lives.
@@ -16,14 +15,14 @@ pub struct Via {
     conn: ConnId,
     /// Gateways that name themselves in the readings, such as Telegraf's `host`: each is a way of its own. Bounded by
     /// `ARRIVALS_PER_CONNECTION`, beyond which the session names none.
-    gateways: FxHashMap<Arc<str>, ConnId>,
+    gateways: KeyedMap<Arc<str>, ConnId>,
 }
 
 impl Via {
     /// `name` is how people call the sender: the agent's or the token's name.
     #[must_use]
     pub fn open(presence: &Arc<Presence>, clock: &Clock, name: &str) -> Self {
-        Self { conn: presence.opened(name), presence: Arc::clone(presence), clock: clock.clone(), gateways: FxHashMap::default() }
+        Self { conn: presence.opened(name), presence: Arc::clone(presence), clock: clock.clone(), gateways: KeyedMap::default() }
     }
 
     /// The devices that a frame brought readings of, each once for each gateway.

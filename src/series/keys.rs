@@ -5,20 +5,18 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use super::Series;
+use crate::keyed::{KeyedSet, RandomKey};
 use crate::model::{Labels, SeriesKey};
 
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     table: HashTable<Arc<Series>>,
-    names: FxHashSet<Arc<str>>,
-    labels: FxHashSet<Labels>,
-}
-
-fn hash(key: &SeriesKey) -> u64 {
-    FxBuildHasher.hash_one(key)
+    /// Of the table.
+    key: RandomKey,
+    names: KeyedSet<Arc<str>>,
+    labels: KeyedSet<Labels>,
 }
 
 impl Keys {
@@ -27,13 +25,14 @@ impl Keys {
     }
 
     pub(super) fn get(&self, key: &SeriesKey) -> Option<&Arc<Series>> {
-        self.table.find(hash(key), |series| series.key == *key)
+        self.table.find(self.key.hash_one(key), |series| series.key == *key)
     }
 
     /// A series of the same key makes room for it.
     pub(super) fn insert(&mut self, series: Arc<Series>) {
-        let hash_of = |series: &Arc<Series>| hash(&series.key);
-        match self.table.entry(hash_of(&series), |known| known.key == series.key, hash_of) {
+        let Self { table, key, .. } = self;
+        let hash_of = |series: &Arc<Series>| key.hash_one(&series.key);
+        match table.entry(hash_of(&series), |known| known.key == series.key, hash_of) {
             hashbrown::hash_table::Entry::Occupied(mut known) => *known.get_mut() = series,
             hashbrown::hash_table::Entry::Vacant(free) => drop(free.insert(series)),
         }
@@ -41,8 +40,8 @@ impl Keys {
 
     /// Room for so many in all.
     pub(super) fn reserve(&mut self, series: usize) {
-        let more = series.saturating_sub(self.table.len());
-        self.table.reserve(more, |series| hash(&series.key));
+        let Self { table, key, .. } = self;
+        table.reserve(series.saturating_sub(table.len()), |series| key.hash_one(&series.key));
     }
 
     /// The same key, of names that are held once.

@@ -5,20 +5,20 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
 use telltale_wire::reader::{Reader, put_text};
 use telltale_wire::{self as wire, varint};
 
 use crate::ingest::session::Known;
+use crate::keyed::KeyedMap;
 use crate::limits::ALIAS_BYTES_PER_CONNECTION;
 use crate::model::{Kind, ValueType};
 
 #[derive(Debug, Default)]
 pub(super) struct Aliases {
-    by_number: FxHashMap<u32, Alias>,
+    by_number: KeyedMap<u32, Alias>,
     /// An agent has few, and many aliases of each.
     units: Vec<Arc<str>>,
-    by_unit: FxHashMap<Arc<str>, NonZeroU16>,
+    by_unit: KeyedMap<Arc<str>, NonZeroU16>,
     bytes: usize,
 }
 

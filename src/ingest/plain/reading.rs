@@ -1,6 +1,5 @@
 //! The keys of one map of a plain frame, in any order, and what a reading or a row says with them.
 
-use rustc_hash::FxHashMap;
 use telltale_wire::RowCode;
 
 use super::Names;
@@ -9,6 +8,7 @@ use crate::ingest::forms::{self, FormLimits, shown};
 use crate::ingest::mapping::fits;
 use crate::ingest::session::{Deciding, Meta, Session, When};
 use crate::ingest::{Refusal, times};
+use crate::keyed::KeyedMap;
 use crate::model::{Kind, Value, ValueType};
 use crate::series::KeyRef;
 
@@ -199,7 +199,7 @@ pub(super) fn row(session: &mut Session, names: &mut Names, batch: &mut Deciding
         let labels = Entries::of(parts, Key::Labels, RowCode::BadLabel)?;
         let units = Entries::of(parts, Key::Units, RowCode::BadMetric)?;
         // By name, since a row may hold many: looking each up by walking would take the square of the time.
-        let units: FxHashMap<&[u8], Field<'_>> =
+        let units: KeyedMap<&[u8], Field<'_>> =
             units.into_iter().filter_map(|(name, unit)| if let Token::Text(name) = name { Some((name, unit)) } else { None }).collect();
         Ok((device, when, labels, units))
     });

@@ -21,6 +21,7 @@ use rustc_hash::FxHashMap;
 use crate::auth::access::Access;
 use crate::clock::Clock;
 use crate::head::{ColumnView, Head};
+use crate::keyed::KeyedMap;
 use crate::limits::{GROUP_PENDING_BYTES, LIVE_HISTORY_POINTS, SNAPSHOT_BYTES};
 use crate::live::content::Envelope;
 use crate::live::cursor::Cursor;
@@ -96,7 +97,7 @@ pub struct Engine {
     described: Position,
     groups: Vec<Option<Watched>>,
     free: Vec<GroupId>,
-    by_wish: FxHashMap<String, Vec<GroupId>>,
+    by_wish: KeyedMap<String, Vec<GroupId>>,
     /// Groups with something to do, each once.
     busy: Vec<GroupId>,
     routes: Routes,
@@ -116,7 +117,7 @@ impl std::fmt::Debug for Engine {
 #[derive(Debug)]
 struct Viewer {
     outbox: Arc<Outbox>,
-    subs: FxHashMap<String, (GroupId, SubId)>,
+    subs: KeyedMap<String, (GroupId, SubId)>,
 }
 
 /// A group with what the engine needs to serve it.
@@ -169,7 +170,7 @@ impl Engine {
             described: position,
             groups: Vec::new(),
             free: Vec::new(),
-            by_wish: FxHashMap::default(),
+            by_wish: KeyedMap::default(),
             busy: Vec::new(),
             routes: Routes::default(),
             viewers: FxHashMap::default(),
@@ -202,7 +203,7 @@ impl Engine {
         match input {
             Input::Opened(outbox) => {
                 self.parts.metrics.viewers_open.inc();
-                self.viewers.insert(outbox.viewer, Viewer { outbox, subs: FxHashMap::default() });
+                self.viewers.insert(outbox.viewer, Viewer { outbox, subs: KeyedMap::default() });
             }
             Input::Subscribe { viewer, access, subscribe } => self.subscribe(viewer, access, subscribe, now_ns),
             Input::Unsubscribe { viewer, id } => self.unsubscribe(viewer, &id),

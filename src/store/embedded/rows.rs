@@ -11,6 +11,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use super::chunk::{self, MAX_POINTS, Times};
 use super::dayfile::{self, Form, NewRow};
 use crate::block::{Block, Values};
+use crate::keyed::KeyedMap;
 use crate::model::{Position, SeriesId, TimeNs, Value};
 use crate::store::StoreError;
 
@@ -23,7 +24,7 @@ pub(super) struct Rows {
     /// Time columns, and the chunks that share each.
     columns: Vec<(Vec<u8>, Vec<usize>)>,
     /// By the hash of irregular times: where they were seen.
-    seen: FxHashMap<u64, Seen>,
+    seen: KeyedMap<u64, Seen>,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,11 @@
 //! The times of many series. Series whose times have the same distances share a group: all that are read every 10 s are one,
 //! and so are all metrics of one device, however it jitters. A group has its distances once; a series has its first time.
 
-use rustc_hash::FxHashMap;
 use telltale_wire::varint::put;
 
 use super::bytes::In;
 use super::{Damaged, MANY_MAX_POINTS, ints, texts, times};
+use crate::keyed::KeyedMap;
 use crate::model::TimeNs;
 
 /// What says that the distances of a group stand in the column.
@@ -56,7 +56,7 @@ pub(in crate::store::embedded) fn encode(out: &mut Vec<u8>, series: &[&[TimeNs]]
 
 /// The groups, in the order of first use, and which one each series is in.
 fn grouped(series: &[&[TimeNs]]) -> (Vec<Group>, Vec<i64>) {
-    let mut numbers: FxHashMap<Vec<u64>, i64> = FxHashMap::default();
+    let mut numbers: KeyedMap<Vec<u64>, i64> = KeyedMap::default();
     let mut groups = Vec::new();
     let mut members = Vec::with_capacity(series.len());
     for times in series {

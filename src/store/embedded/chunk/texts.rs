@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
 use telltale_wire::reader::put_text;
 use telltale_wire::varint::{put, size};
 
 use super::Damaged;
 use super::bytes::In;
 use super::ints;
+use crate::keyed::KeyedMap;
 
 mod form {
     /// Length and number of each run.
@@ -19,7 +19,7 @@ mod form {
 }
 
 pub(super) fn encode(out: &mut Vec<u8>, values: &[Arc<str>]) {
-    let mut numbers: FxHashMap<&str, i64> = FxHashMap::default();
+    let mut numbers: KeyedMap<&str, i64> = KeyedMap::default();
     let mut texts: Vec<&str> = Vec::new();
     let mut places = Vec::with_capacity(values.len());
     for text in values {
