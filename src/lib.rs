@@ -4,6 +4,7 @@
 pub mod app;
 pub mod auth;
 pub mod block;
+pub mod boots;
 pub mod catalog;
 pub mod cli;
 pub mod clock;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 /// Largest WebSocket frame (and reassembled message) from an agent. Beyond: the connection is closed 1009 at the header.
 pub const FRAME_BYTES: usize = 4 << 20;
-/// Most readings in one batch or frame. Beyond: the frame is refused whole, `limit_batch`. Of line protocol: most fields in one line; beyond,
-/// that line is refused in the same words.
+/// Most readings in one batch or frame. Beyond: the frame is refused whole, `limit_batch`. In line protocol most fields of one line;
+/// beyond, that line is refused in the same words.
 pub const BATCH_READINGS: usize = 50_000;
 /// Deepest nesting of MessagePack in a plain frame. Beyond: refused whole, `limit_depth`.
 pub const NESTING: usize = 16;
@@ -65,6 +65,10 @@ pub const ALIASES_PER_CONNECTION: usize = 100_000;
 pub const ALIAS_BYTES_PER_CONNECTION: usize = 32 << 20;
 /// Pairs of device and gateway one connection may bring. Beyond: new pairs count as the connection's own, without gateway.
 pub const ARRIVALS_PER_CONNECTION: usize = 10_000;
+/// Boots of one agent, and of all agents, whose newest batch is known. Beyond: the one that sent longest ago is forgotten, or of all an
+/// eighth at once, counted in `agents_forgotten`; it is welcomed as one that is new.
+pub const BOOTS_PER_AGENT: usize = 4;
+pub const BOOTS: usize = 50_000;
 /// Sessions kept for the next requests of one token that writes line protocol, and how long. Beyond: they are made anew.
 pub const SENDER_SESSIONS: usize = 4;
 pub const SENDER_IDLE_NS: i64 = 300 * 1_000_000_000;

@@ -55,6 +55,8 @@ pub struct Metrics {
     pub commit_ns: Counter,
     /// Agents that went on beyond what this hub knows of them.
     pub agents_ahead: Counter,
+    /// Boots of agents whose newest batch is not known any more, for others that sent after them.
+    pub agents_forgotten: Counter,
     pub agents_open: Counter,
     pub viewers_open: Counter,
     pub live_frames: Counter,

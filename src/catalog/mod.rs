@@ -6,6 +6,7 @@
 //! Beside it what a seal leaves, so that a start reads only the log after it (`sealed`). Readings are not here; they belong to
 //! the log and the store.
 
+mod agents;
 pub mod check;
 pub mod devices;
 mod last;
@@ -26,11 +27,11 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 use crate::model::TimeNs;
 
 /// The format this build writes and reads.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 /// Format 1. A new catalog takes the same steps as an old one, so that both end up alike.
 const SCHEMA: &str = include_str!("schema.sql");
 /// The steps to format 2 and on.
-const UPGRADES: [&str; 1] = [include_str!("upgrade_2.sql")];
+const UPGRADES: [&str; 2] = [include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql")];
 /// How long a change waits for another process's change to end. Each is one short transaction.
 const BUSY: Duration = Duration::from_secs(5);
 /// Of 4 KiB, after which the WAL is moved into the file.
@@ -212,6 +213,7 @@ mod tests {
     use super::sealed_tests::Restored;
     use super::*;
     use crate::auth::secret::Hash;
+    use crate::model::Position;
 
     #[test]
     fn it_is_made_once_and_keeps_its_id() {
@@ -275,6 +277,19 @@ mod tests {
         let bytes = std::fs::read(old.path().join(FILE_NAME)).unwrap();
         drop(Catalog::open(old.path()).unwrap());
         assert_eq!((look(old.path()), std::fs::read(old.path().join(FILE_NAME)).unwrap()), (upgraded, bytes));
+    }
+
+    #[test]
+    fn a_catalog_of_format_2_keeps_the_sequences_of_its_agents() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Connection::open(dir.path().join(FILE_NAME)).unwrap();
+        db.execute_batch(GOLDEN_1).unwrap();
+        db.execute_batch(UPGRADES[0]).unwrap();
+        db.execute_batch("INSERT INTO agents VALUES ('gw', 5, 41); PRAGMA user_version = 2").unwrap();
+        drop(db);
+        let (catalog, mut found) = (Catalog::open(dir.path()).unwrap(), Vec::new());
+        catalog.read("look at", |db| agents::read(db, |agent, used| found.push((agent.agent, agent.boot, agent.seq, used)))).unwrap();
+        assert_eq!(found, [("gw".into(), 5, 41, Position(0))]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Catalog, CatalogError, last, series_rows};
+use super::{Catalog, CatalogError, agents, last, series_rows};
 use crate::head::LastKnown;
 use crate::model::{AgentSeq, Position, SeriesDef, SeriesId, TimeNs};
 use crate::series::SeriesMeta;
@@ -25,8 +25,8 @@ pub struct SealedState<S: Iterator<Item = SealedSeries>, L: Iterator<Item = Seal
     pub series: S,
     /// Those that got a reading or lost one. By ascending id it is fastest.
     pub last: L,
-    /// Not ahead of `up_to`: a batch that is named here is never asked for again.
-    pub agents: Vec<AgentSeq>,
+    /// With the commit that brought the last batch of each. Not ahead of `up_to`: a batch that is named here is never asked for again.
+    pub agents: Vec<(AgentSeq, Position)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +64,7 @@ pub trait Restore {
     fn series(&mut self, series: SealedSeries);
     /// By ascending id, behind the series.
     fn last(&mut self, last: SealedLast);
-    fn agent(&mut self, agent: AgentSeq);
+    fn agent(&mut self, agent: AgentSeq, used: Position);
 }
 
 impl Catalog {
@@ -78,7 +78,7 @@ impl Catalog {
         self.write("seal into", |db| {
             let series = series_rows::write(db, state.series)?;
             let last = last::write(db, state.last)?;
-            write_agents(db, &state.agents)?;
+            agents::write(db, &state.agents)?;
             let next_series = series.max(last).map_or(0, |id| i64::from(id.0) + 1);
             let sql = "UPDATE sealed SET up_to = ?1, wall = ?2, next_series = max(next_series, ?3)";
             db.execute(sql, params![state.up_to.0.cast_signed(), state.wall, next_series]).map(drop)
@@ -114,7 +114,7 @@ impl Catalog {
             to.seal(read_seal(&at_once)?);
             series_rows::read(&at_once, |series| to.series(series))?;
             last::read(&at_once, |last| to.last(last))?;
-            read_agents(&at_once)?.into_iter().for_each(|agent| to.agent(agent));
+            agents::read(&at_once, |agent, used| to.agent(agent, used))?;
             Ok(())
         })
     }
@@ -125,21 +125,4 @@ fn read_seal(db: &Connection) -> rusqlite::Result<LastSeal> {
         let up_to = Position(row.get::<_, i64>(0)?.cast_unsigned());
         Ok(LastSeal { up_to, wall: row.get(1)?, next_series: row.get(2)? })
     })
-}
-
-fn write_agents(db: &Connection, agents: &[AgentSeq]) -> rusqlite::Result<()> {
-    let mut statement = db.prepare("INSERT OR REPLACE INTO agents (agent, boot, seq) VALUES (?1, ?2, ?3)")?;
-    for AgentSeq { agent, boot, seq } in agents {
-        statement.execute(params![&**agent, boot.cast_signed(), seq.cast_signed()])?;
-    }
-    Ok(())
-}
-
-fn read_agents(db: &Connection) -> rusqlite::Result<Vec<AgentSeq>> {
-    let mut statement = db.prepare("SELECT agent, boot, seq FROM agents")?;
-    let rows = statement.query_map([], |row| {
-        let (agent, boot, seq): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(AgentSeq { agent: agent.into(), boot: boot.cast_unsigned(), seq: seq.cast_unsigned() })
-    })?;
-    rows.collect()
 }

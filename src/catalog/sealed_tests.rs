@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::sealed::{LastSeal, Restore, SealedLast, SealedSeries, SealedState};
 use super::{Catalog, CatalogError};
 use crate::head::{Head, LastKnown};
+use crate::limits::{BOOTS, BOOTS_PER_AGENT};
 use crate::model::{AgentSeq, Kind, Labels, Position, SeriesDef, SeriesId, SeriesKey, TimeNs, TokenId, Value, ValueType};
 use crate::series::{KeyRef, SeriesMeta, SeriesTable};
 
@@ -12,7 +13,7 @@ pub(super) struct Restored {
     seal: LastSeal,
     series: Vec<SealedSeries>,
     last: Vec<SealedLast>,
-    agents: Vec<AgentSeq>,
+    agents: Vec<(AgentSeq, Position)>,
 }
 
 impl Restore for Restored {
@@ -28,8 +29,8 @@ impl Restore for Restored {
         self.last.push(last);
     }
 
-    fn agent(&mut self, agent: AgentSeq) {
-        self.agents.push(agent);
+    fn agent(&mut self, agent: AgentSeq, used: Position) {
+        self.agents.push((agent, used));
     }
 }
 
@@ -64,7 +65,8 @@ fn agent(name: &str, boot: u64, seq: u64) -> AgentSeq {
 }
 
 fn seal(catalog: &Catalog, up_to: u64, series: &[SealedSeries], last: &[SealedLast], agents: &[AgentSeq]) -> Result<(), CatalogError> {
-    let (series, last, agents) = (series.iter().cloned(), last.iter().cloned(), agents.to_vec());
+    let agents = agents.iter().map(|agent| (agent.clone(), Position(up_to))).collect();
+    let (series, last) = (series.iter().cloned(), last.iter().cloned());
     catalog.seal(SealedState { up_to: Position(up_to), wall: up_to.cast_signed() * 100, series, last, agents })
 }
 
@@ -166,7 +168,7 @@ fn a_later_seal_changes_what_it_names_and_leaves_the_rest() {
     assert_eq!((restored.seal.up_to, restored.seal.wall), (Position(9), 900));
     assert_eq!(restored.series, [a, told]);
     assert_eq!(restored.last, [last(0, Value::Int(1)), last(1, Value::Text("jetzt".into())), gone]);
-    assert_eq!(restored.agents, [agent("gw", 1, 10), agent("gw", 2, 1)]);
+    assert_eq!(restored.agents, [(agent("gw", 1, 10), Position(9)), (agent("gw", 2, 1), Position(8))]);
 }
 
 #[test]
@@ -186,8 +188,38 @@ fn agents_are_told_apart_by_name_and_boot() {
         agents.sort_by(|a, b| (&a.agent, a.boot).cmp(&(&b.agent, b.boot)));
         agents
     };
-    assert_eq!(sorted(restored.agents), sorted(all.to_vec()));
+    assert!(restored.agents.iter().all(|(_, used)| *used == Position(u64::MAX)));
+    assert_eq!(sorted(restored.agents.into_iter().map(|(agent, _)| agent).collect()), sorted(all.to_vec()));
     assert_eq!(restored.seal.up_to, Position(u64::MAX));
+}
+
+#[test]
+fn an_agent_keeps_the_rows_of_the_boots_that_sent_last() {
+    let (_dir, catalog) = open();
+    let boots = |catalog: &Catalog, of: &str| {
+        let agents = catalog.sealed().unwrap().agents;
+        agents.into_iter().filter(|(agent, _)| &*agent.agent == of).map(|(agent, _)| agent.boot).collect::<Vec<_>>()
+    };
+    seal(&catalog, 1, &[], &[], &[agent("other", 1, 1), agent("gw", 50, 1)]).unwrap();
+    for boot in 2..9 {
+        seal(&catalog, boot, &[], &[], &[agent("gw", boot, 1)]).unwrap();
+    }
+    seal(&catalog, 9, &[], &[], &[agent("gw", 5, 2)]).unwrap();
+    seal(&catalog, 10, &[], &[], &[agent("gw", 1 << 63, 1)]).unwrap();
+    assert_eq!((BOOTS_PER_AGENT, boots(&catalog, "other")), (4, vec![1]));
+    assert_eq!(boots(&catalog, "gw"), [1 << 63, 5, 7, 8]);
+}
+
+#[test]
+fn many_agents_keep_the_rows_of_the_boots_that_sent_last() {
+    let (_dir, catalog) = open();
+    let some = |range: std::ops::Range<usize>| range.map(|i| agent(&format!("gw-{i}"), 7, 1)).collect::<Vec<_>>();
+    seal(&catalog, 1, &[], &[], &some(0..BOOTS)).unwrap();
+    seal(&catalog, 2, &[], &[], &some(1..BOOTS)).unwrap();
+    seal(&catalog, 3, &[], &[], &some(BOOTS..BOOTS + 1)).unwrap();
+    let agents = catalog.sealed().unwrap().agents;
+    assert_eq!(agents.len(), BOOTS);
+    assert!(agents.iter().all(|(agent, _)| &*agent.agent != "gw-0"));
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! What was committed between two seals: columns by series, and the deletes, which hide what lies below. One generation is active;
 //! while it is sealed into the store it is frozen, and the next is active.
 
-use std::sync::Arc;
-
 use rustc_hash::FxHashMap;
 
 use super::column::{Column, Grown};
 use super::columns::Columns;
 use super::runs::Run;
+use crate::boots::Boots;
 use crate::model::{AgentSeq, Commit, Delete, Position, SeriesId, TimeNs};
 use crate::store::{Handover, PositionedDelete, SeriesRun};
 
@@ -23,8 +22,7 @@ pub struct Generation {
     hidden: FxHashMap<SeriesId, Hidden>,
     /// Series that were defined, or whose unit or kind changed.
     described: Vec<SeriesId>,
-    /// The newest sequence of each agent and boot.
-    agents: FxHashMap<(Arc<str>, u64), u64>,
+    boots: Boots,
     points: usize,
     bytes: usize,
 }
@@ -49,8 +47,8 @@ impl Generation {
         self.described.extend(commit.series.iter().map(|def| def.id));
         self.described.extend(commit.meta.iter().map(|change| change.series));
         for agent in commit.parts.iter().filter_map(|part| part.agent.as_ref()) {
-            let newest = self.agents.entry((Arc::clone(&agent.agent), agent.boot)).or_default();
-            *newest = agent.seq.max(*newest);
+            // What is forgotten here is forgotten by all, for others that sent after it.
+            self.boots.note(agent, commit.position);
         }
     }
 
@@ -109,8 +107,9 @@ impl Generation {
         self.column(id)?.newest_time()
     }
 
-    pub fn agents(&self) -> impl Iterator<Item = AgentSeq> + '_ {
-        self.agents.iter().map(|((agent, boot), seq)| AgentSeq { agent: Arc::clone(agent), boot: *boot, seq: *seq })
+    /// The newest sequence of each agent and boot, and the commit that brought its last batch.
+    pub fn agents(&self) -> impl Iterator<Item = (AgentSeq, Position)> + '_ {
+        self.boots.iter()
     }
 
     /// Series whose last known value may have changed.

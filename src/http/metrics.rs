@@ -48,6 +48,7 @@ fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
         commit_bytes Only "Bytes of these commits.";
         commit_ns Only "Time spent appending and syncing, ns.";
         agents_ahead Only "Agents that went on beyond what this hub knows of them, as after a restore.";
+        agents_forgotten Only "Boots of agents whose newest batch is not known any more, for others that sent after them.";
         agents_open AndShrinks "Ingest connections open.";
         viewers_open AndShrinks "Live connections open.";
         live_frames Only "Frames made for viewers.";

@@ -43,8 +43,8 @@ impl Restore for Sealed<'_> {
         self.head.restore(last.id, last.last, last.stored_until);
     }
 
-    fn agent(&mut self, agent: AgentSeq) {
-        self.agents.committed(&agent);
+    fn agent(&mut self, agent: AgentSeq, used: Position) {
+        self.agents.committed(&agent, used);
     }
 }
 
@@ -95,7 +95,9 @@ impl Replay<'_> {
             repairs => repairs?,
         };
         self.head.apply(commit, &repairs, || ());
-        commit.parts.iter().filter_map(|part| part.agent.as_ref()).for_each(|agent| self.agents.committed(agent));
+        for agent in commit.parts.iter().filter_map(|part| part.agent.as_ref()) {
+            self.agents.committed(agent, commit.position);
+        }
         Ok(())
     }
 }

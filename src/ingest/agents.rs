@@ -5,17 +5,18 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
-use crate::model::AgentSeq;
+use crate::boots::Boots;
+use crate::keyed::KeyedMap;
+use crate::model::{AgentSeq, Position};
 
 type Key = (Arc<str>, u64);
 
 #[derive(Debug, Default)]
 pub struct Agents {
-    durable: Mutex<FxHashMap<Key, u64>>,
-    seats: Mutex<FxHashMap<Key, Arc<Notify>>>,
+    durable: Mutex<Boots>,
+    seats: Mutex<KeyedMap<Key, Arc<Notify>>>,
 }
 
 /// A connection's place as this agent and boot; given back on drop.
@@ -27,15 +28,14 @@ pub struct Seat {
 }
 
 impl Agents {
-    pub fn committed(&self, agent: &AgentSeq) {
-        let mut agents = self.durable.lock();
-        let newest = agents.entry((Arc::clone(&agent.agent), agent.boot)).or_default();
-        *newest = agent.seq.max(*newest);
+    /// Gives how many boots were forgotten for it.
+    pub fn committed(&self, agent: &AgentSeq, at: Position) -> usize {
+        self.durable.lock().note(agent, at)
     }
 
     #[must_use]
     pub fn last_durable(&self, agent: &str, boot: u64) -> Option<u64> {
-        self.durable.lock().get(&(Arc::from(agent), boot)).copied()
+        self.durable.lock().newest(agent, boot)
     }
 
     /// `displaced` is notified when another connection comes as the same agent and boot.

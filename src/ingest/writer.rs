@@ -19,6 +19,7 @@ use super::{Batch, Later, Outcome, Refusal};
 use crate::clock::Clock;
 use crate::head::{Head, HeadReader, LookUp, Repair};
 use crate::health::Health;
+use crate::keyed::KeyedMap;
 use crate::limits::{COMMIT_BYTES, SEAL_WAIT};
 use crate::log::tail::Tail;
 use crate::log::{AppendError, Log};
@@ -323,7 +324,7 @@ impl Writer {
 
     /// Durable: now readers may see it.
     fn publish(&mut self, commit: &Arc<Commit>, repairs: &[Repair]) {
-        let Parts { series, tail, agents, .. } = &self.parts;
+        let Parts { series, tail, agents, metrics, .. } = &self.parts;
         let mut made_way = None;
         self.parts.head.apply(commit, repairs, || {
             for def in &commit.series {
@@ -334,7 +335,9 @@ impl Writer {
             }
             made_way = tail.push(Arc::clone(commit));
         });
-        commit.parts.iter().filter_map(|part| part.agent.as_ref()).for_each(|agent| agents.committed(agent));
+        for agent in commit.parts.iter().filter_map(|part| part.agent.as_ref()) {
+            metrics.agents_forgotten.add(agents.committed(agent, commit.position) as u64);
+        }
         if let Some(old) = made_way.and_then(Arc::into_inner) {
             self.room = old.readings;
             self.room.clear();
@@ -351,7 +354,7 @@ impl Writer {
         let metrics = &self.parts.metrics;
         for Waiting { reply, stored, duplicate, refused, settles } in waiting {
             if let Some(agent) = settles {
-                self.parts.agents.committed(&agent);
+                metrics.agents_forgotten.add(self.parts.agents.committed(&agent, self.position) as u64);
             }
             metrics.readings_stored.add(stored as u64);
             metrics.readings_duplicate.add(duplicate as u64);
@@ -504,7 +507,8 @@ enum Stands {
 #[derive(Debug, Default)]
 struct Pending {
     newest: FxHashMap<SeriesId, TimeNs>,
-    values: Option<FxHashMap<(SeriesId, TimeNs), Value>>,
+    /// By times that senders choose.
+    values: Option<KeyedMap<(SeriesId, TimeNs), Value>>,
 }
 
 impl Pending {

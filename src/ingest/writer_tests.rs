@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::limits::WRITER_QUEUE_BATCHES;
+use crate::limits::{BOOTS_PER_AGENT, WRITER_QUEUE_BATCHES};
 use crate::model::{Kind, MetaChange, TimeRange, TokenId};
 use crate::series::KeyRef;
 use crate::store::memory::MemoryStore;
@@ -51,6 +51,7 @@ struct Bench {
     tail: Arc<Tail>,
     health: Arc<Health>,
     agents: Arc<Agents>,
+    metrics: Arc<Metrics>,
     commits: Arc<Mutex<Vec<Commit>>>,
     fail: Arc<Mutex<Fail>>,
     room: Arc<AtomicBool>,
@@ -61,7 +62,7 @@ impl Bench {
     fn new(commit_delay: Duration) -> Self {
         let series = Arc::new(SeriesTable::new(100, 100));
         let (head, tail) = (Arc::<Head>::default(), Arc::new(Tail::new(Position(0), 1 << 20)));
-        let (health, agents) = (Arc::<Health>::default(), Arc::<Agents>::default());
+        let (health, agents, metrics) = (Arc::<Health>::default(), Arc::<Agents>::default(), Arc::<Metrics>::default());
         let (commits, fail) = (Arc::default(), Arc::new(Mutex::new(Fail::No)));
         let (closed, room) = (Arc::<AtomicBool>::default(), Arc::new(AtomicBool::new(true)));
         let (store, pressure) = (Arc::<MemoryStore>::default(), Arc::<Pressure>::default());
@@ -77,14 +78,14 @@ impl Bench {
             tail: Arc::clone(&tail),
             agents: Arc::clone(&agents),
             health: Arc::clone(&health),
-            metrics: Arc::default(),
+            metrics: Arc::clone(&metrics),
             clock: Clock::manual(1_000),
             last: Position(0),
             commit_delay,
             has_room: Box::new(move || has_room.load(Ordering::SeqCst)),
         })
         .unwrap();
-        Self { queue, series, head, store, pressure, tail, health, agents, commits, fail, room, closed }
+        Self { queue, series, head, store, pressure, tail, health, agents, metrics, commits, fail, room, closed }
     }
 
     fn id(&self, metric: &str) -> SeriesId {
@@ -174,6 +175,24 @@ async fn a_batch_of_duplicates_settles_its_sequence() {
         assert_eq!(bench.agents.last_durable("gw", 1), Some(seq));
     }
     assert_eq!(bench.commits.lock().len(), 1);
+}
+
+#[tokio::test]
+async fn boots_that_are_forgotten_for_newer_ones_are_counted_and_not_sealed() {
+    let bench = Bench::new(Duration::ZERO);
+    let a = bench.id("a");
+    let boots = BOOTS_PER_AGENT as u64 + 2;
+    for boot in 0..boots {
+        let agent = AgentSeq { agent: "gw".into(), boot, seq: 1 };
+        // The last brings a duplicate, which is not logged.
+        let time = boot.min(boots - 2).cast_signed();
+        bench.send_batch(&[(a, time, int(1))], vec![], Some(agent)).await.await.unwrap();
+    }
+    let known: Vec<_> = (0..boots).filter(|boot| bench.agents.last_durable("gw", *boot).is_some()).collect();
+    assert_eq!((known, bench.metrics.agents_forgotten.value()), ((2..boots).collect(), 2));
+    let mut sealed: Vec<_> = bench.head.freeze().unwrap().agents().map(|(agent, used)| (agent.boot, used.0)).collect();
+    sealed.sort_unstable();
+    assert_eq!(sealed, (1..boots - 1).map(|boot| (boot, boot + 1)).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ impl World {
                 stored += 1;
             }
         }
-        self.agents.committed(batch.agent.as_ref().unwrap());
+        self.agents.committed(batch.agent.as_ref().unwrap(), Position(1));
         Outcome::Committed { position: Position(1), stored, duplicate, refused }
     }
 
@@ -233,7 +233,7 @@ fn disk_full() -> Later {
 #[test]
 fn an_agent_is_welcomed_with_what_is_durable() {
     let mut world = world();
-    world.agents.committed(&AgentSeq { agent: "gw".into(), boot: 5, seq: 41 });
+    world.agents.committed(&AgentSeq { agent: "gw".into(), boot: 5, seq: 41 }, Position(1));
     assert_eq!(world.exchange(&hello("gw")), ["welcome Some(41)"]);
     let attributes = vec![("site".into(), "north".into())];
     let opened = Opened { agent: "gw".into(), boot: 5, clock_ahead_ns: 3, program: "test 1".into(), attributes };
@@ -245,7 +245,7 @@ fn an_agent_that_is_ahead_of_the_hub_is_taken_and_counted_once() {
     for (durable, first, ahead) in [(Some(41), 42, 0), (Some(41), 41, 0), (Some(41), 45, 1), (None, 45, 0)] {
         let mut world = world();
         if let Some(seq) = durable {
-            world.agents.committed(&AgentSeq { agent: "gw".into(), boot: 5, seq });
+            world.agents.committed(&AgentSeq { agent: "gw".into(), boot: 5, seq }, Position(1));
         }
         world.send(&hello("gw"));
         world.send(&define(&[series(0, "d", "n", SentType::Number)]));
@@ -346,8 +346,9 @@ fn a_reading_that_is_refused_makes_no_series() {
     ]));
     world.answers();
     let beyond = Sent::Int((1 << 53) + 1);
-    let readings = [(0, -1, Sent::Float(f64::NAN)), (1, -1, beyond), (2, -1, Sent::Text("four")), (3, 601, Sent::Int(1)), (4, -1, Sent::Int(1))];
-    let refused = "[1:0 not_finite] [1:1 value_range] [1:2 limit_text] [1:3 time_ahead*] [1:4 type_changed]";
+    let readings =
+        [(0, -1, Sent::Float(f64::NAN)), (1, -1, beyond), (2, -1, Sent::Text("four")), (3, 601, Sent::Int(1)), (4, -1, Sent::Int(1))];
+    let refused = "[1:0 not_finite] [1:1 value_range] [1:2 limit_text] [1:3 type_changed] [1:4 time_ahead*]";
     assert_eq!(world.exchange(&batch(1, &readings)), [format!("ack 1 stored 0 duplicate 0 {refused}")]);
     assert_eq!(world.session.door().series.next_id(), 0);
     world.exchange(&batch(2, &[(0, -1, Sent::Float(f64::NAN)), (0, -2, Sent::Int(1))]));
