@@ -75,6 +75,7 @@ async fn write(
     let hub = hub.into_inner();
     hub.metrics.bodies_received.inc();
     let sender = sender_of(&hub, &access);
+    let pace = Pace::new(hub.config.ingest.frame_bytes);
     let work = Work {
         session: sender.session(&hub.door),
         hub,
@@ -82,6 +83,7 @@ async fn write(
         lines: Lines::new(precision),
         at_writer: VecDeque::new(),
         tally: Tally::default(),
+        pace,
     };
     // A task of its own: a client that goes away does not stop what it began.
     match actix_web::rt::spawn(work.run(encoding, body)).await {
@@ -140,6 +142,31 @@ struct Work {
     lines: Lines,
     at_writer: VecDeque<(Option<oneshot::Receiver<Outcome>>, Pending)>,
     tally: Tally,
+    pace: Pace,
+}
+
+/// When the text that came in is looked at again. A line is read from its beginning each time, so one that is not whole is not
+/// looked at for every few bytes more.
+#[derive(Debug)]
+struct Pace {
+    at_bytes: usize,
+    /// Beyond, a line is refused.
+    longest: usize,
+}
+
+impl Pace {
+    fn new(longest: usize) -> Self {
+        Self { at_bytes: BODY_PIECE_BYTES, longest }
+    }
+
+    fn is_due(&self, bytes: usize) -> bool {
+        bytes >= self.at_bytes
+    }
+
+    /// So much is left of what was looked at: the beginning of a line.
+    fn looked(&mut self, left: usize) {
+        self.at_bytes = (2 * left).min(self.longest + 1).max(BODY_PIECE_BYTES);
+    }
 }
 
 impl Work {
@@ -189,7 +216,7 @@ impl Work {
 
     /// Decides the whole lines of `text` and leaves what is not one yet.
     async fn pieces(&mut self, text: &mut Vec<u8>, is_last: bool) -> Result<(), Refused> {
-        if text.len() < BODY_PIECE_BYTES && !is_last {
+        if !self.pace.is_due(text.len()) && !is_last {
             return Ok(());
         }
         let mut at = 0;
@@ -203,6 +230,7 @@ impl Work {
             self.submit(batch).await?;
         }
         text.drain(..at);
+        self.pace.looked(text.len());
         let longest = self.hub.config.ingest.frame_bytes;
         if text.len() > longest { Err(Refused::too_large(longest)) } else { Ok(()) }
     }

@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value as Json, json};
 
+use super::Pace;
 use crate::auth::access::Role;
 use crate::http::testing::{Answer, NOW, TestHub};
 use crate::ingest::line_protocol::Precision;
@@ -178,4 +179,22 @@ async fn a_hub_that_takes_nothing_asks_for_it_again() {
     let hub = TestHub::open_with(|config| config.ingest.frame_bytes = 64 << 10);
     let answer = write_v2(&hub, format!("m,host=h v=1\nm,host=h w=\"{}", "x".repeat(300 << 10))).await;
     assert_eq!((answer.status, answer.json()["code"].clone()), (413, json!("request too large")), "{}", answer.text());
+}
+
+#[test]
+fn a_long_line_is_not_looked_at_for_every_few_bytes() {
+    let longest = 4 << 20;
+    let (mut pace, mut text, mut read) = (Pace::new(longest), 0, 0);
+    while text <= longest {
+        text += 4096;
+        if pace.is_due(text) {
+            read += text;
+            pace.looked(text);
+        }
+    }
+    assert!(read <= 3 * longest, "{read} bytes were read of {longest}");
+    assert!(pace.is_due(longest + 1), "a line that is too long is refused at once");
+    // Whole lines go on as they come.
+    pace.looked(100);
+    assert!(pace.is_due(crate::limits::BODY_PIECE_BYTES) && !pace.is_due(crate::limits::BODY_PIECE_BYTES - 1));
 }
