@@ -1,4 +1,4 @@
-"""Tables by names or texts that somebody outside chooses have a random key (src/keyed.rs), so that nobody can make them collide."""
+"""Tables by names or texts that others choose have a random key (src/keyed.rs): none can be made to collide."""
 
 import re
 from pathlib import Path
