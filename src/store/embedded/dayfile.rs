@@ -32,6 +32,8 @@ pub(super) struct DayFile {
     pub(super) used: AtomicU64,
     written: AtomicBool,
     news: News,
+    /// Its rows have other numbers than those that rollups name as gone.
+    numbered: AtomicBool,
     gone: AtomicBool,
     /// Points and bytes of bodies, until something is written.
     sums: Mutex<Option<(u64, u64)>>,
@@ -86,6 +88,13 @@ impl Entry {
     }
 }
 
+/// The greatest numbers of raw rows that a file of rollups names.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Marks {
+    pub(super) own: i64,
+    pub(super) many: i64,
+}
+
 /// What stands of a series in own chunks: the greatest row number and seal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OwnMark {
@@ -99,6 +108,8 @@ pub(super) struct OwnMark {
 pub(super) struct RollupRow {
     pub(super) id: i64,
     pub(super) level: i64,
+    pub(super) is_own: bool,
+    pub(super) mark: i64,
     pub(super) lo: SeriesId,
     pub(super) hi: SeriesId,
     pub(super) seal: Position,
@@ -146,6 +157,7 @@ impl DayFile {
             // Perhaps a WAL was left.
             written: AtomicBool::new(true),
             news: News::default(),
+            numbered: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             sums: Mutex::default(),
         }
@@ -249,6 +261,26 @@ impl DayFile {
         Ok(())
     }
 
+    /// Before rows are written: they begin behind these numbers, if there were none yet. A crash before this leaves no rows, so it is
+    /// done then.
+    pub(super) fn number_behind(&self, marks: impl FnOnce() -> Result<Marks, StoreError>) -> Result<(), StoreError> {
+        if self.numbered.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if !self.read("look for numbers in", |db| db.has_numbers())? {
+            let Marks { own, many } = marks()?;
+            if own > 0 || many > 0 {
+                self.write("number rows of", |db| {
+                    let mut begin = db.prepare_cached("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)")?;
+                    begin.execute(params!["chunks", own])?;
+                    begin.execute(params!["blocks", many]).map(drop)
+                })?;
+            }
+        }
+        self.numbered.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Moves the WAL into the file. False: somebody reads it just now.
     pub(super) fn checkpoint(&self) -> Result<bool, StoreError> {
         let db = self.connection()?;
@@ -340,6 +372,26 @@ impl Reading<'_> {
         ask.query_map([lo.0, hi.0], |row| Ok((SeriesId(row.get(0)?), row.get(1)?)))?.collect()
     }
 
+    pub(super) fn greatest_marks(&self) -> rusqlite::Result<Marks> {
+        let mut ask = self.prepare("SELECT coalesce(max(mark), 0) FROM rollups WHERE own = ?1")?;
+        Ok(Marks { own: ask.query_row([true], |row| row.get(0))?, many: ask.query_row([false], |row| row.get(0))? })
+    }
+
+    /// Whether it gave numbers to rows.
+    fn has_numbers(&self) -> rusqlite::Result<bool> {
+        self.prepare("SELECT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name IN ('chunks', 'blocks'))")?.query_row([], |row| row.get(0))
+    }
+
+    /// In a raw file: whether the row that a rollup names is there.
+    pub(super) fn has_row(&self, is_own: bool, mark: i64) -> rusqlite::Result<bool> {
+        let sql = if is_own {
+            "SELECT EXISTS (SELECT 1 FROM chunks WHERE id = ?1)"
+        } else {
+            "SELECT EXISTS (SELECT 1 FROM blocks WHERE id = ?1)"
+        };
+        self.prepare(sql)?.query_row([mark], |row| row.get(0))
+    }
+
     /// The blocks that rows were made of.
     pub(super) fn rollup_blocks(&self) -> rusqlite::Result<FxHashSet<i64>> {
         self.prepare("SELECT DISTINCT mark FROM rollups WHERE own = 0")?.query_map([], |row| row.get(0))?.collect()
@@ -354,12 +406,12 @@ impl Reading<'_> {
     }
 
     pub(super) fn rollups(&self, metric: u32, series: SeriesId, seal: Position) -> rusqlite::Result<Vec<RollupRow>> {
-        let sql = "SELECT id, level, lo, hi, seal, numbers, body FROM rollups WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2 AND seal <= ?3";
+        let sql = "SELECT id, level, own, mark, lo, hi, seal, numbers, body FROM rollups \
+                   WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2 AND seal <= ?3";
         let each = |row: &Row<'_>| {
-            let seal: i64 = row.get(4)?;
-            let (lo, hi) = (SeriesId(row.get(2)?), SeriesId(row.get(3)?));
-            let seal = Position(seal.cast_unsigned());
-            Ok(RollupRow { id: row.get(0)?, level: row.get(1)?, lo, hi, seal, numbers: row.get(5)?, body: row.get(6)? })
+            let (lo, hi, seal) = (SeriesId(row.get(4)?), SeriesId(row.get(5)?), row.get::<_, i64>(6)?);
+            let (id, level, seal) = (row.get(0)?, row.get(1)?, Position(seal.cast_unsigned()));
+            Ok(RollupRow { id, level, is_own: row.get(2)?, mark: row.get(3)?, lo, hi, seal, numbers: row.get(7)?, body: row.get(8)? })
         };
         self.prepare(sql)?.query_map(params![metric, series.0, seal.0.cast_signed()], each)?.collect()
     }

@@ -16,7 +16,7 @@ use super::key::{self, FileKey, FileKind};
 use super::sql;
 use super::state::Dropped;
 use crate::clock::NS_PER_SEC;
-use crate::model::TimeNs;
+use crate::model::{Position, TimeNs};
 use crate::store::StoreError;
 
 /// How often it is looked.
@@ -95,8 +95,8 @@ impl Expiry {
 }
 
 impl EmbeddedStore {
-    /// Says whether it did something. A day that is being `visited` does not go by age, and loses no
-    /// rows. What fails is told, and tried again by a later look.
+    /// Says whether it did something. A day that is being `visited` does not go, and loses no rows. What fails is told, and tried
+    /// again by a later look.
     pub(super) fn expire(&self, expiry: &mut Expiry, now: TimeNs, visited: Option<i32>) -> bool {
         if expiry.looked.is_some_and(|looked| looked.elapsed() < expiry.wait) {
             return false;
@@ -138,8 +138,7 @@ impl EmbeddedStore {
         for file in self.files.all().iter().filter(|file| is_old(&file.key) && visited != Some(file.key.day)) {
             // Readings whose rollups stay longer go when those are made.
             let rolls = file.key.kind == FileKind::Raw && !is_old(&FileKey { kind: FileKind::Rollup, ..file.key });
-            // One that cannot be asked now waits as well.
-            if !rolls || !self.is_dirty(file, self.sealed()).unwrap_or(true) {
+            if !rolls || !self.waits_for_rollups(file) {
                 old.push(file.key);
             }
         }
@@ -151,6 +150,19 @@ impl EmbeddedStore {
             self.files.unlink(*key)?;
         }
         Ok(old.len())
+    }
+
+    /// Whether a day is to be summed up yet. What a visit had to leave for damage is not: damage does not heal.
+    fn waits_for_rollups(&self, file: &DayFile) -> bool {
+        if !file.news().are_known() {
+            match self.is_dirty(file, self.sealed()) {
+                Ok(true) => file.news().found(self.sealed()),
+                Ok(false) => return false,
+                // One that cannot be asked now waits as well.
+                Err(_) => return true,
+            }
+        }
+        file.news().are_there(Position(u64::MAX))
     }
 
     /// One file at a time, so that no more goes than must: readings before their rollups, lower priority before higher, older before
@@ -182,14 +194,15 @@ impl EmbeddedStore {
                 return Ok(gone);
             };
             let key = next.key;
+            if visited == Some(key.day) && key.kind == FileKind::Raw {
+                // Soon over; until then there is what is kept free. What it took away of rollups is made of these readings.
+                return Ok(gone);
+            }
             let is_large = fs::metadata(&next.path).is_ok_and(|meta| allocated(&meta) > max_bytes / LARGE);
             if key.kind == FileKind::Rollup || (key.day < today && !is_large) {
                 tracing::info!(file = key.file_name(), "a day goes so that [store] max_bytes holds");
                 self.drop_until(key, key.last_time().saturating_add(1))?;
                 self.files.unlink(key)?;
-            } else if visited == Some(key.day) {
-                // Soon over; until then there is what is kept free.
-                return Ok(gone);
             } else {
                 match self.drop_oldest(next, max_bytes / PIECE, today) {
                     Ok(true) => {}

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::dayfile::DayFile;
+use super::dayfile::{DayFile, Marks};
 use super::key::{self, ClassId, FileKey, FileKind};
 use super::sql;
 use crate::model::TimeRange;
@@ -83,9 +83,27 @@ impl Files {
 
     /// `first_bytes`: what is about to be written. Files begin with a seal of an hour or two of their day.
     pub(super) fn get_or_make(&self, key: FileKey, first_bytes: usize) -> Result<Arc<DayFile>, StoreError> {
-        if let Some(file) = self.get(key) {
-            return Ok(file);
+        let file = match self.get(key) {
+            Some(file) => file,
+            None => self.make(key, first_bytes)?,
+        };
+        if key.kind == FileKind::Raw {
+            file.number_behind(|| self.marks(key))?;
         }
+        Ok(file)
+    }
+
+    /// Up to where the rollups of a day name raw rows, also such as have expired: what a raw file gets that is made anew has other numbers.
+    fn marks(&self, raw: FileKey) -> Result<Marks, StoreError> {
+        let Some(rollups) = self.get(FileKey { kind: FileKind::Rollup, ..raw }) else { return Ok(Marks::default()) };
+        match rollups.read("look for marks in", |db| db.greatest_marks()) {
+            // It will be made anew as well.
+            Err(StoreError::Damaged { .. }) => Ok(Marks::default()),
+            other => other,
+        }
+    }
+
+    fn make(&self, key: FileKey, first_bytes: usize) -> Result<Arc<DayFile>, StoreError> {
         let file = Arc::new(DayFile::made(&self.dir, key, self.tick()));
         sql::create(&file.path)?;
         // A day of minutes is larger than any page but for that of a few; cut into small pages it loses nothing but in its last.

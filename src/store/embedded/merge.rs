@@ -26,7 +26,7 @@ use crate::store::{PositionedDelete, StoreError};
 /// Chunks that are looked at in one step.
 const PAGE: u32 = 1_000;
 /// What a point takes that does not compress.
-const POINT_BYTES: u64 = 8;
+pub(super) const POINT_BYTES: u64 = 8;
 
 #[derive(Debug)]
 pub(super) struct Visit {
@@ -85,6 +85,17 @@ pub(super) struct Change {
     /// Of series that belong into a file of another class.
     moved: BTreeMap<ClassId, Rows>,
     pub(super) old: Vec<(Arc<DayFile>, Entry)>,
+}
+
+impl Change {
+    /// Rows for series of a class, in a visit to this file.
+    fn rows_of(&mut self, class: ClassId, visited: FileKey) -> &mut Rows {
+        if class == visited.class { &mut self.rows } else { self.moved.entry(class).or_default() }
+    }
+
+    fn bytes(&self) -> usize {
+        self.rows.bytes() + self.moved.values().map(Rows::bytes).sum::<usize>()
+    }
 }
 
 impl Visit {
@@ -224,13 +235,7 @@ impl Visit {
     /// All of a series becomes own chunks. False: a part cannot be read, so they all stay as they are.
     pub(super) fn fold_into(&mut self, change: &mut Change, store: &EmbeddedStore, series: SeriesId) -> Result<bool, StoreError> {
         let Some(folded) = self.fold(store, series)? else { return Ok(false) };
-        let class = store.class(series);
-        if class == self.file.key.class {
-            self.replace(change, store, series, folded)?;
-        } else {
-            push_own(change.moved.entry(class).or_default(), series, &folded)?;
-            change.old.extend(folded.old);
-        }
+        self.replace(change, store, series, folded)?;
         self.folded.insert(series);
         Ok(true)
     }
@@ -239,7 +244,7 @@ impl Visit {
     /// is so far is applied once it is enough. A piece holds all there is of its time, so what is not replaced yet says nothing else.
     fn replace(&mut self, change: &mut Change, store: &EmbeddedStore, series: SeriesId, folded: Folded) -> Result<(), StoreError> {
         let Folded { block, seal, mut old } = folded;
-        let of_file = self.file.key;
+        let (of_file, class) = (self.file.key, store.class(series));
         let mut replaced: Vec<_> = old.extract_if(.., |(file, _)| file.key == of_file).collect();
         replaced.sort_by_key(|(_, entry)| entry.first);
         let least = usize::try_from(store.piece_bytes / POINT_BYTES).unwrap_or(usize::MAX).max(1);
@@ -251,7 +256,7 @@ impl Visit {
                 let until = block.times().partition_point(|t| *t < entry.first);
                 if until - from >= least {
                     let piece = Some(Arc::new(block.cut(from..until)));
-                    push_own(&mut change.rows, series, &Folded { block: piece, seal, old: Vec::new() })?;
+                    push_own(change.rows_of(class, of_file), series, &Folded { block: piece, seal, old: Vec::new() })?;
                     self.apply_a_piece(store, change)?;
                     from = until;
                 }
@@ -260,16 +265,21 @@ impl Visit {
             change.old.push((file, entry));
         }
         let rest = block.map(|block| if from == 0 { block } else { Arc::new(block.cut(from..block.len())) });
-        push_own(&mut change.rows, series, &Folded { block: rest, seal, old: Vec::new() })?;
+        push_own(change.rows_of(class, of_file), series, &Folded { block: rest, seal, old: Vec::new() })?;
         change.old.extend(old);
         self.apply_a_piece(store, change)
     }
 
-    fn apply_a_piece(&mut self, store: &EmbeddedStore, change: &mut Change) -> Result<(), StoreError> {
-        if change.rows.bytes() as u64 >= store.piece_bytes {
+    /// What there is so far, if it is enough for a transaction.
+    pub(super) fn apply_a_piece(&mut self, store: &EmbeddedStore, change: &mut Change) -> Result<(), StoreError> {
+        if change.bytes() as u64 >= store.piece_bytes {
+            let keys: Vec<_> = change.moved.keys().map(|class| FileKey { class: *class, ..self.file.key }).collect();
             self.apply(store, std::mem::take(change))?;
             // A reader in its way: it is done the next time.
             let _later = self.file.checkpoint()?;
+            for file in keys.into_iter().filter_map(|key| store.files.get(key)) {
+                let _later = file.checkpoint()?;
+            }
         }
         Ok(())
     }
@@ -324,6 +334,8 @@ impl Visit {
         for (class, rows) in moved {
             let file = store.files.get_or_make(FileKey { class, ..self.file.key }, rows.bytes())?;
             outdate(store, file.key, rows.forms())?;
+            // It does not expire before it was asked again.
+            file.news().forget();
             file.write("move series to", |db| {
                 rows.oldest_seal().map_or(Ok(()), |seal| dayfile::set_dirty(db, seal))?;
                 rows.insert(db)

@@ -3,6 +3,9 @@
 //!
 //! Invariant: a block goes when all of its series were written anew. A slice that is left for damage keeps every block that reaches into
 //! it, also one that ends in a later slice.
+//!
+//! With a small budget of bytes a slice is written in several transactions, and its old blocks go with the last. Until then series are
+//! there twice with the same values. So that damage leaves nothing twice, blocks are written when nothing more is to be read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use rustc_hash::FxHashSet;
 use super::EmbeddedStore;
 use super::dayfile::{Entry, Form};
 use super::key;
-use super::merge::{Change, Folded, Visit, push_own};
+use super::merge::{Change, Folded, POINT_BYTES, Visit, push_own};
 use super::parts;
 use super::rows::Many;
 use super::seal::OWN_MIN;
@@ -21,7 +24,7 @@ use crate::block::Block;
 use crate::model::{Position, SeriesId};
 use crate::store::StoreError;
 
-/// About as many points are decoded at once.
+/// About as many points are decoded at once; fewer where bytes are bounded, since a slice's old blocks lie beside the new ones.
 const SLICE_POINTS: u64 = 500_000;
 
 type PartsBySeries = BTreeMap<SeriesId, Vec<(Position, Arc<Block>)>>;
@@ -43,27 +46,32 @@ impl Visit {
         if from == SeriesId(0) {
             self.left_until = None;
         }
-        let until = slice_end(&entries, from);
+        let until = slice_end(&entries, from, SLICE_POINTS.min(store.piece_bytes / POINT_BYTES));
         let meeting: Vec<_> = entries.iter().filter(|entry| span(entry).0 <= until && span(entry).1 >= from).collect();
         let Some(parts) = self.parts_of(store, &meeting, from, until)? else {
             return Ok(self.leave(until));
         };
         let own = self.with_own(from, until)?;
         let mut change = Change::default();
-        let mut many = Many::new(metric_of(&entries[0]));
+        let mut in_blocks = Vec::new();
         for (series, parts) in parts {
             if own.contains(&series) || self.is_moving(store, series) || self.is_in_siblings(store, series)? {
                 if !self.folded.contains(&series) && !self.fold_into(&mut change, store, series)? {
                     return Ok(self.leave(until));
                 }
-                continue;
+            } else {
+                in_blocks.push((series, parts));
             }
+        }
+        let mut many = Many::new(metric_of(&entries[0]));
+        for (series, parts) in in_blocks {
             let Some((block, seal)) = together(&self.hides(store, series), parts) else { continue };
             if is_fast(&block) {
                 push_own(&mut change.rows, series, &Folded { block: Some(block), seal, old: Vec::new() })?;
             } else {
                 many.push(&mut change.rows, series, block, seal)?;
             }
+            self.apply_a_piece(store, &mut change)?;
         }
         many.finish(&mut change.rows)?;
         let ended = meeting.into_iter().filter(|entry| span(entry).1 <= until && self.left_until.is_none_or(|left| span(entry).0 > left));
@@ -152,12 +160,12 @@ pub(super) fn share_a_span(a: &Entry, b: &Entry) -> bool {
     metric_of(a) == metric_of(b) && span(a).0 <= span(b).1 && span(b).0 <= span(a).1
 }
 
-fn slice_end(entries: &[Entry], from: SeriesId) -> SeriesId {
+fn slice_end(entries: &[Entry], from: SeriesId, max_points: u64) -> SeriesId {
     let mut points = 0;
     let ahead = entries.iter().filter(|entry| span(entry).1 >= from);
     let mut crossing = ahead.skip_while(|entry| {
         points += u64::from(entry.count);
-        points <= SLICE_POINTS
+        points <= max_points
     });
     crossing.next().map_or(SeriesId(u32::MAX), |entry| span(entry).1)
 }

@@ -76,6 +76,11 @@ pub(super) fn checkpoint(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
 }
 
+/// The same, but the WAL stays as long as it is, and the next write begins it anew.
+pub(super) fn checkpoint_in_place(db: &Connection) -> rusqlite::Result<()> {
+    db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+}
+
 /// Gives back free pages at the file's end, some of them, and writes about `piece_bytes` for it. False: there are none, or few.
 pub(super) fn shrink(db: &Connection, piece_bytes: u64) -> rusqlite::Result<bool> {
     let free = || db.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));

@@ -1,4 +1,7 @@
 //! `state.sqlite`: what the store must know beside its day files. Written by the store's thread before a seal, read at the start.
+//!
+//! Its WAL keeps its room and is written from its beginning each time. So on a disk that is full to the last byte it can still be noted
+//! up to where days are dropped, which makes room (where the file system writes in place).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,8 @@ use crate::model::{Delete, Position, SeriesId, TimeNs};
 use crate::store::{PositionedDelete, StoreError};
 
 pub(super) const FILE_NAME: &str = "state.sqlite";
+/// What is kept of a WAL that was larger.
+const WAL_BYTES: i64 = 64 << 10;
 pub(super) const SCHEMA: Schema = Schema { format: 1, sql: include_str!("state.sql") };
 
 #[derive(Debug)]
@@ -34,7 +39,11 @@ impl State {
         if !path.exists() {
             sql::create(&path)?;
         }
-        Ok(Self { db: Mutex::new(sql::open(&path, &SCHEMA, sql::SMALL_PAGE_BYTES)?), path })
+        let db = sql::open(&path, &SCHEMA, sql::SMALL_PAGE_BYTES)?;
+        // What a run before left there is in the file then, so that the first write begins anew as well.
+        let settled = db.pragma_update(None, "journal_size_limit", WAL_BYTES).and_then(|()| sql::checkpoint_in_place(&db));
+        settled.map_err(|error| sql::sql_error("open", &path, &error))?;
+        Ok(Self { db: Mutex::new(db), path })
     }
 
     /// Before a seal: which files it will touch, and the deletes it brings. What was noted for seals up to `sealed` is done with.
@@ -138,7 +147,7 @@ impl State {
         });
         let done = attempt.map_err(|error| sql::sql_error(what, &self.path, &error))?;
         // Small and rarely written: kept short at once. A reader in its way is done the next time.
-        let _later = sql::checkpoint(&db);
+        let _later = sql::checkpoint_in_place(&db);
         Ok(done)
     }
 }
@@ -149,4 +158,41 @@ fn at(position: Position) -> i64 {
 
 fn position(at: i64) -> Position {
     Position(at.cast_unsigned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_is_noted_without_more_room_on_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = || ["", "-wal"].map(|end| std::fs::metadata(dir.path().join(format!("{FILE_NAME}{end}"))).unwrap().len());
+        let files: BTreeSet<_> = (0..3).map(|day| FileKey { day, kind: FileKind::Raw, class: ClassId(0) }).collect();
+        let state = State::open(dir.path()).unwrap();
+        state.begin_seal(Position(1), &files, &[], Position(0)).unwrap();
+        drop(state);
+        // Also by the first write after a start, and by any later one.
+        let state = State::open(dir.path()).unwrap();
+        let before = bytes();
+        for until in 1..20 {
+            state.note_dropped(Dropped { class: ClassId(0), kind: FileKind::Raw, until }).unwrap();
+            assert_eq!(bytes(), before, "note {until}");
+        }
+        assert!(before[1] > 8 << 10, "{before:?}");
+        drop(state);
+        assert_eq!(State::open(dir.path()).unwrap().dropped().unwrap().iter().map(|dropped| dropped.until).collect::<Vec<_>>(), [19]);
+    }
+
+    #[test]
+    fn a_wal_that_was_large_gives_its_room_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::open(dir.path()).unwrap();
+        let delete = |i: i64| PositionedDelete { position: Position(1), delete: Delete { series: SeriesId(1), from: i, to: i } };
+        state.begin_seal(Position(2), &BTreeSet::new(), &(0..20_000).map(delete).collect::<Vec<_>>(), Position(0)).unwrap();
+        let wal_bytes = || std::fs::metadata(dir.path().join(format!("{FILE_NAME}-wal"))).unwrap().len();
+        assert!(wal_bytes() > WAL_BYTES.cast_unsigned());
+        state.note_dropped(Dropped { class: ClassId(0), kind: FileKind::Raw, until: 1 }).unwrap();
+        assert!(wal_bytes() <= WAL_BYTES.cast_unsigned());
+    }
 }

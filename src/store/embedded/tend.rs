@@ -54,6 +54,12 @@ impl Tending {
         self.round.as_ref()?.visit.as_ref().map(|visit| visit.file.key.day)
     }
 
+    /// How long deletes are left that could not be applied.
+    #[cfg(test)]
+    pub(super) fn stuck_for(&self) -> Option<Duration> {
+        self.stuck.map(|(_, until)| until.saturating_duration_since(Instant::now()))
+    }
+
     #[cfg(test)]
     pub(super) fn look_again(&mut self) {
         self.expiry.look_again();
@@ -169,14 +175,20 @@ impl EmbeddedStore {
 
     /// Leaves a file alone for a while that an error came from. Says for how long.
     fn put_off(&self, later: &mut Later, file: &DayFile, error: &StoreError) -> Duration {
-        let wait = if let StoreError::Damaged { reason } = error {
-            self.damages.note(damage::of_file(file, reason.clone()), &[]);
-            MUCH_LATER
-        } else {
-            tracing::warn!(%error, "a file of the store is left alone for a minute");
-            SOON
+        let wait = match error {
+            StoreError::Damaged { reason } => {
+                self.damages.note(damage::of_file(file, reason.clone()), &[]);
+                later.put(file, MUCH_LATER);
+                return MUCH_LATER;
+            }
+            // There may be room again at any time.
+            StoreError::DiskFull { .. } => {
+                later.put(file, SOON);
+                SOON
+            }
+            _ => later.put_longer(file, SOON),
         };
-        later.put(file, wait);
+        tracing::warn!(%error, seconds = wait.as_secs(), "a file of the store is left alone for a while");
         wait
     }
 
@@ -187,13 +199,14 @@ impl EmbeddedStore {
         let deletes = self.tombs.up_to(limit);
         let due: Vec<_> = deletes.iter().filter(|delete| stuck.is_none_or(|stuck| delete.position > stuck)).copied().collect();
         let is_due = |key: FileKey| due.iter().any(|delete| key.meets(range_of(delete)));
-        let (mut files, mut skipped) = (VecDeque::new(), None);
+        let (mut files, mut skipped) = (VecDeque::new(), None::<Duration>);
         for file in self.files.all().iter().filter(|file| file.key.kind == FileKind::Raw) {
             let key = file.key;
             let is_wanted = is_due(key) || (key::is_closed(key, now, GRACE) && file.news().are_there(limit));
-            match tending.later.holds(file) {
-                true if is_due(key) => skipped = Some(SOON),
-                false if is_wanted => files.push_back(key),
+            match tending.later.wait(file) {
+                // Tried again when all of them can be: until then each round would only write the others anew.
+                Some(wait) if is_due(key) => skipped = skipped.max(Some(wait)),
+                None if is_wanted => files.push_back(key),
                 _ => {}
             }
         }
@@ -248,9 +261,14 @@ impl EmbeddedStore {
     fn round_step(&self, round: &mut Round, later: &mut Later, now: TimeNs) -> Result<bool, StoreError> {
         let Some(visit) = &mut round.visit else {
             let Some(key) = round.files.pop_front() else { return Ok(false) };
-            // Where readings went since the round began, their rollups are left.
-            let file = self.files.get(key).or_else(|| self.files.get(FileKey { kind: FileKind::Rollup, ..key }));
-            if let Some(file) = file {
+            // Rollups whose readings are gone, all or some: a visit makes anew only what is made of rows that are there.
+            if let Some(rollups) = self.files.get(FileKey { kind: FileKind::Rollup, ..key }) {
+                let erased = rollup::erase(self, &rollups, &round.deletes);
+                self.met(round, later, &rollups, erased)?;
+            }
+            if key.kind == FileKind::Raw
+                && let Some(file) = self.files.get(key)
+            {
                 let begun = self.begin(round, &file, now);
                 self.met(round, later, &file, begun)?;
             }
@@ -274,9 +292,6 @@ impl EmbeddedStore {
     }
 
     fn begin(&self, round: &mut Round, file: &DayFile, now: TimeNs) -> Result<(), StoreError> {
-        if file.key.kind == FileKind::Rollup {
-            return rollup::erase(self, file, &round.deletes);
-        }
         let closed = key::is_closed(file.key, now, GRACE);
         round.visit = Visit::new(self, file.key, round.limit, closed, &round.deletes)?;
         if round.visit.is_none() {

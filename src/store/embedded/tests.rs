@@ -14,12 +14,14 @@ use crate::query::selector::Selector;
 use crate::store::memory::MemoryStore;
 use crate::store::{Piece, PositionedDelete, SeriesRun};
 
+mod anew;
 mod beside;
 mod broken;
 mod gone;
 mod left;
 mod looks;
 mod moved;
+mod pieces;
 mod remade;
 mod shrunk;
 mod trouble;

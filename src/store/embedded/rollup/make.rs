@@ -13,7 +13,7 @@ use rusqlite::{Transaction, params};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::body::{self, Rolled};
-use super::outdate::{Touched, outdate};
+use super::outdate::{Touched, named, outdate};
 use super::{LEVELS, WORTH, level_ns};
 use crate::block::Block;
 use crate::model::{Position, SeriesId, TimeRange};
@@ -41,6 +41,10 @@ pub(in crate::store::embedded) struct Making {
     limit: Position,
     /// Something was left unmerged: blocks that were sealed since are not in the rollups of those beside them.
     left_since: Option<Position>,
+    /// The file of rollups cannot be read or written.
+    spoilt: bool,
+    /// It was made anew for that.
+    is_again: bool,
     step: Step,
 }
 
@@ -66,9 +70,23 @@ struct NewRollup {
     body: Vec<u8>,
 }
 
+/// What one transaction writes.
+#[derive(Debug, Default)]
+struct Piece {
+    rows: Vec<NewRollup>,
+    /// Series whose own rows go before.
+    old: Vec<SeriesId>,
+}
+
+impl Piece {
+    fn bytes(&self) -> usize {
+        self.rows.iter().map(|row| row.body.len()).sum()
+    }
+}
+
 impl Making {
     pub(in crate::store::embedded) fn new(file: &Arc<DayFile>, limit: Position, left_since: Option<Position>) -> Self {
-        Self { file: Arc::clone(file), limit, left_since, step: Step::Begin }
+        Self { file: Arc::clone(file), limit, left_since, spoilt: false, is_again: false, step: Step::Begin }
     }
 
     fn key(&self) -> FileKey {
@@ -77,6 +95,25 @@ impl Making {
 
     /// False: all is made.
     pub(in crate::store::embedded) fn step(&mut self, store: &EmbeddedStore) -> Result<bool, StoreError> {
+        match self.next(store) {
+            Err(StoreError::Damaged { reason }) if std::mem::take(&mut self.spoilt) && !std::mem::replace(&mut self.is_again, true) => {
+                // The raw rows are there, and are not what is damaged.
+                tracing::error!(reason, "rollups that cannot be read are made anew of the readings that are there");
+                store.files.unlink(self.key())?;
+                self.step = Step::Begin;
+                Ok(true)
+            }
+            other => other,
+        }
+    }
+
+    /// What came of the file of rollups.
+    fn of_rollups<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.spoilt |= matches!(result, Err(StoreError::Damaged { .. }));
+        result
+    }
+
+    fn next(&mut self, store: &EmbeddedStore) -> Result<bool, StoreError> {
         self.step = match std::mem::replace(&mut self.step, Step::End) {
             Step::Begin => {
                 self.begin(store)?;
@@ -109,26 +146,40 @@ impl Making {
         outdate(store, self.file.key, &new.collect::<Vec<_>>()).map(drop)
     }
 
-    fn own_page(&self, store: &EmbeddedStore, from: SeriesId) -> Result<Option<SeriesId>, StoreError> {
+    fn own_page(&mut self, store: &EmbeddedStore, from: SeriesId) -> Result<Option<SeriesId>, StoreError> {
         let marks = self.file.read("list series of", |db| db.own_marks(from, self.limit, PAGE))?;
         let until = if marks.len() < PAGE as usize { SeriesId(u32::MAX) } else { marks[marks.len() - 1].series };
         let known = match store.files.get(self.key()) {
-            Some(file) => file.read("list rollups of", |db| db.rollup_marks(from, until))?,
+            Some(file) => self.of_rollups(file.read("list rollups of", |db| db.rollup_marks(from, until)))?,
             None => FxHashMap::default(),
         };
-        let mut old = Vec::new();
-        let mut rows = Vec::new();
-        for mark in marks.into_iter().filter(|mark| known.get(&mark.series) != Some(&mark.id)) {
-            old.extend(known.contains_key(&mark.series).then_some(mark.series));
+        let there = named(Some(&self.file), known.values().map(|mark| (true, *mark)))?;
+        let mut piece = Piece::default();
+        for mark in marks {
+            match known.get(&mark.series) {
+                Some(known) if *known == mark.id => continue,
+                // What is left of readings that expired says more than what came since.
+                Some(known) if !there.contains(&(true, *known)) => continue,
+                Some(_) => piece.old.push(mark.series),
+                None => {}
+            }
             if let Some((block, seal)) = self.whole(store, mark.series)? {
-                rows.extend(own_rows(store.info.metric(mark.series), &OwnMark { seal, ..mark }, &block));
+                piece.rows.extend(own_rows(store.info.metric(mark.series), &OwnMark { seal, ..mark }, &block));
+            }
+            if piece.bytes() as u64 >= store.piece_bytes {
+                self.write(store, &std::mem::take(&mut piece))?;
+                self.checkpoint(store)?;
             }
         }
-        self.write(store, &rows, |db| {
-            let mut remove = db.prepare_cached("DELETE FROM rollups WHERE own = 1 AND lo = ?1")?;
-            old.iter().try_for_each(|series| remove.execute([series.0]).map(drop))
-        })?;
+        self.write(store, &piece)?;
         Ok(until.0.checked_add(1).map(SeriesId))
+    }
+
+    /// Within a step nothing else keeps the WAL short.
+    fn checkpoint(&mut self, store: &EmbeddedStore) -> Result<(), StoreError> {
+        let Some(file) = store.files.get(self.key()) else { return Ok(()) };
+        // A reader in its way: it is done the next time.
+        self.of_rollups(file.checkpoint()).map(drop)
     }
 
     /// All points of a series in the file, and their newest seal. None: there are none, or they cannot all be read.
@@ -142,17 +193,17 @@ impl Making {
     }
 
     /// The blocks without rows.
-    fn begin_blocks(&self, store: &EmbeddedStore) -> Result<Step, StoreError> {
+    fn begin_blocks(&mut self, store: &EmbeddedStore) -> Result<Step, StoreError> {
         let all = self.file.read("list blocks of", |db| db.all_many(self.limit))?;
         let known = match store.files.get(self.key()) {
-            Some(file) => file.read("list rollups of", |db| db.rollup_blocks())?,
+            Some(file) => self.of_rollups(file.read("list rollups of", |db| db.rollup_blocks()))?,
             None => FxHashSet::default(),
         };
         let left = all.iter().filter(|entry| !known.contains(&entry.id)).copied().collect();
         Ok(Step::Blocks { all, left })
     }
 
-    fn block(&self, store: &EmbeddedStore, entry: &Entry, all: &[Entry]) -> Result<(), StoreError> {
+    fn block(&mut self, store: &EmbeddedStore, entry: &Entry, all: &[Entry]) -> Result<(), StoreError> {
         let Form::Many { metric, .. } = entry.form else { return Ok(()) };
         let Some(series) = self.of_block(store, entry, all)? else { return Ok(()) };
         let mut rows = Vec::new();
@@ -165,7 +216,8 @@ impl Making {
                 }
             }
         }
-        self.write(store, &rows, |_| Ok(()))
+        // At once, since a block with rows counts as done. They are few beside its points, of which a bucket has eight on average.
+        self.write(store, &Piece { rows, old: Vec::new() })
     }
 
     /// The series that stand under a block, with all their points. None: it cannot be read, or too much lies beside it.
@@ -202,21 +254,18 @@ impl Making {
         Ok(Some(parts.into_iter().filter_map(whole).collect()))
     }
 
-    fn write(
-        &self,
-        store: &EmbeddedStore,
-        rows: &[NewRollup],
-        before: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
-    ) -> Result<(), StoreError> {
-        let file = match store.files.get(self.key()) {
-            Some(file) => file,
-            None if rows.is_empty() => return Ok(()),
-            None => store.files.get_or_make(self.key(), rows.iter().map(|row| row.body.len()).sum())?,
-        };
-        file.write("write rollups to", |db| {
-            before(db)?;
+    fn write(&mut self, store: &EmbeddedStore, piece: &Piece) -> Result<(), StoreError> {
+        let Piece { rows, old } = piece;
+        if rows.is_empty() && old.is_empty() {
+            return Ok(());
+        }
+        let file = store.files.get_or_make(self.key(), piece.bytes())?;
+        let written = file.write("write rollups to", |db| {
+            let mut remove = db.prepare_cached("DELETE FROM rollups WHERE own = 1 AND lo = ?1")?;
+            old.iter().try_for_each(|series| remove.execute([series.0]).map(drop))?;
             rows.iter().try_for_each(|row| insert(db, row))
-        })
+        });
+        self.of_rollups(written)
     }
 }
 

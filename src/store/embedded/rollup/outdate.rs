@@ -1,6 +1,8 @@
 //! Before raw rows are replaced, the rollups made of them go. A seal's rows need no such care: their seal is newer than any rollup's.
 //! A merge's rows carry the seal of what they were made of, so nothing else would tell that a rollup knows less than they hold.
 //!
+//! Invariant: what names a raw row that is not there stays: nobody can make it anew.
+//!
 //! Invariant: before a rollup goes, its raw file says on disk that the rows it was made of are to be looked at again. So whatever comes
 //! in between, readings do not expire before they are summed up again.
 
@@ -9,7 +11,7 @@ use rustc_hash::FxHashSet;
 use crate::model::{Position, SeriesId};
 use crate::store::StoreError;
 use crate::store::embedded::EmbeddedStore;
-use crate::store::embedded::dayfile::{self, Reading, RollupSpan};
+use crate::store::embedded::dayfile::{self, DayFile, Reading, RollupSpan};
 use crate::store::embedded::key::{FileKey, FileKind};
 
 /// Series of a metric whose raw rows change.
@@ -30,8 +32,12 @@ impl Touched {
 pub(in crate::store::embedded) fn outdate(store: &EmbeddedStore, key: FileKey, touched: &[Touched]) -> Result<bool, StoreError> {
     let Some(file) = store.files.get(FileKey { kind: FileKind::Rollup, ..key }) else { return Ok(false) };
     let removed = match file.read("look for rollups in", |db| made_of(db, touched)) {
-        Ok(rows) if rows.is_empty() => return Ok(false),
-        Ok(rows) => {
+        Ok(mut rows) => {
+            let there = named(store.files.get(key).as_deref(), rows.iter().map(|row| (row.is_own, row.mark)))?;
+            rows.retain(|row| there.contains(&(row.is_own, row.mark)));
+            if rows.is_empty() {
+                return Ok(false);
+            }
             note(store, key, rows.iter().map(|row| row.seal).min().unwrap_or_default())?;
             file.write("remove rollups from", |db| dayfile::remove_rollups(db, rows.iter().map(|row| row.id)))
         }
@@ -48,9 +54,25 @@ pub(in crate::store::embedded) fn outdate(store: &EmbeddedStore, key: FileKey, t
     Ok(true)
 }
 
-/// What was sealed from here on is to be summed up again.
+/// Of raw rows that rollups name, those that are there. What names another is all that is left of readings that expired.
+pub(super) fn named(raw: Option<&DayFile>, marks: impl Iterator<Item = (bool, i64)>) -> Result<FxHashSet<(bool, i64)>, StoreError> {
+    let (marks, mut there) = (marks.collect::<FxHashSet<_>>(), FxHashSet::default());
+    let Some(raw) = raw.filter(|_| !marks.is_empty()) else { return Ok(there) };
+    raw.read("look for rows in", |db| {
+        for (is_own, mark) in marks {
+            if db.has_row(is_own, mark)? {
+                there.insert((is_own, mark));
+            }
+        }
+        Ok(there)
+    })
+}
+
+/// What was sealed from here on is to be summed up again. Memory has to ask the file for it, if this visit does not come to its end.
 fn note(store: &EmbeddedStore, raw: FileKey, seal: Position) -> Result<(), StoreError> {
-    store.files.get(raw).map_or(Ok(()), |raw| raw.write("note missing rollups in", |db| dayfile::set_dirty(db, seal)))
+    let Some(raw) = store.files.get(raw) else { return Ok(()) };
+    raw.news().forget();
+    raw.write("note missing rollups in", |db| dayfile::set_dirty(db, seal))
 }
 
 /// The rows made of what is touched. Of a block all rows go with one: a block has all of them, or is made anew.

@@ -145,7 +145,8 @@ impl Asked<'_> {
         floor.is_some_and(|floor| file.key.last_time() < floor)
     }
 
-    /// Those that would do, the coarsest first; where readings are gone and a line is drawn, the finest.
+    /// Those that would do, the coarsest first; where readings are gone and a line is drawn, the finest. Of readings that came when
+    /// others of the series had expired, there may be some as well: they come last.
     fn rows(&self, file: &DayFile) -> Result<Vec<RollupRow>, StoreError> {
         let read = file.read("read rollups of", |db| db.rollups(self.metric, self.series, self.sealed));
         let mut rows = match read {
@@ -160,7 +161,7 @@ impl Asked<'_> {
             Coarse::Buckets { every: Some(every), .. } => every % level_ns(row.level) == 0,
             Coarse::Buckets { every: None, .. } | Coarse::WhereGone => true,
         });
-        rows.sort_by_key(|row| if self.coarse == Coarse::WhereGone { row.level } else { -row.level });
+        rows.sort_by_key(|row| (row.seal, if self.coarse == Coarse::WhereGone { row.level } else { -row.level }));
         Ok(rows)
     }
 

@@ -133,3 +133,21 @@ fn a_delete_that_meets_damage_waits() {
     tend_to_the_end(&store);
     assert_eq!([0, 1, 2].map(|series| found(series, 5)), [1000, 0, 0]);
 }
+
+#[test]
+fn rollups_that_cannot_be_read_are_made_anew_and_no_reading_is_called_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    left::seal(&store, &given(0..1, 20_000 * DAY, 4000), 1);
+    tend_to_the_end(&store);
+    let file = store.files.all().into_iter().find(|file| file.key.kind == FileKind::Rollup).unwrap();
+    file.checkpoint().unwrap();
+    drop(store);
+    remade::spoil_index(&file.path, "rollups_mark");
+    let store = open(dir.path(), Position(1), &pins, &info);
+    left::seal(&store, &given(3..4, 20_000 * DAY, 4000), 2);
+    tend_to_the_end(&store);
+    assert_eq!([0, 3].map(|series| left::coarse(&store, &pins, series)), [(4000, 0); 2]);
+    assert_eq!(store.damages(), []);
+}

@@ -157,3 +157,85 @@ fn a_delete_holds_in_rollups_whose_readings_went_during_its_round() {
     assert!(store.tombs.up_to(Position(4)).is_empty(), "it is done");
     assert_eq!([0, 3].map(|id| coarse(&store, &pins, id).0), [400, 140]);
 }
+
+#[test]
+fn readings_do_not_expire_after_a_visit_that_failed_without_their_rollups() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info(AtomicU64::new(u64::MAX))));
+    let store = open_with(dir.path(), (Position(0), FIRST), &pins, &info, &[rule()], 0);
+    seal(&store, &of(&[0, 3], FIRST, 200, 60 * SECOND), 1);
+    tend(&store, CLOSED);
+    erase(&store, 3, 3);
+    let rolled = |series| {
+        let file = store.files.all().into_iter().find(|file| file.key.kind == FileKind::Rollup).unwrap();
+        file.read("count", |db| Ok(db.rollups(0, SeriesId(series), Position(100))?.len())).unwrap()
+    };
+    let missing = (0..100).any(|_| {
+        store.tend(CLOSED, Duration::ZERO).unwrap();
+        rolled(0) == 0
+    });
+    assert!(missing, "the visit has taken the rollups of a block away");
+    let file = raw(&store, 1);
+    file.write("hide a table of", |db| db.execute_batch("ALTER TABLE blocks RENAME TO hidden")).unwrap();
+    tend(&store, CLOSED);
+    file.write("give back a table of", |db| db.execute_batch("ALTER TABLE hidden RENAME TO blocks")).unwrap();
+    store.tending.lock().look_again();
+    tend(&store, OLD);
+    assert_eq!(coarse(&store, &pins, 0), (200, 0));
+    // The delete waits for a while; until then readings answer for what it meets.
+    assert_eq!(coarse(&store, &pins, 3), (0, 139));
+}
+
+#[test]
+fn for_bytes_a_day_does_not_go_while_it_is_visited() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open_with(dir.path(), (Position(0), CLOSED), &pins, &info, &[], 4 << 20);
+    seal(&store, &of(&[0, 3], FIRST, 200, 60 * SECOND), 1);
+    tend(&store, CLOSED);
+    erase(&store, 3, 3);
+    let visits = (0..100).any(|_| {
+        store.tend(CLOSED, Duration::ZERO).unwrap();
+        store.tending.lock().visited().is_some()
+    });
+    assert!(visits);
+    let large = dir.path().join("large");
+    std::fs::write(&large, vec![7; 4 << 20]).unwrap();
+    store.tending.lock().look_again();
+    store.tend(CLOSED, Duration::ZERO).unwrap();
+    assert!(store.files.all().iter().any(|file| file.key.kind == FileKind::Raw));
+    std::fs::remove_file(&large).unwrap();
+    tend(&store, CLOSED);
+    assert_eq!([0, 3].map(|id| coarse(&store, &pins, id).0), [200, 139]);
+}
+
+#[test]
+fn what_a_visit_had_to_leave_for_damage_does_not_stay_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info(AtomicU64::new(u64::MAX))));
+    let store = open_with(dir.path(), (Position(0), FIRST), &pins, &info, &[rule()], 0);
+    seal(&store, &of(&[0, 3], FIRST, 200, 60 * SECOND), 1);
+    // A part that the visit needs cannot be read; what is asked for new rows can.
+    let file = raw(&store, 1);
+    let path = file.path.clone();
+    file.checkpoint().unwrap();
+    file.close_idle();
+    spoil_index(&path, "blocks_metric");
+    tend(&store, CLOSED);
+    assert!(store.is_dirty(&raw(&store, 1), Position(1)).unwrap(), "it was left");
+    store.tending.lock().look_again();
+    tend(&store, OLD);
+    assert!(store.files.all().iter().all(|file| file.key.kind != FileKind::Raw));
+}
+
+/// Its root.
+pub(super) fn spoil_index(path: &Path, name: &str) {
+    let db = rusqlite::Connection::open(path).unwrap();
+    let root: i64 = db.query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [name], |row| row.get(0)).unwrap();
+    let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
+    drop(db);
+    let mut bytes = std::fs::read(path).unwrap();
+    let at = usize::try_from((root - 1) * page).unwrap();
+    bytes[at..at + 64].fill(0xff);
+    std::fs::write(path, bytes).unwrap();
+}

@@ -142,3 +142,24 @@ fn a_merge_in_pieces_that_is_cut_off_has_taken_nothing_away() {
     while store.tend(AFTER, Duration::from_secs(1)).unwrap() {}
     assert_eq!((count(), store.is_dirty(&raw, Position(4)).unwrap()), (all, false));
 }
+
+#[test]
+fn a_delete_that_one_file_keeps_from_being_done_writes_no_other_over_and_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins, info) = filled(dir.path(), &[], 0);
+    while store.tend(AFTER, Duration::from_secs(1)).unwrap() {}
+    let path = raw_of(&store, 20_000).path.clone();
+    drop(store);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[0..100].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    let store = open(dir.path(), Position(4), &pins, &info);
+    let delete = Delete { series: SeriesId(1), from: 20_000 * DAY, to: 20_004 * DAY };
+    let deletes = vec![PositionedDelete { position: Position(5), delete }];
+    // It is left alone before the delete is there.
+    while store.tend(AFTER, Duration::from_secs(1)).unwrap() {}
+    store.seal(&Given { columns: BTreeMap::new(), deletes }.handover(Position(6))).unwrap();
+    store.set_sealed(Position(6));
+    while store.tend(AFTER, Duration::from_secs(1)).unwrap() {}
+    assert!(store.tending.lock().stuck_for().unwrap() > Duration::from_secs(3600));
+}
