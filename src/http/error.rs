@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::catalog::CatalogError;
 use crate::catalog::devices::EditError;
 use crate::hub::describe::DescribeError;
+use crate::live::protocol::Refused;
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::selector::SelectorError;
 
@@ -24,6 +25,12 @@ macro_rules! error_codes {
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The code of this text.
+            #[must_use]
+            pub fn of(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
             }
 
             #[must_use]
@@ -206,6 +213,14 @@ impl From<QueryError> for ApiError {
     }
 }
 
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        // Live has no codes of its own.
+        let code = ErrorCode::of(refused.code).unwrap_or(ErrorCode::BadParameter);
+        Self { code, message: refused.message, hint: refused.hint, allow: None }
+    }
+}
+
 impl From<actix_web::error::BlockingError> for ApiError {
     fn from(_: actix_web::error::BlockingError) -> Self {
         Self::new(ErrorCode::Draining, "the hub is stopping")
@@ -222,6 +237,7 @@ mod tests {
         texts.sort_unstable();
         texts.dedup();
         assert_eq!(texts.len(), ErrorCode::ALL.len());
+        assert!(ErrorCode::ALL.iter().all(|code| ErrorCode::of(code.as_str()) == Some(*code)) && ErrorCode::of("x").is_none());
         for code in [QueryCode::BadSelector, QueryCode::BadTime, QueryCode::BadParameter, QueryCode::TooManyPoints, QueryCode::TooSlow] {
             assert_eq!(ApiError::from(QueryError::new(code, "m")).code.as_str(), code.as_str());
         }
