@@ -58,8 +58,12 @@ impl Events {
     }
 
     /// Waits for the first message, for a while. An error is a subscription that was refused.
-    pub async fn begin(mut self) -> Result<Self, Refused> {
-        let first = timeout(EVENTS_BEGIN, poll_fn(|cx| self.outbox.poll_next(&mut self.reading, cx))).await;
+    pub async fn begin(self) -> Result<Self, Refused> {
+        self.begin_within(EVENTS_BEGIN).await
+    }
+
+    async fn begin_within(mut self, wait: Duration) -> Result<Self, Refused> {
+        let first = timeout(wait, poll_fn(|cx| self.outbox.poll_next(&mut self.reading, cx))).await;
         if let Some(refused) = self.outbox.refusal() {
             return Err(refused.clone());
         }
@@ -100,5 +104,28 @@ async fn watch(hub: Arc<Hub>, access: Access, outbox: Arc<Outbox>, gone: oneshot
     }
     if let Some((code, reason)) = dismissal {
         say_closing(&outbox, code, reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::live::outbox::ViewerId;
+
+    #[tokio::test]
+    async fn a_stream_whose_first_message_takes_long_begins_without_it() {
+        let outbox = Arc::new(Outbox::new(ViewerId(1), Encoding::Events, 1 << 20, Arc::default()));
+        let (open, _gone) = oneshot::channel();
+        let events = Events { outbox: Arc::clone(&outbox), reading: None, first: None, _open: open };
+        let mut events = events.begin_within(Duration::ZERO).await.unwrap();
+        let mut pull = || events.poll_next(&Context::from_waker(Waker::noop()));
+        assert_eq!(pull(), Poll::Ready(Some("retry: 1000\n\n".into())));
+        assert_eq!(pull(), Poll::Pending);
+        outbox.with(|mailbox| mailbox.push_error("an error".into()));
+        assert_eq!(pull(), Poll::Ready(Some("an error".into())));
+        outbox.with(|mailbox| mailbox.close(Some("closing".into())));
+        assert_eq!([pull(), pull()], [Poll::Ready(Some("closing".into())), Poll::Ready(None)]);
     }
 }
