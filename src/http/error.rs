@@ -8,7 +8,6 @@ use serde::Serialize;
 use crate::catalog::CatalogError;
 use crate::catalog::devices::EditError;
 use crate::hub::describe::DescribeError;
-use crate::live::protocol::Refused;
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::selector::SelectorError;
 
@@ -210,14 +209,6 @@ impl From<QueryError> for ApiError {
             QueryCode::StoreFailed => ErrorCode::StoreFailed,
         };
         Self { code, message: error.message, hint: error.hint, allow: None }
-    }
-}
-
-impl From<Refused> for ApiError {
-    fn from(refused: Refused) -> Self {
-        // Live has no codes of its own.
-        let code = ErrorCode::of(refused.code).unwrap_or(ErrorCode::BadParameter);
-        Self { code, message: refused.message, hint: refused.hint, allow: None }
     }
 }
 

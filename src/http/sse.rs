@@ -8,10 +8,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream::poll_fn;
 
 use super::auth::LiveReader;
-use super::error::{ApiError, ErrorBody};
+use super::error::{ApiError, ErrorBody, ErrorCode};
 use super::params::Params;
 use crate::hub::Hub;
-use crate::live::protocol::{Subscribe, subscribe};
+use crate::live::protocol::{Refused, Subscribe, subscribe};
 use crate::live::sse::{Events, SUBSCRIPTION};
 
 const PARAMETERS: &[&str] = &["select", "history", "max_hz", "points", "cursor", "ticket"];
@@ -62,6 +62,16 @@ fn question(request: &HttpRequest) -> Result<Subscribe, ApiError> {
     let select = params.all("select").into_iter().map(str::to_owned).collect();
     let (history, cursor) = (text("history")?, resume_from(request).or(text("cursor")?));
     Ok(subscribe(SUBSCRIPTION, select, history, max_hz.transpose()?, points.transpose()?, cursor)?)
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        // Live has no codes of its own.
+        let code = ErrorCode::of(refused.code).unwrap_or(ErrorCode::BadParameter);
+        let mut error = Self::new(code, refused.message);
+        error.hint = refused.hint;
+        error
+    }
 }
 
 /// A header that is no text is a cursor that no hub wrote.

@@ -36,21 +36,6 @@ def test_the_python_example_sends_and_is_acked(hub):
     assert [v for _, v in kept[("greenhouse-1", "door_open", ())]] == [False] * 10
 
 
-def test_the_curl_examples_answer_what_the_python_example_sent(hub):
-    run_python(hub)
-    script = block("sh", "/api/v1/history").replace("http://127.0.0.1:8080", hub.url)
-    script = script.replace("curl ", "curl -sS -w '\\n' ")
-    path = f"{BINARY.parent}:{os.environ['PATH']}"
-    env = hub.environ() | {"PATH": path, "TELLTALE_DATA__DIR": str(hub.data_dir)}
-    done = subprocess.run(["bash", "-euc", script], env=env, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    raw, buckets, last = [json.loads(line) for line in done.stdout.splitlines()]
-    (series,) = raw["series"]
-    assert len(series["points"]) == 10
-    assert buckets["series"][0]["columns"] == ["time", "min", "mean", "max"]
-    assert {(s["metric"], s["value"]) for s in last["series"]} == {("temperature", 20.9), ("door_open", False)}
-
-
 def test_the_curl_example_of_live_follows_what_comes_in(hub):
     script = block("sh", "/api/v1/live/sse").replace("http://127.0.0.1:8080", hub.url)
     env = os.environ | {"TOKEN": hub.token("viewer")}
@@ -67,3 +52,18 @@ def test_the_curl_example_of_live_follows_what_comes_in(hub):
         finally:
             too_long.cancel()
             curl.kill()
+
+
+def test_the_curl_examples_answer_what_the_python_example_sent(hub):
+    run_python(hub)
+    script = block("sh", "/api/v1/history").replace("http://127.0.0.1:8080", hub.url)
+    script = script.replace("curl ", "curl -sS -w '\\n' ")
+    path = f"{BINARY.parent}:{os.environ['PATH']}"
+    env = hub.environ() | {"PATH": path, "TELLTALE_DATA__DIR": str(hub.data_dir)}
+    done = subprocess.run(["bash", "-euc", script], env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    raw, buckets, last = [json.loads(line) for line in done.stdout.splitlines()]
+    (series,) = raw["series"]
+    assert len(series["points"]) == 10
+    assert buckets["series"][0]["columns"] == ["time", "min", "mean", "max"]
+    assert {(s["metric"], s["value"]) for s in last["series"]} == {("temperature", 20.9), ("door_open", False)}
