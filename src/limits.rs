@@ -106,6 +106,9 @@ pub const PING_EVERY: Duration = Duration::from_secs(25);
 pub const AGENT_IDLE: Duration = Duration::from_secs(75);
 /// A viewer to whom no byte could be written, or whose ping stays unanswered, for this long is dead.
 pub const VIEWER_DEAD: Duration = Duration::from_secs(60);
+/// An answer with server-sent events is begun with its first message, so that a refusal can be an answer of its own; after this it
+/// is begun without, and a refusal is an event.
+pub const EVENTS_BEGIN: Duration = Duration::from_secs(10);
 /// From SIGTERM to the end. What is not done by then is left to the next start.
 pub const STOP_WITHIN: Duration = Duration::from_secs(15);
 

@@ -26,6 +26,12 @@ macro_rules! error_codes {
                 match self { $(Self::$variant => $text,)+ }
             }
 
+            /// The code of this text.
+            #[must_use]
+            pub fn of(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+
             #[must_use]
             pub fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status,)+ }
@@ -222,6 +228,7 @@ mod tests {
         texts.sort_unstable();
         texts.dedup();
         assert_eq!(texts.len(), ErrorCode::ALL.len());
+        assert!(ErrorCode::ALL.iter().all(|code| ErrorCode::of(code.as_str()) == Some(*code)) && ErrorCode::of("x").is_none());
         for code in [QueryCode::BadSelector, QueryCode::BadTime, QueryCode::BadParameter, QueryCode::TooManyPoints, QueryCode::TooSlow] {
             assert_eq!(ApiError::from(QueryError::new(code, "m")).code.as_str(), code.as_str());
         }

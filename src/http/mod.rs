@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod params;
 pub mod series;
+pub mod sse;
 pub mod stats;
 pub mod status;
 pub mod stream;
@@ -94,6 +95,7 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/openapi.json", "GET").get(openapi::document))
         .service(at("/ingest", "GET").get(ingest::socket::ingest))
         .service(at("/live", "GET").get(live::live))
+        .service(at("/live/sse", "GET").get(sse::events))
         .service(at("/live/ticket", "POST").post(tickets::create));
 }
 

@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::error::ErrorBody;
-use super::{backup, check, devices, health, history, last, live, login, metrics, series, stats, status, tickets, tokens, top, write};
+use super::{backup, check, devices, health, history, last, live, login, metrics, series, sse, stats, status, tickets, tokens, top, write};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,7 +22,7 @@ use super::{backup, check, devices, health, history, last, live, login, metrics,
         check::check, stats::stats, backup::backup,
         history::history, history::erase::erase, last::last, series::list, top::top,
         devices::list, devices::one, devices::edit,
-        crate::ingest::socket::ingest, write::write_v2, write::write_v1, live::live, tickets::create,
+        crate::ingest::socket::ingest, write::write_v2, write::write_v1, live::live, sse::events, tickets::create,
         login::login, login::create_link, login::logout, login::session, login::list, login::end,
         tokens::list, tokens::create, tokens::revoke,
         document,

@@ -1,5 +1,5 @@
-//! Messages to viewers as ready-made WebSocket frames, JSON or MessagePack: the one place where live content becomes bytes.
-//! Server frames are not masked, so one [`Bytes`] serves every member of a group. Pure.
+//! Messages to viewers as ready-made WebSocket frames, JSON or MessagePack, or as server-sent events: the one place where live
+//! content becomes bytes. Server frames are not masked, so one [`Bytes`] serves every member of a group. Pure.
 //!
 //! Invariants: a message is at most about [`SNAPSHOT_PART_BYTES`] (one reading alone may be larger), since common clients refuse
 //! messages beyond 1 MiB; what is larger is split, and only the last part carries the new cursor.
@@ -11,7 +11,7 @@ use actix_web::web::Bytes;
 use super::content::{Envelope, Named, Number, Points, Run, Snapshot, Span, Tick};
 use super::presence::DeviceState;
 use super::protocol::{Encoding, Refused};
-use super::write::{Json, MsgPack, Write};
+use super::write::{Events, Json, MsgPack, Write};
 use crate::limits::SNAPSHOT_PART_BYTES;
 use crate::model::{TimeNs, Value};
 
@@ -21,6 +21,7 @@ pub fn tick(envelope: &Envelope, tick: &Tick) -> Bytes {
     match envelope.encoding {
         Encoding::Json => tick_as::<Json>(envelope, tick),
         Encoding::MsgPack => tick_as::<MsgPack>(envelope, tick),
+        Encoding::Events => tick_as::<Events>(envelope, tick),
     }
 }
 
@@ -48,8 +49,7 @@ fn tick_as<W: Write>(envelope: &Envelope, tick: &Tick) -> Bytes {
 fn patch<W: Write>(w: &mut W, envelope: &Envelope, tick: &Tick, pieces: &[Piece<'_>], last: bool) {
     w.map(4);
     head(w, "patch", envelope);
-    w.key("cursor");
-    w.text(&if last { tick.cursor } else { tick.before }.to_string());
+    w.cursor(if last { tick.cursor } else { tick.before });
     ranges(w, pieces);
     w.end_map();
 }
@@ -128,8 +128,7 @@ fn update<W: Write>(w: &mut W, envelope: &Envelope, tick: &Tick, part: &[(usize,
     let merged = first && tick.merged > 0;
     w.map(4 + usize::from(announced) + usize::from(merged));
     head(w, "update", envelope);
-    w.key("cursor");
-    w.text(&if last { tick.cursor } else { tick.before }.to_string());
+    w.cursor(if last { tick.cursor } else { tick.before });
     w.key("points");
     w.array(part.iter().map(|(_, range)| range.len()).sum());
     for (run, range) in part {
@@ -189,9 +188,8 @@ fn states<W: Write>(w: &mut W, envelope: &Envelope, states: &[DeviceState]) {
     w.end_map();
 }
 
-fn head<W: Write>(w: &mut W, kind: &str, envelope: &Envelope) {
-    w.key("type");
-    w.text(kind);
+fn head<W: Write>(w: &mut W, kind: &'static str, envelope: &Envelope) {
+    w.kind(kind);
     w.key("id");
     w.text(&envelope.id);
 }
@@ -235,6 +233,7 @@ pub fn snapshot_part(envelope: &Envelope, snapshot: &Snapshot, start: SnapshotPl
     match envelope.encoding {
         Encoding::Json => snapshot_part_as::<Json>(envelope, snapshot, start),
         Encoding::MsgPack => snapshot_part_as::<MsgPack>(envelope, snapshot, start),
+        Encoding::Events => snapshot_part_as::<Events>(envelope, snapshot, start),
     }
 }
 
@@ -246,11 +245,13 @@ fn snapshot_part_as<W: Write>(envelope: &Envelope, snapshot: &Snapshot, start: S
         w.map(5 + usize::from(!spans.is_empty()));
         head(w, "snapshot", envelope);
         if last {
-            w.key("cursor");
-            w.text(&snapshot.cursor.to_string());
+            w.cursor(snapshot.cursor);
         } else {
             w.key("more");
             w.boolean(true);
+            if !snapshot.recovered {
+                w.no_cursor();
+            }
         }
         w.key("recovered");
         w.boolean(snapshot.recovered);
@@ -394,6 +395,7 @@ pub fn error(encoding: Encoding, refused: &Refused) -> Bytes {
     match encoding {
         Encoding::Json => error_as::<Json>(refused),
         Encoding::MsgPack => error_as::<MsgPack>(refused),
+        Encoding::Events => error_as::<Events>(refused),
     }
 }
 
@@ -401,8 +403,7 @@ fn error_as<W: Write>(refused: &Refused) -> Bytes {
     let mut out = Vec::new();
     W::message(&mut out, |w| {
         w.map(2 + usize::from(refused.id.is_some()));
-        w.key("type");
-        w.text("error");
+        w.kind("error");
         if let Some(id) = &refused.id {
             w.key("id");
             w.text(id);
@@ -429,6 +430,7 @@ pub fn closing(encoding: Encoding, code: u16, reason: &str, retry_after_ms: Opti
     match encoding {
         Encoding::Json => closing_as::<Json>(code, reason, retry_after_ms),
         Encoding::MsgPack => closing_as::<MsgPack>(code, reason, retry_after_ms),
+        Encoding::Events => closing_as::<Events>(code, reason, retry_after_ms),
     }
 }
 
@@ -436,8 +438,7 @@ fn closing_as<W: Write>(code: u16, reason: &str, retry_after_ms: Option<u32>) ->
     let mut out = Vec::new();
     W::message(&mut out, |w| {
         w.map(3 + usize::from(retry_after_ms.is_some()));
-        w.key("type");
-        w.text("closing");
+        w.kind("closing");
         w.key("code");
         w.uint(code.into());
         w.key("reason");

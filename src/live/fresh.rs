@@ -88,13 +88,7 @@ impl Newcomers {
             return;
         };
         for (sub, outbox) in self.viewers {
-            let error = frame::error(outbox.encoding, &refusal);
-            // While the mailbox is held, so that the engine hears of nothing that has not happened.
-            outbox.with(|mailbox| {
-                if mailbox.refuse(sub, &self.slot, error) {
-                    self.refused.lock().push((outbox.viewer, sub));
-                }
-            });
+            outbox.refuse(sub, &self.slot, &refusal, &self.refused);
         }
     }
 

@@ -128,6 +128,14 @@ impl Mailbox {
         self.items.push_back(Item::Message(message));
     }
 
+    /// Words that only show that somebody is there: of use where nothing else waits, so at most one of them ever does.
+    pub fn push_idle(&mut self, words: Bytes) {
+        if !self.closed && self.items.is_empty() && self.sending.is_none() {
+            self.messages += 1;
+            self.items.push_back(Item::Message(words));
+        }
+    }
+
     /// A snapshot begins its subscription anew: what waited for it is no longer of use. One that is being sent goes out to its end,
     /// since nothing in its next part could tell the viewer that another one has begun.
     pub fn push_snapshot(&mut self, sub: SubId, slot: Arc<SnapshotSlot>) {
@@ -248,6 +256,12 @@ impl Mailbox {
             self.messages = usize::from(words.is_some());
             self.items.extend(words.map(Item::Message));
         }
+    }
+
+    /// The last words are out.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.closed && self.items.is_empty()
     }
 
     /// The next thing that can be sent now. A subscription whose snapshot is in the making does not hold up the others.

@@ -1,8 +1,9 @@
 //! Live: a snapshot, and then every change, for everyone who watches; no hole and no repeat, also after a break.
 //!
 //! commit -> `log::tail` -> [`engine`] (one thread) -> [`group`] (equal wishes share everything) -> one [`mailbox`] per viewer ->
-//! [`outbox`], from which the socket pulls. `protocol` reads what viewers send, `frame` and `write` make bytes, `merge` is what a
-//! slow viewer gets, `fresh` what a new one gets, `resume` a returning one, `room` bounds both, `presence` knows who is online.
+//! [`outbox`], from which the [`socket`] pulls, or an answer of server-sent events ([`sse`]). `protocol` reads what viewers send,
+//! `frame` and `write` make bytes, `merge` is what a slow viewer gets, `fresh` what a new one gets, `resume` a returning one, `room`
+//! bounds both, `presence` knows who is online.
 //!
 //! What the contract leaves open is decided in LIVE.md.
 //!
@@ -22,11 +23,14 @@ pub mod protocol;
 mod resume;
 mod room;
 pub mod socket;
+pub mod sse;
 pub mod via;
 mod write;
 
 #[cfg(test)]
 mod socket_tests;
+#[cfg(test)]
+mod sse_tests;
 #[cfg(test)]
 mod tests;
 

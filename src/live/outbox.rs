@@ -1,7 +1,7 @@
 //! One viewer's mailbox as engine and socket share it: the engine pushes and wakes, the socket polls. The lock is held for pointer
 //! work only; encoding happens outside of it, on the socket's side.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,9 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 
 use super::frame::{self, SnapshotPlace};
-use super::mailbox::{Mailbox, Pulled, SnapshotSlot};
-use super::protocol::Encoding;
+use super::fresh::RefusedSubs;
+use super::mailbox::{Mailbox, Pulled, SnapshotSlot, SubId};
+use super::protocol::{Encoding, Refused};
 use crate::metrics::Metrics;
 
 /// One connection of a viewer; never reused.
@@ -27,6 +28,8 @@ pub struct Outbox {
     metrics: Arc<Metrics>,
     /// Since when the socket could be written and nothing was there to send. None: something is on its way.
     idle_since: Mutex<Option<Instant>>,
+    /// Why the only subscription of a stream of events ended.
+    refusal: OnceLock<Box<Refused>>,
 }
 
 impl Outbox {
@@ -39,6 +42,7 @@ impl Outbox {
             waker: AtomicWaker::new(),
             metrics,
             idle_since: Mutex::new(None),
+            refusal: OnceLock::new(),
         }
     }
 
@@ -49,8 +53,30 @@ impl Outbox {
         result
     }
 
-    /// The next bytes for the socket. `reading` is the snapshot that is being sent part by part; it belongs to the one caller.
-    pub fn poll_next(&self, reading: &mut Option<Reading>, cx: &Context<'_>) -> Poll<Bytes> {
+    /// The snapshot is not made; see [`Mailbox::refuse`]. A stream of events has no other subscription, so it ends too.
+    pub(super) fn refuse(&self, sub: SubId, slot: &Arc<SnapshotSlot>, refusal: &Refused, refused: &RefusedSubs) {
+        let error = frame::error(self.encoding, refusal);
+        // While the mailbox is held, so that the engine hears of nothing that has not happened.
+        self.with(|mailbox| {
+            if !mailbox.refuse(sub, slot, error.clone()) {
+                return;
+            }
+            refused.lock().push((self.viewer, sub));
+            if self.encoding == Encoding::Events {
+                mailbox.close(Some(error));
+                let _already = self.refusal.set(Box::new(refusal.clone()));
+            }
+        });
+    }
+
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refused> {
+        self.refusal.get().map(|refusal| &**refusal)
+    }
+
+    /// The next bytes for the socket; None: the last words are out. `reading` is the snapshot that is being sent part by part; it
+    /// belongs to the one caller.
+    pub fn poll_next(&self, reading: &mut Option<Reading>, cx: &Context<'_>) -> Poll<Option<Bytes>> {
         let next = self.next(reading).or_else(|| {
             self.waker.register(cx.waker());
             // What came between the look and the registration would wake nobody.
@@ -60,8 +86,9 @@ impl Outbox {
         match next {
             Some(bytes) => {
                 *idle_since = None;
-                Poll::Ready(bytes)
+                Poll::Ready(Some(bytes))
             }
+            None if self.mailbox.lock().is_over() => Poll::Ready(None),
             None => {
                 idle_since.get_or_insert_with(Instant::now);
                 Poll::Pending

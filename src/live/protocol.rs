@@ -19,6 +19,8 @@ pub enum Encoding {
     Json,
     /// Binary frames by subprotocol `telltale.live.v1.msgpack`; times are integers of nanoseconds.
     MsgPack,
+    /// The same text as server-sent events, in the body of an answer.
+    Events,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -96,6 +98,19 @@ pub fn parse_msgpack(bytes: &[u8]) -> Result<ClientMessage, Refused> {
         Ok(()) => raw.check(),
         Err(error) => Err(raw.unreadable(&error)),
     }
+}
+
+/// A subscribe whose parts came in a query string; the same rules.
+pub fn subscribe(
+    id: &str,
+    select: Vec<String>,
+    history: Option<String>,
+    max_hz: Option<f64>,
+    points: Option<u64>,
+    cursor: Option<String>,
+) -> Result<Subscribe, Refused> {
+    let (id, select) = (Some(id.to_owned()), Some(select));
+    Raw { id, select, history, max_hz, points, cursor, ..Raw::default() }.subscribe()
 }
 
 /// The message's keys as they came. Unknown keys are kept by name only, so that the refusal can still carry the id.

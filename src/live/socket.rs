@@ -26,7 +26,7 @@ use crate::ws::{End, Frames, Incoming, Message, Peer};
 pub const MSGPACK_PROTOCOL: &str = "telltale.live.v1.msgpack";
 
 /// When a viewer may come back after the hub said that it stops: a restart takes about this long.
-const RETRY_AFTER_MS: u32 = 1_000;
+pub(super) const RETRY_AFTER_MS: u32 = 1_000;
 
 /// The source of frames for one socket.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl ViewerFrames {
 
 impl Frames for ViewerFrames {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        self.outbox.poll_next(&mut self.reading, cx).map(Some)
+        self.outbox.poll_next(&mut self.reading, cx)
     }
 }
 
@@ -93,8 +93,7 @@ impl Connection {
             }
             Ending::Closed => outbox.with(|mailbox| mailbox.close(None)),
             Ending::Close(code, reason) => {
-                let retry = (code == CloseCode::Draining).then_some(RETRY_AFTER_MS);
-                outbox.with(|mailbox| mailbox.close(Some(frame::closing(outbox.encoding, code.number(), &reason, retry))));
+                say_closing(&outbox, code, &reason);
                 peer.close(code, &reason);
             }
         }
@@ -112,17 +111,18 @@ impl Connection {
                 Err(End::Gone) => return Ending::Gone,
                 Err(End::Broke(code, reason)) => return Ending::Close(code, reason),
             };
-            let parsed = match (message, self.outbox.encoding) {
-                (Message::Text(text), Encoding::Json) => match std::str::from_utf8(&text) {
+            let is_packed = self.outbox.encoding == Encoding::MsgPack;
+            let parsed = match message {
+                Message::Text(text) if !is_packed => match std::str::from_utf8(&text) {
                     Ok(text) => parse_json(text),
                     Err(_) => return Ending::Close(CloseCode::BadData, "text that is not UTF-8".to_owned()),
                 },
-                (Message::Binary(bytes), Encoding::MsgPack) => parse_msgpack(&bytes),
-                (Message::Binary(_), Encoding::Json) => {
+                Message::Binary(bytes) if is_packed => parse_msgpack(&bytes),
+                Message::Binary(_) => {
                     let reason = format!("binary frame; messages are JSON text unless {MSGPACK_PROTOCOL} was agreed on");
                     return Ending::Close(CloseCode::Unsupported, reason);
                 }
-                (Message::Text(_), Encoding::MsgPack) => {
+                Message::Text(_) => {
                     return Ending::Close(CloseCode::Unsupported, format!("text frame; {MSGPACK_PROTOCOL} is binary"));
                 }
             };
@@ -159,8 +159,21 @@ async fn ended(hub: &Hub, access: &Access, peer: &Peer, outbox: &Outbox) -> Endi
         }
     };
     tokio::select! {
-        () = access.ended() => Ending::Close(CloseCode::TokenEnded, "the token was revoked or has ended".to_owned()),
-        () = hub.stopped() => Ending::Close(CloseCode::Draining, "the hub is stopping".to_owned()),
+        (code, reason) = dismissed(hub, access) => Ending::Close(code, reason.to_owned()),
         () = dead => Ending::Gone,
     }
+}
+
+/// Resolves when the hub is to end a viewer's connection, whatever the viewer does: with the code, and why.
+pub(super) async fn dismissed(hub: &Hub, access: &Access) -> (CloseCode, &'static str) {
+    tokio::select! {
+        () = access.ended() => (CloseCode::TokenEnded, "the token was revoked or has ended"),
+        () = hub.stopped() => (CloseCode::Draining, "the hub is stopping"),
+    }
+}
+
+/// Makes `closing` the last that the viewer is sent.
+pub(super) fn say_closing(outbox: &Outbox, code: CloseCode, reason: &str) {
+    let retry = (code == CloseCode::Draining).then_some(RETRY_AFTER_MS);
+    outbox.with(|mailbox| mailbox.close(Some(frame::closing(outbox.encoding, code.number(), reason, retry))));
 }

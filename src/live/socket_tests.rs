@@ -22,14 +22,14 @@ use crate::limits::{MAILBOX_BYTES, VIEWER_MESSAGE_BYTES};
 use crate::model::{Reading, TokenId, Value};
 use crate::series::KeyRef;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A hub on a port of its own. Dropped: it stops in order.
-struct Running {
-    hub: Arc<Hub>,
-    address: SocketAddr,
-    token: String,
-    token_id: TokenId,
+pub(super) struct Running {
+    pub(super) hub: Arc<Hub>,
+    pub(super) address: SocketAddr,
+    pub(super) token: String,
+    pub(super) token_id: TokenId,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     runtime: tokio::runtime::Runtime,
@@ -37,7 +37,7 @@ struct Running {
 }
 
 impl Running {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::default();
         config.data.dir = dir.path().join("data");
@@ -60,7 +60,7 @@ impl Running {
     }
 
     /// Commits one reading of each metric for the device, now; returns when they are durable.
-    fn put(&self, device: &str, metrics: usize, value: i64) {
+    pub(super) fn put(&self, device: &str, metrics: usize, value: i64) {
         let time = self.hub.clock.now();
         let reading = |i: usize| {
             let metric = format!("m{i}");
@@ -83,7 +83,7 @@ impl Running {
         viewer
     }
 
-    fn ask_to_stop(&mut self) {
+    pub(super) fn ask_to_stop(&mut self) {
         drop(self.stop.take());
     }
 }

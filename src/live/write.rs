@@ -1,13 +1,26 @@
 //! One small writing interface over JSON and MessagePack, so that each message is laid out once. Lengths are told up front,
-//! because MessagePack needs them; JSON ignores them.
+//! because MessagePack needs them; JSON ignores them. A message is a WebSocket frame, or as JSON also a server-sent event.
 
+use super::cursor::Cursor;
 use crate::model::{TimeNs, Value};
 use crate::query::time::write_ms;
 
 /// Writes one message. Calls that would not make a well-formed message are bugs of this module's callers, found by its tests.
 pub(super) trait Write: Sized {
-    /// Appends one WebSocket message to `out`, header first.
+    /// Appends one message to `out`, with what goes around it on its way.
     fn message(out: &mut Vec<u8>, fill: impl FnOnce(&mut Self));
+    /// One entry: the message's type.
+    fn kind(&mut self, kind: &'static str) {
+        self.key("type");
+        self.text(kind);
+    }
+    /// One entry: where a reader stands who has the message.
+    fn cursor(&mut self, cursor: Cursor) {
+        self.key("cursor");
+        self.text(&cursor.to_string());
+    }
+    /// No entry: a reader who breaks off behind the message stands nowhere, since it forgot what it had.
+    fn no_cursor(&mut self) {}
     fn map(&mut self, len: usize);
     fn end_map(&mut self);
     fn key(&mut self, key: &str);
@@ -21,14 +34,24 @@ pub(super) trait Write: Sized {
     fn value(&mut self, value: &Value);
 }
 
+/// JSON text in WebSocket frames.
+pub(super) type Json = JsonText<false>;
+/// JSON text in server-sent events.
+pub(super) type Events = JsonText<true>;
+
+/// The id of an event behind which nobody can resume. As a cursor it is one that no hub wrote, so it asks for a full snapshot.
+const NOWHERE: &str = "none";
+
 /// JSON text. Times are milliseconds, exact to the nanosecond in decimal.
 #[derive(Debug, Default)]
-pub(super) struct Json {
+pub(super) struct JsonText<const EVENTS: bool> {
     out: Vec<u8>,
     comma: bool,
+    kind: &'static str,
+    id: Option<String>,
 }
 
-impl Json {
+impl<const EVENTS: bool> JsonText<EVENTS> {
     fn open(&mut self, bracket: u8) {
         self.separate();
         self.out.push(bracket);
@@ -53,11 +76,32 @@ impl Json {
     }
 }
 
-impl Write for Json {
+impl<const EVENTS: bool> Write for JsonText<EVENTS> {
     fn message(out: &mut Vec<u8>, fill: impl FnOnce(&mut Self)) {
         let mut json = Self::default();
         fill(&mut json);
-        ws_frame(out, OP_TEXT, &json.out);
+        if EVENTS {
+            event(out, json.kind, json.id.as_deref(), &json.out);
+        } else {
+            ws_frame(out, OP_TEXT, &json.out);
+        }
+    }
+
+    fn kind(&mut self, kind: &'static str) {
+        self.key("type");
+        self.text(kind);
+        self.kind = kind;
+    }
+
+    fn cursor(&mut self, cursor: Cursor) {
+        let cursor = cursor.to_string();
+        self.key("cursor");
+        self.text(&cursor);
+        self.id = Some(cursor);
+    }
+
+    fn no_cursor(&mut self) {
+        self.id = Some(NOWHERE.to_owned());
     }
 
     fn map(&mut self, _len: usize) {
@@ -196,9 +240,25 @@ fn ws_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
+/// One server-sent event. Its data is one line: JSON has line breaks in texts escaped, and none is written between its tokens.
+fn event(out: &mut Vec<u8>, kind: &str, id: Option<&str>, data: &[u8]) {
+    debug_assert!(!data.iter().any(|byte| matches!(byte, b'\n' | b'\r')), "the data is one line");
+    for (name, value) in [("event: ", Some(kind)), ("id: ", id)] {
+        if let Some(value) = value {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(value.as_bytes());
+            out.push(b'\n');
+        }
+    }
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\n\n");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Position;
 
     fn json(fill: impl FnOnce(&mut Json)) -> String {
         let mut json = Json::default();
@@ -233,6 +293,45 @@ mod tests {
         for (value, text) in rows {
             assert_eq!(json(|w| w.value(&value)), text);
         }
+    }
+
+    fn event(fill: impl FnOnce(&mut Events)) -> String {
+        let mut out = Vec::new();
+        Events::message(&mut out, fill);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_event_has_its_type_its_cursor_as_id_and_one_line_of_data() {
+        let cursor = Cursor { epoch: 255, position: Position(31) };
+        let update = event(|w| {
+            w.map(3);
+            w.kind("update");
+            w.cursor(cursor);
+            w.key("text");
+            w.text("a\nb\r\nc\u{2028}d");
+            w.end_map();
+        });
+        let data = "{\"type\":\"update\",\"cursor\":\"00000000000000ff-1f\",\"text\":\"a\\nb\\r\\nc\u{2028}d\"}";
+        assert_eq!(update, format!("event: update\nid: 00000000000000ff-1f\ndata: {data}\n\n"));
+    }
+
+    #[test]
+    fn an_event_without_a_cursor_keeps_the_reader_s_place_or_takes_it() {
+        let state = event(|w| {
+            w.map(1);
+            w.kind("state");
+            w.end_map();
+        });
+        assert_eq!(state, "event: state\ndata: {\"type\":\"state\"}\n\n");
+        let part = event(|w| {
+            w.map(1);
+            w.kind("snapshot");
+            w.no_cursor();
+            w.end_map();
+        });
+        assert_eq!(part, "event: snapshot\nid: none\ndata: {\"type\":\"snapshot\"}\n\n");
+        assert_eq!(Cursor::parse(NOWHERE), None);
     }
 
     #[test]

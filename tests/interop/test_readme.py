@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 from hub import BINARY, ROOT
 
@@ -33,6 +34,24 @@ def test_the_python_example_sends_and_is_acked(hub):
     kept = hub.history("greenhouse-1/*")
     assert [v for _, v in kept[("greenhouse-1", "temperature", ())]] == [20 + n / 10 for n in range(10)]
     assert [v for _, v in kept[("greenhouse-1", "door_open", ())]] == [False] * 10
+
+
+def test_the_curl_example_of_live_follows_what_comes_in(hub):
+    script = block("sh", "/api/v1/live/sse").replace("http://127.0.0.1:8080", hub.url)
+    env = os.environ | {"TOKEN": hub.token("viewer")}
+    # `exec`, so that the process to be ended is curl itself.
+    command = ["bash", "-euc", "exec " + script]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as curl:
+        too_long = threading.Timer(60, curl.kill)
+        too_long.start()
+        try:
+            lines = iter(curl.stdout.readline, "")
+            assert any(line == "event: snapshot\n" for line in lines)
+            run_python(hub)
+            assert any(line.startswith("data: ") and "20.9" in line for line in lines)
+        finally:
+            too_long.cancel()
+            curl.kill()
 
 
 def test_the_curl_examples_answer_what_the_python_example_sent(hub):

@@ -22,16 +22,16 @@ use crate::model::{BatchPart, Commit, Position, Reading, SeriesId, TimeNs, Value
 /// What one point that came late takes in a block: its receive time is kept on its own.
 const POINT: usize = 32;
 
-fn ask(id: &str, more: &str) -> String {
+pub(super) fn ask(id: &str, more: &str) -> String {
     format!(r#"{{"type":"subscribe","id":"{id}","select":["*/*"],"history":"1h"{more}}}"#)
 }
 
-fn points(series: SeriesId, from: TimeNs, count: usize) -> Vec<(SeriesId, TimeNs, Value)> {
+pub(super) fn points(series: SeriesId, from: TimeNs, count: usize) -> Vec<(SeriesId, TimeNs, Value)> {
     (0..count as i64).map(|i| (series, from + i * MS, Value::Float(0.5))).collect()
 }
 
 /// A series with `stored` points in the store and `recent` in the head, and a viewer; snapshots may have that much.
-fn filled(stored: usize, recent: usize, room: &Arc<Room>) -> Scene {
+pub(super) fn filled(stored: usize, recent: usize, room: &Arc<Room>) -> Scene {
     let mut world = World::new();
     world.engine.set_room(Arc::clone(room));
     let a = world.id("a", "m");
@@ -43,7 +43,7 @@ fn filled(stored: usize, recent: usize, room: &Arc<Room>) -> Scene {
     Scene { world, client: Client::new(outbox), a }
 }
 
-fn code(message: &Json) -> &str {
+pub(super) fn code(message: &Json) -> &str {
     message["error"]["code"].as_str().unwrap_or_default()
 }
 

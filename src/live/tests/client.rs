@@ -79,6 +79,9 @@ impl Client {
     }
 
     fn take_message(&mut self) -> Option<Json> {
+        if self.outbox.encoding == Encoding::Events {
+            return self.take_event();
+        }
         let (opcode, short) = (*self.bytes.first()?, *self.bytes.get(1)?);
         let (len, header) = match short {
             126 => (usize::from(u16::from_be_bytes(self.bytes[2..4].try_into().unwrap())), 4),
@@ -93,6 +96,22 @@ impl Client {
             (0x82, Encoding::MsgPack) => rmp_serde::from_slice(payload).unwrap(),
             other => panic!("unexpected frame {other:?}"),
         })
+    }
+
+    /// As a browser reads it: fields of lines, an empty line at the end.
+    fn take_event(&mut self) -> Option<Json> {
+        let end = self.bytes.windows(2).position(|pair| pair == b"\n\n")?;
+        let event: Vec<u8> = self.bytes.drain(..end + 2).collect();
+        let text = std::str::from_utf8(&event).unwrap();
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let data = field("data").unwrap();
+        self.largest = self.largest.max(data.len());
+        let message: Json = serde_json::from_str(data).unwrap();
+        assert_eq!(field("event"), message["type"].as_str());
+        let begins_anew = message["more"] == true && message["recovered"] == false;
+        assert_eq!(field("id"), if begins_anew { Some("none") } else { message["cursor"].as_str() }, "{text}");
+        assert_eq!(text.lines().filter(|line| !line.is_empty()).count(), 2 + usize::from(field("id").is_some()), "{text}");
+        Some(message)
     }
 
     pub(super) fn apply(&mut self, message: &Json) -> Step {
@@ -179,7 +198,7 @@ impl Client {
             series.retain(|time, _| !(from..=to).contains(time));
             for point in range["points"].as_array().unwrap() {
                 let time = match self.outbox.encoding {
-                    Encoding::Json => json_time(&point[0]),
+                    Encoding::Json | Encoding::Events => json_time(&point[0]),
                     Encoding::MsgPack => point[0].as_i64().unwrap(),
                 };
                 assert!((from..=to).contains(&time), "a patch's points are in its range");
@@ -202,7 +221,7 @@ impl Client {
 
     fn time(&self, time: &Json) -> TimeNs {
         match self.outbox.encoding {
-            Encoding::Json => json_time(time),
+            Encoding::Json | Encoding::Events => json_time(time),
             Encoding::MsgPack => time.as_i64().unwrap(),
         }
     }

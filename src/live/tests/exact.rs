@@ -197,7 +197,7 @@ impl Run {
     }
 
     fn newcomer(&mut self) {
-        let encoding = if self.rng.bool() { Encoding::Json } else { Encoding::MsgPack };
+        let encoding = [Encoding::Json, Encoding::MsgPack, Encoding::Events][self.rng.usize(0..3)];
         let mailbox_bytes = if self.rng.bool() { 1 << 20 } else { 3_000 };
         let outbox = self.world.open(encoding, mailbox_bytes);
         let viewer = Viewer {

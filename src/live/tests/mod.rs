@@ -4,6 +4,7 @@
 mod attributes;
 mod bounds;
 mod client;
+mod events;
 mod exact;
 mod large;
 mod rules;
