@@ -1,63 +1,15 @@
-//! `every=` and `agg=`: one row per bucket that holds a point. Buckets lie on multiples of their length since 1970 UTC, so a day
-//! begins at midnight UTC; without a length the whole range is one bucket. A bucket is named by its start, also when the range
-//! begins inside it; only what is inside the range counts.
+//! `every=` and `agg=`: one row per bucket that holds a point, or a state where `time_in_state` is asked for. Buckets lie on multiples
+//! of their length since 1970 UTC, so a day begins at midnight UTC; without a length the whole range is one bucket. A bucket is named by
+//! its start, also when the range begins inside it; only what is inside the range counts.
 
+use super::agg::Further;
+pub use super::agg::{Agg, TIME_IN_STATE};
 use super::error::QueryError;
 use super::number::{self, Sum};
 use super::run::Run;
-use super::summary::{Summary, Totals};
+use super::summary::{At, Summary, Totals};
 use super::time::parse_duration;
-use crate::model::{TimeNs, TimeRange, Value, ValueType};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Agg {
-    Mean,
-    Min,
-    Max,
-    First,
-    Last,
-    Count,
-    Sum,
-}
-
-impl Agg {
-    pub const ALL: [Self; 7] = [Self::Mean, Self::Min, Self::Max, Self::First, Self::Last, Self::Count, Self::Sum];
-
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mean => "mean",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::First => "first",
-            Self::Last => "last",
-            Self::Count => "count",
-            Self::Sum => "sum",
-        }
-    }
-
-    /// `mean,min,max`: in the order asked, each once.
-    pub fn parse_list(text: &str) -> Result<Vec<Self>, QueryError> {
-        let mut aggs = Vec::new();
-        for name in text.split(',') {
-            let Some(agg) = Self::ALL.into_iter().find(|agg| agg.as_str() == name) else {
-                let known = Self::ALL.map(Self::as_str).join(", ");
-                return Err(QueryError::parameter(format!("agg={text}: `{name}` is none of {known}")));
-            };
-            if aggs.contains(&agg) {
-                return Err(QueryError::parameter(format!("agg={text}: `{name}` is asked for twice")));
-            }
-            aggs.push(agg);
-        }
-        Ok(aggs)
-    }
-
-    /// Bools and texts have no mean, least, greatest or sum.
-    #[must_use]
-    pub fn fits(self, value_type: ValueType) -> bool {
-        value_type == ValueType::Number || matches!(self, Self::First | Self::Last | Self::Count)
-    }
-}
+use crate::model::{TimeNs, TimeRange, Value};
 
 /// The length of a bucket in nanoseconds.
 pub fn parse_every(text: &str) -> Result<i64, QueryError> {
@@ -77,6 +29,13 @@ pub fn buckets_in(range: TimeRange, every: Option<i64>) -> u64 {
     }
 }
 
+/// The bucket that a time of the range lies in.
+#[must_use]
+pub fn bucket_of(time: TimeNs, every: Option<i64>, range: TimeRange) -> TimeRange {
+    let open = Open::at(time, every, range);
+    TimeRange { from: open.start, to: open.end }
+}
+
 /// Takes a bucket's start and its values in the order of the aggregates; None where there is no such number (a sum beyond f64).
 /// False stops.
 pub type RowSink<'a> = dyn FnMut(TimeNs, &[Option<Value>]) -> bool + 'a;
@@ -89,6 +48,11 @@ pub struct Buckets<'a> {
     range: TimeRange,
     needs: Needs,
     open: Option<Open>,
+    further: Further,
+    /// Where the bucket after those that were told begins, or later within it.
+    next: TimeNs,
+    /// No state holds beyond, since it is not known yet.
+    until: TimeNs,
     row: Vec<Option<Value>>,
 }
 
@@ -116,20 +80,42 @@ impl<'a> Buckets<'a> {
     pub fn new(aggs: &'a [Agg], every: Option<i64>, range: TimeRange) -> Self {
         let any = |wanted: &[Agg]| aggs.iter().any(|agg| wanted.contains(agg));
         let needs = Needs { sum: any(&[Agg::Sum, Agg::Mean]), extremes: any(&[Agg::Min, Agg::Max]), ends: any(&[Agg::First, Agg::Last]) };
-        Self { aggs, every, range, needs, open: None, row: Vec::new() }
+        Self {
+            aggs,
+            every,
+            range,
+            needs,
+            open: None,
+            further: Further::of(aggs, range.from),
+            next: range.from,
+            until: range.to,
+            row: Vec::new(),
+        }
+    }
+
+    /// The last reading before the range: what a counter grew by since belongs to the first bucket.
+    pub fn begin_after(&mut self, before: At) {
+        self.further.begin_after(before);
+    }
+
+    /// What time it is: where the range goes on beyond, nothing is known.
+    #[must_use]
+    pub fn known_until(self, now: TimeNs) -> Self {
+        Self { until: now.min(self.range.to), ..self }
     }
 
     /// Runs come in time order. Says whether the sink wants more.
     pub fn push(&mut self, mut run: Run<'_>, sink: &mut RowSink<'_>) -> bool {
         while !run.is_empty() {
             let time = run.time(0);
-            if self.open.as_ref().is_some_and(|open| time >= open.end) && !self.finish(sink) {
+            if !self.come_to(time, sink) {
                 return false;
             }
             let (every, range) = (self.every, self.range);
             let open = self.open.get_or_insert_with(|| Open::at(time, every, range));
             let (inside, rest) = run.split_before(open.end);
             open.add(&inside, self.needs);
+            self.further.add(&inside);
             run = rest;
         }
         true
@@ -137,10 +123,14 @@ impl<'a> Buckets<'a> {
 
     /// In place of its points, whose stretch lies within one bucket.
     pub fn push_summary(&mut self, summary: &Summary, sink: &mut RowSink<'_>) -> bool {
-        self.bucket_of(summary.start, sink).is_some_and(|open| {
+        let is_wanted = self.bucket_of(summary.start, sink).is_some_and(|open| {
             open.add_summary(summary);
             true
-        })
+        });
+        if is_wanted {
+            self.further.add_summary(summary);
+        }
+        is_wanted
     }
 
     /// In place of the points of a bucket, or of a part of it.
@@ -154,20 +144,54 @@ impl<'a> Buckets<'a> {
     /// None: the sink wants no more.
     fn bucket_of(&mut self, time: TimeNs, sink: &mut RowSink<'_>) -> Option<&mut Open> {
         let time = time.max(self.range.from);
-        if self.open.as_ref().is_some_and(|open| time >= open.end) && !self.finish(sink) {
+        if !self.come_to(time, sink) {
             return None;
         }
         let (every, range) = (self.every, self.range);
         Some(self.open.get_or_insert_with(|| Open::at(time, every, range)))
     }
 
-    /// The open bucket's row, if there is one. To be called after the last run.
+    /// Rows of the buckets before the one that a time lies in.
+    fn come_to(&mut self, time: TimeNs, sink: &mut RowSink<'_>) -> bool {
+        if self.open.as_ref().is_some_and(|open| time < open.end) {
+            return true;
+        }
+        if !self.close(sink) {
+            return false;
+        }
+        while self.further.hold_at(self.next) {
+            let open = Open::at(self.next, self.every, self.range);
+            if time < open.end {
+                break;
+            }
+            self.open = Some(open);
+            if !self.close(sink) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The last rows. To be called after the last run.
     pub fn finish(&mut self, sink: &mut RowSink<'_>) -> bool {
+        let mut wanted = self.close(sink);
+        while wanted && self.next < self.until && self.further.hold_at(self.next) {
+            self.open = Some(Open::at(self.next, self.every, self.range));
+            wanted = self.close(sink);
+        }
+        wanted
+    }
+
+    /// The open bucket's row, if there is one.
+    fn close(&mut self, sink: &mut RowSink<'_>) -> bool {
         let Some(open) = self.open.take() else {
             return true;
         };
+        self.further.pass(open.end.min(self.until));
+        self.next = open.end;
         self.row.clear();
-        self.row.extend(self.aggs.iter().map(|agg| open.value(*agg)));
+        self.row.extend(self.aggs.iter().map(|agg| open.value(*agg).or_else(|| self.further.value(*agg))));
+        self.further.close();
         sink(open.start, &self.row)
     }
 }
@@ -236,13 +260,16 @@ impl Open {
 
     fn value(&self, agg: Agg) -> Option<Value> {
         match agg {
+            Agg::Count => Some(Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX))),
+            // A state holds, and no reading is in it.
+            _ if self.count == 0 => None,
             Agg::Mean => Some(Value::Float(self.sum.mean(self.count))),
             Agg::Min => self.extremes.as_ref().map(|(low, _)| low.clone()),
             Agg::Max => self.extremes.as_ref().map(|(_, high)| high.clone()),
             Agg::First => self.ends.as_ref().map(|(first, _)| first.clone()),
             Agg::Last => self.ends.as_ref().map(|(_, last)| last.clone()),
-            Agg::Count => Some(Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX))),
             Agg::Sum => self.sum.total(),
+            Agg::StdDev | Agg::P50 | Agg::P90 | Agg::P99 | Agg::Increase | Agg::Rate | Agg::TimeInState => None,
         }
     }
 }
@@ -251,6 +278,7 @@ impl Open {
 mod tests {
     use super::*;
     use crate::clock::NS_PER_SEC;
+    use crate::model::ValueType;
 
     type Row = (TimeNs, Vec<Option<Value>>);
 
@@ -296,7 +324,7 @@ mod tests {
                 })
                 .collect();
             let every = rng.i64(1..20_000);
-            let found = rows(&points, &Agg::ALL, Some(every), TimeRange::ALL, &mut rng);
+            let found = rows(&points, &Agg::OF_TOTALS, Some(every), TimeRange::ALL, &mut rng);
             let expected = by_definition(&points, every);
             assert_eq!(found.iter().map(|(t, _)| *t).collect::<Vec<_>>(), expected.iter().map(|(t, _)| *t).collect::<Vec<_>>(), "{seed}");
             for ((start, row), (_, group)) in found.iter().zip(&expected) {
@@ -337,7 +365,9 @@ mod tests {
             head.apply(&Commit { position: Position(1), parts, readings, ..Commit::default() }, &[], || ());
             let view = head.view(&[SeriesId(0)], TimeRange::ALL).columns.remove(0);
             let every = Some(rng.i64(1..30_000));
-            let (mut buckets, mut found) = (Buckets::new(&Agg::ALL, every, TimeRange::ALL), Vec::<Row>::new());
+            // A deviation is put together of runs, to rounding.
+            let aggs: Vec<_> = Agg::ALL.into_iter().filter(|agg| agg.fits(ValueType::Number) && *agg != Agg::StdDev).collect();
+            let (mut buckets, mut found) = (Buckets::new(&aggs, every, TimeRange::ALL), Vec::<Row>::new());
             let mut sink = |time: TimeNs, row: &[Option<Value>]| {
                 found.push((time, row.to_vec()));
                 true
@@ -346,7 +376,7 @@ mod tests {
                 buckets.push(Run::of_block(block, range), &mut sink);
             }
             buckets.finish(&mut sink);
-            assert_eq!(found, rows(&points, &Agg::ALL, every, TimeRange::ALL, &mut rng), "seed {seed}");
+            assert_eq!(found, rows(&points, &aggs, every, TimeRange::ALL, &mut rng), "seed {seed}");
             let least = found[0].1[1].as_ref().unwrap();
             assert_eq!(matches!(least, Value::Int(_)), int, "min keeps the type of the value it is");
         }
@@ -397,7 +427,7 @@ mod tests {
     #[test]
     fn aggregates_are_read() {
         assert_eq!(Agg::parse_list("max,mean").unwrap(), [Agg::Max, Agg::Mean]);
-        for text in ["", "mean,", "rate", "mean,mean", "MEAN"] {
+        for text in ["", "mean,", "average", "mean,mean", "MEAN"] {
             let error = Agg::parse_list(text).unwrap_err();
             assert!(error.message.contains("none of mean") || error.message.contains("twice"), "{error}");
         }

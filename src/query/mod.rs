@@ -1,6 +1,7 @@
 //! Questions about the past, as pure functions: selectors, ranges, buckets, thinning.
 //! No socket, no clock: `now` is a parameter.
 
+pub mod agg;
 pub mod buckets;
 pub mod error;
 mod glob;

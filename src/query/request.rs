@@ -15,6 +15,8 @@ pub struct History {
     /// At least one; several are a union.
     pub selectors: Vec<Selector>,
     pub range: TimeRange,
+    /// When it was asked.
+    pub now: TimeNs,
     pub shape: Shape,
     pub time: TimeFormat,
     pub format: Format,
@@ -30,6 +32,17 @@ pub enum Shape {
     Thin(u32),
     /// None: the whole range is one bucket.
     Buckets { every: Option<i64>, aggs: Vec<Agg> },
+}
+
+impl Shape {
+    /// None unless readings are summed up in buckets.
+    #[must_use]
+    pub fn aggs(&self) -> &[Agg] {
+        match self {
+            Self::Raw | Self::Thin(_) => &[],
+            Self::Buckets { aggs, .. } => aggs,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +85,7 @@ impl History {
         Ok(Self {
             selectors: parse_selectors(&selectors)?,
             range,
+            now,
             shape,
             time: given.value("time").map(TimeFormat::parse).transpose()?.unwrap_or_default(),
             format: given.value("format").map(Format::parse).transpose()?.unwrap_or_default(),
@@ -222,7 +236,7 @@ mod tests {
             ("select=a/b&from=-1h&every=1mo&agg=mean", BadParameter, "not there yet"),
             ("select=a/b&from=-1h&every=1w&agg=mean", BadParameter, "not there yet"),
             ("select=a/b&from=-1h&every=0s&agg=mean", BadParameter, "longer than nothing"),
-            ("select=a/b&from=-1h&every=1s&agg=rate", BadParameter, "none of mean"),
+            ("select=a/b&from=-1h&every=1s&agg=average", BadParameter, "none of mean"),
             ("select=a/b&from=-1h&tz=Europe/Berlin", BadParameter, "UTC"),
             ("select=a/b&from=-1h&fill=null", BadParameter, "not there yet"),
             ("select=a/b&from=-1h&received=yes", BadParameter, "true or false"),

@@ -88,7 +88,7 @@ pub enum Piece<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coarse<'a> {
     /// Summaries or totals that lie within one bucket of this length (on multiples of it since 1970 UTC; None: within the range), and
-    /// tell these aggregates.
+    /// tell these aggregates: none where one of them needs readings ([`Agg::needs_readings`]).
     Buckets { every: Option<i64>, aggs: &'a [Agg] },
     /// Summaries where the readings are gone; points where they are not.
     WhereGone,

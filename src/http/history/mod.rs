@@ -6,6 +6,7 @@
 pub mod encode;
 pub mod erase;
 pub mod plan;
+mod readings;
 pub mod write;
 
 use std::sync::Arc;
@@ -86,7 +87,7 @@ pub(super) enum FormatParam {
         ("to" = Option<String>, Query, description = "End, outside. Default: now."),
         ("points" = Option<u32>, Query, description = "Thin to this many columns: of each at most its least and greatest reading, and the first and last of the range."),
         ("every" = Option<String>, Query, description = "Length of a bucket: `10s`, `15m`, `1h`, `1d`. Needs `agg`."),
-        ("agg" = Option<String>, Query, description = "Any of `mean,min,max,first,last,count,sum`. Without `every` the range is one bucket."),
+        ("agg" = Option<String>, Query, description = "Any of `mean,min,max,first,last,count,sum,stddev,p50,p90,p99,increase,rate,time_in_state`, several at once; bools and texts have `first,last,count,time_in_state`. `stddev` is that of the population. `p50`, `p90` and `p99` are exact and lie on the line between two readings. `increase` is what a counter grew by since the last reading before the bucket, resets to 0 and rounds of 32 bits counted; `rate` is that a second. `time_in_state` is an object, value to seconds; in CSV its JSON text. Without `every` the range is one bucket."),
         ("tz" = Option<String>, Query, description = "Only `UTC` so far."),
         ("fill" = Option<String>, Query, description = "Only `none` so far: empty buckets are left out."),
         ("time" = Option<TimeParam>, Query, description = "`ms` (default, a fraction where the time has one), `ns` (integers) or `rfc3339`."),

@@ -1,5 +1,7 @@
 //! Answers as bytes, from a head and a store filled by hand.
 
+mod aggregates;
+
 use std::sync::Arc;
 
 use super::plan::{Plan, Sources};

@@ -2,6 +2,7 @@
 
 use super::encode::{Encoder, Ending};
 use super::plan::{Plan, Planned};
+use super::readings;
 use crate::http::series::Described;
 use crate::http::stream::ChunkSink;
 use crate::limits::HISTORY_CHUNK_BYTES;
@@ -85,7 +86,10 @@ impl Answer<'_, '_> {
             }
             Shape::Thin(_) => true,
             Shape::Buckets { every, aggs } => {
-                let mut buckets = Buckets::new(aggs, *every, range);
+                let mut buckets = Buckets::new(aggs, *every, range).known_until(plan.question.now);
+                if let Some(before) = readings::before(plan, planned)? {
+                    buckets.begin_after(before);
+                }
                 let mut row = |time, row: &[_]| {
                     self.encoder.row(time, row);
                     self.flush_if_full()

@@ -348,7 +348,7 @@ impl Store for InfluxStore {
         let Coarse::Buckets { every, aggs } = coarse else {
             return self.scan(pin, series, range, &mut |block| sink(Piece::Points(block)));
         };
-        if self.count(pin, series, range)? < buckets_in(left, every).saturating_mul(totals::WORTHWHILE) {
+        if !totals::tell(aggs) || self.count(pin, series, range)? < buckets_in(left, every).saturating_mul(totals::WORTHWHILE) {
             return self.scan(pin, series, range, &mut |block| sink(Piece::Points(block)));
         }
         while left.from < left.to {

@@ -2,6 +2,8 @@
 
 use super::{body, level_ns};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
+use crate::query::agg::tells_spread;
+use crate::query::buckets::Agg;
 use crate::query::summary::Summary;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::embedded::damage;
@@ -20,8 +22,12 @@ pub(in crate::store::embedded) fn scan_coarse(
     coarse: Coarse<'_>,
     sink: &mut PieceSink<'_>,
 ) -> Result<(), StoreError> {
-    let sealed = pin.sealed();
-    let asked = Asked { store, series, metric: store.info.metric(series), sealed, hides: store.tombs.of(series, sealed), coarse };
+    let aggs: &[Agg] = if let Coarse::Buckets { aggs, .. } = coarse { aggs } else { &[] };
+    if aggs.iter().any(|agg| agg.needs_readings()) {
+        return read::scan(store, pin, series, range, Direction::Forward, &mut |block| sink(Piece::Points(block)));
+    }
+    let (sealed, metric, of_spread) = (pin.sealed(), store.info.metric(series), aggs.contains(&Agg::StdDev));
+    let asked = Asked { store, series, metric, sealed, hides: store.tombs.of(series, sealed), coarse, of_spread };
     let mut wanted = true;
     for day in store.files.all_days_in(range) {
         let within = day.range(range);
@@ -55,6 +61,8 @@ struct Asked<'a> {
     sealed: Position,
     hides: Hides,
     coarse: Coarse<'a>,
+    /// A deviation is asked for, which not every summary tells.
+    of_spread: bool,
 }
 
 /// The summaries of a part of a day, which hold in place of its readings.
@@ -185,6 +193,11 @@ impl Asked<'_> {
             return None;
         }
         summaries.retain(|summary| covered.contains(summary.start));
+        // What is left of readings that are gone is taken as it is.
+        let has_gone = || summaries.iter().any(|summary| is_gone(summary, gone_until));
+        if self.of_spread && !summaries.iter().all(tells_spread) && !has_gone() {
+            return None;
+        }
         Some(Rolled { summaries, covered, gone_until })
     }
 }

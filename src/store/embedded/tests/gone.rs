@@ -50,7 +50,7 @@ fn seen(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> (u64, u64, usiz
         }
         true
     };
-    store.scan_coarse(&pin, series, TimeRange::ALL, Coarse::Buckets { every: Some(HOUR), aggs: &Agg::ALL }, &mut sink).unwrap();
+    store.scan_coarse(&pin, series, TimeRange::ALL, Coarse::Buckets { every: Some(HOUR), aggs: &Agg::OF_TOTALS }, &mut sink).unwrap();
     (store.count(&pin, series, TimeRange::ALL).unwrap(), readings, gone)
 }
 
@@ -127,7 +127,7 @@ fn a_delete_holds_in_rollups_too_when_the_readings_are_gone() {
             true
         };
         let pin = pins.pin(store.sealed());
-        store.scan_coarse(&pin, SeriesId(1), range, Coarse::Buckets { every: Some(HOUR), aggs: &Agg::ALL }, &mut sink).unwrap();
+        store.scan_coarse(&pin, SeriesId(1), range, Coarse::Buckets { every: Some(HOUR), aggs: &Agg::OF_TOTALS }, &mut sink).unwrap();
         readings
     };
     let before = readings(TimeRange::ALL);
@@ -161,7 +161,13 @@ fn rolled_up(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> u64 {
     };
     let day = TimeRange { from: 20_000 * DAY, to: 20_001 * DAY };
     store
-        .scan_coarse(&pins.pin(store.sealed()), SeriesId(series), day, Coarse::Buckets { every: Some(HOUR), aggs: &Agg::ALL }, &mut sink)
+        .scan_coarse(
+            &pins.pin(store.sealed()),
+            SeriesId(series),
+            day,
+            Coarse::Buckets { every: Some(HOUR), aggs: &Agg::OF_TOTALS },
+            &mut sink,
+        )
         .unwrap();
     readings
 }
