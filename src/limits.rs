@@ -146,6 +146,10 @@ pub const HISTORY_POINTS: usize = 20_000_000;
 pub const HISTORY_COLUMNS: usize = 100_000;
 /// Buckets of one `every=` answer over all series. Beyond: `too_many_points` with a hint.
 pub const HISTORY_BUCKETS: usize = 1_000_000;
+/// How far `fill=previous` carries on what a bucket said: into so many buckets, or those that begin within this time of its end,
+/// whichever are more. Beyond: null.
+pub const FILL_PREVIOUS_BUCKETS: usize = 3;
+pub const FILL_PREVIOUS_NS: i64 = 3600 * 1_000_000_000;
 /// History answers written at once. Beyond: a request waits for a place, at most this long, then `too_slow`.
 pub const HISTORY_ANSWERS: usize = 32;
 pub const HISTORY_WAIT: Duration = Duration::from_secs(10);

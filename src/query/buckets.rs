@@ -1,12 +1,11 @@
-//! `every=` and `agg=`: one row per bucket that holds a point. Buckets lie on multiples of their length since 1970 UTC, so a day
-//! begins at midnight UTC; without a length the whole range is one bucket. A bucket is named by its start, also when the range
-//! begins inside it; only what is inside the range counts.
+//! `every=` and `agg=`: one row per bucket that holds a point. Where buckets lie is in `grid.rs`, what is said of empty ones in
+//! `fill.rs`. A bucket is named by its start, also when the range begins inside it; only what is inside the range counts.
 
 use super::error::QueryError;
+use super::grid::Grid;
 use super::number::{self, Sum};
 use super::run::Run;
 use super::summary::{Summary, Totals};
-use super::time::parse_duration;
 use crate::model::{TimeNs, TimeRange, Value, ValueType};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,24 +58,6 @@ impl Agg {
     }
 }
 
-/// The length of a bucket in nanoseconds.
-pub fn parse_every(text: &str) -> Result<i64, QueryError> {
-    match parse_duration("every", text)? {
-        0 => Err(QueryError::parameter(format!("every={text}: a bucket is longer than nothing"))),
-        every => Ok(every),
-    }
-}
-
-/// How many buckets the range touches.
-#[must_use]
-pub fn buckets_in(range: TimeRange, every: Option<i64>) -> u64 {
-    match every {
-        _ if range.from >= range.to => 0,
-        None => 1,
-        Some(every) => (range.to - 1).div_euclid(every).abs_diff(range.from.div_euclid(every)) + 1,
-    }
-}
-
 /// Takes a bucket's start and its values in the order of the aggregates; None where there is no such number (a sum beyond f64).
 /// False stops.
 pub type RowSink<'a> = dyn FnMut(TimeNs, &[Option<Value>]) -> bool + 'a;
@@ -85,7 +66,7 @@ pub type RowSink<'a> = dyn FnMut(TimeNs, &[Option<Value>]) -> bool + 'a;
 #[derive(Debug)]
 pub struct Buckets<'a> {
     aggs: &'a [Agg],
-    every: Option<i64>,
+    grid: &'a Grid,
     range: TimeRange,
     needs: Needs,
     open: Option<Open>,
@@ -113,10 +94,10 @@ struct Open {
 
 impl<'a> Buckets<'a> {
     #[must_use]
-    pub fn new(aggs: &'a [Agg], every: Option<i64>, range: TimeRange) -> Self {
+    pub fn new(aggs: &'a [Agg], grid: &'a Grid, range: TimeRange) -> Self {
         let any = |wanted: &[Agg]| aggs.iter().any(|agg| wanted.contains(agg));
         let needs = Needs { sum: any(&[Agg::Sum, Agg::Mean]), extremes: any(&[Agg::Min, Agg::Max]), ends: any(&[Agg::First, Agg::Last]) };
-        Self { aggs, every, range, needs, open: None, row: Vec::new() }
+        Self { aggs, grid, range, needs, open: None, row: Vec::new() }
     }
 
     /// Runs come in time order. Says whether the sink wants more.
@@ -126,8 +107,8 @@ impl<'a> Buckets<'a> {
             if self.open.as_ref().is_some_and(|open| time >= open.end) && !self.finish(sink) {
                 return false;
             }
-            let (every, range) = (self.every, self.range);
-            let open = self.open.get_or_insert_with(|| Open::at(time, every, range));
+            let (grid, range) = (self.grid, self.range);
+            let open = self.open.get_or_insert_with(|| Open::at(time, grid, range));
             let (inside, rest) = run.split_before(open.end);
             open.add(&inside, self.needs);
             run = rest;
@@ -157,8 +138,8 @@ impl<'a> Buckets<'a> {
         if self.open.as_ref().is_some_and(|open| time >= open.end) && !self.finish(sink) {
             return None;
         }
-        let (every, range) = (self.every, self.range);
-        Some(self.open.get_or_insert_with(|| Open::at(time, every, range)))
+        let (grid, range) = (self.grid, self.range);
+        Some(self.open.get_or_insert_with(|| Open::at(time, grid, range)))
     }
 
     /// The open bucket's row, if there is one. To be called after the last run.
@@ -173,14 +154,8 @@ impl<'a> Buckets<'a> {
 }
 
 impl Open {
-    fn at(time: TimeNs, every: Option<i64>, range: TimeRange) -> Self {
-        let (start, end) = match every {
-            None => (range.from, range.to),
-            Some(every) => {
-                let start = time.div_euclid(every).saturating_mul(every);
-                (start, start.saturating_add(every))
-            }
-        };
+    fn at(time: TimeNs, grid: &Grid, range: TimeRange) -> Self {
+        let TimeRange { from: start, to: end } = grid.bucket(time, range);
         Self { start, end, count: 0, sum: Sum::default(), extremes: None, ends: None }
     }
 
@@ -255,7 +230,8 @@ mod tests {
     type Row = (TimeNs, Vec<Option<Value>>);
 
     fn rows(points: &[(TimeNs, Value)], aggs: &[Agg], every: Option<i64>, range: TimeRange, rng: &mut fastrand::Rng) -> Vec<Row> {
-        let (mut buckets, mut found) = (Buckets::new(aggs, every, range), Vec::new());
+        let grid = Grid::from(every);
+        let (mut buckets, mut found) = (Buckets::new(aggs, &grid, range), Vec::new());
         let mut sink = |time: TimeNs, row: &[Option<Value>]| {
             found.push((time, row.to_vec()));
             true
@@ -337,7 +313,8 @@ mod tests {
             head.apply(&Commit { position: Position(1), parts, readings, ..Commit::default() }, &[], || ());
             let view = head.view(&[SeriesId(0)], TimeRange::ALL).columns.remove(0);
             let every = Some(rng.i64(1..30_000));
-            let (mut buckets, mut found) = (Buckets::new(&Agg::ALL, every, TimeRange::ALL), Vec::<Row>::new());
+            let grid = Grid::from(every);
+            let (mut buckets, mut found) = (Buckets::new(&Agg::ALL, &grid, TimeRange::ALL), Vec::<Row>::new());
             let mut sink = |time: TimeNs, row: &[Option<Value>]| {
                 found.push((time, row.to_vec()));
                 true
@@ -378,30 +355,11 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_buckets_is_known_before() {
-        let rows = [
-            (0, 10, Some(10), 1),
-            (0, 11, Some(10), 2),
-            (9, 11, Some(10), 2),
-            (-1, 1, Some(10), 2),
-            (5, 5, Some(10), 0),
-            (9, 5, None, 0),
-            (0, 5, None, 1),
-            (i64::MIN, i64::MAX, Some(1), u64::MAX),
-        ];
-        for (from, to, every, expected) in rows {
-            assert_eq!(buckets_in(TimeRange { from, to }, every), expected, "{from} {to} {every:?}");
-        }
-    }
-
-    #[test]
     fn aggregates_are_read() {
         assert_eq!(Agg::parse_list("max,mean").unwrap(), [Agg::Max, Agg::Mean]);
         for text in ["", "mean,", "rate", "mean,mean", "MEAN"] {
             let error = Agg::parse_list(text).unwrap_err();
             assert!(error.message.contains("none of mean") || error.message.contains("twice"), "{error}");
         }
-        assert!(parse_every("0s").is_err());
-        assert!(parse_every("1mo").unwrap_err().message.contains("not there yet"));
     }
 }

@@ -2,8 +2,11 @@
 //! No socket, no clock: `now` is a parameter.
 
 pub mod buckets;
+pub mod calendar;
 pub mod error;
+pub mod fill;
 mod glob;
+pub mod grid;
 pub mod last;
 pub mod number;
 pub mod reach;
@@ -14,3 +17,4 @@ pub mod source;
 pub mod summary;
 pub mod thin;
 pub mod time;
+mod zone;

@@ -7,8 +7,8 @@ use crate::auth::access::Scope;
 use crate::head::{ColumnView, Head};
 use crate::limits::HISTORY_BUCKETS;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, ValueType};
-use crate::query::buckets::buckets_in;
 use crate::query::error::{QueryCode, QueryError};
+use crate::query::fill::Fill;
 use crate::query::reach::reachable;
 use crate::query::request::{History, Shape};
 use crate::query::selector::Attributes;
@@ -95,7 +95,7 @@ impl Plan {
 }
 
 fn check_types(shape: &Shape, series: &[Arc<Series>]) -> Result<(), QueryError> {
-    let Shape::Buckets { aggs, .. } = shape else {
+    let Shape::Buckets { aggs, fill, .. } = shape else {
         return Ok(());
     };
     for one in series {
@@ -103,6 +103,11 @@ fn check_types(shape: &Shape, series: &[Arc<Series>]) -> Result<(), QueryError> 
         if let Some(agg) = aggs.iter().find(|agg| !agg.fits(value_type)) {
             let message = format!("agg={}: {} holds {}, which has only first, last and count", agg.as_str(), one.key, value_type.as_str());
             return Err(QueryError::parameter(message).with_hint("name the numbers in select, or ask for first, last or count"));
+        }
+        if let Some(agg) = aggs.iter().find(|agg| !fill.fits(**agg, value_type)) {
+            let (fill, agg) = (fill.as_str(), agg.as_str());
+            let message = format!("fill={fill}: {} holds {}, of which no {agg} can be made up", one.key, value_type.as_str());
+            return Err(QueryError::parameter(message).with_hint("name the numbers in select, or ask for fill=null or previous"));
         }
     }
     Ok(())
@@ -118,7 +123,9 @@ struct Budget {
 enum Of {
     Readings,
     Columns(usize),
-    Buckets(u64),
+    Buckets(usize),
+    /// Each bucket is told, whether it holds readings or not.
+    AllBuckets(usize),
 }
 
 impl Budget {
@@ -126,7 +133,10 @@ impl Budget {
         let (max, of) = match &question.shape {
             Shape::Raw => (max_points, Of::Readings),
             Shape::Thin(columns) => (max_points, Of::Columns(2 * *columns as usize + 2)),
-            Shape::Buckets { every, .. } => (HISTORY_BUCKETS, Of::Buckets(buckets_in(question.range, *every))),
+            Shape::Buckets { grid, fill, .. } => {
+                let most = usize::try_from(grid.buckets_in(question.range)).unwrap_or(usize::MAX);
+                (HISTORY_BUCKETS, if *fill == Fill::None { Of::Buckets(most) } else { Of::AllBuckets(most) })
+            }
         };
         Self { left: max, max, of }
     }
@@ -136,7 +146,8 @@ impl Budget {
         match self.of {
             Of::Readings => self.left,
             Of::Columns(most) => most,
-            Of::Buckets(most) => usize::try_from(most).unwrap_or(usize::MAX).min(self.left),
+            Of::Buckets(most) => most.min(self.left),
+            Of::AllBuckets(_) => 0,
         }
     }
 
@@ -144,9 +155,8 @@ impl Budget {
         let (spent, what, hint) = match self.of {
             Of::Readings => (readings, "readings", "ask for a shorter range, fewer series, points=N, or every= with agg="),
             Of::Columns(most) => (readings.min(most), "points", "ask for fewer points or series"),
-            Of::Buckets(most) => {
-                (readings.min(usize::try_from(most).unwrap_or(usize::MAX)), "buckets", "ask for a longer every or fewer series")
-            }
+            Of::Buckets(most) => (readings.min(most), "buckets", "ask for a longer every or fewer series"),
+            Of::AllBuckets(most) => (most, "buckets", "ask for a longer every, a shorter range or fewer series, or leave fill out"),
         };
         self.left = self.left.checked_sub(spent).ok_or_else(|| {
             QueryError::new(QueryCode::TooManyPoints, format!("the answer would hold more than {} {what}", self.max)).with_hint(hint)
@@ -204,6 +214,9 @@ mod tests {
             ("&every=1s&agg=mean", &[HISTORY_BUCKETS, 1], false),
             ("&every=1d&agg=mean", &[1_000_000_000; 800], true),
             ("&agg=mean", &[1_000_000_000; 100_000], true),
+            ("&every=1d&agg=mean&tz=Asia/Kathmandu", &[1_000_000_000; 800], true),
+            ("&every=100s&agg=mean&fill=null", &[1], true),
+            ("&every=100s&agg=mean&fill=null", &[0, 0], false),
         ];
         for (shape, readings, fits) in rows {
             assert_eq!(spent(shape, readings).is_ok(), *fits, "{shape} {} series", readings.len());
