@@ -154,6 +154,10 @@ pub const QUANTILE_READINGS: usize = 4_000_000;
 pub const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400);
 /// States that `time_in_state` tells of one bucket. Beyond: there is none for that bucket, `null`.
 pub const STATES: usize = 100;
+/// How far `fill=previous` carries on what a bucket said: into so many buckets, or those that begin within this time of its end,
+/// whichever are more. Beyond: null.
+pub const FILL_PREVIOUS_BUCKETS: usize = 3;
+pub const FILL_PREVIOUS_NS: i64 = 3600 * 1_000_000_000;
 /// History answers written at once. Beyond: a request waits for a place, at most this long, then `too_slow`.
 pub const HISTORY_ANSWERS: usize = 32;
 pub const HISTORY_WAIT: Duration = Duration::from_secs(10);

@@ -1,40 +1,14 @@
-//! `every=` and `agg=`: one row per bucket that holds a point, or a state where `time_in_state` is asked for. Buckets lie on multiples
-//! of their length since 1970 UTC, so a day begins at midnight UTC; without a length the whole range is one bucket. A bucket is named by
-//! its start, also when the range begins inside it; only what is inside the range counts.
+//! `every=` and `agg=`: one row per bucket that holds a point, or a state where `time_in_state` is asked for. Where buckets lie is in
+//! `grid.rs`, what is said of empty ones in `fill.rs`. A bucket is named by its start, also when the range begins inside it; only what
+//! is inside the range counts.
 
 use super::agg::Further;
 pub use super::agg::{Agg, TIME_IN_STATE};
-use super::error::QueryError;
+use super::grid::Grid;
 use super::number::{self, Sum};
 use super::run::Run;
 use super::summary::{At, Summary, Totals};
-use super::time::parse_duration;
 use crate::model::{TimeNs, TimeRange, Value};
-
-/// The length of a bucket in nanoseconds.
-pub fn parse_every(text: &str) -> Result<i64, QueryError> {
-    match parse_duration("every", text)? {
-        0 => Err(QueryError::parameter(format!("every={text}: a bucket is longer than nothing"))),
-        every => Ok(every),
-    }
-}
-
-/// How many buckets the range touches.
-#[must_use]
-pub fn buckets_in(range: TimeRange, every: Option<i64>) -> u64 {
-    match every {
-        _ if range.from >= range.to => 0,
-        None => 1,
-        Some(every) => (range.to - 1).div_euclid(every).abs_diff(range.from.div_euclid(every)) + 1,
-    }
-}
-
-/// The bucket that a time of the range lies in.
-#[must_use]
-pub fn bucket_of(time: TimeNs, every: Option<i64>, range: TimeRange) -> TimeRange {
-    let open = Open::at(time, every, range);
-    TimeRange { from: open.start, to: open.end }
-}
 
 /// Takes a bucket's start and its values in the order of the aggregates; None where there is no such number (a sum beyond f64).
 /// False stops.
@@ -44,7 +18,7 @@ pub type RowSink<'a> = dyn FnMut(TimeNs, &[Option<Value>]) -> bool + 'a;
 #[derive(Debug)]
 pub struct Buckets<'a> {
     aggs: &'a [Agg],
-    every: Option<i64>,
+    grid: &'a Grid,
     range: TimeRange,
     needs: Needs,
     open: Option<Open>,
@@ -77,12 +51,12 @@ struct Open {
 
 impl<'a> Buckets<'a> {
     #[must_use]
-    pub fn new(aggs: &'a [Agg], every: Option<i64>, range: TimeRange) -> Self {
+    pub fn new(aggs: &'a [Agg], grid: &'a Grid, range: TimeRange) -> Self {
         let any = |wanted: &[Agg]| aggs.iter().any(|agg| wanted.contains(agg));
         let needs = Needs { sum: any(&[Agg::Sum, Agg::Mean]), extremes: any(&[Agg::Min, Agg::Max]), ends: any(&[Agg::First, Agg::Last]) };
         Self {
             aggs,
-            every,
+            grid,
             range,
             needs,
             open: None,
@@ -111,8 +85,8 @@ impl<'a> Buckets<'a> {
             if !self.come_to(time, sink) {
                 return false;
             }
-            let (every, range) = (self.every, self.range);
-            let open = self.open.get_or_insert_with(|| Open::at(time, every, range));
+            let (grid, range) = (self.grid, self.range);
+            let open = self.open.get_or_insert_with(|| Open::at(time, grid, range));
             let (inside, rest) = run.split_before(open.end);
             open.add(&inside, self.needs);
             self.further.add(&inside);
@@ -147,8 +121,8 @@ impl<'a> Buckets<'a> {
         if !self.come_to(time, sink) {
             return None;
         }
-        let (every, range) = (self.every, self.range);
-        Some(self.open.get_or_insert_with(|| Open::at(time, every, range)))
+        let (grid, range) = (self.grid, self.range);
+        Some(self.open.get_or_insert_with(|| Open::at(time, grid, range)))
     }
 
     /// Rows of the buckets before the one that a time lies in.
@@ -160,7 +134,7 @@ impl<'a> Buckets<'a> {
             return false;
         }
         while self.further.hold_at(self.next) {
-            let open = Open::at(self.next, self.every, self.range);
+            let open = Open::at(self.next, self.grid, self.range);
             if time < open.end {
                 break;
             }
@@ -176,7 +150,7 @@ impl<'a> Buckets<'a> {
     pub fn finish(&mut self, sink: &mut RowSink<'_>) -> bool {
         let mut wanted = self.close(sink);
         while wanted && self.next < self.until && self.further.hold_at(self.next) {
-            self.open = Some(Open::at(self.next, self.every, self.range));
+            self.open = Some(Open::at(self.next, self.grid, self.range));
             wanted = self.close(sink);
         }
         wanted
@@ -197,14 +171,8 @@ impl<'a> Buckets<'a> {
 }
 
 impl Open {
-    fn at(time: TimeNs, every: Option<i64>, range: TimeRange) -> Self {
-        let (start, end) = match every {
-            None => (range.from, range.to),
-            Some(every) => {
-                let start = time.div_euclid(every).saturating_mul(every);
-                (start, start.saturating_add(every))
-            }
-        };
+    fn at(time: TimeNs, grid: &Grid, range: TimeRange) -> Self {
+        let TimeRange { from: start, to: end } = grid.bucket(time, range);
         Self { start, end, count: 0, sum: Sum::default(), extremes: None, ends: None }
     }
 
@@ -283,7 +251,8 @@ mod tests {
     type Row = (TimeNs, Vec<Option<Value>>);
 
     fn rows(points: &[(TimeNs, Value)], aggs: &[Agg], every: Option<i64>, range: TimeRange, rng: &mut fastrand::Rng) -> Vec<Row> {
-        let (mut buckets, mut found) = (Buckets::new(aggs, every, range), Vec::new());
+        let grid = Grid::from(every);
+        let (mut buckets, mut found) = (Buckets::new(aggs, &grid, range), Vec::new());
         let mut sink = |time: TimeNs, row: &[Option<Value>]| {
             found.push((time, row.to_vec()));
             true
@@ -367,7 +336,8 @@ mod tests {
             let every = Some(rng.i64(1..30_000));
             // A deviation is put together of runs, to rounding.
             let aggs: Vec<_> = Agg::ALL.into_iter().filter(|agg| agg.fits(ValueType::Number) && *agg != Agg::StdDev).collect();
-            let (mut buckets, mut found) = (Buckets::new(&aggs, every, TimeRange::ALL), Vec::<Row>::new());
+            let grid = Grid::from(every);
+            let (mut buckets, mut found) = (Buckets::new(&aggs, &grid, TimeRange::ALL), Vec::<Row>::new());
             let mut sink = |time: TimeNs, row: &[Option<Value>]| {
                 found.push((time, row.to_vec()));
                 true
@@ -408,30 +378,11 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_buckets_is_known_before() {
-        let rows = [
-            (0, 10, Some(10), 1),
-            (0, 11, Some(10), 2),
-            (9, 11, Some(10), 2),
-            (-1, 1, Some(10), 2),
-            (5, 5, Some(10), 0),
-            (9, 5, None, 0),
-            (0, 5, None, 1),
-            (i64::MIN, i64::MAX, Some(1), u64::MAX),
-        ];
-        for (from, to, every, expected) in rows {
-            assert_eq!(buckets_in(TimeRange { from, to }, every), expected, "{from} {to} {every:?}");
-        }
-    }
-
-    #[test]
     fn aggregates_are_read() {
         assert_eq!(Agg::parse_list("max,mean").unwrap(), [Agg::Max, Agg::Mean]);
         for text in ["", "mean,", "average", "mean,mean", "MEAN"] {
             let error = Agg::parse_list(text).unwrap_err();
             assert!(error.message.contains("none of mean") || error.message.contains("twice"), "{error}");
         }
-        assert!(parse_every("0s").is_err());
-        assert!(parse_every("1mo").unwrap_err().message.contains("not there yet"));
     }
 }

@@ -3,8 +3,11 @@
 
 pub mod agg;
 pub mod buckets;
+pub mod calendar;
 pub mod error;
+pub mod fill;
 mod glob;
+pub mod grid;
 pub mod last;
 pub mod number;
 pub mod reach;
@@ -15,3 +18,4 @@ pub mod source;
 pub mod summary;
 pub mod thin;
 pub mod time;
+mod zone;

@@ -303,6 +303,8 @@ fn kill_all_the_way(site: &Site, way: [&str; 4]) -> usize {
         child.kill().unwrap();
         let status = child.wait().unwrap();
         match next {
+            // It was done before the kill.
+            Some(_) if status.success() => return kills,
             Some(_) if status.code().is_some() => panic!("it ended by itself: {status}"),
             Some(next) => before = next,
             None => return kills,

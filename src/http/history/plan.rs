@@ -8,8 +8,9 @@ use crate::auth::access::Scope;
 use crate::head::{ColumnView, Head};
 use crate::limits::{HISTORY_BUCKETS, LOOK_BACK, QUANTILE_READINGS};
 use crate::model::{Kind, Position, SeriesId, TimeNs, TimeRange, ValueType};
-use crate::query::buckets::{Agg, buckets_in};
+use crate::query::buckets::Agg;
 use crate::query::error::{QueryCode, QueryError};
+use crate::query::fill::Fill;
 use crate::query::reach::reachable;
 use crate::query::request::{History, Shape};
 use crate::query::selector::Attributes;
@@ -111,7 +112,7 @@ pub(super) fn before(range: TimeRange) -> TimeRange {
 }
 
 fn check_types(shape: &Shape, series: &[Arc<Series>]) -> Result<(), QueryError> {
-    let Shape::Buckets { aggs, .. } = shape else {
+    let Shape::Buckets { aggs, fill, .. } = shape else {
         return Ok(());
     };
     for one in series {
@@ -123,6 +124,11 @@ fn check_types(shape: &Shape, series: &[Arc<Series>]) -> Result<(), QueryError> 
             let (fitting, held) = (fitting.join(", "), value_type.as_str());
             let message = format!("agg={}: {} holds {held}, which has only {fitting}", agg.as_str(), one.key);
             return Err(QueryError::parameter(message).with_hint(format!("name the numbers in select, or ask for {fitting}")));
+        }
+        if let Some(agg) = aggs.iter().find(|agg| !fill.fits(**agg, value_type)) {
+            let (fill, agg) = (fill.as_str(), agg.as_str());
+            let message = format!("fill={fill}: {} holds {}, of which no {agg} can be made up", one.key, value_type.as_str());
+            return Err(QueryError::parameter(message).with_hint("name the numbers in select, or ask for fill=null or previous"));
         }
     }
     Ok(())
@@ -156,10 +162,11 @@ impl Budget {
         let (max, of) = match &question.shape {
             Shape::Raw => (max_points, Of::Readings),
             Shape::Thin(columns) => (max_points, Of::Columns(2 * *columns as usize + 2)),
-            Shape::Buckets { every, aggs } => {
-                let most = usize::try_from(buckets_in(question.range, *every)).unwrap_or(usize::MAX);
+            Shape::Buckets { grid, fill, aggs } => {
+                let most = usize::try_from(grid.buckets_in(question.range)).unwrap_or(usize::MAX);
                 // A state may hold in every bucket.
-                (HISTORY_BUCKETS, if aggs.contains(&Agg::TimeInState) { Of::AllBuckets(most) } else { Of::Buckets(most) })
+                let are_all_told = *fill != Fill::None || aggs.contains(&Agg::TimeInState);
+                (HISTORY_BUCKETS, if are_all_told { Of::AllBuckets(most) } else { Of::Buckets(most) })
             }
         };
         let agg = question.shape.aggs().iter().find(|agg| agg.needs_readings());
@@ -189,7 +196,7 @@ impl Budget {
             Of::Readings => (readings, "readings", "ask for a shorter range, fewer series, points=N, or every= with agg="),
             Of::Columns(most) => (readings.min(most), "points", "ask for fewer points or series"),
             Of::Buckets(most) => (readings.min(most), "buckets", "ask for a longer every or fewer series"),
-            Of::AllBuckets(most) => (most, "buckets", "ask for a longer every, a shorter range or fewer series"),
+            Of::AllBuckets(most) => (most, "buckets", "ask for a longer every, a shorter range or fewer series, or leave fill out"),
         };
         self.left = self.left.checked_sub(spent).ok_or_else(|| {
             QueryError::new(QueryCode::TooManyPoints, format!("the answer would hold more than {} {what}", self.max)).with_hint(hint)
@@ -252,6 +259,9 @@ mod tests {
             ("&every=1s&agg=p50", &[HISTORY_BUCKETS, 1], false),
             ("&every=101s&agg=time_in_state", &[1], true),
             ("&every=99s&agg=time_in_state", &[1], false),
+            ("&every=1d&agg=mean&tz=Asia/Kathmandu", &[1_000_000_000; 800], true),
+            ("&every=100s&agg=mean&fill=null", &[1], true),
+            ("&every=100s&agg=mean&fill=null", &[0, 0], false),
         ];
         for (shape, readings, fits) in rows {
             assert_eq!(spent(shape, readings).is_ok(), *fits, "{shape} {} series", readings.len());

@@ -4,7 +4,7 @@
 use super::plan::{Plan, Planned};
 use crate::model::{TimeNs, TimeRange};
 use crate::query::agg::too_full;
-use crate::query::buckets::{Agg, bucket_of};
+use crate::query::buckets::Agg;
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::request::Shape;
 use crate::query::source::{self, Part};
@@ -15,7 +15,7 @@ use crate::store::{Coarse, StoreError};
 
 /// Refuses what only readings could answer that are not kept, or of which one bucket has more than `most`.
 pub(super) fn check(plan: &Plan, retention: &Retention, most: usize) -> Result<(), QueryError> {
-    let Shape::Buckets { every, aggs } = &plan.question.shape else { return Ok(()) };
+    let Shape::Buckets { grid, aggs, .. } = &plan.question.shape else { return Ok(()) };
     let Some(agg) = aggs.iter().find(|agg| agg.needs_readings()).map(|agg| agg.as_str()) else { return Ok(()) };
     for planned in &plan.series {
         let key = &planned.series.key;
@@ -30,7 +30,7 @@ pub(super) fn check(plan: &Plan, retention: &Retention, most: usize) -> Result<(
         if aggs.iter().all(|agg| agg.quantile().is_none()) {
             continue;
         }
-        let full = too_full(plan.range(), planned.points, most, &|time| bucket_of(time, *every, plan.range()), &mut |part| {
+        let full = too_full(plan.range(), planned.points, most, &|time| grid.bucket(time, plan.range()), &mut |part| {
             source::count(&planned.view.within(part), plan.past(), planned.series.id, part, usize::MAX)
         })?;
         if let Some(start) = full {

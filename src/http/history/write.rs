@@ -7,6 +7,7 @@ use crate::http::series::Described;
 use crate::http::stream::ChunkSink;
 use crate::limits::HISTORY_CHUNK_BYTES;
 use crate::query::buckets::Buckets;
+use crate::query::fill::Filler;
 use crate::query::request::{Format, Shape};
 use crate::query::run::Run;
 use crate::query::source::{self, Part};
@@ -85,21 +86,23 @@ impl Answer<'_, '_> {
                 coarse(Coarse::WhereGone, &mut part)? && thinner.finish(&mut point)
             }
             Shape::Thin(_) => true,
-            Shape::Buckets { every, aggs } => {
-                let mut buckets = Buckets::new(aggs, *every, range).known_until(plan.question.now);
+            Shape::Buckets { grid, aggs, fill } => {
+                let mut buckets = Buckets::new(aggs, grid, range).known_until(plan.question.now);
                 if let Some(before) = readings::before(plan, planned)? {
                     buckets.begin_after(before);
                 }
-                let mut row = |time, row: &[_]| {
+                let mut filler = Filler::new(*fill, grid, aggs, range);
+                let mut told = |time, row: &[_]| {
                     self.encoder.row(time, row);
                     self.flush_if_full()
                 };
+                let mut row = |time, row: &[_]| filler.push(time, row, &mut told);
                 let mut part = |part: Part<'_>| match part {
                     Part::Run(run) => buckets.push(run, &mut row),
                     Part::Summary { summary, .. } => buckets.push_summary(summary, &mut row),
                     Part::Totals(totals) => buckets.push_totals(totals, &mut row),
                 };
-                coarse(Coarse::Buckets { every: *every, aggs }, &mut part)? && buckets.finish(&mut row)
+                coarse(Coarse::Buckets { grid, aggs }, &mut part)? && buckets.finish(&mut row) && filler.finish(&mut told)
             }
         };
         self.has_gone |= has_gone;

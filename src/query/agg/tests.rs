@@ -6,6 +6,7 @@ use super::*;
 use crate::clock::NS_PER_SEC;
 use crate::model::{TimeNs, TimeRange};
 use crate::query::buckets::Buckets;
+use crate::query::grid::Grid;
 use crate::query::summary::Summing;
 
 const SUMMED: [Agg; 3] = [Agg::StdDev, Agg::Increase, Agg::Rate];
@@ -16,7 +17,8 @@ type Row = (TimeNs, Vec<Option<Value>>);
 
 /// Each stretch of `level` comes as a summary or in runs cut anywhere.
 fn rows(points: &[At], aggs: &[Agg], every: Option<i64>, range: TimeRange, level: Option<i64>, rng: &mut fastrand::Rng) -> Vec<Row> {
-    let (mut buckets, mut found) = (Buckets::new(aggs, every, range), Vec::new());
+    let grid = Grid::from(every);
+    let (mut buckets, mut found) = (Buckets::new(aggs, &grid, range), Vec::new());
     let inside: Vec<_> = points.iter().filter(|(time, _)| range.contains(*time)).cloned().collect();
     if let Some(before) = points.iter().rfind(|(time, _)| *time < range.from) {
         buckets.begin_after(before.clone());
@@ -330,7 +332,8 @@ fn time_in_state_agrees_with_the_definition() {
         let (every, until) = (seconds * NS_PER_SEC, to.min(time + 1 + rng.i64(0..seconds * 20)) * NS_PER_SEC);
         let range = TimeRange { from: from * NS_PER_SEC, to: to * NS_PER_SEC };
         let aggs = [Agg::Count, Agg::TimeInState, Agg::Last];
-        let (mut buckets, mut found) = (Buckets::new(&aggs, Some(every), range).known_until(until), Vec::new());
+        let grid = Grid::Fixed(every);
+        let (mut buckets, mut found) = (Buckets::new(&aggs, &grid, range).known_until(until), Vec::new());
         if let Some(before) = points.iter().rfind(|(time, _)| *time < range.from) {
             buckets.begin_after(before.clone());
         }
