@@ -229,9 +229,8 @@ impl Open {
     fn value(&self, agg: Agg) -> Option<Value> {
         match agg {
             Agg::Count => Some(Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX))),
-            // A state holds, and no reading is in it.
-            _ if self.count == 0 => None,
-            Agg::Mean => Some(Value::Float(self.sum.mean(self.count))),
+            // Where a state holds there may be no reading.
+            Agg::Mean => (self.count > 0).then(|| Value::Float(self.sum.mean(self.count))),
             Agg::Min => self.extremes.as_ref().map(|(low, _)| low.clone()),
             Agg::Max => self.extremes.as_ref().map(|(_, high)| high.clone()),
             Agg::First => self.ends.as_ref().map(|(first, _)| first.clone()),
