@@ -154,6 +154,18 @@ pub const HISTORY_POINTS: usize = 20_000_000;
 pub const HISTORY_COLUMNS: usize = 100_000;
 /// Buckets of one `every=` answer over all series. Beyond: `too_many_points` with a hint.
 pub const HISTORY_BUCKETS: usize = 1_000_000;
+/// Readings of one bucket that quantiles are made of: 32 MB of memory, twice that while they are gathered. Beyond: `too_many_points`
+/// with a hint. All readings of such an answer are bounded as those of a raw one.
+pub const QUANTILE_READINGS: usize = 4_000_000;
+/// How far back of a range the reading is looked for that its first `increase` and `rate` begin at, and how long a state holds without a
+/// reading. One that is older does not count.
+pub const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400);
+/// States that `time_in_state` tells of one bucket. Beyond: there is none for that bucket, `null`.
+pub const STATES: usize = 100;
+/// How far `fill=previous` carries on what a bucket said: into so many buckets, or those that begin within this time of its end,
+/// whichever are more. Beyond: null.
+pub const FILL_PREVIOUS_BUCKETS: usize = 3;
+pub const FILL_PREVIOUS_NS: i64 = 3600 * 1_000_000_000;
 /// History answers written at once. Beyond: a request waits for a place, at most this long, then `too_slow`.
 pub const HISTORY_ANSWERS: usize = 32;
 pub const HISTORY_WAIT: Duration = Duration::from_secs(10);

@@ -27,7 +27,7 @@ use super::{backup, check, devices, health, history, last, live, login, metrics,
         tokens::list, tokens::create, tokens::revoke,
         document,
     ),
-    components(schemas(ErrorBody, history::FormatParam, history::TimeParam)),
+    components(schemas(ErrorBody, history::FillParam, history::FormatParam, history::TimeParam, history::WeekdayParam)),
     modifiers(&Security, &Refusals),
     security(("token" = []), ("session" = [])),
 )]

@@ -1,81 +1,14 @@
-//! `every=` and `agg=`: one row per bucket that holds a point. Buckets lie on multiples of their length since 1970 UTC, so a day
-//! begins at midnight UTC; without a length the whole range is one bucket. A bucket is named by its start, also when the range
-//! begins inside it; only what is inside the range counts.
+//! `every=` and `agg=`: one row per bucket that holds a point, or a state where `time_in_state` is asked for. Where buckets lie is in
+//! `grid.rs`, what is said of empty ones in `fill.rs`. A bucket is named by its start, also when the range begins inside it; only what
+//! is inside the range counts.
 
-use super::error::QueryError;
+use super::agg::Further;
+pub use super::agg::{Agg, TIME_IN_STATE};
+use super::grid::Grid;
 use super::number::{self, Sum};
 use super::run::Run;
-use super::summary::{Summary, Totals};
-use super::time::parse_duration;
-use crate::model::{TimeNs, TimeRange, Value, ValueType};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Agg {
-    Mean,
-    Min,
-    Max,
-    First,
-    Last,
-    Count,
-    Sum,
-}
-
-impl Agg {
-    pub const ALL: [Self; 7] = [Self::Mean, Self::Min, Self::Max, Self::First, Self::Last, Self::Count, Self::Sum];
-
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mean => "mean",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::First => "first",
-            Self::Last => "last",
-            Self::Count => "count",
-            Self::Sum => "sum",
-        }
-    }
-
-    /// `mean,min,max`: in the order asked, each once.
-    pub fn parse_list(text: &str) -> Result<Vec<Self>, QueryError> {
-        let mut aggs = Vec::new();
-        for name in text.split(',') {
-            let Some(agg) = Self::ALL.into_iter().find(|agg| agg.as_str() == name) else {
-                let known = Self::ALL.map(Self::as_str).join(", ");
-                return Err(QueryError::parameter(format!("agg={text}: `{name}` is none of {known}")));
-            };
-            if aggs.contains(&agg) {
-                return Err(QueryError::parameter(format!("agg={text}: `{name}` is asked for twice")));
-            }
-            aggs.push(agg);
-        }
-        Ok(aggs)
-    }
-
-    /// Bools and texts have no mean, least, greatest or sum.
-    #[must_use]
-    pub fn fits(self, value_type: ValueType) -> bool {
-        value_type == ValueType::Number || matches!(self, Self::First | Self::Last | Self::Count)
-    }
-}
-
-/// The length of a bucket in nanoseconds.
-pub fn parse_every(text: &str) -> Result<i64, QueryError> {
-    match parse_duration("every", text)? {
-        0 => Err(QueryError::parameter(format!("every={text}: a bucket is longer than nothing"))),
-        every => Ok(every),
-    }
-}
-
-/// How many buckets the range touches.
-#[must_use]
-pub fn buckets_in(range: TimeRange, every: Option<i64>) -> u64 {
-    match every {
-        _ if range.from >= range.to => 0,
-        None => 1,
-        Some(every) => (range.to - 1).div_euclid(every).abs_diff(range.from.div_euclid(every)) + 1,
-    }
-}
+use super::summary::{At, Summary, Totals};
+use crate::model::{TimeNs, TimeRange, Value};
 
 /// Takes a bucket's start and its values in the order of the aggregates; None where there is no such number (a sum beyond f64).
 /// False stops.
@@ -85,10 +18,15 @@ pub type RowSink<'a> = dyn FnMut(TimeNs, &[Option<Value>]) -> bool + 'a;
 #[derive(Debug)]
 pub struct Buckets<'a> {
     aggs: &'a [Agg],
-    every: Option<i64>,
+    grid: &'a Grid,
     range: TimeRange,
     needs: Needs,
     open: Option<Open>,
+    further: Further,
+    /// Where the bucket after those that were told begins, or later within it.
+    next: TimeNs,
+    /// No state holds beyond, since it is not known yet.
+    until: TimeNs,
     row: Vec<Option<Value>>,
 }
 
@@ -113,23 +51,45 @@ struct Open {
 
 impl<'a> Buckets<'a> {
     #[must_use]
-    pub fn new(aggs: &'a [Agg], every: Option<i64>, range: TimeRange) -> Self {
+    pub fn new(aggs: &'a [Agg], grid: &'a Grid, range: TimeRange) -> Self {
         let any = |wanted: &[Agg]| aggs.iter().any(|agg| wanted.contains(agg));
         let needs = Needs { sum: any(&[Agg::Sum, Agg::Mean]), extremes: any(&[Agg::Min, Agg::Max]), ends: any(&[Agg::First, Agg::Last]) };
-        Self { aggs, every, range, needs, open: None, row: Vec::new() }
+        Self {
+            aggs,
+            grid,
+            range,
+            needs,
+            open: None,
+            further: Further::of(aggs, range.from),
+            next: range.from,
+            until: range.to,
+            row: Vec::new(),
+        }
+    }
+
+    /// The last reading before the range: what a counter grew by since belongs to the first bucket.
+    pub fn begin_after(&mut self, before: At) {
+        self.further.begin_after(before);
+    }
+
+    /// What time it is: where the range goes on beyond, nothing is known.
+    #[must_use]
+    pub fn known_until(self, now: TimeNs) -> Self {
+        Self { until: now.min(self.range.to), ..self }
     }
 
     /// Runs come in time order. Says whether the sink wants more.
     pub fn push(&mut self, mut run: Run<'_>, sink: &mut RowSink<'_>) -> bool {
         while !run.is_empty() {
             let time = run.time(0);
-            if self.open.as_ref().is_some_and(|open| time >= open.end) && !self.finish(sink) {
+            if !self.come_to(time, sink) {
                 return false;
             }
-            let (every, range) = (self.every, self.range);
-            let open = self.open.get_or_insert_with(|| Open::at(time, every, range));
+            let (grid, range) = (self.grid, self.range);
+            let open = self.open.get_or_insert_with(|| Open::at(time, grid, range));
             let (inside, rest) = run.split_before(open.end);
             open.add(&inside, self.needs);
+            self.further.add(&inside);
             run = rest;
         }
         true
@@ -137,10 +97,14 @@ impl<'a> Buckets<'a> {
 
     /// In place of its points, whose stretch lies within one bucket.
     pub fn push_summary(&mut self, summary: &Summary, sink: &mut RowSink<'_>) -> bool {
-        self.bucket_of(summary.start, sink).is_some_and(|open| {
+        let is_wanted = self.bucket_of(summary.start, sink).is_some_and(|open| {
             open.add_summary(summary);
             true
-        })
+        });
+        if is_wanted {
+            self.further.add_summary(summary);
+        }
+        is_wanted
     }
 
     /// In place of the points of a bucket, or of a part of it.
@@ -154,33 +118,61 @@ impl<'a> Buckets<'a> {
     /// None: the sink wants no more.
     fn bucket_of(&mut self, time: TimeNs, sink: &mut RowSink<'_>) -> Option<&mut Open> {
         let time = time.max(self.range.from);
-        if self.open.as_ref().is_some_and(|open| time >= open.end) && !self.finish(sink) {
+        if !self.come_to(time, sink) {
             return None;
         }
-        let (every, range) = (self.every, self.range);
-        Some(self.open.get_or_insert_with(|| Open::at(time, every, range)))
+        let (grid, range) = (self.grid, self.range);
+        Some(self.open.get_or_insert_with(|| Open::at(time, grid, range)))
     }
 
-    /// The open bucket's row, if there is one. To be called after the last run.
+    /// Rows of the buckets before the one that a time lies in.
+    fn come_to(&mut self, time: TimeNs, sink: &mut RowSink<'_>) -> bool {
+        if self.open.as_ref().is_some_and(|open| time < open.end) {
+            return true;
+        }
+        if !self.close(sink) {
+            return false;
+        }
+        while self.further.hold_at(self.next) {
+            let open = Open::at(self.next, self.grid, self.range);
+            if time < open.end {
+                break;
+            }
+            self.open = Some(open);
+            if !self.close(sink) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The last rows. To be called after the last run.
     pub fn finish(&mut self, sink: &mut RowSink<'_>) -> bool {
+        let mut wanted = self.close(sink);
+        while wanted && self.next < self.until && self.further.hold_at(self.next) {
+            self.open = Some(Open::at(self.next, self.grid, self.range));
+            wanted = self.close(sink);
+        }
+        wanted
+    }
+
+    /// The open bucket's row, if there is one.
+    fn close(&mut self, sink: &mut RowSink<'_>) -> bool {
         let Some(open) = self.open.take() else {
             return true;
         };
+        self.further.pass(open.end.min(self.until));
+        self.next = open.end;
         self.row.clear();
-        self.row.extend(self.aggs.iter().map(|agg| open.value(*agg)));
+        self.row.extend(self.aggs.iter().map(|agg| open.value(*agg).or_else(|| self.further.value(*agg))));
+        self.further.close();
         sink(open.start, &self.row)
     }
 }
 
 impl Open {
-    fn at(time: TimeNs, every: Option<i64>, range: TimeRange) -> Self {
-        let (start, end) = match every {
-            None => (range.from, range.to),
-            Some(every) => {
-                let start = time.div_euclid(every).saturating_mul(every);
-                (start, start.saturating_add(every))
-            }
-        };
+    fn at(time: TimeNs, grid: &Grid, range: TimeRange) -> Self {
+        let TimeRange { from: start, to: end } = grid.bucket(time, range);
         Self { start, end, count: 0, sum: Sum::default(), extremes: None, ends: None }
     }
 
@@ -236,13 +228,15 @@ impl Open {
 
     fn value(&self, agg: Agg) -> Option<Value> {
         match agg {
-            Agg::Mean => Some(Value::Float(self.sum.mean(self.count))),
+            Agg::Count => Some(Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX))),
+            // Where a state holds there may be no reading.
+            Agg::Mean => (self.count > 0).then(|| Value::Float(self.sum.mean(self.count))),
             Agg::Min => self.extremes.as_ref().map(|(low, _)| low.clone()),
             Agg::Max => self.extremes.as_ref().map(|(_, high)| high.clone()),
             Agg::First => self.ends.as_ref().map(|(first, _)| first.clone()),
             Agg::Last => self.ends.as_ref().map(|(_, last)| last.clone()),
-            Agg::Count => Some(Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX))),
             Agg::Sum => self.sum.total(),
+            Agg::StdDev | Agg::P50 | Agg::P90 | Agg::P99 | Agg::Increase | Agg::Rate | Agg::TimeInState => None,
         }
     }
 }
@@ -251,11 +245,13 @@ impl Open {
 mod tests {
     use super::*;
     use crate::clock::NS_PER_SEC;
+    use crate::model::ValueType;
 
     type Row = (TimeNs, Vec<Option<Value>>);
 
     fn rows(points: &[(TimeNs, Value)], aggs: &[Agg], every: Option<i64>, range: TimeRange, rng: &mut fastrand::Rng) -> Vec<Row> {
-        let (mut buckets, mut found) = (Buckets::new(aggs, every, range), Vec::new());
+        let grid = Grid::from(every);
+        let (mut buckets, mut found) = (Buckets::new(aggs, &grid, range), Vec::new());
         let mut sink = |time: TimeNs, row: &[Option<Value>]| {
             found.push((time, row.to_vec()));
             true
@@ -296,7 +292,7 @@ mod tests {
                 })
                 .collect();
             let every = rng.i64(1..20_000);
-            let found = rows(&points, &Agg::ALL, Some(every), TimeRange::ALL, &mut rng);
+            let found = rows(&points, &Agg::OF_TOTALS, Some(every), TimeRange::ALL, &mut rng);
             let expected = by_definition(&points, every);
             assert_eq!(found.iter().map(|(t, _)| *t).collect::<Vec<_>>(), expected.iter().map(|(t, _)| *t).collect::<Vec<_>>(), "{seed}");
             for ((start, row), (_, group)) in found.iter().zip(&expected) {
@@ -337,7 +333,10 @@ mod tests {
             head.apply(&Commit { position: Position(1), parts, readings, ..Commit::default() }, &[], || ());
             let view = head.view(&[SeriesId(0)], TimeRange::ALL).columns.remove(0);
             let every = Some(rng.i64(1..30_000));
-            let (mut buckets, mut found) = (Buckets::new(&Agg::ALL, every, TimeRange::ALL), Vec::<Row>::new());
+            // A deviation is put together of runs, to rounding.
+            let aggs: Vec<_> = Agg::ALL.into_iter().filter(|agg| agg.fits(ValueType::Number) && *agg != Agg::StdDev).collect();
+            let grid = Grid::from(every);
+            let (mut buckets, mut found) = (Buckets::new(&aggs, &grid, TimeRange::ALL), Vec::<Row>::new());
             let mut sink = |time: TimeNs, row: &[Option<Value>]| {
                 found.push((time, row.to_vec()));
                 true
@@ -346,7 +345,7 @@ mod tests {
                 buckets.push(Run::of_block(block, range), &mut sink);
             }
             buckets.finish(&mut sink);
-            assert_eq!(found, rows(&points, &Agg::ALL, every, TimeRange::ALL, &mut rng), "seed {seed}");
+            assert_eq!(found, rows(&points, &aggs, every, TimeRange::ALL, &mut rng), "seed {seed}");
             let least = found[0].1[1].as_ref().unwrap();
             assert_eq!(matches!(least, Value::Int(_)), int, "min keeps the type of the value it is");
         }
@@ -378,30 +377,11 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_buckets_is_known_before() {
-        let rows = [
-            (0, 10, Some(10), 1),
-            (0, 11, Some(10), 2),
-            (9, 11, Some(10), 2),
-            (-1, 1, Some(10), 2),
-            (5, 5, Some(10), 0),
-            (9, 5, None, 0),
-            (0, 5, None, 1),
-            (i64::MIN, i64::MAX, Some(1), u64::MAX),
-        ];
-        for (from, to, every, expected) in rows {
-            assert_eq!(buckets_in(TimeRange { from, to }, every), expected, "{from} {to} {every:?}");
-        }
-    }
-
-    #[test]
     fn aggregates_are_read() {
         assert_eq!(Agg::parse_list("max,mean").unwrap(), [Agg::Max, Agg::Mean]);
-        for text in ["", "mean,", "rate", "mean,mean", "MEAN"] {
+        for text in ["", "mean,", "average", "mean,mean", "MEAN"] {
             let error = Agg::parse_list(text).unwrap_err();
             assert!(error.message.contains("none of mean") || error.message.contains("twice"), "{error}");
         }
-        assert!(parse_every("0s").is_err());
-        assert!(parse_every("1mo").unwrap_err().message.contains("not there yet"));
     }
 }

@@ -54,6 +54,19 @@ impl QueryError {
     }
 }
 
+/// Longest text that is compared with known names: to compare costs as much as both are long.
+const COMPARED_BYTES: usize = 64;
+
+/// Of names, each with what it stands for, the one that was most likely meant; the last of equal ones.
+pub fn nearest<'a, T>(given: &str, names: impl IntoIterator<Item = (&'a str, T)>) -> Option<T> {
+    if given.is_empty() || given.len() > COMPARED_BYTES {
+        return None;
+    }
+    let given = given.to_lowercase();
+    let likeness = names.into_iter().map(|(name, meant)| (strsim::jaro_winkler(&given, &name.to_lowercase()), meant));
+    likeness.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, meant)| meant)
+}
+
 impl From<SelectorError> for QueryError {
     fn from(error: SelectorError) -> Self {
         Self { code: QueryCode::BadSelector, message: error.message, hint: error.hint }

@@ -1,9 +1,13 @@
 //! Questions about the past, as pure functions: selectors, ranges, buckets, thinning.
 //! No socket, no clock: `now` is a parameter.
 
+pub mod agg;
 pub mod buckets;
+pub mod calendar;
 pub mod error;
+pub mod fill;
 mod glob;
+pub mod grid;
 pub mod last;
 pub mod number;
 pub mod reach;
@@ -14,3 +18,4 @@ pub mod source;
 pub mod summary;
 pub mod thin;
 pub mod time;
+mod zone;

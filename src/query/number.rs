@@ -64,6 +64,23 @@ pub fn to_f64(value: &Value) -> f64 {
     }
 }
 
+/// Where a counter of 32 bits begins anew.
+const ROUND: i64 = 1 << 32;
+/// So near to the end before, and to the beginning after, a fall is no reset: a reset seldom meets the last sixteenth of a round, and a
+/// counter that is read often enough to be of use does not go further between two readings.
+const ROUND_EDGE: i64 = ROUND / 16;
+
+/// Whether a fall of a counter is the end of a round. Whole numbers alone are counted in rounds, also where they come as floats.
+fn goes_round(from: &Value, to: &Value) -> bool {
+    let is_in = |value: &Value, edge: std::ops::Range<i64>| match value {
+        Value::Int(i) => edge.contains(i),
+        #[expect(clippy::cast_precision_loss, reason = "2^32 is exact in a float")]
+        Value::Float(f) => f.fract() == 0.0 && (edge.start as f64..edge.end as f64).contains(f),
+        Value::Bool(_) | Value::Text(_) => false,
+    };
+    is_in(from, ROUND - ROUND_EDGE..ROUND) && is_in(to, 0..ROUND_EDGE)
+}
+
 /// The sum of ints, exact, beside the sum of floats.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum {
@@ -98,14 +115,38 @@ impl Sum {
         }
     }
 
-    /// What a counter grew by from one value to the next: one below the other is a reset to 0.
+    /// What a counter grew by from one value to the next. One below the other is a reset to 0, or the end of a round of 32 bits.
     pub fn grow(&mut self, from: &Value, to: &Value) {
         if compare(to, from).is_lt() {
+            if goes_round(from, to) {
+                self.grow(from, &Value::Int(ROUND));
+            }
             return self.add_total(to);
         }
         match (from, to) {
             (Value::Int(from), Value::Int(to)) => self.ints += i128::from(*to) - i128::from(*from),
             _ => self.add_floats(&[to_f64(to) - to_f64(from)]),
+        }
+    }
+
+    /// From each value of a run to the next.
+    pub fn grow_along(&mut self, run: &Run<'_>) {
+        match run.slice() {
+            Some(Slice::Int(values)) => {
+                let steps = values.iter().zip(values.iter().skip(1));
+                steps.for_each(|(from, to)| match to.checked_sub(*from) {
+                    Some(step) if step >= 0 => self.ints += i128::from(step),
+                    _ => self.grow(&Value::Int(*from), &Value::Int(*to)),
+                });
+            }
+            Some(Slice::Float(values)) => {
+                let steps = values.iter().zip(values.iter().skip(1));
+                steps.for_each(|(from, to)| match to - from {
+                    step if step >= 0.0 => self.add_floats(&[step]),
+                    _ => self.grow(&Value::Float(*from), &Value::Float(*to)),
+                });
+            }
+            _ => (1..run.len()).for_each(|i| self.grow(&run.value(i - 1), &run.value(i))),
         }
     }
 

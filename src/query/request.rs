@@ -1,20 +1,25 @@
 //! What `GET history` asks for, read from the query string. After this nobody checks again.
 
-use super::buckets::{Agg, parse_every};
-use super::error::{QueryCode, QueryError};
+use super::buckets::Agg;
+use super::error::{QueryCode, QueryError, nearest};
+use super::fill::Fill;
+use super::grid::{Grid, Params};
 use super::selector::Selector;
 use super::time::{TimeFormat, parse_time};
 use crate::limits::{HISTORY_COLUMNS, SELECTORS};
 use crate::model::{TimeNs, TimeRange};
 
 /// Every parameter, for the message that names the nearest one.
-const PARAMETERS: [&str; 11] = ["select", "from", "to", "points", "every", "agg", "tz", "fill", "time", "format", "received"];
+const PARAMETERS: [&str; 13] =
+    ["select", "from", "to", "points", "every", "agg", "tz", "week_start", "billing_day", "fill", "time", "format", "received"];
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
     /// At least one; several are a union.
     pub selectors: Vec<Selector>,
     pub range: TimeRange,
+    /// When it was asked.
+    pub now: TimeNs,
     pub shape: Shape,
     pub time: TimeFormat,
     pub format: Format,
@@ -28,8 +33,22 @@ pub enum Shape {
     Raw,
     /// So many columns, at most two points each.
     Thin(u32),
-    /// None: the whole range is one bucket.
-    Buckets { every: Option<i64>, aggs: Vec<Agg> },
+    Buckets {
+        grid: Grid,
+        aggs: Vec<Agg>,
+        fill: Fill,
+    },
+}
+
+impl Shape {
+    /// None unless readings are summed up in buckets.
+    #[must_use]
+    pub fn aggs(&self) -> &[Agg] {
+        match self {
+            Self::Raw | Self::Thin(_) => &[],
+            Self::Buckets { aggs, .. } => aggs,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,11 +86,11 @@ impl History {
         }
         let range = given.range(now)?;
         let shape = given.shape()?;
-        given.only_utc()?;
         let received = given.received(&shape)?;
         Ok(Self {
             selectors: parse_selectors(&selectors)?,
             range,
+            now,
             shape,
             time: given.value("time").map(TimeFormat::parse).transpose()?.unwrap_or_default(),
             format: given.value("format").map(Format::parse).transpose()?.unwrap_or_default(),
@@ -94,10 +113,8 @@ pub fn parse_selectors(texts: &[&str]) -> Result<Vec<Selector>, QueryError> {
 /// An unknown parameter is refused, since it is most likely a known one misspelt.
 #[must_use]
 pub fn unknown_parameter(name: &str, known: &[&str]) -> QueryError {
-    let likeness = |known: &&&str| strsim::jaro_winkler(name, known);
-    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     let error = QueryError::parameter(format!("unknown parameter {name}; there are {}", known.join(", ")));
-    match nearest {
+    match nearest(name, known.iter().map(|known| (*known, *known))) {
         Some(nearest) => error.with_hint(format!("the nearest known one is {nearest}")),
         None => error,
     }
@@ -140,8 +157,10 @@ impl<'a> Given<'a> {
 
     fn shape(&self) -> Result<Shape, QueryError> {
         let (points, every, agg) = (self.value("points"), self.value("every"), self.value("agg"));
-        if let Some(fill) = self.value("fill").filter(|fill| *fill != "none") {
-            return Err(QueryError::parameter(format!("fill={fill} is not there yet: empty buckets are left out")));
+        let grid = self.grid(every)?;
+        let fill = self.value("fill").map(Fill::parse).transpose()?.unwrap_or_default();
+        if fill != Fill::None && agg.is_none() {
+            return Err(QueryError::parameter(format!("fill={} goes with buckets: every and agg", fill.as_str())));
         }
         match (points, every, agg) {
             (None, None, None) => Ok(Shape::Raw),
@@ -153,7 +172,7 @@ impl<'a> Given<'a> {
             (None, Some(every), None) => {
                 Err(QueryError::parameter(format!("every={every} needs agg: what of each bucket?")).with_hint("agg=mean"))
             }
-            (None, every, Some(agg)) => Ok(Shape::Buckets { every: every.map(parse_every).transpose()?, aggs: Agg::parse_list(agg)? }),
+            (None, _, Some(agg)) => Ok(Shape::Buckets { grid, aggs: Agg::parse_list(agg)?, fill }),
         }
     }
 
@@ -166,12 +185,8 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// Buckets lie in UTC until calendar units are there.
-    fn only_utc(&self) -> Result<(), QueryError> {
-        match self.value("tz") {
-            None | Some("UTC" | "Etc/UTC" | "Z") => Ok(()),
-            Some(tz) => Err(QueryError::parameter(format!("tz={tz} is not there yet: buckets lie in UTC")).with_hint("tz=UTC")),
-        }
+    fn grid(&self, every: Option<&str>) -> Result<Grid, QueryError> {
+        Grid::parse(&Params { every, tz: self.value("tz"), week_start: self.value("week_start"), billing_day: self.value("billing_day") })
     }
 }
 
@@ -191,12 +206,17 @@ mod tests {
         let history = parse("select=a/b&select=*/c&from=-1h&every=1d&agg=max,mean&time=ns&format=csv&tz=UTC&fill=none").unwrap();
         assert_eq!(history.selectors.len(), 2);
         assert_eq!(history.range, TimeRange { from: NOW - 3_600_000_000_000, to: NOW });
-        assert_eq!(history.shape, Shape::Buckets { every: Some(86_400_000_000_000), aggs: vec![Agg::Max, Agg::Mean] });
+        let buckets = |grid, aggs: &[Agg], fill| Shape::Buckets { grid, aggs: aggs.to_vec(), fill };
+        assert_eq!(history.shape, buckets(Grid::Fixed(86_400_000_000_000), &[Agg::Max, Agg::Mean], Fill::None));
         assert_eq!((history.time, history.format), (TimeFormat::Ns, Format::Csv));
         let shape = |query: &str| parse(&format!("select=a/b&from=-1h{query}")).unwrap().shape;
         assert_eq!(shape(""), Shape::Raw);
         assert_eq!(shape("&points=800"), Shape::Thin(800));
-        assert_eq!(shape("&agg=count"), Shape::Buckets { every: None, aggs: vec![Agg::Count] });
+        assert_eq!(shape("&agg=count"), buckets(Grid::Whole, &[Agg::Count], Fill::None));
+        assert_eq!(shape("&agg=count&fill=zero"), buckets(Grid::Whole, &[Agg::Count], Fill::Zero));
+        assert_eq!(shape("&tz=Europe/Berlin&fill=none"), Shape::Raw, "a dashboard may always name its zone");
+        let months = shape("&every=3mo&agg=max&tz=Europe/Berlin&billing_day=15");
+        assert!(matches!(months, Shape::Buckets { grid: Grid::Calendar(_), .. }), "{months:?}");
         assert_eq!(parse("select=a/b&from=%2B1h").unwrap_err().code, QueryCode::BadTime, "decoding is not done here");
         let ahead = parse("select=a/b&from=+1h").unwrap();
         assert_eq!(ahead.range.from, ahead.range.to, "from beyond now, without to, is an empty range");
@@ -219,12 +239,14 @@ mod tests {
             ("select=a/b&from=-1h&points=10&every=1s&agg=mean", BadParameter, "one of them"),
             ("select=a/b&from=-1h&points=10&agg=mean", BadParameter, "one of them"),
             ("select=a/b&from=-1h&every=1s", BadParameter, "needs agg"),
-            ("select=a/b&from=-1h&every=1mo&agg=mean", BadParameter, "not there yet"),
-            ("select=a/b&from=-1h&every=1w&agg=mean", BadParameter, "not there yet"),
+            ("select=a/b&from=-1h&every=1mo2d&agg=mean", BadParameter, "stands alone"),
             ("select=a/b&from=-1h&every=0s&agg=mean", BadParameter, "longer than nothing"),
-            ("select=a/b&from=-1h&every=1s&agg=rate", BadParameter, "none of mean"),
-            ("select=a/b&from=-1h&tz=Europe/Berlin", BadParameter, "UTC"),
-            ("select=a/b&from=-1h&fill=null", BadParameter, "not there yet"),
+            ("select=a/b&from=-1h&every=1s&agg=average", BadParameter, "none of mean"),
+            ("select=a/b&from=-1h&tz=Europe/Berln", BadParameter, "no such time zone"),
+            ("select=a/b&from=-1h&week_start=monday", BadParameter, "goes with weeks"),
+            ("select=a/b&from=-1h&fill=null", BadParameter, "every and agg"),
+            ("select=a/b&from=-1h&points=9&fill=null", BadParameter, "every and agg"),
+            ("select=a/b&from=-1h&agg=mean&fill=nil", BadParameter, "none, null, previous, linear or zero"),
             ("select=a/b&from=-1h&received=yes", BadParameter, "true or false"),
             ("select=a/b&from=-1h&received=true&points=5", BadParameter, "as they are"),
             ("select=a/b&from=-1h&time=s", BadParameter, "ms, ns or rfc3339"),

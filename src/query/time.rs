@@ -3,6 +3,7 @@
 //! A time is RFC 3339 with an offset, an epoch with its unit (`1795396030s`, `…ms`, `…us`, `…ns`; the number may have a
 //! fraction), `now`, or a length before or after now (`-1h`, `now-1h30m`, `+10m`). A number without a unit is refused: nobody
 //! can know which it is. A length is whole numbers with units: `500ms`, `10s`, `15m`, `1h30m`, `1d` (24 hours).
+//! What `every` takes besides, in days and longer, is in `grid.rs`.
 
 use std::io::Write;
 
@@ -78,7 +79,11 @@ fn parse_length(text: &str) -> Result<i64, String> {
         }
         let Some((_, ns)) = UNITS.iter().find(|(name, _)| *name == unit) else {
             return Err(match unit {
-                "w" | "mo" | "y" => format!("calendar units such as {unit} are not there yet; ns, us, ms, s, m, h and d (24 hours) are"),
+                "w" | "mo" | "y" => {
+                    format!(
+                        "`{unit}` is a calendar unit, which stands alone and in every; a length is in ns, us, ms, s, m, h and d (24 hours)"
+                    )
+                }
                 _ => format!("`{unit}` is no unit of time; ns, us, ms, s, m, h and d are"),
             });
         };
@@ -245,7 +250,7 @@ mod tests {
             ("2026-01-01", "offset is missing", None),
             ("yesterday", "expected RFC 3339", None),
             ("", "expected RFC 3339", None),
-            ("-1w", "calendar units", None),
+            ("-1w", "calendar unit", None),
             ("-1x", "no unit", None),
             ("-h", "a length of time", None),
             ("--1h", "a length of time", None),

@@ -20,6 +20,7 @@ pub use pins::{Pin, Pins};
 use crate::block::Block;
 use crate::model::{Delete, Position, SeriesId, TimeNs, TimeRange, Value};
 use crate::query::buckets::Agg;
+use crate::query::grid::Grid;
 use crate::query::summary::{Summary, Totals};
 
 /// All that was committed after the last seal, up to `up_to`. The deletes concern what was sealed before; the runs already
@@ -87,9 +88,9 @@ pub enum Piece<'a> {
 /// What may come in place of points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coarse<'a> {
-    /// Summaries or totals that lie within one bucket of this length (on multiples of it since 1970 UTC; None: within the range), and
-    /// tell these aggregates.
-    Buckets { every: Option<i64>, aggs: &'a [Agg] },
+    /// Summaries or totals that lie within one bucket, and tell these aggregates: none where one of them needs readings
+    /// ([`Agg::needs_readings`]).
+    Buckets { grid: &'a Grid, aggs: &'a [Agg] },
     /// Summaries where the readings are gone; points where they are not.
     WhereGone,
 }

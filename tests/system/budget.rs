@@ -11,6 +11,7 @@ use telltale::hub::Hub;
 use telltale::ingest::{Batch, Outcome};
 use telltale::model::{Reading, SeriesId, TimeNs, TimeRange, TokenId, Value};
 use telltale::query::buckets::Agg;
+use telltale::query::grid::Grid;
 use telltale::query::source::{self, Part, Past};
 use telltale::series::KeyRef;
 use telltale::store::Coarse;
@@ -102,15 +103,22 @@ fn counted(hub: &Hub, series: SeriesId, range: TimeRange) -> (u64, u64) {
     let view = hub.head.view(&[series], range);
     let past = Some(Past { store: &*hub.store, pin: &view.pin });
     let (mut read, mut gone) = (0, 0);
-    source::scan_coarse(&view.columns[0], past, series, range, Coarse::Buckets { every: Some(DAY), aggs: &[Agg::Count] }, &mut |part| {
-        match part {
-            Part::Run(run) => read += run.len() as u64,
-            Part::Summary { summary, is_gone: false } => read += summary.count,
-            Part::Summary { summary, is_gone: true } => gone += summary.count,
-            Part::Totals(totals) => read += totals.count,
-        }
-        true
-    })
+    source::scan_coarse(
+        &view.columns[0],
+        past,
+        series,
+        range,
+        Coarse::Buckets { grid: &Grid::Fixed(DAY), aggs: &[Agg::Count] },
+        &mut |part| {
+            match part {
+                Part::Run(run) => read += run.len() as u64,
+                Part::Summary { summary, is_gone: false } => read += summary.count,
+                Part::Summary { summary, is_gone: true } => gone += summary.count,
+                Part::Totals(totals) => read += totals.count,
+            }
+            true
+        },
+    )
     .unwrap();
     (read, gone)
 }

@@ -7,10 +7,13 @@
 //! MessagePack says how many points follow before the first of them: raw series are counted beforehand, the others (bounded
 //! by columns and buckets) are held back until their end.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::http::series::Described;
 use crate::model::{TimeNs, Value};
+use crate::query::buckets::TIME_IN_STATE;
 use crate::query::request::Format;
 use crate::query::time::{TimeFormat, ms_f64};
 
@@ -216,6 +219,11 @@ impl Encoder {
     }
 
     fn value(&mut self, column: usize, value: Option<&Value>) {
+        if let Some(Value::Text(object)) = value
+            && self.columns[column] == TIME_IN_STATE
+        {
+            return self.object(object);
+        }
         match self.format {
             Format::Json => {
                 self.out.push(b',');
@@ -236,6 +244,35 @@ impl Encoder {
                 put_value(&mut self.out, value);
             }
             Format::MessagePack => pack_value(self.held_back.as_mut().unwrap_or(&mut self.out), value),
+        }
+    }
+
+    /// A text of JSON: as it is where an answer is JSON, a text in CSV, a map in MessagePack.
+    fn object(&mut self, object: &str) {
+        match self.format {
+            Format::Json => {
+                self.out.push(b',');
+                self.out.extend_from_slice(object.as_bytes());
+            }
+            Format::Csv => {
+                self.out.push(b',');
+                put_csv(&mut self.out, object);
+            }
+            Format::Ndjson => {
+                self.out.push(b',');
+                put_json(&mut self.out, TIME_IN_STATE);
+                self.out.push(b':');
+                self.out.extend_from_slice(object.as_bytes());
+            }
+            Format::MessagePack => {
+                let out = self.held_back.as_mut().unwrap_or(&mut self.out);
+                let map: BTreeMap<String, f64> = serde_json::from_str(object).expect("src/query/agg/states.rs makes a map of numbers");
+                pack_map(out, map.len());
+                for (key, value) in map {
+                    pack_str(out, &key);
+                    rmp::encode::write_f64(out, value).expect(NEVER);
+                }
+            }
         }
     }
 

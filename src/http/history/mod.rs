@@ -6,6 +6,7 @@
 pub mod encode;
 pub mod erase;
 pub mod plan;
+mod readings;
 pub mod write;
 
 use std::sync::Arc;
@@ -78,6 +79,32 @@ pub(super) enum FormatParam {
     Msgpack,
 }
 
+/// With which day a week begins.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "as above; query/grid.rs reads them")]
+pub(super) enum WeekdayParam {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+/// What is said of empty buckets.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "as above; Fill::parse reads them")]
+pub(super) enum FillParam {
+    None,
+    Null,
+    Previous,
+    Linear,
+    Zero,
+}
+
 /// Readings of a range: every one, or thinned to `points` columns, or summed up in buckets.
 #[utoipa::path(get, path = "/api/v1/history", tag = "readings",
     params(
@@ -85,10 +112,12 @@ pub(super) enum FormatParam {
         ("from" = String, Query, description = "Start, inside: RFC 3339, an epoch with unit (`1795396030s`, `ms`, `us`, `ns`), `-1h`, `now`."),
         ("to" = Option<String>, Query, description = "End, outside. Default: now."),
         ("points" = Option<u32>, Query, description = "Thin to this many columns: of each at most its least and greatest reading, and the first and last of the range."),
-        ("every" = Option<String>, Query, description = "Length of a bucket: `10s`, `15m`, `1h`, `1d`. Needs `agg`."),
-        ("agg" = Option<String>, Query, description = "Any of `mean,min,max,first,last,count,sum`. Without `every` the range is one bucket."),
-        ("tz" = Option<String>, Query, description = "Only `UTC` so far."),
-        ("fill" = Option<String>, Query, description = "Only `none` so far: empty buckets are left out."),
+        ("every" = Option<String>, Query, description = "Buckets: of a length (`10s`, `15m`, `24h`, on multiples since 1970 UTC), or of the calendar of `tz` (`1d`, `1w`, `1mo`, `3mo`, `1y`). Needs `agg`."),
+        ("agg" = Option<String>, Query, description = "Any of `mean,min,max,first,last,count,sum,stddev,p50,p90,p99,increase,rate,time_in_state`, several at once; bools and texts have `first,last,count,time_in_state`. `stddev` is that of the population. `p50`, `p90` and `p99` are exact and lie on the line between two readings. `increase` is what a counter grew by since the last reading before the bucket, resets to 0 and rounds of 32 bits counted; `rate` is that a second. `time_in_state` is an object, value to seconds; in CSV its JSON text. Without `every` the range is one bucket."),
+        ("tz" = Option<String>, Query, description = "In which time zone days, weeks, months and years begin: `Europe/Berlin`. Default: UTC. Lengths do not depend on it."),
+        ("week_start" = Option<WeekdayParam>, Query, description = "With which day the weeks of `every=1w` begin. Default: Monday."),
+        ("billing_day" = Option<u32>, Query, description = "On which day, 1 to 28, the months of `every=1mo` begin, and years in January. Default: 1."),
+        ("fill" = Option<FillParam>, Query, description = "Of buckets without readings, from `from` to `to`: `none` (default) leaves them out, `null`, `zero`, `previous` (carried into three buckets or those within an hour, whichever are more), `linear` (between the buckets around). Their `count` is 0."),
         ("time" = Option<TimeParam>, Query, description = "`ms` (default, a fraction where the time has one), `ns` (integers) or `rfc3339`."),
         ("received" = Option<bool>, Query, description = "Adds a column `received`: when the hub received the reading, exactly if that was more than a minute after its time, else to within a minute."),
         ("format" = Option<FormatParam>, Query, description = "`json` (default), `csv`, `ndjson` or `msgpack`.")),

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use super::readings;
 use crate::auth::access::Scope;
 use crate::head::{ColumnView, Head};
-use crate::limits::HISTORY_BUCKETS;
-use crate::model::{Position, SeriesId, TimeNs, TimeRange, ValueType};
-use crate::query::buckets::buckets_in;
+use crate::limits::{HISTORY_BUCKETS, LOOK_BACK, QUANTILE_READINGS};
+use crate::model::{Kind, Position, SeriesId, TimeNs, TimeRange, ValueType};
+use crate::query::buckets::Agg;
 use crate::query::error::{QueryCode, QueryError};
+use crate::query::fill::Fill;
 use crate::query::reach::reachable;
 use crate::query::request::{History, Shape};
 use crate::query::selector::Attributes;
@@ -46,6 +48,8 @@ pub struct Planned {
     pub series: Arc<Series>,
     pub value_type: ValueType,
     pub view: ColumnView,
+    /// What lies before the range, where an aggregate looks back.
+    pub earlier: Option<ColumnView>,
     /// Readings in the range.
     pub points: usize,
 }
@@ -62,13 +66,17 @@ impl Plan {
         let found = reachable(sources.series, &question.selectors, scope, attributes);
         check_types(&question.shape, &found)?;
         let ids: Vec<SeriesId> = found.iter().map(|series| series.id).collect();
-        let frozen = sources.head.view(&ids, question.range);
+        let looks_back = question.shape.aggs().iter().any(|agg| agg.looks_back());
+        let earlier = before(question.range);
+        let wide = if looks_back { TimeRange { from: earlier.from, ..question.range } } else { question.range };
+        let frozen = sources.head.view(&ids, wide);
+        let views: Vec<_> = frozen.columns.iter().map(|view| view.within(question.range)).collect();
         let floors = found.iter().filter_map(|series| sources.retention.floor(series));
         let retained_from = floors.max().filter(|floor| *floor > question.range.from);
         let count = |store: Option<&Arc<dyn Store>>| {
             store.filter(|_| !found.is_empty() && frozen.pin.sealed() > Position(0)).map_or(Ok(()), |store| store.probe())?;
             let mut budget = Budget::new(&question, max_points);
-            let counted = found.iter().zip(&frozen.columns).map(|(one, view)| {
+            let counted = found.iter().zip(&views).map(|(one, view)| {
                 let past = store.map(|store| Past { store: &**store, pin: &frozen.pin });
                 let points = source::count(view, past, one.id, question.range, budget.enough())?;
                 budget.spend(points)?;
@@ -78,31 +86,49 @@ impl Plan {
         };
         let (points, store, cut) = match count(sources.store) {
             // What the head has is answered all the same.
-            Err(error) if error.code == QueryCode::StoreAway && frozen.columns.iter().any(|view| view.points() > 0) => {
+            Err(error) if error.code == QueryCode::StoreAway && views.iter().any(|view| view.points() > 0) => {
                 (count(None)?, None, Some(error.message))
             }
             counted => (counted?, sources.store.map(Arc::clone), None),
         };
-        let planned = |((series, view), points): ((Arc<Series>, ColumnView), usize)| Planned {
+        let planned = |(((series, wide), view), points): (((Arc<Series>, ColumnView), ColumnView), usize)| Planned {
             value_type: series.value_type().unwrap_or(ValueType::Number),
             series,
             view,
+            earlier: looks_back.then(|| wide.within(earlier)),
             points,
         };
-        let series = found.into_iter().zip(frozen.columns).zip(points).map(planned).collect();
-        Ok(Self { question, position: frozen.position, series, store, cut, pin: frozen.pin, retained_from })
+        let series = found.into_iter().zip(frozen.columns).zip(views).zip(points).map(planned).collect();
+        let plan = Self { question, position: frozen.position, series, store, cut, pin: frozen.pin, retained_from };
+        readings::check(&plan, sources.retention, QUANTILE_READINGS)?;
+        Ok(plan)
     }
 }
 
+/// Where what lies before a range is looked for.
+pub(super) fn before(range: TimeRange) -> TimeRange {
+    let back = i64::try_from(LOOK_BACK.as_nanos()).unwrap_or(i64::MAX);
+    TimeRange { from: range.from.saturating_sub(back), to: range.from }
+}
+
 fn check_types(shape: &Shape, series: &[Arc<Series>]) -> Result<(), QueryError> {
-    let Shape::Buckets { aggs, .. } = shape else {
+    let Shape::Buckets { aggs, fill, .. } = shape else {
         return Ok(());
     };
     for one in series {
         let value_type = one.value_type().unwrap_or(ValueType::Number);
-        if let Some(agg) = aggs.iter().find(|agg| !agg.fits(value_type)) {
-            let message = format!("agg={}: {} holds {}, which has only first, last and count", agg.as_str(), one.key, value_type.as_str());
-            return Err(QueryError::parameter(message).with_hint("name the numbers in select, or ask for first, last or count"));
+        let is_state = one.kind() == Kind::State;
+        let fits = |agg: Agg| agg.fits(value_type) || (agg == Agg::TimeInState && is_state);
+        if let Some(agg) = aggs.iter().find(|agg| !fits(**agg)) {
+            let fitting: Vec<_> = Agg::ALL.into_iter().filter(|agg| fits(*agg)).map(Agg::as_str).collect();
+            let (fitting, held) = (fitting.join(", "), value_type.as_str());
+            let message = format!("agg={}: {} holds {held}, which has only {fitting}", agg.as_str(), one.key);
+            return Err(QueryError::parameter(message).with_hint(format!("name the numbers in select, or ask for {fitting}")));
+        }
+        if let Some(agg) = aggs.iter().find(|agg| !fill.fits(**agg, value_type)) {
+            let (fill, agg) = (fill.as_str(), agg.as_str());
+            let message = format!("fill={fill}: {} holds {}, of which no {agg} can be made up", one.key, value_type.as_str());
+            return Err(QueryError::parameter(message).with_hint("name the numbers in select, or ask for fill=null or previous"));
         }
     }
     Ok(())
@@ -113,12 +139,22 @@ struct Budget {
     left: usize,
     max: usize,
     of: Of,
+    /// What may still be read, where an aggregate looks at every reading.
+    readings: Option<Readings>,
+}
+
+struct Readings {
+    agg: &'static str,
+    left: usize,
+    max: usize,
 }
 
 enum Of {
     Readings,
     Columns(usize),
-    Buckets(u64),
+    Buckets(usize),
+    /// Each bucket is told, whether it holds readings or not.
+    AllBuckets(usize),
 }
 
 impl Budget {
@@ -126,27 +162,41 @@ impl Budget {
         let (max, of) = match &question.shape {
             Shape::Raw => (max_points, Of::Readings),
             Shape::Thin(columns) => (max_points, Of::Columns(2 * *columns as usize + 2)),
-            Shape::Buckets { every, .. } => (HISTORY_BUCKETS, Of::Buckets(buckets_in(question.range, *every))),
+            Shape::Buckets { grid, fill, aggs } => {
+                let most = usize::try_from(grid.buckets_in(question.range)).unwrap_or(usize::MAX);
+                // A state may hold in every bucket.
+                let are_all_told = *fill != Fill::None || aggs.contains(&Agg::TimeInState);
+                (HISTORY_BUCKETS, if are_all_told { Of::AllBuckets(most) } else { Of::Buckets(most) })
+            }
         };
-        Self { left: max, max, of }
+        let agg = question.shape.aggs().iter().find(|agg| agg.needs_readings());
+        let readings = agg.map(|agg| Readings { agg: agg.as_str(), left: max_points, max: max_points });
+        Self { left: max, max, of, readings }
     }
 
     /// Counting may stop beyond this many readings of a series.
     fn enough(&self) -> usize {
-        match self.of {
+        let enough = match self.of {
             Of::Readings => self.left,
             Of::Columns(most) => most,
-            Of::Buckets(most) => usize::try_from(most).unwrap_or(usize::MAX).min(self.left),
-        }
+            Of::Buckets(most) => most.min(self.left),
+            Of::AllBuckets(_) => 0,
+        };
+        self.readings.as_ref().map_or(enough, |readings| readings.left.max(enough))
     }
 
     fn spend(&mut self, readings: usize) -> Result<(), QueryError> {
+        if let Some(Readings { agg, left, max }) = &mut self.readings {
+            *left = left.checked_sub(readings).ok_or_else(|| {
+                let message = format!("agg={agg} looks at every reading, and there are more than {max}");
+                QueryError::new(QueryCode::TooManyPoints, message).with_hint("ask for a shorter range or fewer series")
+            })?;
+        }
         let (spent, what, hint) = match self.of {
             Of::Readings => (readings, "readings", "ask for a shorter range, fewer series, points=N, or every= with agg="),
             Of::Columns(most) => (readings.min(most), "points", "ask for fewer points or series"),
-            Of::Buckets(most) => {
-                (readings.min(usize::try_from(most).unwrap_or(usize::MAX)), "buckets", "ask for a longer every or fewer series")
-            }
+            Of::Buckets(most) => (readings.min(most), "buckets", "ask for a longer every or fewer series"),
+            Of::AllBuckets(most) => (most, "buckets", "ask for a longer every, a shorter range or fewer series, or leave fill out"),
         };
         self.left = self.left.checked_sub(spent).ok_or_else(|| {
             QueryError::new(QueryCode::TooManyPoints, format!("the answer would hold more than {} {what}", self.max)).with_hint(hint)
@@ -204,6 +254,14 @@ mod tests {
             ("&every=1s&agg=mean", &[HISTORY_BUCKETS, 1], false),
             ("&every=1d&agg=mean", &[1_000_000_000; 800], true),
             ("&agg=mean", &[1_000_000_000; 100_000], true),
+            ("&agg=p99", &[20_000_000], true),
+            ("&agg=mean,p99", &[10_000_000, 10_000_001], false),
+            ("&every=1s&agg=p50", &[HISTORY_BUCKETS, 1], false),
+            ("&every=101s&agg=time_in_state", &[1], true),
+            ("&every=99s&agg=time_in_state", &[1], false),
+            ("&every=1d&agg=mean&tz=Asia/Kathmandu", &[1_000_000_000; 800], true),
+            ("&every=100s&agg=mean&fill=null", &[1], true),
+            ("&every=100s&agg=mean&fill=null", &[0, 0], false),
         ];
         for (shape, readings, fits) in rows {
             assert_eq!(spent(shape, readings).is_ok(), *fits, "{shape} {} series", readings.len());

@@ -1,5 +1,7 @@
 //! Answers as bytes, from a head and a store filled by hand.
 
+mod aggregates;
+
 use std::sync::Arc;
 
 use super::plan::{Plan, Sources};
@@ -133,7 +135,8 @@ fn csv_and_ndjson_have_a_line_per_point() {
 #[test]
 fn messagepack_is_the_same_answer() {
     let world = small();
-    for shape in ["", "&time=ns", "&time=rfc3339", "&points=2&select=b/m", "&every=1ms&agg=first,count"] {
+    let filled = "&every=1m&tz=Asia/Kathmandu&agg=last,count&fill=previous";
+    for shape in ["", "&time=ns", "&time=rfc3339", "&points=2&select=b/m", "&every=1ms&agg=first,count", filled] {
         let query = format!("select=*/*&from=-2h{shape}");
         let mut packed: serde_json::Value = rmp_serde::from_slice(&world.bytes(&format!("{query}&format=msgpack"))).unwrap();
         // Told always, since MessagePack tells the number of its keys first.
@@ -162,6 +165,40 @@ fn buckets_and_columns() {
     assert_eq!(buckets["columns"], serde_json::json!(["time", "max", "mean", "count", "sum"]));
     assert_eq!(buckets["points"].as_array().unwrap().len(), 10);
     assert_eq!(buckets["points"][9], serde_json::json!([1_795_396_039_000_i64, 99, 49.5, 100, 4950]));
+}
+
+/// A reading each hour over a day of 25 hours in Berlin, and days without any.
+#[test]
+fn days_of_a_zone_and_those_without_readings() {
+    let world = World::new();
+    let start: jiff::Timestamp = "2026-10-24T00:00:00Z".parse().unwrap();
+    let start = i64::try_from(start.as_nanosecond()).unwrap();
+    world.put("d", "m", &[], &(0..72).map(|i| (start + i * 3_600_000 * MS, Value::Int(i))).collect::<Vec<_>>());
+    world.put("e", "on", &[], &[(start, Value::Bool(true))]);
+    let query = "from=2026-10-23T22:00:00Z&to=2026-10-29T01:00:00+01:00&every=1d&time=rfc3339&format=csv";
+    let rows = |rest: &str| {
+        let text = world.text(&format!("{query}&{rest}"));
+        text.lines().skip(1).map(|line| line.splitn(4, ',').nth(3).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        rows("select=d/m&tz=Europe/Berlin&agg=count,max&fill=previous"),
+        [
+            "2026-10-23T22:00:00Z,22,21",
+            "2026-10-24T22:00:00Z,25,46",
+            "2026-10-25T23:00:00Z,24,70",
+            "2026-10-26T23:00:00Z,1,71",
+            "2026-10-27T23:00:00Z,0,71",
+            "2026-10-28T23:00:00Z,0,71",
+        ]
+    );
+    assert_eq!(rows("select=d/m&agg=count"), ["2026-10-24T00:00:00Z,24", "2026-10-25T00:00:00Z,24", "2026-10-26T00:00:00Z,24"]);
+    assert_eq!(rows("select=d/m&agg=count&fill=zero").len(), 6);
+    assert_eq!(rows("select=e/on&tz=Asia/Tokyo&agg=last,count&fill=null")[..2], ["2026-10-23T15:00:00Z,true,1", "2026-10-24T15:00:00Z,,0"]);
+    let refused = world.plan(&format!("{query}&select=*/*&agg=last&fill=linear"), &Scope::default(), 100).unwrap_err();
+    assert!(refused.code == QueryCode::BadParameter && refused.message.contains("e/on holds bool"), "{refused}");
+    assert!(world.plan(&format!("{query}&select=*/*&agg=count&fill=linear"), &Scope::default(), 100).is_ok());
+    let many = world.plan("select=d/m&from=0s&every=1m&agg=count&fill=zero", &Scope::default(), 100).unwrap_err();
+    assert_eq!(many.code, QueryCode::TooManyPoints, "each bucket is told, so each counts");
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use super::encode::{Encoder, Ending};
 use super::plan::{Plan, Planned};
+use super::readings;
 use crate::http::series::Described;
 use crate::http::stream::ChunkSink;
 use crate::limits::HISTORY_CHUNK_BYTES;
 use crate::query::buckets::Buckets;
+use crate::query::fill::Filler;
 use crate::query::request::{Format, Shape};
 use crate::query::run::Run;
 use crate::query::source::{self, Part};
@@ -84,18 +86,23 @@ impl Answer<'_, '_> {
                 coarse(Coarse::WhereGone, &mut part)? && thinner.finish(&mut point)
             }
             Shape::Thin(_) => true,
-            Shape::Buckets { every, aggs } => {
-                let mut buckets = Buckets::new(aggs, *every, range);
-                let mut row = |time, row: &[_]| {
+            Shape::Buckets { grid, aggs, fill } => {
+                let mut buckets = Buckets::new(aggs, grid, range).known_until(plan.question.now);
+                if let Some(before) = readings::before(plan, planned)? {
+                    buckets.begin_after(before);
+                }
+                let mut filler = Filler::new(*fill, grid, aggs, range);
+                let mut told = |time, row: &[_]| {
                     self.encoder.row(time, row);
                     self.flush_if_full()
                 };
+                let mut row = |time, row: &[_]| filler.push(time, row, &mut told);
                 let mut part = |part: Part<'_>| match part {
                     Part::Run(run) => buckets.push(run, &mut row),
                     Part::Summary { summary, .. } => buckets.push_summary(summary, &mut row),
                     Part::Totals(totals) => buckets.push_totals(totals, &mut row),
                 };
-                coarse(Coarse::Buckets { every: *every, aggs }, &mut part)? && buckets.finish(&mut row)
+                coarse(Coarse::Buckets { grid, aggs }, &mut part)? && buckets.finish(&mut row) && filler.finish(&mut told)
             }
         };
         self.has_gone |= has_gone;

@@ -8,6 +8,7 @@ use super::*;
 use crate::block::Block;
 use crate::model::{Delete, Value};
 use crate::query::buckets::{Agg, Buckets};
+use crate::query::grid::{Grid, Params};
 use crate::query::number;
 use crate::query::run::Run;
 use crate::query::selector::Selector;
@@ -143,18 +144,12 @@ fn points(store: &dyn Store, pin: &Pin, series: SeriesId, range: TimeRange, back
     blocks.concat()
 }
 
-const AGGS: [Agg; 7] = Agg::ALL;
+const AGGS: [Agg; 7] = Agg::OF_TOTALS;
 
 /// Buckets of a series, made of summaries where the store has them.
-fn buckets(
-    store: &dyn Store,
-    pin: &Pin,
-    series: SeriesId,
-    range: TimeRange,
-    every: Option<i64>,
-    used: &mut usize,
-) -> Vec<(TimeNs, Vec<f64>)> {
-    let (mut rows, mut buckets) = (Vec::new(), Buckets::new(&AGGS, every, range));
+fn buckets(store: &dyn Store, pin: &Pin, series: SeriesId, range: TimeRange, grid: &Grid, used: &mut usize) -> Vec<(TimeNs, Vec<f64>)> {
+    let aggs: Vec<_> = Agg::ALL.into_iter().filter(|agg| !agg.needs_readings()).collect();
+    let (mut rows, mut buckets) = (Vec::new(), Buckets::new(&aggs, grid, range));
     let mut row = |time, row: &[Option<Value>]| {
         rows.push((time, row.iter().map(|value| value.as_ref().map_or(0.0, number::to_f64)).collect()));
         true
@@ -167,24 +162,33 @@ fn buckets(
         }
         Piece::Totals(totals) => buckets.push_totals(totals, &mut row),
     };
-    store.scan_coarse(pin, series, range, Coarse::Buckets { every, aggs: &AGGS }, &mut sink).unwrap();
+    store.scan_coarse(pin, series, range, Coarse::Buckets { grid, aggs: &aggs }, &mut sink).unwrap();
     buckets.finish(&mut row);
     rows
 }
 
-fn compare_buckets(store: &dyn Store, oracle: &dyn Store, pin: &Pin, rng: &mut fastrand::Rng, used: &mut usize) {
+fn compare_buckets(store: &dyn Store, oracle: &dyn Store, pin: &Pin, rng: &mut fastrand::Rng, used: &mut [usize; 2]) {
     for series in (0..12).filter(|series| series % 4 < 2).map(SeriesId) {
         let from = 20_000 * DAY + rng.i64(-HOUR..3 * DAY);
         let range = TimeRange { from, to: from + rng.i64(0..3 * DAY) };
         let every = [Some(60), Some(900), Some(3600), Some(7200), Some(86_400), Some(77), None][rng.usize(0..7)];
-        let every = every.map(|seconds| seconds * 1_000_000_000);
-        let expected = buckets(oracle, pin, series, range, every, &mut 0);
-        let found = buckets(store, pin, series, range, every, used);
-        let near = |a: &f64, b: &f64| (a - b).abs() <= 1e-9 * a.abs().max(1.0);
-        let alike = found.len() == expected.len()
-            && found.iter().zip(&expected).all(|(a, b)| a.0 == b.0 && a.1.iter().zip(&b.1).all(|(a, b)| near(a, b)));
-        assert!(alike, "{series:?} {range:?} {every:?}\n{found:?}\n{expected:?}");
+        let grid = if rng.bool() { calendar(rng) } else { Grid::from(every.map(|seconds| seconds * 1_000_000_000)) };
+        let expected = buckets(oracle, pin, series, range, &grid, &mut 0);
+        let found = buckets(store, pin, series, range, &grid, &mut used[usize::from(matches!(grid, Grid::Calendar(_)))]);
+        assert!(are_alike(&found, &expected), "{series:?} {range:?} {grid:?}\n{found:?}\n{expected:?}");
     }
+}
+
+fn are_alike(found: &[(TimeNs, Vec<f64>)], expected: &[(TimeNs, Vec<f64>)]) -> bool {
+    let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * a.abs().max(1.0);
+    found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| a.0 == b.0 && a.1.iter().zip(&b.1).all(near))
+}
+
+/// Zones on whole hours, halves and quarters; two of them change their clocks in the days of these tests (2024-10-06).
+fn calendar(rng: &mut fastrand::Rng) -> Grid {
+    let zone = ["America/Sao_Paulo", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Sydney", "Australia/Lord_Howe"][rng.usize(0..5)];
+    let every = ["1d", "2d", "1w", "1mo"][rng.usize(0..4)];
+    Grid::parse(&Params { every: Some(every), tz: Some(zone), ..Params::default() }).unwrap()
 }
 
 fn compare(store: &dyn Store, oracle: &dyn Store, pin: &Pin, rng: &mut fastrand::Rng) {
@@ -213,7 +217,7 @@ fn it_answers_as_a_map_would() {
     let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
     let oracle = MemoryStore::default();
     let mut store = open(dir.path(), Position(0), &pins, &info);
-    let (mut sealed, mut old, mut summaries) = (Position(0), None::<(Pin, Vec<Points>)>, 0);
+    let (mut sealed, mut old, mut summaries) = (Position(0), None::<(Pin, Vec<Points>)>, [0, 0]);
     for round in 1..40 {
         let up_to = Position(round * 10);
         // As with more or less of a budget of bytes: merges in pieces, and without.
@@ -258,6 +262,6 @@ fn it_answers_as_a_map_would() {
         compare(&store, &oracle, &pins.pin(sealed), &mut rng);
         compare_buckets(&store, &oracle, &pins.pin(sealed), &mut rng, &mut summaries);
     }
-    assert!(summaries > 0, "{summaries} summaries were used");
+    assert!(summaries.iter().all(|used| *used > 0), "{summaries:?} summaries were used, for lengths and for calendars");
     assert_eq!(store.damages(), []);
 }

@@ -36,7 +36,8 @@ use crate::config::Influx;
 use crate::log::reader::FileLogReader;
 use crate::metrics::Counter;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value, ValueType};
-use crate::query::buckets::{Agg, buckets_in};
+use crate::query::buckets::Agg;
+use crate::query::grid::Grid;
 use crate::retention::Floors;
 use crate::series::SeriesTable;
 use aside::Aside;
@@ -345,10 +346,15 @@ impl Store for InfluxStore {
         sink: &mut PieceSink<'_>,
     ) -> Result<(), StoreError> {
         let mut left = TimeRange { from: range.from.max(0), ..range };
-        let Coarse::Buckets { every, aggs } = coarse else {
-            return self.scan(pin, series, range, &mut |block| sink(Piece::Points(block)));
+        // Flux's own calendar is not trusted (flux#4312): for days of a zone and longer the readings come.
+        let (grid, aggs, every) = match coarse {
+            Coarse::Buckets { grid: grid @ Grid::Whole, aggs } => (grid, aggs, None),
+            Coarse::Buckets { grid: grid @ Grid::Fixed(every), aggs } => (grid, aggs, Some(*every)),
+            Coarse::Buckets { grid: Grid::Calendar(_), .. } | Coarse::WhereGone => {
+                return self.scan(pin, series, range, &mut |block| sink(Piece::Points(block)));
+            }
         };
-        if self.count(pin, series, range)? < buckets_in(left, every).saturating_mul(totals::WORTHWHILE) {
+        if !totals::tell(aggs) || self.count(pin, series, range)? < grid.buckets_in(left).saturating_mul(totals::WORTHWHILE) {
             return self.scan(pin, series, range, &mut |block| sink(Piece::Points(block)));
         }
         while left.from < left.to {

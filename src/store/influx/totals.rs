@@ -15,6 +15,11 @@ pub(super) const WORTHWHILE: u64 = 4;
 /// Buckets that one query tells.
 pub(super) const AT_ONCE: i64 = 10_000;
 
+/// Whether totals tell all of these.
+pub(super) fn tell(aggs: &[Agg]) -> bool {
+    aggs.iter().all(|agg| Agg::OF_TOTALS.contains(agg))
+}
+
 /// The query for `base`, which is one series over one range.
 pub(super) fn flux(base: &str, every: Option<i64>, aggs: &[Agg]) -> String {
     let mut flux = String::new();
@@ -41,6 +46,8 @@ fn parts(aggs: &[Agg]) -> Vec<&'static str> {
             Agg::Max => &["max"],
             Agg::First => &["first"],
             Agg::Last => &["last"],
+            // These are made of readings ([`tell`]).
+            Agg::StdDev | Agg::P50 | Agg::P90 | Agg::P99 | Agg::Increase | Agg::Rate | Agg::TimeInState => &[],
         });
     }
     parts.sort_unstable();
@@ -102,7 +109,7 @@ mod tests {
 
     #[test]
     fn each_aggregate_is_asked_for_once() {
-        assert_eq!(parts(&Agg::ALL), ["count", "first", "last", "max", "min", "sum"]);
+        assert_eq!(parts(&Agg::OF_TOTALS), ["count", "first", "last", "max", "min", "sum"]);
         assert_eq!(parts(&[Agg::Mean]), ["count", "sum"]);
         let asked = flux("from(x)", Some(60), &[Agg::Max]);
         assert_eq!(
@@ -110,6 +117,14 @@ mod tests {
             "from(x) |> aggregateWindow(every: 60ns, fn: max, createEmpty: false, timeSrc: \"_start\") |> keep(columns: [\"_time\", \"_value\"]) |> yield(name: \"max\")\n"
         );
         assert_eq!(flux("from(x)", None, &[Agg::Count]), "from(x) |> count() |> keep(columns: [\"_value\"]) |> yield(name: \"count\")\n");
+    }
+
+    #[test]
+    fn what_totals_do_not_tell_is_made_of_readings() {
+        assert!(tell(&Agg::OF_TOTALS));
+        for agg in Agg::ALL.into_iter().filter(|agg| !Agg::OF_TOTALS.contains(agg)) {
+            assert!(!tell(&[Agg::Mean, agg]) && parts(&[agg]).is_empty(), "{agg:?}");
+        }
     }
 
     #[test]

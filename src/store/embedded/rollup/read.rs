@@ -1,7 +1,10 @@
 //! A scan that takes rollups where they hold and would do, and readings elsewhere.
 
-use super::{body, level_ns};
+use super::{LEVELS, body, level_ns};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
+use crate::query::agg::tells_spread;
+use crate::query::buckets::Agg;
+use crate::query::grid::Grid;
 use crate::query::summary::Summary;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::embedded::damage;
@@ -20,32 +23,38 @@ pub(in crate::store::embedded) fn scan_coarse(
     coarse: Coarse<'_>,
     sink: &mut PieceSink<'_>,
 ) -> Result<(), StoreError> {
-    let sealed = pin.sealed();
-    let asked = Asked { store, series, metric: store.info.metric(series), sealed, hides: store.tombs.of(series, sealed), coarse };
+    let aggs: &[Agg] = if let Coarse::Buckets { aggs, .. } = coarse { aggs } else { &[] };
+    if aggs.iter().any(|agg| agg.needs_readings()) {
+        return read::scan(store, pin, series, range, Direction::Forward, &mut |block| sink(Piece::Points(block)));
+    }
+    let (sealed, metric, of_spread) = (pin.sealed(), store.info.metric(series), aggs.contains(&Agg::StdDev));
+    let asked = Asked { store, series, metric, sealed, hides: store.tombs.of(series, sealed), coarse, of_spread };
     let mut wanted = true;
     for day in store.files.all_days_in(range) {
-        let within = day.range(range);
-        let rolled = asked.rolled(day, within)?;
-        let covered = rolled.as_ref().map_or(TimeRange { from: within.to, to: within.to }, |rolled| rolled.covered);
-        for points in [TimeRange { from: within.from, to: covered.from }, TimeRange { from: covered.to, to: within.to }] {
-            if points.from == covered.to
-                && let Some(Rolled { summaries, gone_until, .. }) = &rolled
-            {
-                let piece = |summary| Piece::Summary { summary, is_gone: is_gone(summary, *gone_until) };
-                wanted = wanted && summaries.iter().all(|summary| sink(piece(summary)));
-            }
-            if wanted && points.from < points.to {
-                read::scan(store, pin, series, points, Direction::Forward, &mut |block| {
-                    wanted = sink(Piece::Points(block));
-                    wanted
-                })?;
-            }
+        for within in parts(coarse, day.range(range)) {
+            wanted = wanted && asked.part(day, within, pin, sink)?;
         }
         if !wanted {
             break;
         }
     }
     Ok(())
+}
+
+/// A range of a day, cut where a bucket of a calendar begins, unless no stretch of any level lies in two buckets.
+fn parts(coarse: Coarse<'_>, within: TimeRange) -> Vec<TimeRange> {
+    let coarsest = LEVELS.into_iter().max().map_or(1, level_ns);
+    let calendar = match coarse {
+        Coarse::Buckets { grid: grid @ Grid::Calendar(calendar), .. } if !grid.leaves_whole(coarsest, within) => calendar,
+        _ => return vec![within],
+    };
+    let (mut parts, mut from) = (Vec::new(), within.from);
+    while from < within.to {
+        let to = calendar.bucket(from).to.min(within.to);
+        parts.push(TimeRange { from, to });
+        from = to;
+    }
+    parts
 }
 
 struct Asked<'a> {
@@ -55,6 +64,8 @@ struct Asked<'a> {
     sealed: Position,
     hides: Hides,
     coarse: Coarse<'a>,
+    /// A deviation is asked for, which not every summary tells.
+    of_spread: bool,
 }
 
 /// The summaries of a part of a day, which hold in place of its readings.
@@ -73,6 +84,28 @@ struct Raw {
 }
 
 impl Asked<'_> {
+    /// Summaries as far as they hold, and the readings before and after. Says whether the sink wants more.
+    fn part(&self, day: Day, within: TimeRange, pin: &Pin, sink: &mut PieceSink<'_>) -> Result<bool, StoreError> {
+        let mut wanted = true;
+        let rolled = self.rolled(day, within)?;
+        let covered = rolled.as_ref().map_or(TimeRange { from: within.to, to: within.to }, |rolled| rolled.covered);
+        for points in [TimeRange { from: within.from, to: covered.from }, TimeRange { from: covered.to, to: within.to }] {
+            if points.from == covered.to
+                && let Some(Rolled { summaries, gone_until, .. }) = &rolled
+            {
+                let piece = |summary| Piece::Summary { summary, is_gone: is_gone(summary, *gone_until) };
+                wanted = wanted && summaries.iter().all(|summary| sink(piece(summary)));
+            }
+            if wanted && points.from < points.to {
+                read::scan(self.store, pin, self.series, points, Direction::Forward, &mut |block| {
+                    wanted = sink(Piece::Points(block));
+                    wanted
+                })?;
+            }
+        }
+        Ok(wanted)
+    }
+
     /// None: the readings are to be read.
     fn rolled(&self, day: Day, within: TimeRange) -> Result<Option<Rolled>, StoreError> {
         let _no_move = self.store.layout.read();
@@ -100,7 +133,7 @@ impl Asked<'_> {
             }
             self.store.files.used(&file);
             let newest = of_class.and_then(|raw| raw.newest_seal).unwrap_or(Position(0));
-            for row in self.rows(&file)? {
+            for row in self.rows(&file, within)? {
                 let is_stale = newest > row.seal || self.hides.touches(row.seal, within.from, within.to);
                 if !is_stale && let Some(rolled) = self.of_row(&file, &row, within, gone_until) {
                     return Ok(Some(rolled));
@@ -145,9 +178,9 @@ impl Asked<'_> {
         floor.is_some_and(|floor| file.key.last_time() < floor)
     }
 
-    /// Those that would do, the coarsest first; where readings are gone and a line is drawn, the finest. Of readings that came when
-    /// others of the series had expired, there may be some as well: they come last.
-    fn rows(&self, file: &DayFile) -> Result<Vec<RollupRow>, StoreError> {
+    /// Those that would do; first those that cover the part whole, and of these the coarsest. Where readings are gone and a line is
+    /// drawn, the finest. Of readings that came when others of the series had expired, there may be some as well: they come last.
+    fn rows(&self, file: &DayFile, within: TimeRange) -> Result<Vec<RollupRow>, StoreError> {
         let read = file.read("read rollups of", |db| db.rollups(self.metric, self.series, self.sealed));
         let mut rows = match read {
             Err(_) if file.is_gone() => Vec::new(),
@@ -158,10 +191,14 @@ impl Asked<'_> {
             other => other?,
         };
         rows.retain(|row| match self.coarse {
-            Coarse::Buckets { every: Some(every), .. } => every % level_ns(row.level) == 0,
-            Coarse::Buckets { every: None, .. } | Coarse::WhereGone => true,
+            Coarse::Buckets { grid, .. } => grid.leaves_whole(level_ns(row.level), within),
+            Coarse::WhereGone => true,
         });
-        rows.sort_by_key(|row| (row.seal, if self.coarse == Coarse::WhereGone { row.level } else { -row.level }));
+        let leaves_ends = |level: i64| within.from % level_ns(level) != 0 || within.to % level_ns(level) != 0;
+        rows.sort_by_key(|row| match self.coarse {
+            Coarse::WhereGone => (row.seal, false, row.level),
+            Coarse::Buckets { .. } => (row.seal, leaves_ends(row.level), -row.level),
+        });
         Ok(rows)
     }
 
@@ -186,6 +223,11 @@ impl Asked<'_> {
             return None;
         }
         summaries.retain(|summary| covered.contains(summary.start));
+        // What is left of readings that are gone is taken as it is.
+        let has_gone = || summaries.iter().any(|summary| is_gone(summary, gone_until));
+        if self.of_spread && !summaries.iter().all(tells_spread) && !has_gone() {
+            return None;
+        }
         Some(Rolled { summaries, covered, gone_until })
     }
 }

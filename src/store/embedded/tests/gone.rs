@@ -50,7 +50,9 @@ fn seen(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> (u64, u64, usiz
         }
         true
     };
-    store.scan_coarse(&pin, series, TimeRange::ALL, Coarse::Buckets { every: Some(HOUR), aggs: &Agg::ALL }, &mut sink).unwrap();
+    store
+        .scan_coarse(&pin, series, TimeRange::ALL, Coarse::Buckets { grid: &Grid::Fixed(HOUR), aggs: &Agg::OF_TOTALS }, &mut sink)
+        .unwrap();
     (store.count(&pin, series, TimeRange::ALL).unwrap(), readings, gone)
 }
 
@@ -127,7 +129,9 @@ fn a_delete_holds_in_rollups_too_when_the_readings_are_gone() {
             true
         };
         let pin = pins.pin(store.sealed());
-        store.scan_coarse(&pin, SeriesId(1), range, Coarse::Buckets { every: Some(HOUR), aggs: &Agg::ALL }, &mut sink).unwrap();
+        store
+            .scan_coarse(&pin, SeriesId(1), range, Coarse::Buckets { grid: &Grid::Fixed(HOUR), aggs: &Agg::OF_TOTALS }, &mut sink)
+            .unwrap();
         readings
     };
     let before = readings(TimeRange::ALL);
@@ -152,6 +156,35 @@ fn a_delete_holds_in_rollups_too_when_the_readings_are_gone() {
     assert!(numbers().iter().all(|number| !there.contains(number)), "a backup tells changed rows by their numbers");
 }
 
+/// Only rollups of an hour are left, and days begin at half past six: that hour is lacking, and nothing is told in a wrong day.
+#[test]
+fn a_day_that_begins_within_an_hour_takes_the_hours_around() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info(AtomicU64::new(1 << 1))));
+    let store = open_with(dir.path(), (Position(0), NOW), &pins, &info, &[rule(None, None, 0)], 0);
+    let (mut given, mut block) = (Given::default(), Block::default());
+    for i in 0..3 * 216 {
+        let time = 20_000 * DAY + i * 400_000_000_000;
+        drop(block.put(time, Value::Int(1), time));
+    }
+    given.columns.insert(SeriesId(1), vec![Arc::new(block)]);
+    store.seal(&given.handover(Position(1))).unwrap();
+    store.set_sealed(Position(1));
+    tend(&store);
+    let grid = Grid::parse(&Params { every: Some("1d"), tz: Some("Asia/Kolkata"), ..Params::default() }).unwrap();
+    let counts = || {
+        let mut used = 0;
+        let rows = buckets(&store, &pins.pin(store.sealed()), SeriesId(1), TimeRange::ALL, &grid, &mut used);
+        let count = |row: &[f64]| row[AGGS.iter().position(|agg| *agg == Agg::Count).unwrap()];
+        (rows.iter().map(|(start, row)| ((start - 20_000 * DAY) / (HOUR / 2), count(row))).collect::<Vec<_>>(), used)
+    };
+    let hours = 18 + 23 + 23 + 5;
+    assert_eq!(counts(), (vec![(-11, 167.0), (37, 216.0), (85, 216.0), (133, 49.0)], hours), "the readings of that hour are read");
+    let raw: Vec<_> = store.files.all().iter().filter(|file| file.key.file_name().contains(".raw.")).map(|file| file.key).collect();
+    raw.into_iter().for_each(|key| store.files.unlink(key).unwrap());
+    assert_eq!(counts(), (vec![(-11, 162.0), (37, 207.0), (85, 207.0), (133, 45.0)], hours));
+}
+
 /// Readings of the first day by what sums them up.
 fn rolled_up(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> u64 {
     let mut readings = 0;
@@ -161,7 +194,13 @@ fn rolled_up(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> u64 {
     };
     let day = TimeRange { from: 20_000 * DAY, to: 20_001 * DAY };
     store
-        .scan_coarse(&pins.pin(store.sealed()), SeriesId(series), day, Coarse::Buckets { every: Some(HOUR), aggs: &Agg::ALL }, &mut sink)
+        .scan_coarse(
+            &pins.pin(store.sealed()),
+            SeriesId(series),
+            day,
+            Coarse::Buckets { grid: &Grid::Fixed(HOUR), aggs: &Agg::OF_TOTALS },
+            &mut sink,
+        )
         .unwrap();
     readings
 }

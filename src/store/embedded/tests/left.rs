@@ -44,7 +44,7 @@ pub(super) fn coarse(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> (u
             &pins.pin(store.sealed()),
             SeriesId(series),
             TimeRange::ALL,
-            Coarse::Buckets { every: Some(HOUR), aggs: &AGGS },
+            Coarse::Buckets { grid: &Grid::Fixed(HOUR), aggs: &AGGS },
             &mut sink,
         )
         .unwrap();
