@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod model;
 pub mod query;
 pub mod retention;
+pub mod rows;
 pub mod seal;
 pub mod series;
 pub mod store;

@@ -72,11 +72,15 @@ pub const BOOTS: usize = 50_000;
 /// Sessions kept for the next requests of one token that writes line protocol, and how long. Beyond: they are made anew.
 pub const SENDER_SESSIONS: usize = 4;
 pub const SENDER_IDLE_NS: i64 = 300 * 1_000_000_000;
-/// Bytes of a line-protocol body that are decided as one batch, and batches of one body at the writer; beyond, the body is not read.
+/// Bytes of a body of line protocol, or of an import, that are decided as one batch, and batches of one body at the writer; beyond, the body is not read.
 pub const BODY_PIECE_BYTES: usize = 256 << 10;
 pub const BODY_BATCHES: usize = 4;
 /// A body of which nothing comes for this long is given up.
 pub const BODY_STALLED: Duration = Duration::from_secs(30);
+/// Bytes of a file that `telltale import` sends as one body; a line that is longer makes it longer, up to the other bound. Beyond: it
+/// stops there.
+pub const IMPORT_PART_BYTES: usize = 4 << 20;
+pub const IMPORT_LINE_BYTES: usize = 64 << 20;
 /// Refused lines that an answer quotes; the rest is counted.
 pub const REFUSALS_QUOTED: usize = 20;
 /// Refusals of one batch that are explained in words. Beyond: the code alone, so that an answer stays near the size of its batch.

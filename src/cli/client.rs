@@ -1,7 +1,7 @@
 //! One REST request to the running hub over `DATA/hub.sock`. HTTP/1.0, so that the answer is one piece that ends with the
-//! connection: a local command needs no more of HTTP.
+//! connection: a local command needs no more of HTTP. But for a download, whose end has to be told from a broken connection.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Exit, Failure};
+use crate::http::export::READINGS;
 use crate::http::local;
 
 /// The hub is on this machine; one that does not answer for so long hangs.
@@ -28,14 +29,96 @@ pub(super) fn ask_patiently(data_dir: &Path, method: &str, path: &str, body: Opt
 }
 
 fn ask_within(patience: Duration, data_dir: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-    let Some(mut stream) = connect(data_dir, patience)? else {
+    let Some(stream) = connect(data_dir, patience)? else {
         let dir = data_dir.display();
         return Err(Failure::new(Exit::Failed, format!("no hub runs on {dir}; start one with `telltale serve --data-dir {dir}`")));
     };
-    stream.write_all(&request(method, path, body)).map_err(silent(data_dir))?;
+    exchange(stream, data_dir, &request(method, path, body))
+}
+
+/// A POST whose body is no JSON. None: no hub runs.
+pub(super) fn send(data_dir: &Path, path: &str, body: &[u8]) -> Result<Option<Value>, Failure> {
+    let Some(stream) = connect(data_dir, LONG_PATIENCE)? else { return Ok(None) };
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n");
+    exchange(stream, data_dir, &[head.as_bytes(), body].concat()).map(Some)
+}
+
+fn exchange(mut stream: UnixStream, data_dir: &Path, request: &[u8]) -> Result<Value, Failure> {
+    // A hub that refuses a body answers before it has read it.
+    let sent = stream.write_all(request);
     let mut answer = Vec::new();
-    stream.take(MOST_BYTES).read_to_end(&mut answer).map_err(silent(data_dir))?;
+    let whole = stream.take(MOST_BYTES).read_to_end(&mut answer).and(sent);
+    if answer.is_empty() {
+        whole.map_err(silent(data_dir))?;
+    }
     read(&answer).unwrap_or_else(|| Err(no_json(data_dir)))
+}
+
+/// What a GET answers, whole or an error. `begin` is told the number of readings. None: no hub runs.
+pub(super) fn download(
+    data_dir: &Path,
+    path: &str,
+    begin: &mut dyn FnMut(u64),
+    sink: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<Option<()>, Failure> {
+    let Some(mut stream) = connect(data_dir, LONG_PATIENCE)? else { return Ok(None) };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(silent(data_dir))?;
+    let mut answer = BufReader::new(stream);
+    let mut head = head(&mut answer, data_dir)?;
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut response = httparse::Response::new(&mut headers);
+    let parsed = response.parse(&head).map_err(|_| no_json(data_dir))?;
+    if !parsed.is_complete() || response.code != Some(200) {
+        answer.take(MOST_BYTES).read_to_end(&mut head).map_err(silent(data_dir))?;
+        return read(&head).unwrap_or_else(|| Err(no_json(data_dir))).and(Err(no_json(data_dir)));
+    }
+    let readings = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(READINGS.as_str()));
+    let readings = readings.and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok());
+    begin(readings.unwrap_or_default());
+    let broken =
+        |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, format!("the hub broke off its answer, and its log says why: {error}"));
+    while let Some(mut left) = chunk(&mut answer).map_err(|error| broken(&error))? {
+        while left > 0 {
+            let bytes = answer.fill_buf().map_err(|error| broken(&error))?;
+            let taken = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            if taken == 0 {
+                return Err(broken(&"its connection ended"));
+            }
+            sink(&bytes[..taken])?;
+            answer.consume(taken);
+            left -= taken as u64;
+        }
+    }
+    Ok(Some(()))
+}
+
+/// The size of the chunk that follows; None: the last was it.
+fn chunk(answer: &mut impl BufRead) -> io::Result<Option<u64>> {
+    let mut line = Vec::new();
+    // The end of the chunk before.
+    while matches!(&*line, b"" | b"\r\n") {
+        line.clear();
+        if answer.by_ref().take(1 << 10).read_until(b'\n', &mut line)? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+    }
+    match httparse::parse_chunk_size(&line) {
+        Ok(httparse::Status::Complete((_, size))) => Ok((size > 0).then_some(size)),
+        _ => Err(io::Error::new(ErrorKind::InvalidData, "no chunk begins here")),
+    }
+}
+
+/// The head of an answer, with the blank line after it.
+fn head(answer: &mut impl BufRead, data_dir: &Path) -> Result<Vec<u8>, Failure> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if answer.read_until(b'\n', &mut head).map_err(silent(data_dir))? == 0 {
+            return Err(no_json(data_dir));
+        }
+    }
+    Ok(head)
 }
 
 /// Starts a task by POST and tells its progress until it answers. None: no hub runs.
@@ -48,12 +131,7 @@ pub(super) fn follow(
     let Some(mut stream) = connect(data_dir, LONG_PATIENCE)? else { return Ok(None) };
     stream.write_all(&request("POST", path, body)).map_err(silent(data_dir))?;
     let mut lines = BufReader::new(stream.take(MOST_BYTES));
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        if lines.read_until(b'\n', &mut head).map_err(silent(data_dir))? == 0 {
-            return Err(no_json(data_dir));
-        }
-    }
+    let mut head = head(&mut lines, data_dir)?;
     if !head.starts_with(b"HTTP/1.0 200 ") && !head.starts_with(b"HTTP/1.1 200 ") {
         lines.read_to_end(&mut head).map_err(silent(data_dir))?;
         return read(&head).unwrap_or_else(|| Err(no_json(data_dir))).map(Some);
@@ -138,5 +216,19 @@ mod tests {
         assert_eq!(read(refusal), Some(Err("m (h)".to_owned())));
         assert_eq!(read("HTTP/1.0 200 OK\r\n"), None);
         assert_eq!(read("HTTP/1.0 200 OK\r\n\r\n<html>"), None);
+    }
+
+    #[test]
+    fn chunks_are_told_apart_and_an_end_is_no_break() {
+        let all = |text: &str| -> io::Result<String> {
+            let (mut answer, mut all) = (text.as_bytes(), String::new());
+            while let Some(size) = chunk(&mut answer)? {
+                answer.by_ref().take(size).read_to_string(&mut all)?;
+            }
+            Ok(all)
+        };
+        assert_eq!(all("5\r\na\r\nbc\r\n2;x=y\r\nde\r\n0\r\n\r\n").unwrap(), "a\r\nbcde");
+        assert_eq!(all("1\r\na\r\n").unwrap_err().kind(), ErrorKind::UnexpectedEof);
+        assert_eq!(all("1\r\na\r\nno\r\n").unwrap_err().kind(), ErrorKind::InvalidData);
     }
 }

@@ -6,6 +6,8 @@ mod backup;
 mod check;
 mod client;
 mod delete;
+mod export;
+mod import;
 mod login;
 #[cfg(feature = "influxdb")]
 mod migrate;
@@ -80,6 +82,10 @@ enum Command {
     Status(status::Status),
     /// Delete readings of a range; first shows how many
     Delete(delete::Delete),
+    /// Write every reading of a selection to a file, as CSV, NDJSON or line protocol
+    Export(export::Export),
+    /// Take what an export wrote; readings that are there already are passed over
+    Import(import::Import),
     /// Ask about series
     #[command(subcommand)]
     Series(series::Series),
@@ -138,6 +144,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Login(login) => login.run(),
         Command::Status(status) => status.run(),
         Command::Delete(delete) => delete.run(),
+        Command::Export(export) => export.run(),
+        Command::Import(import) => import.run(),
         Command::Series(series) => series.run(),
         Command::Stats(stats) => stats.run(),
         Command::Check(check) => check.run(),

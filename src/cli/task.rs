@@ -2,6 +2,7 @@
 //! shows how far they are, when it is a terminal.
 
 use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -18,13 +19,29 @@ pub(super) struct Bar(ProgressBar);
 
 impl Bar {
     pub(super) fn new() -> Self {
-        let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left");
+        Self::with("{bar:40} {bytes} of {total_bytes}, {eta} left")
+    }
+
+    pub(super) fn of_readings() -> Self {
+        Self::with("{bar:40} {human_pos} of {human_len} readings, {eta} left")
+    }
+
+    fn with(template: &str) -> Self {
+        let style = ProgressStyle::with_template(template);
         Self(ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
     }
 
     pub(super) fn show(&self, done: u64, total: u64) {
         self.0.set_length(total);
         self.0.set_position(done);
+    }
+
+    /// A line on stderr, above the bar.
+    pub(super) fn say(&self, line: &str) {
+        self.0.suspend(|| {
+            // Nothing is left to say where even stderr is gone.
+            drop(writeln!(io::stderr(), "{line}"));
+        });
     }
 }
 

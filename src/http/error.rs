@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::catalog::CatalogError;
 use crate::catalog::devices::EditError;
 use crate::hub::describe::DescribeError;
+use crate::ingest::Later;
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::selector::SelectorError;
 
@@ -209,6 +210,14 @@ impl From<QueryError> for ApiError {
             QueryCode::StoreFailed => ErrorCode::StoreFailed,
         };
         Self { code, message: error.message, hint: error.hint, allow: None }
+    }
+}
+
+/// What the writer does not take now.
+impl From<&Later> for ApiError {
+    fn from(later: &Later) -> Self {
+        let code = ErrorCode::ALL.iter().find(|code| code.as_str() == later.code.as_str());
+        Self::new(code.copied().unwrap_or(ErrorCode::StoreAway), later.message.clone()).with_hint("ask again later")
     }
 }
 

@@ -6,11 +6,14 @@
 pub mod assets;
 pub mod auth;
 pub mod backup;
+pub mod body;
 pub mod check;
 pub mod devices;
 pub mod error;
+pub mod export;
 pub mod health;
 pub mod history;
+pub mod import;
 pub mod last;
 pub mod live;
 pub mod local;
@@ -82,6 +85,8 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/tokens", "GET, POST").get(tokens::list).post(tokens::create))
         .service(at("/tokens/{id}", "DELETE").delete(tokens::revoke))
         .service(at("/history", "GET, DELETE").get(history::history).delete(history::erase::erase))
+        .service(at("/export", "GET").get(export::export))
+        .service(at("/import", "POST").post(import::import))
         .service(at("/last", "GET").get(last::last))
         .service(at("/series", "GET").get(series::list))
         .service(at("/series/top", "GET").get(top::top))
@@ -157,3 +162,5 @@ mod readings_tests;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transfer_tests;

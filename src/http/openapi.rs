@@ -8,7 +8,10 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::error::ErrorBody;
-use super::{backup, check, devices, health, history, last, live, login, metrics, series, sse, stats, status, tickets, tokens, top, write};
+use super::{
+    backup, check, devices, export, health, history, import, last, live, login, metrics, series, sse, stats, status, tickets, tokens, top,
+    write,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,14 +23,14 @@ use super::{backup, check, devices, health, history, last, live, login, metrics,
     paths(
         health::healthz, health::readyz, health::ping, health::health, metrics::metrics, status::status, status::refusals,
         check::check, stats::stats, backup::backup,
-        history::history, history::erase::erase, last::last, series::list, top::top,
+        history::history, history::erase::erase, export::export, import::import, last::last, series::list, top::top,
         devices::list, devices::one, devices::edit,
         crate::ingest::socket::ingest, write::write_v2, write::write_v1, live::live, sse::events, tickets::create,
         login::login, login::create_link, login::logout, login::session, login::list, login::end,
         tokens::list, tokens::create, tokens::revoke,
         document,
     ),
-    components(schemas(ErrorBody, history::FillParam, history::FormatParam, history::TimeParam, history::WeekdayParam)),
+    components(schemas(ErrorBody, export::RowFormatParam, history::FillParam, history::FormatParam, history::TimeParam, history::WeekdayParam)),
     modifiers(&Security, &Refusals),
     security(("token" = []), ("session" = [])),
 )]

@@ -8,8 +8,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value as Json, json};
 
-use super::Pace;
 use crate::auth::access::Role;
+use crate::http::body::Pace;
 use crate::http::testing::{Answer, NOW, TestHub};
 use crate::ingest::line_protocol::Precision;
 

@@ -13,7 +13,7 @@ use crate::model::{Kind, ValueType};
 
 /// Whether values of this type can be read as this kind. A state may be a number, a bool or a text.
 #[must_use]
-pub(super) fn fits(kind: Kind, value_type: ValueType) -> bool {
+pub(crate) fn fits(kind: Kind, value_type: ValueType) -> bool {
     match kind {
         Kind::Gauge | Kind::Counter => value_type == ValueType::Number,
         Kind::Text => value_type == ValueType::Text,

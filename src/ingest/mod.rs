@@ -22,6 +22,8 @@ pub mod way;
 pub mod writer;
 
 pub use forms::FormLimits;
+pub(crate) use forms::shown;
+pub(crate) use mapping::fits;
 pub use times::build_date;
 
 use telltale_wire::{BatchCode, RowCode};

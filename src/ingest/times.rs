@@ -84,7 +84,7 @@ pub(super) fn from_timestamp(bytes: &[u8]) -> Result<TimeNs, Refusal> {
 }
 
 /// RFC 3339 with an offset, and nothing wider.
-pub(super) fn from_text(text: &[u8]) -> Result<TimeNs, Refusal> {
+pub(crate) fn from_text(text: &[u8]) -> Result<TimeNs, Refusal> {
     let refused = || bad(format!("time `{}`, expected RFC 3339 with an offset such as 2026-11-23T14:00:00Z", shown(text)));
     if !is_rfc3339(text) {
         return Err(refused());

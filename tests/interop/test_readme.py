@@ -67,3 +67,15 @@ def test_the_curl_examples_answer_what_the_python_example_sent(hub):
     assert len(series["points"]) == 10
     assert buckets["series"][0]["columns"] == ["time", "min", "mean", "max"]
     assert {(s["metric"], s["value"]) for s in last["series"]} == {("temperature", 20.9), ("door_open", False)}
+
+
+def test_the_export_example_comes_back_as_duplicates(hub, tmp_path):
+    run_python(hub)
+    env = hub.environ() | {"PATH": f"{BINARY.parent}:{os.environ['PATH']}", "TELLTALE_DATA__DIR": str(hub.data_dir)}
+    files = tmp_path / "files"
+    files.mkdir()
+    script = ["bash", "-euc", block("sh", "telltale export")]
+    done = subprocess.run(script, env=env, cwd=files, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["20 readings in greenhouse.csv", "0 stored, 20 there already, 0 refused"]
+    assert [p.name for p in files.iterdir()] == ["greenhouse.csv"]

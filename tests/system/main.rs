@@ -22,4 +22,5 @@ mod sdk;
 #[cfg(feature = "influxdb")]
 mod stores;
 mod tools;
+mod transfer;
 mod years;

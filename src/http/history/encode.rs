@@ -16,6 +16,7 @@ use crate::model::{TimeNs, Value};
 use crate::query::buckets::TIME_IN_STATE;
 use crate::query::request::Format;
 use crate::query::time::{TimeFormat, ms_f64};
+use crate::rows::write::put_csv;
 
 const NEVER: &str = "writing to a Vec does not fail";
 
@@ -327,18 +328,6 @@ pub fn put_value(out: &mut Vec<u8>, value: Option<&Value>) {
         Some(Value::Bool(b)) => put_json(out, b),
         Some(Value::Text(t)) => put_json(out, &**t),
     }
-}
-
-/// RFC 4180: quoted where it must be.
-fn put_csv(out: &mut Vec<u8>, text: &str) {
-    // An empty text is quoted to tell it from a value that is not there.
-    if !text.is_empty() && !text.contains([',', '"', '\n', '\r']) {
-        out.extend_from_slice(text.as_bytes());
-        return;
-    }
-    out.push(b'"');
-    out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
-    out.push(b'"');
 }
 
 fn pack_value(out: &mut Vec<u8>, value: Option<&Value>) {

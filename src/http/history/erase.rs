@@ -10,7 +10,6 @@ use crate::http::auth::Admin;
 use crate::http::error::{ApiError, ErrorBody, ErrorCode};
 use crate::http::params::Params;
 use crate::hub::Hub;
-use crate::ingest::Later;
 use crate::live::cursor::Cursor;
 use crate::model::Delete;
 use crate::query::request::History;
@@ -90,14 +89,9 @@ pub async fn carry_out(hub: std::sync::Arc<Hub>, wish: Wish, scope: Scope) -> Re
         // Of every series that was selected: one may have got readings since they were counted.
         let delete = |planned: &super::plan::Planned| Delete { series: planned.series.id, from: range.from, to: range.to - 1 };
         let deletes: Vec<_> = plan.series.iter().map(delete).collect();
-        let position = hub.queue.delete(&deletes).await.map_err(|later| refused(&later))?;
+        let position = hub.queue.delete(&deletes).await.map_err(|later| ApiError::from(&later))?;
         cursor = position.map(|position| Cursor { epoch: hub.log.epoch(), position }.to_string());
         tracing::info!(series, readings, "readings were deleted");
     }
     Ok(Erased { series, readings, dry_run, cursor })
-}
-
-fn refused(later: &Later) -> ApiError {
-    let code = ErrorCode::ALL.iter().find(|code| code.as_str() == later.code.as_str());
-    ApiError::new(code.copied().unwrap_or(ErrorCode::StoreAway), later.message.clone()).with_hint("ask again later")
 }

@@ -4,6 +4,7 @@
 //!
 //! Invariants: no I/O, no clock. A field of a series met before costs one hash and no allocation.
 
+mod exported;
 mod parse;
 pub mod senders;
 #[cfg(test)]
@@ -46,10 +47,20 @@ impl Precision {
     }
 }
 
+/// Whose names a body has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    /// InfluxDB's: they are mapped and made to fit.
+    Mapped,
+    /// The hub's own, as an export wrote them.
+    Exported,
+}
+
 /// One body on its way through.
 #[derive(Debug)]
 pub struct Lines {
     precision: Precision,
+    names: Names,
     /// Lines so far: refusals name them, from 1.
     lines: u32,
     malformed: u32,
@@ -62,7 +73,17 @@ pub struct Lines {
 impl Lines {
     #[must_use]
     pub fn new(precision: Precision) -> Self {
-        Self { precision, lines: 0, malformed: 0, first_malformed: None, fields: Vec::new(), raw: Vec::new() }
+        Self::with(Names::Mapped, precision)
+    }
+
+    /// What an export wrote: nothing is mapped, so that each reading comes back to its series.
+    #[must_use]
+    pub fn exported() -> Self {
+        Self::with(Names::Exported, Precision { ns: 1 })
+    }
+
+    fn with(names: Names, precision: Precision) -> Self {
+        Self { precision, names, lines: 0, malformed: 0, first_malformed: None, fields: Vec::new(), raw: Vec::new() }
     }
 
     /// Lines that were not well-formed, so far.
@@ -119,6 +140,10 @@ impl Lines {
         let when = self.when(session, time);
         let mut fields = std::mem::take(&mut self.fields);
         self.raw.clear();
+        if self.names == Names::Exported {
+            // No line begins with it: the session may have met the same key as a mapped one.
+            self.raw.push(0);
+        }
         self.raw.extend_from_slice(key);
         self.raw.push(b' ');
         let head = self.raw.len();
@@ -139,6 +164,7 @@ impl Lines {
                 let value = session.keeps(value(&given, buf, &forms)?)?;
                 let known = match met {
                     Met::Before(known) => known,
+                    Met::Never(names) if self.names == Names::Exported => exported::meet(session, &self.raw, names, &parse::name(field))?,
                     Met::Never(names) => match shared.get_or_insert_with(|| share(session, names)) {
                         Ok(shared) => {
                             let field = utf8(parse::name(field), "the field", RowCode::BadMetric)?;
@@ -150,6 +176,11 @@ impl Lines {
                 session.take(batch, self.lines, known, when, value, Meta::default())
             });
             if let Err(refusal) = decided {
+                if self.names == Names::Exported {
+                    let (device, metric) = exported::told(key);
+                    batch.refuse(self.lines, &device, Some(&metric), refusal);
+                    continue;
+                }
                 let (device, metric) = would_be.get_or_insert_with(|| name_refused(session, key)).of_field(&parse::name(field));
                 batch.refuse(self.lines, device.as_bytes(), Some(metric.as_bytes()), refusal);
             }
@@ -177,6 +208,18 @@ impl Lines {
 enum Met<'a> {
     Before(Known),
     Never(&'a parse::Key<'a>),
+}
+
+/// How many bytes are whole lines, and how many lines these are.
+#[must_use]
+pub fn whole_lines(buf: &[u8]) -> (usize, usize) {
+    let (mut at, mut lines, mut fields) = (0, 0, Vec::new());
+    while at < buf.len()
+        && let Some((_, next)) = parse::line(buf, at, false, usize::MAX, &mut fields)
+    {
+        (at, lines) = (next, lines + 1);
+    }
+    (at, lines)
 }
 
 fn share(session: &Session, names: &parse::Key<'_>) -> Result<Shared, Refusal> {

@@ -1,0 +1,142 @@
+//! `telltale export`: every reading of a selection, into a file or to stdout. A file appears under its name when it is whole: until then
+//! it is `FILE.part`, and what was cut off begins anew.
+
+use std::cell::Cell;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use memchr::memchr_iter;
+use url::form_urlencoded::Serializer;
+
+use super::task::Bar;
+use super::{Exit, Failure, Place, client, offline, print};
+use crate::auth::access::Scope;
+use crate::http::export::{Wish, plan, readings, write};
+use crate::rows::RowFormat;
+
+#[derive(Args, Debug)]
+pub(super) struct Export {
+    /// Which series, such as 'pump-*/*'; may be given several times
+    #[arg(long, value_name = "SELECTOR", required = true)]
+    select: Vec<String>,
+    /// Since when: RFC 3339, '-30d', or an epoch with its unit such as '1795396030s' [default: the first reading]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// Until when [default: the last reading]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    to: Option<String>,
+    /// csv, ndjson or lp (line protocol) [default: by the file's name, else csv]
+    #[arg(long)]
+    format: Option<String>,
+    /// Where to write [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Export {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let dir = self.place.data_dir()?;
+        let Self { select, from, to, format, output, place } = self;
+        let format = format_of(format.as_deref(), output.as_deref())?.unwrap_or(RowFormat::Csv);
+        let wish = Wish { select, from, to, format };
+        let Some(file) = output else {
+            return fetch(&dir, &place, wish, io::stdout()).map(drop);
+        };
+        let part = beside(&file, ".part");
+        let named = |error: io::Error| Failure::new(Exit::Failed, format!("{}: {error}", part.display()));
+        let (written, out) = fetch(&dir, &place, wish, BufWriter::new(File::create(&part).map_err(named)?))?;
+        let out = out.into_inner().map_err(|error| named(error.into_error()))?;
+        // On disk before it has its name: what has the name is whole.
+        out.sync_all().map_err(named)?;
+        std::fs::rename(&part, &file).map_err(named)?;
+        print(format_args!("{written} readings in {}", file.display()))
+    }
+}
+
+/// As it was said, or by the end of the file's name.
+pub(super) fn format_of(format: Option<&str>, file: Option<&Path>) -> Result<Option<RowFormat>, Failure> {
+    match format {
+        Some(text) => RowFormat::parse(text).map(Some).map_err(|error| Failure::new(Exit::Configuration, format!("--{error}"))),
+        None => Ok(file.and_then(|file| RowFormat::of_extension(file.extension()?.to_str()?))),
+    }
+}
+
+/// The same file with a longer name.
+pub(super) fn beside(file: &Path, end: &str) -> PathBuf {
+    let mut name: OsString = file.into();
+    name.push(end);
+    name.into()
+}
+
+/// From the running hub, or else out of its data. How many readings there are, and where they were written to.
+fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: W) -> Result<(u64, W), Failure> {
+    let mut out = Counted { out, lines: 0, bar: Bar::of_readings() };
+    let path = format!("/api/v1/export?{}", query(&wish));
+    let total = Cell::new(0);
+    if offline::is_running(dir) {
+        let done = client::download(dir, &path, &mut |readings| total.set(readings), &mut |bytes| out.write(bytes, total.get()))?;
+        if done.is_some() {
+            return out.finish(total.get());
+        }
+    }
+    offline::with_hub(place, async |hub| {
+        let work = move || {
+            let format = wish.format;
+            let plan = plan(&hub, &wish, &Scope::default()).map_err(|error| Failure::of(&error))?;
+            let total = readings(&plan) as u64;
+            let mut unwritten = None;
+            let mut sink = |chunk: Vec<u8>| match out.write(&chunk, total) {
+                Ok(()) => true,
+                Err(failure) => {
+                    unwritten = Some(failure);
+                    false
+                }
+            };
+            let done = write(&plan, format, &mut sink);
+            done.map_err(|error| unwritten.unwrap_or_else(|| Failure::of(&error)))?;
+            drop(plan);
+            drop(hub);
+            out.finish(total)
+        };
+        // The store may wait for others, which only a thread of its own may do.
+        tokio::task::spawn_blocking(work).await.map_err(|error| Failure::of(&error))?
+    })
+}
+
+/// Shows how far it is by the lines. A text may hold several: then the bar is a little ahead.
+struct Counted<W> {
+    out: W,
+    lines: u64,
+    bar: Bar,
+}
+
+impl<W: Write> Counted<W> {
+    fn write(&mut self, bytes: &[u8], total: u64) -> Result<(), Failure> {
+        self.lines += memchr_iter(b'\n', bytes).count() as u64;
+        self.bar.show(self.lines.min(total), total);
+        self.out.write_all(bytes).map_err(|error| failed(&error))
+    }
+
+    fn finish(mut self, total: u64) -> Result<(u64, W), Failure> {
+        self.out.flush().map_err(|error| failed(&error))?;
+        Ok((total, self.out))
+    }
+}
+
+fn failed(error: &io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("the export cannot be written: {error}"))
+}
+
+fn query(wish: &Wish) -> String {
+    let mut query = Serializer::new(String::new());
+    query.extend_pairs(wish.select.iter().map(|select| ("select", select)));
+    query.extend_pairs(wish.from.iter().map(|from| ("from", from)));
+    query.extend_pairs(wish.to.iter().map(|to| ("to", to)));
+    query.append_pair("format", wish.format.as_str());
+    query.finish()
+}

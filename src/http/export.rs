@@ -1,0 +1,150 @@
+//! `GET export`: every reading of a selection as lines of text (`src/rows`), for `POST import` and for other programs.
+//!
+//! Invariant: an export is whole or refused. What is known to be missing is said before the first byte; an error after it breaks the
+//! connection.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use utoipa::ToSchema;
+
+use super::auth::Reader;
+use super::error::{ApiError, ErrorBody, ErrorCode};
+use super::history::plan::{Plan, Sources};
+use super::history::write::Broken;
+use super::params::Params;
+use super::stream::{self, ChunkSink};
+use crate::auth::access::Scope;
+use crate::hub::Hub;
+use crate::limits::HISTORY_CHUNK_BYTES;
+use crate::model::{TimeNs, TimeRange};
+use crate::query::error::{QueryCode, QueryError};
+use crate::query::request::{Format, History, Shape, parse_selectors};
+use crate::query::run::Run;
+use crate::query::source;
+use crate::query::time::{TimeFormat, parse_time};
+use crate::rows::RowFormat;
+use crate::rows::write::{Told, Writer, unsayable};
+
+/// How many readings the answer holds, for those who show how far it is.
+pub const READINGS: HeaderName = HeaderName::from_static("x-telltale-readings");
+
+/// The forms of exports and imports.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "the names for the document; RowFormat::parse reads them")]
+pub(super) enum RowFormatParam {
+    Csv,
+    Ndjson,
+    Lp,
+}
+
+/// What to export, as query parameters write it.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub select: Vec<String>,
+    /// None: since the first reading.
+    pub from: Option<String>,
+    /// None: up to the last.
+    pub to: Option<String>,
+    pub format: RowFormat,
+}
+
+impl Wish {
+    fn read(params: &Params) -> Result<Self, ApiError> {
+        let text = |name| params.one(name).map(|text| text.map(str::to_owned));
+        let select = params.all("select").into_iter().map(str::to_owned).collect();
+        let format = params.one("format")?.map_or(Ok(RowFormat::Csv), RowFormat::parse)?;
+        Ok(Self { select, from: text("from")?, to: text("to")?, format })
+    }
+
+    fn question(&self, now: TimeNs) -> Result<History, QueryError> {
+        let end = |name, text: Option<&String>, default| text.map_or(Ok(default), |text| parse_time(name, text, now));
+        let all = TimeRange::ALL;
+        let range = TimeRange { from: end("from", self.from.as_ref(), all.from)?, to: end("to", self.to.as_ref(), all.to)? };
+        if range.to < range.from {
+            return Err(QueryError::new(QueryCode::BadTime, "to is before from"));
+        }
+        let select: Vec<&str> = self.select.iter().map(String::as_str).collect();
+        Ok(History {
+            selectors: parse_selectors(&select)?,
+            range,
+            shape: Shape::Raw,
+            time: TimeFormat::Ns,
+            format: Format::default(),
+            received: false,
+            now,
+        })
+    }
+}
+
+/// Every reading of a selection, for `POST import` and other programs. Of any length; sorted by device, metric, labels, then time.
+#[utoipa::path(get, path = "/api/v1/export", tag = "readings",
+    params(
+        ("select" = Vec<String>, Query, description = "Selector. Several are a union."),
+        ("from" = Option<String>, Query, description = "Start, inside, as for history. Default: the first reading."),
+        ("to" = Option<String>, Query, description = "End, outside. Default: beyond the last reading."),
+        ("format" = Option<RowFormatParam>, Query, description = "`csv` (default), `ndjson` or `lp` (line protocol).")),
+    responses(
+        (status = 200, body = String, content_type = "text/csv", description = "Streamed. A connection that breaks off means an incomplete answer. `X-Telltale-Readings` tells how many readings it holds."),
+        (status = 400, body = ErrorBody, description = "`bad_selector`, `bad_time` or `bad_parameter`, also where `lp` cannot say a name."),
+        (status = 503, body = ErrorBody, description = "`too_slow`, `store_away` or `store_failed`: something is missing now.")))]
+pub async fn export(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let wish = Wish::read(&Params::read(&request, &["select", "from", "to", "format"])?)?;
+    let place = stream::place(&hub.long_answers).await?;
+    let (hub, format) = (hub.into_inner(), wish.format);
+    let plan = web::block(move || plan(&hub, &wish, reader.0.scope())).await??;
+    let readings = HeaderValue::from(readings(&plan));
+    let mut answer = stream::answer(place, format.content_type(), "export", move |sink| write(&plan, format, sink));
+    answer.headers_mut().insert(READINGS, readings);
+    Ok(answer)
+}
+
+/// What is to be written, frozen at one commit. Blocking.
+pub fn plan(hub: &Arc<Hub>, wish: &Wish, scope: &Scope) -> Result<Plan, ApiError> {
+    let question = wish.question(hub.clock.now())?;
+    let sources = Sources { series: &hub.series, head: &hub.head, store: Some(&hub.store), retention: &hub.retention };
+    let plan = Plan::make(question, sources, scope, &*hub.devices, usize::MAX)?;
+    if let Some(why) = plan.lacks() {
+        return Err(ApiError::new(ErrorCode::StoreAway, why).with_hint("an export would not be whole; history answers what is there"));
+    }
+    let unsaid = plan.series.iter().find_map(|one| Some((&one.series.key, unsayable(wish.format, &one.series.key)?)));
+    if let Some((key, why)) = unsaid {
+        let message = format!("format={}: it cannot say the names of {key}: {why}", wish.format.as_str());
+        return Err(ApiError::parameter(message).with_hint("format=csv and format=ndjson can"));
+    }
+    Ok(plan)
+}
+
+#[must_use]
+pub fn readings(plan: &Plan) -> usize {
+    plan.series.iter().map(|one| one.points).sum()
+}
+
+/// Blocking; what is in memory is one chunk.
+pub fn write(plan: &Plan, format: RowFormat, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
+    let mut writer = Writer::new(format);
+    for one in &plan.series {
+        let meta = one.series.meta();
+        writer.series(&one.series.key, one.value_type, Told { unit: meta.unit.as_deref(), kind: meta.kind });
+        let mut run = |run: Run<'_>| {
+            for i in 0..run.len() {
+                writer.point(run.time(i), &run.value(i));
+            }
+            writer.out.len() < HISTORY_CHUNK_BYTES || sink(take(&mut writer.out))
+        };
+        if !source::scan(&one.view, plan.past(), one.series.id, plan.range(), &mut run)? {
+            return Err(Broken::ClientGone);
+        }
+    }
+    if let Some(why) = plan.incomplete() {
+        tracing::warn!(why, "an export lacks what cannot be read");
+    }
+    if sink(take(&mut writer.out)) { Ok(()) } else { Err(Broken::ClientGone) }
+}
+
+fn take(out: &mut Vec<u8>) -> Vec<u8> {
+    let next = Vec::with_capacity(out.capacity());
+    std::mem::replace(out, next)
+}
