@@ -175,6 +175,8 @@ pub const HISTORY_ANSWERS: usize = 32;
 pub const HISTORY_WAIT: Duration = Duration::from_secs(10);
 /// Bytes of an answer handed on at once, and how many such chunks wait for the socket. Beyond: reading waits.
 pub const HISTORY_CHUNK_BYTES: usize = 64 << 10;
+/// Rows of one series that MessagePack holds back until their number is known; beyond, the answer breaks off.
+pub const HISTORY_HELD_BYTES: usize = 128 << 20;
 pub const HISTORY_CHUNKS_AHEAD: usize = 4;
 /// A client that takes no chunk for this long has its connection broken, so that it frees its place.
 pub const HISTORY_STALLED: Duration = Duration::from_secs(60);

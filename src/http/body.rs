@@ -78,6 +78,8 @@ pub enum BodyError {
     Stalled,
     #[error("a line is longer than {longest} bytes ([ingest] frame_bytes)")]
     TooLarge { longest: usize },
+    #[error("the token was revoked or has ended")]
+    Ended,
     #[error("the hub stopped before the body was committed")]
     Stopped,
     #[error("{}: {}", .0.code, .0.message)]
@@ -179,6 +181,10 @@ impl<D: Decode> Intake<D> {
             let chunk = timeout(BODY_STALLED, body.next()).await;
             let chunk = chunk.map_err(|_| BodyError::Stalled)?.transpose();
             let chunk = chunk.map_err(|error| BodyError::BrokeOff(error.to_string()))?;
+            // A body may last for days.
+            if self.access.has_ended() {
+                return Err(BodyError::Ended);
+            }
             match (&mut encoding, &chunk) {
                 (Encoding::Plain, Some(chunk)) => {
                     text.extend_from_slice(chunk);

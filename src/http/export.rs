@@ -109,6 +109,10 @@ pub fn plan(hub: &Arc<Hub>, wish: &Wish, scope: &Scope) -> Result<Plan, ApiError
     if let Some(why) = plan.lacks() {
         return Err(ApiError::new(ErrorCode::StoreAway, why).with_hint("an export would not be whole; history answers what is there"));
     }
+    if let Some(why) = plan.incomplete() {
+        let hint = "an export would not be whole; narrow select, from or to, or ask history for what is there";
+        return Err(ApiError::new(ErrorCode::StoreFailed, why).with_hint(hint));
+    }
     let unsaid = plan.series.iter().find_map(|one| Some((&one.series.key, unsayable(wish.format, &one.series.key)?)));
     if let Some((key, why)) = unsaid {
         let message = format!("format={}: it cannot say the names of {key}: {why}", wish.format.as_str());
@@ -139,7 +143,7 @@ pub fn write(plan: &Plan, format: RowFormat, sink: &mut ChunkSink<'_>) -> Result
         }
     }
     if let Some(why) = plan.incomplete() {
-        tracing::warn!(why, "an export lacks what cannot be read");
+        return Err(Broken::Incomplete(why));
     }
     if sink(take(&mut writer.out)) { Ok(()) } else { Err(Broken::ClientGone) }
 }

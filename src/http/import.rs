@@ -97,6 +97,7 @@ impl From<BodyError> for ApiError {
             BodyError::Encoding(_) | BodyError::BrokeOff(_) | BodyError::Gzip(_) | BodyError::Form(_) => ErrorCode::BadParameter,
             BodyError::TooLarge { .. } => ErrorCode::TooLarge,
             BodyError::Stalled => ErrorCode::TooSlow,
+            BodyError::Ended => ErrorCode::Unauthorized,
             BodyError::Stopped => ErrorCode::Draining,
             BodyError::Later(later) => return Self::from(later).with_hint("send it all again later: what is stored is a duplicate then"),
         };

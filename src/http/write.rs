@@ -190,6 +190,7 @@ impl From<BodyError> for Refused {
         let status = match &error {
             BodyError::Encoding(_) | BodyError::BrokeOff(_) | BodyError::Gzip(_) | BodyError::Form(_) => Status::Invalid,
             BodyError::Stalled => Status::TimedOut,
+            BodyError::Ended => Status::Unauthorized,
             BodyError::TooLarge { .. } => Status::TooLarge,
             BodyError::Later(later) if later.code == BatchCode::SlowDown => Status::TooMany,
             BodyError::Stopped | BodyError::Later(_) => Status::Unavailable,

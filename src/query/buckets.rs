@@ -74,8 +74,10 @@ impl<'a> Buckets<'a> {
 
     /// What time it is: where the range goes on beyond, nothing is known.
     #[must_use]
-    pub fn known_until(self, now: TimeNs) -> Self {
-        Self { until: now.min(self.range.to), ..self }
+    pub fn known_until(mut self, now: TimeNs) -> Self {
+        self.until = now.min(self.range.to);
+        self.further.known_until(self.until);
+        self
     }
 
     /// Runs come in time order. Says whether the sink wants more.
@@ -133,7 +135,7 @@ impl<'a> Buckets<'a> {
         if !self.close(sink) {
             return false;
         }
-        while self.further.hold_at(self.next) {
+        while self.next < self.until && self.further.hold_at(self.next) {
             let open = Open::at(self.next, self.grid, self.range);
             if time < open.end {
                 break;

@@ -49,9 +49,13 @@ impl Fill {
         })
     }
 
-    /// Bools and texts have no zero, and nothing lies between two of them.
+    /// Bools and texts have no zero, and nothing lies between two of them. A bucket in which a state holds has a row of its own, so beside
+    /// states nothing is made up.
     #[must_use]
     pub fn fits(self, agg: Agg, value_type: ValueType) -> bool {
+        if agg == Agg::TimeInState {
+            return matches!(self, Self::None | Self::Null);
+        }
         value_type == ValueType::Number || agg == Agg::Count || !matches!(self, Self::Linear | Self::Zero)
     }
 }
@@ -211,6 +215,12 @@ mod tests {
         assert_eq!(column(Fill::Zero), [int(0), int(0), int(4), int(0), int(0), int(10), int(0), int(0)]);
         assert_eq!(column(Fill::Previous), [None, None, int(4), int(4), int(4), int(10), int(10), int(10)]);
         assert_eq!(column(Fill::Linear), [None, None, int(4), float(6.0), float(8.0), int(10), None, None]);
+    }
+
+    #[test]
+    fn beside_states_nothing_is_made_up() {
+        let fits = |fill: Fill| fill.fits(Agg::TimeInState, ValueType::Number);
+        assert_eq!([Fill::None, Fill::Null, Fill::Previous, Fill::Linear, Fill::Zero].map(fits), [true, true, false, false, false]);
     }
 
     #[test]

@@ -120,9 +120,12 @@ impl<'de> Deserialize<'de> for Pairs {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
+                let mut pairs = Vec::<(String, String)>::new();
+                // No value is no label. Left out here, so that what is compared later is bounded by how many there may be.
+                while let Some(pair) = map.next_entry::<String, String>()? {
+                    if !pair.1.is_empty() {
+                        pairs.push(pair);
+                    }
                 }
                 Ok(Pairs(pairs))
             }

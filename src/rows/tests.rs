@@ -238,3 +238,14 @@ fn the_first_line_of_csv_has_to_name_the_columns() {
     assert_eq!((taken.len(), refused.len()), (2, 0), "{refused:?}");
     assert!(taken[0].starts_with("d/t Float(21.5)") && taken[1] == "d/s Text(\"on\") @1", "{taken:?}");
 }
+
+/// However many there are: a line of millions is no work.
+#[test]
+fn labels_without_a_value_are_none() {
+    let at = NOW - 1;
+    let empty: Vec<String> = (0..200_000).map(|n| format!("\"l{n}\":\"\"")).collect();
+    let line = format!("{{\"device\":\"d\",\"metric\":\"m\",\"labels\":{{{},\"k\":\"v\"}},\"time\":{at},\"value\":1}}", empty.join(","));
+    let (taken, refused) = read(RowFormat::Ndjson, &[line.as_bytes()]).unwrap();
+    assert_eq!((taken.len(), refused.len()), (1, 0));
+    assert!(taken[0].contains("k=\"v\"") || taken[0].contains("k=v"), "{}", taken[0]);
+}

@@ -145,6 +145,11 @@ impl Encoder {
         self.end_point();
     }
 
+    /// Waits until the number of rows is known.
+    pub fn held_bytes(&self) -> usize {
+        self.held_back.as_ref().map_or(0, Vec::len)
+    }
+
     /// How many points the series got.
     pub fn end_series(&mut self) -> usize {
         match self.format {

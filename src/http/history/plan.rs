@@ -128,7 +128,7 @@ fn check_types(shape: &Shape, series: &[Arc<Series>]) -> Result<(), QueryError> 
         if let Some(agg) = aggs.iter().find(|agg| !fill.fits(**agg, value_type)) {
             let (fill, agg) = (fill.as_str(), agg.as_str());
             let message = format!("fill={fill}: {} holds {}, of which no {agg} can be made up", one.key, value_type.as_str());
-            return Err(QueryError::parameter(message).with_hint("name the numbers in select, or ask for fill=null or previous"));
+            return Err(QueryError::parameter(message).with_hint("name the numbers in select, or ask for fill=null"));
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use super::plan::{Plan, Planned};
 use super::readings;
 use crate::http::series::Described;
 use crate::http::stream::ChunkSink;
-use crate::limits::HISTORY_CHUNK_BYTES;
+use crate::limits::{HISTORY_CHUNK_BYTES, HISTORY_HELD_BYTES};
 use crate::query::buckets::Buckets;
 use crate::query::fill::Filler;
 use crate::query::request::{Format, Shape};
@@ -24,6 +24,12 @@ pub enum Broken {
     /// MessagePack told a number of points, and the store changed since.
     #[error("{series} has {found} points where {told} were counted")]
     Changed { series: String, told: usize, found: usize },
+    /// MessagePack tells a number of rows before them.
+    #[error("the rows of a series take more than {} bytes, which MessagePack holds back; json and ndjson do not", HISTORY_HELD_BYTES)]
+    TooLarge,
+    /// An export is whole or none.
+    #[error("it would not be whole: {0}")]
+    Incomplete(String),
 }
 
 pub fn write(plan: &Plan, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
@@ -107,7 +113,7 @@ impl Answer<'_, '_> {
         };
         self.has_gone |= has_gone;
         if !wanted {
-            return Err(Broken::ClientGone);
+            return Err(if self.encoder.held_bytes() > HISTORY_HELD_BYTES { Broken::TooLarge } else { Broken::ClientGone });
         }
         let found = self.encoder.end_series();
         match told {
@@ -129,6 +135,9 @@ impl Answer<'_, '_> {
     }
 
     fn flush_if_full(&mut self) -> bool {
+        if self.encoder.held_bytes() > HISTORY_HELD_BYTES {
+            return false;
+        }
         self.encoder.out.len() < HISTORY_CHUNK_BYTES || self.flush()
     }
 

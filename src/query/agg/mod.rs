@@ -43,6 +43,13 @@ impl Further {
         }
     }
 
+    /// Readings may lie ahead of the clock; no state is known to hold there.
+    pub fn known_until(&mut self, until: TimeNs) {
+        if let Some(states) = &mut self.states {
+            states.known_until(until);
+        }
+    }
+
     /// The last reading before the first that will come.
     pub fn begin_after(&mut self, before: At) {
         if let Some(growth) = &mut self.growth {

@@ -12,6 +12,8 @@ pub(super) struct States {
     /// Up to where time was given to a state.
     at: TimeNs,
     held: Option<At>,
+    /// Beyond, nothing is known to hold: readings may lie ahead of the clock.
+    known: TimeNs,
     /// Of the open bucket, in the order in which they came.
     spent: Vec<(Value, i64)>,
     /// There are more of them than are told.
@@ -20,7 +22,11 @@ pub(super) struct States {
 
 impl States {
     pub(super) fn begin_at(from: TimeNs) -> Self {
-        Self { at: from, held: None, spent: Vec::new(), is_over: false }
+        Self { at: from, held: None, known: TimeNs::MAX, spent: Vec::new(), is_over: false }
+    }
+
+    pub(super) fn known_until(&mut self, until: TimeNs) {
+        self.known = until;
     }
 
     pub(super) fn begin_after(&mut self, before: At) {
@@ -41,6 +47,7 @@ impl States {
     }
 
     pub(super) fn spend_until(&mut self, until: TimeNs) {
+        let until = until.min(self.known);
         let Some((since, value)) = &self.held else {
             self.at = self.at.max(until);
             return;

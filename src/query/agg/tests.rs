@@ -366,3 +366,22 @@ fn more_states_than_are_told_are_none() {
         assert_eq!(found[0].1[0].is_some(), is_told, "{states}");
     }
 }
+
+/// A gateway's clock may be ahead of the hub's: what it sent is counted, but no state is known to have held since.
+#[test]
+fn a_reading_ahead_of_the_clock_gives_no_state_time_that_has_not_passed() {
+    const MINUTE: i64 = 60 * NS_PER_SEC;
+    let text = |text: &str| Value::Text(text.into());
+    let (aggs, grid, range) = ([Agg::Count, Agg::TimeInState], Grid::Fixed(MINUTE), TimeRange { from: 0, to: 20 * MINUTE });
+    let (mut buckets, mut found) = (Buckets::new(&aggs, &grid, range).known_until(150 * NS_PER_SEC), Vec::new());
+    buckets.begin_after((-MINUTE, text("on")));
+    let mut sink = |time: TimeNs, row: &[Option<Value>]| {
+        found.push((time / MINUTE, row.to_vec()));
+        true
+    };
+    assert!(buckets.push(Run::of_pairs(&[(7 * MINUTE + 1, text("off")), (9 * MINUTE, text("on"))]), &mut sink));
+    assert!(buckets.finish(&mut sink));
+    let row = |minute: i64, count: i64, states: &str| (minute, vec![Some(Value::Int(count)), Some(text(states))]);
+    let expected = [row(0, 0, "{\"on\":60.0}"), row(1, 0, "{\"on\":60.0}"), row(2, 0, "{\"on\":30.0}"), row(7, 1, "{}"), row(9, 1, "{}")];
+    assert_eq!(found, expected);
+}
