@@ -25,6 +25,20 @@ fn raw(store: &EmbeddedStore, class: u16) -> Arc<dayfile::DayFile> {
     store.files.all().into_iter().find(|file| file.key.kind == FileKind::Raw && file.key.class.0 == class).unwrap()
 }
 
+/// Rows of rollups that concern series 0.
+fn rolled(store: &EmbeddedStore) -> usize {
+    let file = store.files.all().into_iter().find(|file| file.key.kind == FileKind::Rollup).unwrap();
+    file.read("count", |db| Ok(db.rollups(0, SeriesId(0), Position(100))?.len())).unwrap()
+}
+
+/// Steps of the store's own work, up to where something holds. Whether it came to hold.
+fn tends_until(store: &EmbeddedStore, now: TimeNs, holds: impl Fn() -> bool) -> bool {
+    (0..100).any(|_| {
+        store.tend(now, Duration::ZERO).unwrap();
+        holds()
+    })
+}
+
 #[test]
 fn readings_do_not_expire_while_rollups_of_them_are_missing() {
     let dir = tempfile::tempdir().unwrap();
@@ -35,15 +49,8 @@ fn readings_do_not_expire_while_rollups_of_them_are_missing() {
     tend(&store, CLOSED);
     assert!(ids.iter().all(|id| coarse(&store, &pins, *id) == (200, 0)));
     erase(&store, 3, 3);
-    let rows = || {
-        let file = store.files.all().into_iter().find(|file| file.key.kind == FileKind::Rollup).unwrap();
-        file.read("count", |db| Ok(db.rollups(0, SeriesId(0), Position(100))?.len())).unwrap()
-    };
-    let there = rows();
-    let missing = (0..100).any(|_| {
-        store.tend(CLOSED, Duration::ZERO).unwrap();
-        rows() < there
-    });
+    let there = rolled(&store);
+    let missing = tends_until(&store, CLOSED, || rolled(&store) < there);
     assert!(missing, "the visit has taken the rollups of a block away");
     drop(store);
     // Down, until the day is older than its readings are kept.
@@ -66,10 +73,7 @@ fn a_day_does_not_expire_while_it_is_visited() {
     seal(&store, &of(&[0, 3], FIRST, 200, 60 * SECOND), 1);
     tend(&store, CLOSED);
     erase(&store, 3, 3);
-    let visits = (0..100).any(|_| {
-        store.tend(CLOSED, Duration::ZERO).unwrap();
-        store.tending.lock().visited().is_some()
-    });
+    let visits = tends_until(&store, CLOSED, || store.tending.lock().visited().is_some());
     assert!(visits);
     store.tending.lock().look_again();
     tend(&store, OLD);
@@ -147,10 +151,7 @@ fn a_delete_holds_in_rollups_whose_readings_went_during_its_round() {
     let delete = Delete { series: SeriesId(3), from: FIRST, to: FIRST + DAY + HOUR - 1 };
     let deletes = vec![PositionedDelete { position: Position(3), delete }];
     seal(&store, &Given { columns: BTreeMap::new(), deletes }, 4);
-    let visits = (0..100).any(|_| {
-        store.tend(FIRST + 4 * DAY, Duration::ZERO).unwrap();
-        store.tending.lock().visited().is_some()
-    });
+    let visits = tends_until(&store, FIRST + 4 * DAY, || store.tending.lock().visited().is_some());
     assert!(visits, "the first day");
     store.files.unlink(FileKey { day: 20_001, ..raw(&store, 0).key }).unwrap();
     tend(&store, FIRST + 4 * DAY);
@@ -166,14 +167,7 @@ fn readings_do_not_expire_after_a_visit_that_failed_without_their_rollups() {
     seal(&store, &of(&[0, 3], FIRST, 200, 60 * SECOND), 1);
     tend(&store, CLOSED);
     erase(&store, 3, 3);
-    let rolled = |series| {
-        let file = store.files.all().into_iter().find(|file| file.key.kind == FileKind::Rollup).unwrap();
-        file.read("count", |db| Ok(db.rollups(0, SeriesId(series), Position(100))?.len())).unwrap()
-    };
-    let missing = (0..100).any(|_| {
-        store.tend(CLOSED, Duration::ZERO).unwrap();
-        rolled(0) == 0
-    });
+    let missing = tends_until(&store, CLOSED, || rolled(&store) == 0);
     assert!(missing, "the visit has taken the rollups of a block away");
     let file = raw(&store, 1);
     file.write("hide a table of", |db| db.execute_batch("ALTER TABLE blocks RENAME TO hidden")).unwrap();
@@ -194,10 +188,7 @@ fn for_bytes_a_day_does_not_go_while_it_is_visited() {
     seal(&store, &of(&[0, 3], FIRST, 200, 60 * SECOND), 1);
     tend(&store, CLOSED);
     erase(&store, 3, 3);
-    let visits = (0..100).any(|_| {
-        store.tend(CLOSED, Duration::ZERO).unwrap();
-        store.tending.lock().visited().is_some()
-    });
+    let visits = tends_until(&store, CLOSED, || store.tending.lock().visited().is_some());
     assert!(visits);
     let large = dir.path().join("large");
     std::fs::write(&large, vec![7; 4 << 20]).unwrap();
