@@ -1,31 +1,14 @@
-// REST of the hub, typed. Every failure is an `ApiError` with the hub's own words where it gave any.
+// What the page asks of devices, values and sessions, typed. `rest` has how.
 import {
   type DeviceStateEntry,
   decodeDescription,
   decodeDeviceState,
-  decodeHubError,
   decodePoint,
-  type HubError,
   type Point,
   type SeriesDescription,
   type Value,
 } from '@telltale/client'
-import { learnHubTime } from './clock'
-import { sentence } from './words'
-
-const BASE = 'api/v1'
-
-export class ApiError extends Error {
-  override name = 'ApiError'
-  readonly status: number
-  readonly hub: HubError
-
-  constructor(status: number, hub: HubError) {
-    super(sentence(hub.message))
-    this.status = status
-    this.hub = hub
-  }
-}
+import { ask, list, map, number, text } from './rest'
 
 export interface Session {
   role: string
@@ -74,8 +57,9 @@ export async function fetchDevice(id: string): Promise<Device> {
   return decodeDevice(await ask('GET', `devices/${encodeURIComponent(id)}`))
 }
 
-export async function fetchLast(select: string): Promise<LastValue[]> {
-  const o = map(await ask('GET', `last?${new URLSearchParams({ select })}`))
+export async function fetchLast(select: readonly string[]): Promise<LastValue[]> {
+  const query = new URLSearchParams(select.map((one) => ['select', one]))
+  const o = map(await ask('GET', `last?${query}`))
   return list(o.series).map((raw) => {
     const entry = map(raw)
     const [time, value] = decodePoint([entry.time, entry.value])
@@ -83,62 +67,80 @@ export async function fetchLast(select: string): Promise<LastValue[]> {
       ...decodeDescription(raw),
       time,
       value,
-      seen: typeof entry.seen === 'number' ? entry.seen : time,
-      changed: typeof entry.changed === 'number' ? entry.changed : time,
+      seen: number(entry.seen, time),
+      changed: number(entry.changed, time),
     }
   })
 }
 
 export interface HistoryQuery {
-  select: string
+  select: readonly string[]
   from: number
   to: number
-  points: number
+  points?: number
+  buckets?: { every?: string; agg: string; tz: string }
+}
+
+/** The query of an address under `history`; also for links to download what is seen. */
+export function historyParams(q: HistoryQuery): URLSearchParams {
+  const query = new URLSearchParams(q.select.map((one) => ['select', one]))
+  query.set('from', `${Math.floor(q.from)}ms`)
+  query.set('to', `${Math.ceil(q.to)}ms`)
+  if (q.points !== undefined) query.set('points', String(q.points))
+  if (q.buckets !== undefined) {
+    query.set('agg', q.buckets.agg)
+    if (q.buckets.every !== undefined) {
+      query.set('every', q.buckets.every)
+      query.set('tz', q.buckets.tz)
+    }
+  }
+  return query
 }
 
 export async function fetchHistory(q: HistoryQuery, signal?: AbortSignal): Promise<HistorySeries[]> {
-  const query = new URLSearchParams({
-    select: q.select,
-    from: `${Math.floor(q.from)}ms`,
-    to: `${Math.ceil(q.to)}ms`,
-    points: String(q.points),
-    time: 'ms',
-  })
-  const o = map(await ask('GET', `history?${query}`, undefined, signal))
+  const o = map(await ask('GET', `history?${historyParams(q)}`, undefined, signal))
   return list(o.series).map((raw) => ({ ...decodeDescription(raw), points: list(map(raw).points).map(decodePoint) }))
 }
 
-async function ask(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> {
-  const askedAt = Date.now()
-  let response: Response
-  try {
-    response = await fetch(`${BASE}/${path}`, {
-      method,
-      credentials: 'same-origin',
-      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-      ...(signal === undefined ? {} : { signal }),
-    })
-  } catch (error) {
-    if (signal?.aborted) throw error
-    throw new ApiError(0, {
-      code: 'unreachable',
-      message: 'The hub does not answer.',
-      hint: 'Is it running? The page goes on by itself when it is back.',
-    })
-  }
-  learnHubTime(response.headers.get('date'), askedAt, Date.now())
-  if (response.status === 204) return undefined
-  const raw: unknown = await response.json().catch(() => undefined)
-  if (!response.ok) throw new ApiError(response.status, refusal(response.status, raw))
-  return raw
+export interface Figures extends SeriesDescription {
+  /** By the name of the aggregate; absent where a series has no such, as text has no mean. */
+  figures: ReadonlyMap<string, Value>
 }
 
-function refusal(status: number, raw: unknown): HubError {
-  try {
-    return decodeHubError(map(raw).error)
-  } catch {
-    return { code: 'unknown', message: `The hub answered ${status} without saying why.` }
-  }
+/** One bucket over all of [from, to): a row of figures for each series. */
+export async function fetchFigures(
+  q: { select: readonly string[]; from: number; to: number; agg: readonly string[] },
+  signal?: AbortSignal,
+): Promise<Figures[]> {
+  const query = historyParams({
+    select: q.select,
+    from: q.from,
+    to: q.to,
+    buckets: { agg: q.agg.join(','), tz: 'UTC' },
+  })
+  const o = map(await ask('GET', `history?${query}`, undefined, signal))
+  return list(o.series).map((raw) => {
+    const names = list(map(raw).columns).map(text)
+    const row = list(list(map(raw).points)[0])
+    const pairs = names.map((name, i) => [name, row[i]] as const)
+    const known = pairs.filter((pair): pair is [string, Value] => isValue(pair[1]) && pair[0] !== 'time')
+    return { ...decodeDescription(raw), figures: new Map(known) }
+  })
+}
+
+function isValue(raw: unknown): raw is Value {
+  return typeof raw === 'number' || typeof raw === 'boolean' || typeof raw === 'string'
+}
+
+/** Device ids that hold this text, a few. */
+export async function findDevices(search: string, limit: number): Promise<string[]> {
+  const o = map(await ask('GET', `devices?${new URLSearchParams({ search, limit: String(limit) })}`))
+  return list(o.devices).map((raw) => text(map(raw).device))
+}
+
+export async function findSeries(select: string, limit: number): Promise<SeriesDescription[]> {
+  const o = map(await ask('GET', `series?${new URLSearchParams({ select, limit: String(limit) })}`))
+  return list(o.series).map(decodeDescription)
 }
 
 function decodeDevice(raw: unknown): Device {
@@ -149,18 +151,6 @@ function decodeDevice(raw: unknown): Device {
     ...decodeDeviceState(raw),
     name: text(o.name),
     attributes,
-    series: typeof o.series === 'number' ? o.series : 0,
+    series: number(o.series),
   }
-}
-
-function map(raw: unknown): Record<string, unknown> {
-  return typeof raw === 'object' && raw !== null ? (raw as Record<string, unknown>) : {}
-}
-
-function list(raw: unknown): unknown[] {
-  return Array.isArray(raw) ? raw : []
-}
-
-function text(raw: unknown): string {
-  return typeof raw === 'string' ? raw : ''
 }

@@ -1,9 +1,12 @@
 // What is shown: a login, or the head with the state of the connection and below it the page of the address.
 
+import type { Session } from './api'
 import { connection } from './live'
 import { DevicePage } from './pages/device'
 import { DevicesPage } from './pages/devices'
+import { ExplorePage } from './pages/explore'
 import { LoginPage } from './pages/login'
+import { StatusPage } from './pages/status'
 import { ConnectionNote, ConnectionPill } from './parts/connection'
 import { Logo } from './parts/logo'
 import { route } from './route'
@@ -28,7 +31,7 @@ export function App() {
     case 'in':
       return (
         <>
-          <Head who={state.session.name || state.session.role} />
+          <Head who={state.session} />
           <ConnectionNote />
           <div class={connection.value.phase === 'live' ? '' : 'stale'}>
             <Page />
@@ -40,20 +43,45 @@ export function App() {
 
 function Page() {
   const at = route.value
-  return at.page === 'device' ? <DevicePage key={at.id} id={at.id} query={at.query} /> : <DevicesPage />
+  switch (at.page) {
+    case 'device':
+      return <DevicePage key={at.id} id={at.id} query={at.query} />
+    case 'explore':
+      return <ExplorePage query={at.query} />
+    case 'status':
+      return <StatusPage />
+    case 'devices':
+      return <DevicesPage />
+  }
 }
 
-function Head({ who }: { who: string }) {
+const PAGES = [
+  { page: 'devices', href: '#/', name: 'Devices' },
+  { page: 'explore', href: '#/explore', name: 'Explore' },
+  { page: 'status', href: '#/status', name: 'Status' },
+] as const
+
+function Head({ who }: { who: Session }) {
+  const at = route.value.page === 'device' ? 'devices' : route.value.page
+  // What only an administrator may see is not offered to others.
+  const pages = PAGES.filter(({ page }) => page !== 'status' || who.role === 'admin')
   return (
     <header class="head">
       <a class="brand" href="#/" aria-label="Telltale: all devices">
         <Logo />
         <span>Telltale</span>
       </a>
+      <nav class="pages" aria-label="Pages">
+        {pages.map(({ page, href, name }) => (
+          <a key={page} href={href} aria-current={page === at ? 'page' : undefined}>
+            {name}
+          </a>
+        ))}
+      </nav>
       <span class="spring" />
       <ConnectionPill />
       <ThemeButton />
-      <button type="button" class="quiet" title={`Logged in as ${who}`} onClick={() => void logOut()}>
+      <button type="button" class="quiet" title={`Logged in as ${who.name || who.role}`} onClick={() => void logOut()}>
         Log out
       </button>
     </header>

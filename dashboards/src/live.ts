@@ -12,9 +12,10 @@ import {
   type Subscription,
   trimBefore,
 } from '@telltale/client'
-import { ApiError, fetchSession } from './api'
+import { fetchSession } from './api'
 import { hubNow } from './clock'
 import { onFrame, requestFrame } from './frame'
+import { ApiError } from './rest'
 import { sentence } from './words'
 
 export const connection = signal<ConnectionState>({ phase: 'idle' })

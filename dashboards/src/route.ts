@@ -1,10 +1,16 @@
-// The address after `#`: `#/` or `#/device/ID?range=1h`.
+// The address after `#`: `#/`, `#/device/ID?range=1h`, `#/explore?select=…` or `#/status`.
 import { signal } from '@preact/signals'
 
-export type Route = { page: 'devices' } | { page: 'device'; id: string; query: URLSearchParams }
+export type Route =
+  | { page: 'devices' }
+  | { page: 'device'; id: string; query: URLSearchParams }
+  | { page: 'explore'; query: URLSearchParams }
+  | { page: 'status' }
 
 export function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#/, '').split('?', 2)
+  if (path === '/status') return { page: 'status' }
+  if (path === '/explore') return { page: 'explore', query: new URLSearchParams(query) }
   const match = /^\/device\/(.+)$/.exec(path)
   if (match?.[1] === undefined) return { page: 'devices' }
   try {

@@ -1,7 +1,8 @@
 // Who looks: logged out, logging in, or in. The page never sees the cookie; it only asks the hub whether it counts.
 import { signal } from '@preact/signals'
-import { ApiError, fetchSession, login, logout, type Session } from './api'
+import { fetchSession, login, logout, type Session } from './api'
 import { liveStart, liveStop } from './live'
+import { ApiError } from './rest'
 import { sentence } from './words'
 
 export type SessionState =

@@ -1,5 +1,6 @@
 // Times and values as words.
 import { formatValue, type Value } from '@telltale/client'
+import { wall } from './zone'
 
 const STEPS: readonly (readonly [number, string])[] = [
   [86_400, 'd'],
@@ -25,23 +26,30 @@ const pad = (n: number, width = 2) => String(n).padStart(width, '0')
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
 export function clockTime(time: number, withSeconds = true): string {
-  const d = new Date(time)
-  const hm = `${pad(d.getHours())}:${pad(d.getMinutes())}`
-  return withSeconds ? `${hm}:${pad(d.getSeconds())}` : hm
+  const w = wall(time)
+  const hm = `${pad(w.getUTCHours())}:${pad(w.getUTCMinutes())}`
+  return withSeconds ? `${hm}:${pad(w.getUTCSeconds())}` : hm
 }
 
+/** `22 Nov`. */
 export function dayName(time: number): string {
-  const d = new Date(time)
-  return `${d.getDate()} ${MONTHS[d.getMonth()] ?? ''}`
+  const w = wall(time)
+  return `${w.getUTCDate()} ${MONTHS[w.getUTCMonth()] ?? ''}`
+}
+
+/** `Nov 2026`. */
+export function monthName(time: number): string {
+  const w = wall(time)
+  return `${MONTHS[w.getUTCMonth()] ?? ''} ${w.getUTCFullYear()}`
 }
 
 /** `14:03:12` today, `22 Nov 14:03` else, with the year when it is another. */
 export function moment(time: number, now: number): string {
-  const d = new Date(time)
-  const n = new Date(now)
-  if (d.toDateString() === n.toDateString()) return clockTime(time)
-  const year = d.getFullYear() === n.getFullYear() ? '' : ` ${d.getFullYear()}`
-  return `${dayName(time)}${year} ${clockTime(time, false)}`
+  const w = wall(time)
+  const n = wall(now)
+  const sameYear = w.getUTCFullYear() === n.getUTCFullYear()
+  if (sameYear && w.getUTCMonth() === n.getUTCMonth() && w.getUTCDate() === n.getUTCDate()) return clockTime(time)
+  return `${dayName(time)}${sameYear ? '' : ` ${w.getUTCFullYear()}`} ${clockTime(time, false)}`
 }
 
 export function valueText(value: Value, unit: string, decimals?: number): string {

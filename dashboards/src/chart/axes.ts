@@ -1,14 +1,16 @@
-// Tick texts of the charts: 24-hour times in the viewer's zone, values with one prefix for the whole axis.
+// Tick texts of the charts: 24-hour times in the zone that was chosen, values with one prefix for the whole axis.
 import { decimalsOf, scaleFor } from '@telltale/client'
 import uPlot from 'uplot'
-import { clockTime, dayName } from '../words'
+import { clockTime, dayName, monthName } from '../words'
+import { wall } from '../zone'
 
 export function timeTicks(seconds: readonly number[], stepSeconds: number): string[] {
   return seconds.map((s) => {
     const ms = s * 1000
-    const d = new Date(ms)
-    if (stepSeconds >= 86_400 || (d.getHours() === 0 && d.getMinutes() === 0 && d.getSeconds() === 0))
-      return dayName(ms)
+    const w = wall(ms)
+    if (stepSeconds >= 27 * 86_400) return monthName(ms)
+    if (stepSeconds >= 86_400 || w.getTime() % 86_400_000 === 0) return dayName(ms)
+    if (stepSeconds < 1) return `${clockTime(ms)}.${String(Math.round(w.getUTCMilliseconds())).padStart(3, '0')}`
     return clockTime(ms, stepSeconds < 60)
   })
 }

@@ -7,7 +7,7 @@ import { requestFrame } from '../frame'
 import { shownNow, type Watch } from '../live'
 import { spanMs, type TimeRange, windowOf } from '../range'
 import type { Member, Metric } from './members'
-import { Older } from './older'
+import { type Ask, Older } from './older'
 
 export interface Held {
   watch: Watch
@@ -16,8 +16,9 @@ export interface Held {
 }
 
 export interface WidgetProps extends Held {
-  device: string
   metric: Metric
+  /** What history is asked for. */
+  ask: Ask
   range: TimeRange
   olders: Set<Older>
 }
@@ -50,9 +51,10 @@ export function isState(metric: Metric, held: Held): boolean {
 
 /** The window of a sliding chart moves by whole pixels: less work, and the line does not shimmer. */
 export function steppedWindow(range: TimeRange, width: number): { from: number; to: number } {
-  if (range.kind === 'fixed') return windowOf(range, 0)
-  const pixel = Math.max(50, spanMs(range) / Math.max(1, width))
-  return windowOf(range, Math.ceil(shownNow() / pixel) * pixel)
+  const now = shownNow()
+  if (range.kind !== 'last') return windowOf(range, now)
+  const pixel = Math.max(50, spanMs(range, now) / Math.max(1, width))
+  return windowOf(range, Math.ceil(now / pixel) * pixel)
 }
 
 const SOONEST_MS = 30
@@ -63,11 +65,12 @@ const LATEST_MS = 1_000
  * is not drawn ten times a second.
  */
 export function drawingLastsMs(range: TimeRange, width: number): number {
-  return Math.min(LATEST_MS, Math.max(SOONEST_MS, spanMs(range) / Math.max(1, width) / 3))
+  return Math.min(LATEST_MS, Math.max(SOONEST_MS, spanMs(range, shownNow()) / Math.max(1, width) / 3))
 }
 
-export function useOlder(device: string, metric: string, olders: Set<Older>): Older {
-  const older = useMemo(() => new Older(device, metric), [device, metric])
+/** History of what is asked, told of late readings as long as the widget is there. */
+export function useOlder(ask: Ask, olders: Set<Older>): Older {
+  const older = useMemo(() => new Older(ask), [JSON.stringify(ask)])
   useEffect(() => {
     olders.add(older)
     return () => {

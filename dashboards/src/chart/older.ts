@@ -1,8 +1,18 @@
 // History for the part of a chart that the live rings do not cover: asked for when it is missing, too coarse or stale. The
 // old answer stays until the new one is there.
-import { type Line, type SeriesDescription, selectorOf, seriesKey, type Value } from '@telltale/client'
-import { ApiError, fetchHistory } from '../api'
+import { type Line, type SeriesDescription, seriesKey, type Value } from '@telltale/client'
+import { fetchHistory, type HistoryQuery } from '../api'
 import { requestFrame } from '../frame'
+import { failureText } from '../rest'
+
+/** What is asked for: which series, and how their readings are summed up. */
+export interface Ask {
+  select: readonly string[]
+  /** Buckets of this length, each with one aggregate. Without: as many readings as can be seen, the lowest and highest of each pixel. */
+  buckets?: { every: string; agg: string; tz: string }
+  /** So much earlier, shown as if it were now. */
+  earlierMs?: number
+}
 
 export interface Answer {
   from: number
@@ -14,6 +24,8 @@ export interface Answer {
 }
 
 const RETRY_MS = 3_000
+/** What no live ring covers is asked for again this often while the window slides, or more rarely when nobody would see it. */
+const SLIDING_MS = 1_000
 
 export class Older {
   answer: Answer | undefined
@@ -21,11 +33,16 @@ export class Older {
   busy = false
   #stale = false
   #abort: AbortController | undefined
-  #retryAt = 0
-  readonly #select: string
+  #notBefore = 0
+  readonly #ask: Ask
 
-  constructor(device: string, metric: string) {
-    this.#select = selectorOf({ device, metric })
+  constructor(ask: Ask) {
+    this.#ask = ask
+  }
+
+  /** Whether live readings go on where this ends: not when readings are summed up, or of another time. */
+  get meetsLive(): boolean {
+    return this.#ask.buckets === undefined && this.#ask.earlierMs === undefined
   }
 
   /** Late or merged readings changed what history says of this time. */
@@ -36,17 +53,17 @@ export class Older {
 
   /** Sees to it that [from, to] is there in `columns` columns; `cover` is where the live rings begin. */
   want(from: number, to: number, cover: number, columns: number, now: number): void {
-    if (from >= cover || this.busy || now < this.#retryAt || columns < 1) return
-    const column = (to - from) / columns
+    if (this.meetsLive && from >= cover) return
+    if (this.busy || now < this.#notBefore || columns < 1) return
+    if (!this.#fits(from, to, cover, (to - from) / columns, now)) void this.#fetch(from, to, columns, now)
+  }
+
+  #fits(from: number, to: number, cover: number, column: number, now: number): boolean {
     const got = this.answer
-    const fits =
-      got !== undefined &&
-      !this.#stale &&
-      got.from <= from &&
-      got.to >= Math.min(to, cover) &&
-      Math.abs(Math.log2(got.column / column)) < 0.5 &&
-      now - got.askedAt < Math.max(60_000, (to - from) / 200)
-    if (!fits) void this.#ask(from, to, columns, now)
+    if (got === undefined || this.#stale || got.from > from) return false
+    const lasts = Math.max(SLIDING_MS, (to - from) / 200)
+    if (!this.meetsLive) return got.to >= to - lasts && (this.#ask.buckets !== undefined || near(got.column, column))
+    return got.to >= Math.min(to, cover) && near(got.column, column) && now - got.askedAt < Math.max(60_000, lasts)
   }
 
   stop(): void {
@@ -61,30 +78,48 @@ export class Older {
     return { times: found.times, values }
   }
 
-  async #ask(from: number, to: number, columns: number, now: number): Promise<void> {
+  async #fetch(from: number, to: number, columns: number, now: number): Promise<void> {
     this.busy = true
     this.#stale = false
     this.#abort = new AbortController()
-    // A little more on the left, so that the line reaches the edge and a sliding window does not ask again at once.
-    const margin = (to - from) * 0.02
-    const column = (to - from) / columns
-    const query = { select: this.#select, from: from - margin, to, points: Math.round(columns * 1.02) }
+    const { query, window } = historyQuery(this.#ask, from, to, columns)
+    const shift = this.#ask.earlierMs ?? 0
     try {
       const found = await fetchHistory(query, this.#abort.signal)
       const series: Answer['series'] = new Map()
       for (const one of found) {
-        const times = one.points.map((p) => p[0])
+        const times = one.points.map((p) => p[0] + shift)
         series.set(seriesKey(one), { description: one, times, values: one.points.map((p) => p[1]) })
       }
-      this.answer = { from: query.from, to, column, askedAt: now, series }
+      this.answer = { ...window, column: (to - from) / columns, askedAt: now, series }
       this.error = ''
+      // What slides without rings is not asked for more often than a look is worth.
+      this.#notBefore = this.meetsLive ? 0 : now + SLIDING_MS
     } catch (error) {
       if (this.#abort.signal.aborted) return
-      this.#retryAt = now + RETRY_MS
-      this.error = error instanceof ApiError ? error.message : 'History could not be read.'
+      this.#notBefore = now + RETRY_MS
+      this.error = failureText(error, 'History could not be read.')
     } finally {
       this.busy = false
       requestFrame()
     }
   }
+}
+
+function near(a: number, b: number): boolean {
+  return Math.abs(Math.log2(a / b)) < 0.5
+}
+
+/** The question for a window, and the window that its answer covers. */
+export function historyQuery(ask: Ask, from: number, to: number, columns: number) {
+  // A little more on the left, so that the line reaches the edge and a sliding window does not ask again at once.
+  const margin = (to - from) * 0.02
+  const window = { from: from - margin, to }
+  const shift = ask.earlierMs ?? 0
+  const asked = { select: ask.select, from: window.from - shift, to: window.to - shift }
+  const query: HistoryQuery =
+    ask.buckets === undefined
+      ? { ...asked, points: Math.round(columns * 1.02) }
+      : { ...asked, from: asked.from - margin, buckets: ask.buckets }
+  return { query, window }
 }

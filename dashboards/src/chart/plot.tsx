@@ -3,7 +3,9 @@ import { effect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import { colour, colourVersion, lineColour } from '../theme'
+import { asLocal, zone } from '../zone'
 import { binarySteps, timeTicks, valueRange, valueTicks } from './axes'
+import { type Change, gestures } from './gestures'
 import type { Table } from './lines'
 
 export interface PlotHandle {
@@ -17,12 +19,16 @@ export interface PlotProps {
   title: string
   unit: string
   lines: number
+  /** As many lines again are drawn dashed behind, in the same colours. */
+  dashed?: boolean
   /** Crosshairs of equal keys move together. */
   syncKey: string
   onHandle(handle: PlotHandle | undefined): void
   /** The time under the crosshair in ms. */
   onHover(time: number | undefined): void
   onZoom(fromMs: number, toMs: number): void
+  /** A window that follows keys, wheel or fingers. */
+  onMove(change: Change): void
 }
 
 const HEIGHT = 176
@@ -44,9 +50,19 @@ export function Plot(props: PlotProps) {
       latest.current.onHandle(undefined)
       made.destroy()
     }
-  }, [props.unit, props.lines, props.syncKey])
+  }, [props.unit, props.lines, props.syncKey, props.dashed])
 
-  return <div class="plot" ref={box} role="img" aria-label={`Chart of ${props.title}`} />
+  // A chart can be walked with the keys: it takes the focus, and says how.
+  return (
+    <div
+      class="plot"
+      ref={box}
+      role="application"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: keys move and zoom it, as an application does.
+      tabIndex={0}
+      aria-label={`Chart of ${props.title}. Arrow keys move in time, plus and minus zoom.`}
+    />
+  )
 }
 
 function make(element: HTMLDivElement, latest: { current: PlotProps }) {
@@ -54,13 +70,16 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
   let window: [number, number] = [0, 1]
   let drawn = false
   let hovered: number | undefined
-  const { unit, lines, syncKey } = latest.current
+  const { unit, syncKey, dashed = false } = latest.current
+  const own = latest.current.lines
+  const lines = dashed ? own * 2 : own
   const plot = new uPlot(
     {
       width: Math.max(200, element.clientWidth),
       height: HEIGHT,
-      padding: [8, 18, 0, 0],
+      padding: [8, 24, 0, 0],
       legend: { show: false },
+      tzDate: (seconds) => asLocal(seconds * 1000),
       scales: { x: { time: true, range: () => window }, y: { range: (_, low, high) => valueRange(low, high) } },
       cursor: {
         sync: { key: syncKey },
@@ -93,10 +112,11 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
       series: [
         {},
         ...Array.from({ length: lines }, (_, i) => ({
-          stroke: () => lineColour(i),
-          width: 1.5,
+          stroke: () => lineColour(i % own),
+          width: i < own ? 1.5 : 1,
+          ...(i < own ? {} : { dash: [4, 4], alpha: 0.7 }),
           ...(lines === 1 ? { fill: () => colour('--line-fill') } : {}),
-          points: { size: 5, fill: () => lineColour(i), filter: () => lonely[i] ?? [] },
+          points: { size: 5, fill: () => lineColour(i % own), filter: () => lonely[i] ?? [] },
         })),
       ],
       hooks: {
@@ -131,7 +151,15 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
   resized.observe(element)
   const uncolour = effect(() => {
     colourVersion.value
+    zone.value
     plot.redraw(false)
+  })
+  const still = gestures(element, {
+    place: (clientX) => {
+      const { left, width } = plot.over.getBoundingClientRect()
+      return Math.min(1, Math.max(0, (clientX - left) / Math.max(1, width)))
+    },
+    onMove: (change) => latest.current.onMove(change),
   })
   const handle: PlotHandle = {
     width: () => plot.bbox.width / devicePixelRatio,
@@ -147,6 +175,7 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
   return {
     handle,
     destroy: () => {
+      still()
       uncolour()
       resized.disconnect()
       plot.destroy()

@@ -8,16 +8,23 @@ import { shownNow } from '../live'
 import { ago, moment, valueText } from '../words'
 import { changedAt, type Held, latest, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
 import type { Member, Metric } from './members'
-import type { Older } from './older'
+import type { Ask, Older } from './older'
 import { spansOf } from './spans'
 import { Strip, type StripHandle } from './strip'
 
-export function StatesCard({ metrics, ...props }: Omit<WidgetProps, 'metric'> & { metrics: readonly Metric[] }) {
+type StatesProps = Omit<WidgetProps, 'metric' | 'ask'> & {
+  metrics: readonly Metric[]
+  askOf(metric: Metric): Ask
+}
+
+export function StatesCard({ metrics, askOf, ...props }: StatesProps) {
   props.watch.version.value
   return (
     <section class="card states" aria-label="States">
       {metrics.flatMap((metric) =>
-        metric.members.map((member) => <StateRow key={member.key} {...props} metric={metric} member={member} />),
+        metric.members.map((member) => (
+          <StateRow key={member.key} {...props} ask={askOf(metric)} metric={metric} member={member} />
+        )),
       )}
     </section>
   )
@@ -65,7 +72,7 @@ function useStrip(
   strip: { current: StripHandle | undefined },
   row: { current: HTMLElement | null },
 ): void {
-  const older = useOlder(props.device, props.metric.metric, props.olders)
+  const older = useOlder(props.ask, props.olders)
   const now = useRef(props)
   now.current = props
   useEffect(() => {
@@ -74,7 +81,7 @@ function useStrip(
     const stop = onTurn(() => {
       const handle = strip.current
       if (handle === undefined || !visible.now()) return
-      const { range, watch, last, member, metric, device } = now.current
+      const { range, watch, last, member, metric } = now.current
       const { from, to } = steppedWindow(range, handle.width())
       older.want(from, to, watch.sub.coverFrom, Math.round(handle.width()), shownNow())
       const next = [
@@ -89,7 +96,7 @@ function useStrip(
       if (next === state) return
       state = next
       const points = pointsOf(older, watch.sub.series.get(member.key), watch.sub.coverFrom, last.get(member.key))
-      const device_ = watch.sub.devices.get(device)
+      const device_ = watch.sub.devices.get(member.description.device)
       // A state holds until it changes, but of a device that went offline nobody knows.
       const heldUntil = device_?.state === 'offline' ? (device_.seen ?? to) : shownNow()
       const name = (place: number) => valueText(points.values[place] ?? '', metric.unit)

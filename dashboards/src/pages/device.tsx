@@ -2,7 +2,8 @@
 import { useSignal } from '@preact/signals'
 import { selectorOf, seriesKey } from '@telltale/client'
 import { useEffect, useMemo } from 'preact/hooks'
-import { ApiError, type Device, fetchDevice, fetchLast, type LastValue } from '../api'
+import { type Device, fetchDevice, fetchLast, type LastValue } from '../api'
+import type { Change } from '../chart/gestures'
 import { isState } from '../chart/held'
 import { LineCard } from '../chart/line-card'
 import { type Metric, metricsOf } from '../chart/members'
@@ -11,8 +12,10 @@ import { StatesCard } from '../chart/states'
 import { hubNow, second } from '../clock'
 import { onFrame } from '../frame'
 import { forgetBefore, type Watch, watch } from '../live'
+import { RangeBar } from '../parts/range-bar'
 import { StateDot } from '../parts/state'
-import { DEFAULT_RANGE, parseRange, rangeQuery, SPANS, type TimeRange } from '../range'
+import { changed, parseRange, rangeQuery, type TimeRange } from '../range'
+import { ApiError } from '../rest'
 import { deviceHref, replaceHash } from '../route'
 import { ago, moment } from '../words'
 
@@ -56,7 +59,7 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
   return (
     <main class="device">
       <DeviceHead id={id} device={device.value} watched={watched} />
-      <RangeBar range={range} onRange={(next) => setRange(next, false)} />
+      <RangeBar range={range} zones={zonesOf(device.value)} onRange={(next) => setRange(next, false)} />
       {error.value !== '' && <p class="note">{error.value}</p>}
       {last.value !== undefined && metrics.length === 0 && watched.sub.phase === 'live' && (
         <p class="none">No series of a device “{id}” is stored here.</p>
@@ -66,10 +69,17 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
           {...{ id, metrics, watched, range, olders }}
           last={last.value}
           onZoom={(from, to) => setRange({ kind: 'fixed', from, to }, true)}
+          onMove={(change) => setRange(changed(location.hash, change, hubNow()), false)}
         />
       )}
     </main>
   )
+}
+
+/** A device says where it stands by an attribute such as `tz=Europe/Berlin`. */
+function zonesOf(device: Device | undefined): string[] {
+  const { tz, timezone } = device?.attributes ?? {}
+  return [tz, timezone].filter((name) => name !== undefined)
 }
 
 const EVER = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }
@@ -82,14 +92,16 @@ interface CardsProps {
   range: TimeRange
   olders: Set<Older>
   onZoom(from: number, to: number): void
+  onMove(change: Change): void
 }
 
-function Cards({ id, metrics, watched, last, range, olders, onZoom }: CardsProps) {
+function Cards({ id, metrics, watched, last, range, olders, onZoom, onMove }: CardsProps) {
   const typed = useSignal('')
   const wanted = typed.value.toLowerCase()
   const shown = metrics.filter((m) => m.metric.toLowerCase().includes(wanted))
   const states = shown.filter((m) => isState(m, { watch: watched, last }))
   const lines = shown.filter((m) => !states.includes(m))
+  const askOf = ({ metric }: Metric) => ({ select: [selectorOf({ device: id, metric })] })
   return (
     <>
       {metrics.length >= FILTER_FROM && (
@@ -104,10 +116,15 @@ function Cards({ id, metrics, watched, last, range, olders, onZoom }: CardsProps
           }}
         />
       )}
-      {states.length > 0 && <StatesCard metrics={states} {...{ device: id, watch: watched, last, range, olders }} />}
+      {states.length > 0 && <StatesCard metrics={states} askOf={askOf} {...{ watch: watched, last, range, olders }} />}
       <div class="cards">
         {lines.map((metric) => (
-          <LineCard key={metric.metric} {...{ device: id, metric, watch: watched, last, range, olders, onZoom }} />
+          <LineCard
+            key={metric.metric}
+            syncKey={id}
+            ask={askOf(metric)}
+            {...{ metric, watch: watched, last, range, olders, onZoom, onMove }}
+          />
         ))}
       </div>
       {shown.length === 0 && metrics.length > 0 && <p class="none">No metric matches “{typed.value}”.</p>}
@@ -145,35 +162,6 @@ function DeviceHead({ id, device, watched }: { id: string; device: Device | unde
   )
 }
 
-function RangeBar({ range, onRange }: { range: TimeRange; onRange(range: TimeRange): void }) {
-  return (
-    <div class="range-bar">
-      <fieldset class="segments" aria-label="Time range">
-        {SPANS.map((span) => (
-          <button
-            key={span}
-            type="button"
-            aria-pressed={range.kind === 'last' && range.span === span}
-            onClick={() => onRange({ kind: 'last', span })}
-          >
-            {span}
-          </button>
-        ))}
-      </fieldset>
-      {range.kind === 'fixed' ? (
-        <p class="range-fixed">
-          {moment(range.from, hubNow())} – {moment(range.to, hubNow())}
-          <button type="button" class="link" onClick={() => onRange(DEFAULT_RANGE)}>
-            Back to live
-          </button>
-        </p>
-      ) : (
-        <p class="range-hint">Drag across a chart to zoom</p>
-      )}
-    </div>
-  )
-}
-
 async function load(
   id: string,
   device: { value: Device | undefined },
@@ -182,7 +170,7 @@ async function load(
 ): Promise<void> {
   const known = fetchDevice(id).catch(() => undefined)
   try {
-    const found = await fetchLast(selectorOf({ device: id }))
+    const found = await fetchLast([selectorOf({ device: id })])
     last.value = new Map(found.map((one) => [seriesKey(one), one]))
     error.value = ''
   } catch (caught) {

@@ -1,0 +1,195 @@
+// What the hub says of itself, for its administrators: status, sizes, refusals and tokens.
+import { ask, list, map, number, text } from './rest'
+
+export interface Reason {
+  code: string
+  message: string
+}
+
+export interface Gateway {
+  via: string
+  /** Devices that it brought last, by state. */
+  devices: Readonly<Record<string, number>>
+  seen: number | undefined
+}
+
+export interface HubStatus {
+  version: string
+  /** The hub's clock and its start, ms. */
+  now: number
+  started: number
+  ready: boolean
+  reasons: Reason[]
+  series: number
+  headPoints: number
+  storePoints: number
+  storeBytes: number
+  influx: { away: string | undefined; awaySince: number | undefined; backlogBytes: number; refused: number } | undefined
+  queue: { now: number; max: number }
+  counters: Readonly<Record<string, number>>
+  refused: Readonly<Record<string, number>>
+  devices: Readonly<Record<string, number>>
+  gateways: Gateway[]
+  setAside: { segment: string; what: string; bytes: number; loss: string }[]
+}
+
+export interface Refusal {
+  time: number
+  token: number
+  tokenName: string
+  device: string
+  metric: string
+  code: string
+  message: string
+}
+
+export interface Token {
+  id: number
+  name: string
+  role: string
+  devices: string
+  select: string
+  created: number
+}
+
+export interface TokenWish {
+  role: string
+  name: string
+  devices: string
+  select: string
+}
+
+export interface DaySize {
+  day: string
+  kind: string
+  bytes: number
+}
+
+export interface Sizes {
+  bytes: number
+  readings: number
+  logBytes: number
+  catalogBytes: number
+  files: DaySize[]
+  top: { name: string; bytes: number; readings: number }[]
+}
+
+export async function fetchStatus(): Promise<HubStatus> {
+  return decodeStatus(await ask('GET', 'status'))
+}
+
+export async function fetchRefusals(): Promise<Refusal[]> {
+  return list(map(await ask('GET', 'status/refusals')).refusals).map((raw) => {
+    const o = map(raw)
+    return {
+      time: number(o.time),
+      token: number(o.token),
+      tokenName: text(o.token_name),
+      device: text(o.device),
+      metric: text(o.metric),
+      code: text(o.code),
+      message: text(o.message),
+    }
+  })
+}
+
+export async function fetchSizes(): Promise<Sizes> {
+  const o = map(await ask('GET', 'stats?top=10'))
+  return {
+    bytes: number(o.bytes),
+    readings: number(o.readings),
+    logBytes: number(o.log_bytes),
+    catalogBytes: number(o.catalog_bytes),
+    files: list(o.files).map((raw) => {
+      const file = map(raw)
+      return { day: text(file.day), kind: text(file.kind), bytes: number(file.bytes) }
+    }),
+    top: list(o.top).map((raw) => {
+      const one = map(raw)
+      return { name: text(one.name), bytes: number(one.bytes), readings: number(one.readings) }
+    }),
+  }
+}
+
+export async function fetchTokens(): Promise<Token[]> {
+  return list(map(await ask('GET', 'tokens')).tokens).map(decodeToken)
+}
+
+/** Makes a token; its secret is told this once. */
+export async function createToken(wish: TokenWish): Promise<string> {
+  const body = Object.fromEntries(Object.entries(wish).filter(([, value]) => value !== ''))
+  return text(map(await ask('POST', 'tokens', body)).token)
+}
+
+export async function revokeToken(id: number): Promise<void> {
+  await ask('DELETE', `tokens/${id}`)
+}
+
+function decodeToken(raw: unknown): Token {
+  const o = map(raw)
+  return {
+    id: number(o.id),
+    name: text(o.name),
+    role: text(o.role),
+    devices: text(o.devices),
+    select: text(o.select),
+    created: number(o.created),
+  }
+}
+
+export function decodeStatus(raw: unknown): HubStatus {
+  const o = map(raw)
+  const store = map(o.store)
+  const queue = map(o.queue)
+  return {
+    version: text(o.version),
+    now: number(o.now),
+    started: number(o.started),
+    ready: o.ready === true,
+    reasons: list(o.reasons).map((one) => ({ code: text(map(one).code), message: text(map(one).message) })),
+    series: number(o.series),
+    headPoints: number(o.head_points),
+    storePoints: number(store.points),
+    storeBytes: number(store.bytes),
+    influx: decodeInflux(store.influxdb),
+    queue: { now: number(queue.now), max: number(queue.max, 1) },
+    counters: numbers(o.counters),
+    refused: numbers(o.refused),
+    devices: numbers(o.devices),
+    gateways: list(o.gateways).map((one) => {
+      const gateway = map(one)
+      const seen = gateway.seen
+      return {
+        via: text(gateway.via),
+        devices: numbers(gateway.devices),
+        seen: typeof seen === 'number' ? seen : undefined,
+      }
+    }),
+    setAside: list(map(o.recovered).set_aside).map((one) => {
+      const aside = map(one)
+      return {
+        segment: text(aside.segment),
+        what: text(aside.what),
+        bytes: number(aside.bytes),
+        loss: text(aside.loss),
+      }
+    }),
+  }
+}
+
+function decodeInflux(raw: unknown): HubStatus['influx'] {
+  if (typeof raw !== 'object' || raw === null) return undefined
+  const o = map(raw)
+  return {
+    away: typeof o.away === 'string' ? o.away : undefined,
+    awaySince: typeof o.away_since === 'number' ? o.away_since : undefined,
+    backlogBytes: number(o.backlog_bytes),
+    refused: number(o.refused),
+  }
+}
+
+function numbers(raw: unknown): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(map(raw)).filter((pair): pair is [string, number] => typeof pair[1] === 'number'),
+  )
+}

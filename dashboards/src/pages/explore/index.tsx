@@ -1,0 +1,243 @@
+// Any series beside any other: selectors, buckets and aggregates, the same time a day or a week before, figures and downloads.
+// The address holds the whole view.
+import { useSignal } from '@preact/signals'
+import { seriesKey } from '@telltale/client'
+import { useEffect, useMemo } from 'preact/hooks'
+import { fetchLast, historyParams, type LastValue } from '../../api'
+import { isState } from '../../chart/held'
+import { LineCard } from '../../chart/line-card'
+import type { Ask, Older } from '../../chart/older'
+import { StatesCard } from '../../chart/states'
+import { hubNow } from '../../clock'
+import { type Watch, watch } from '../../live'
+import { RangeBar } from '../../parts/range-bar'
+import { changed, type TimeRange, windowOf } from '../../range'
+import { failureText } from '../../rest'
+import { replaceHash } from '../../route'
+import { zoneName } from '../../zone'
+import { FiguresCard } from './figures'
+import { groupsOf } from './groups'
+import { SelectField } from './select-field'
+import { AGGREGATES, COMPARES, type Compare, compareMs, EVERY, exploreHref, parseView, type View } from './view'
+
+const HISTORY = '16m'
+
+export function ExplorePage({ query }: { query: URLSearchParams }) {
+  const view = parseView(query)
+  const set = (part: Partial<View>, asStep = false) => {
+    const href = exploreHref({ ...view, ...part })
+    // A zoom or another choice of series is a step that the back button undoes; moving about is not.
+    if (asStep) location.hash = href
+    else replaceHash(href)
+  }
+  return (
+    <main class="explore">
+      <h1>Explore</h1>
+      <Selectors select={view.select} onSelect={(select) => set({ select }, true)} />
+      <RangeBar range={view.range} onRange={(range) => set({ range })} />
+      <Choices view={view} onSet={set} />
+      {view.select.length === 0 ? (
+        <p class="none">
+          Name the series to look at, such as <code>*/temperature</code> or <code>greenhouse-*/*</code>.
+        </p>
+      ) : (
+        <Found key={view.select.join('\n')} view={view} onRange={(range, asStep) => set({ range }, asStep)} />
+      )}
+    </main>
+  )
+}
+
+function Selectors({ select, onSelect }: { select: readonly string[]; onSelect(select: string[]): void }) {
+  const put = (i: number, text: string) => {
+    const next = select.map((one, at) => (at === i ? text : one))
+    if (i === select.length && text !== '') next.push(text)
+    const kept = next.filter((one) => one !== '')
+    if (kept.join('\n') !== select.join('\n')) onSelect(kept)
+  }
+  return (
+    <div class="selectors">
+      {[...select, ''].map((value, i) => (
+        <SelectField
+          key={value === '' ? `new ${select.length}` : value}
+          value={value}
+          label={value === '' ? 'Add series' : `Series ${i + 1}`}
+          onChange={(text) => put(i, text)}
+          {...(value === '' ? {} : { onRemove: () => put(i, '') })}
+        />
+      ))}
+    </div>
+  )
+}
+
+function Choices({ view, onSet }: { view: View; onSet(part: Partial<View>): void }) {
+  return (
+    <div class="choices">
+      <Choice
+        name="Buckets"
+        value={view.every}
+        options={[['', 'as fine as can be seen'], ...EVERY.map((every) => [every, every] as const)]}
+        onChange={(every) => onSet({ every })}
+      />
+      {view.every !== '' && (
+        <Choice
+          name="Each shows"
+          value={view.agg}
+          options={AGGREGATES.map((agg) => [agg, agg] as const)}
+          onChange={(agg) => onSet({ agg })}
+        />
+      )}
+      <Choice
+        name="Compare with"
+        value={view.compare}
+        options={Object.entries(COMPARES)}
+        onChange={(compare) => onSet({ compare: compare as Compare })}
+      />
+      {view.select.length > 0 && <Downloads view={view} />}
+    </div>
+  )
+}
+
+interface ChoiceProps {
+  name: string
+  value: string
+  options: readonly (readonly [string, string])[]
+  onChange(value: string): void
+}
+
+function Choice({ name, value, options, onChange }: ChoiceProps) {
+  return (
+    <label>
+      {name}
+      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+        {options.map(([key, text]) => (
+          <option key={key} value={key}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+const FORMATS = [
+  ['csv', 'CSV'],
+  ['ndjson', 'NDJSON'],
+] as const
+
+/** Every reading of the time shown, or its buckets, as the hub writes them. */
+function Downloads({ view }: { view: View }) {
+  const href = (format: string) => {
+    const { from, to } = windowOf(view.range, hubNow())
+    const buckets = bucketsOf(view)
+    const query = historyParams({ select: view.select, from, to, ...(buckets === undefined ? {} : { buckets }) })
+    query.set('format', format)
+    query.set('time', 'rfc3339')
+    return `api/v1/history?${query}`
+  }
+  return (
+    <p class="downloads">
+      Download{' '}
+      {FORMATS.map(([format, name]) => (
+        <a
+          key={format}
+          class="link"
+          href={href(format)}
+          download={`telltale.${format}`}
+          onClick={(event) => {
+            // The time shown may have moved on since this was drawn.
+            event.currentTarget.href = href(format)
+          }}
+        >
+          {name}
+        </a>
+      ))}
+    </p>
+  )
+}
+
+function bucketsOf(view: View): Ask['buckets'] {
+  return view.every === '' ? undefined : { every: view.every, agg: view.agg, tz: zoneName() }
+}
+
+interface FoundProps {
+  view: View
+  onRange(range: TimeRange, asStep: boolean): void
+}
+
+function Found({ view, onRange }: FoundProps) {
+  const { select, range } = view
+  const last = useSignal<ReadonlyMap<string, LastValue> | undefined>(undefined)
+  const error = useSignal('')
+  const olders = useMemo(() => new Set<Older>(), [])
+  const watched = useMemo(() => watchAll(select, olders), [])
+  useEffect(() => () => watched.stop(), [watched])
+  useEffect(() => void load(select, last, error), [])
+  const shape = watched.shape.value
+  watched.version.value
+  const held = { watch: watched, last: last.value ?? new Map() }
+  const groups = useMemo(
+    () => groupsOf(described(watched, held.last), (metric) => isState(metric, held)),
+    [shape, last.value],
+  )
+  const refused = watched.sub.error?.message ?? error.value
+  if (refused !== '') return <p class="note">{refused}</p>
+  if (last.value === undefined) return null
+  if (groups.lines.length + groups.states.length === 0) return <p class="none">No series matches.</p>
+  const widgets = { ...held, range, olders }
+  return (
+    <>
+      {groups.states.length > 0 && <StatesCard metrics={groups.states} askOf={() => ({ select })} {...widgets} />}
+      <div class="cards wide">
+        {groups.lines.map((metric) => (
+          <LineCard
+            key={`${metric.unit} ${metric.kind}`}
+            {...{ metric, ...widgets, ...asksOf(view, select) }}
+            syncKey="explore"
+            onZoom={(from, to) => onRange({ kind: 'fixed', from, to }, true)}
+            onMove={(change) => onRange(changed(location.hash, change, hubNow()), false)}
+          />
+        ))}
+      </div>
+      <FiguresCard select={select} range={range} />
+    </>
+  )
+}
+
+function asksOf(view: View, select: readonly string[]): { ask: Ask; before?: { ask: Ask; name: string } } {
+  const buckets = bucketsOf(view)
+  const ask: Ask = { select, ...(buckets === undefined ? {} : { buckets }) }
+  const earlierMs = compareMs(view.compare)
+  return earlierMs === 0 ? { ask } : { ask, before: { ask: { ...ask, earlierMs }, name: COMPARES[view.compare] } }
+}
+
+const EVER = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }
+
+function watchAll(select: readonly string[], olders: ReadonlySet<Older>): Watch {
+  return watch(
+    { select: [...select], history: HISTORY },
+    {
+      onEffects: ({ stale, replaced }) => {
+        const touched = replaced ? EVER : stale
+        if (touched !== undefined) for (const older of olders) older.touch(touched)
+      },
+    },
+  )
+}
+
+async function load(
+  select: readonly string[],
+  last: { value: ReadonlyMap<string, LastValue> | undefined },
+  error: { value: string },
+): Promise<void> {
+  try {
+    const found = await fetchLast(select)
+    last.value = new Map(found.map((one) => [seriesKey(one), one]))
+  } catch (caught) {
+    error.value = failureText(caught, 'The last values could not be read.')
+  }
+}
+
+function* described(watched: Watch, last: ReadonlyMap<string, LastValue>) {
+  for (const series of watched.sub.series.values()) yield series
+  for (const [key, one] of last) if (!watched.sub.series.has(key)) yield one
+}

@@ -1,0 +1,57 @@
+// What an address under `#/explore` says, and back: the whole view is in the link. Pure.
+import { parseRange, rangeQuery, type TimeRange } from '../../range'
+
+export interface View {
+  select: readonly string[]
+  range: TimeRange
+  /** Empty: as fine as can be seen. */
+  every: string
+  agg: string
+  compare: Compare
+}
+
+export const EVERY = ['10s', '1m', '5m', '15m', '1h', '6h', '1d', '1w', '1mo'] as const
+export const AGGREGATES = [
+  'mean',
+  'min',
+  'max',
+  'first',
+  'last',
+  'count',
+  'sum',
+  'stddev',
+  'p50',
+  'p90',
+  'p99',
+  'increase',
+  'rate',
+] as const
+
+export const COMPARES = { '': 'nothing', '1d': 'the day before', '7d': 'the week before' } as const
+export type Compare = keyof typeof COMPARES
+
+export function compareMs(compare: Compare): number {
+  return { '': 0, '1d': 86_400_000, '7d': 7 * 86_400_000 }[compare]
+}
+
+export function parseView(query: URLSearchParams): View {
+  const [agg, every, compare] = [query.get('agg') ?? '', query.get('every') ?? '', query.get('compare') ?? '']
+  return {
+    select: query.getAll('select').filter((one) => one !== ''),
+    range: parseRange(query),
+    every: (EVERY as readonly string[]).includes(every) ? every : '',
+    agg: (AGGREGATES as readonly string[]).includes(agg) ? agg : 'mean',
+    compare: Object.hasOwn(COMPARES, compare) ? (compare as Compare) : '',
+  }
+}
+
+export function exploreHref(view: View): string {
+  const query = new URLSearchParams(view.select.map((one) => ['select', one]))
+  if (view.every !== '') {
+    query.set('every', view.every)
+    query.set('agg', view.agg)
+  }
+  if (view.compare !== '') query.set('compare', view.compare)
+  const text = [query.toString(), rangeQuery(view.range)].filter(Boolean).join('&')
+  return text === '' ? '#/explore' : `#/explore?${text}`
+}

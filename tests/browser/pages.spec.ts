@@ -1,0 +1,143 @@
+import { expect, logIn, test } from './fixtures'
+import type { Reading } from './sender'
+
+const MINUTE = 60_000
+
+/** Two rooms for two hours and one more day, one reading a minute. */
+function rooms(now: number): Reading[] {
+  const readings: Reading[] = []
+  for (let t = now - 26 * 60 * MINUTE; t < now; t += MINUTE) {
+    for (const [i, device] of ['room-1', 'room-2'].entries()) {
+      const value = Math.round((20 + i + 2 * Math.sin((t / MINUTE / 60) * Math.PI)) * 100) / 100
+      readings.push({ device, metric: 'temperature', value, unit: '°C', time: t })
+      readings.push({ device, metric: 'humidity', value: 40 + i, unit: '%', time: t })
+      readings.push({ device, metric: 'window.open', value: Math.floor(t / MINUTE / 30) % 2 === i, time: t })
+    }
+  }
+  return readings
+}
+
+test('explore: series beside each other, buckets, the day before, figures, a link that holds the view', async ({
+  page,
+  hub,
+  sender,
+}) => {
+  const now = Date.now()
+  await sender.send(...rooms(now))
+  await logIn(page, hub)
+  await page.getByRole('link', { name: 'Explore' }).click()
+  const field = page.getByRole('combobox', { name: 'Add series' })
+  await field.fill('room-*/temperature')
+  await field.press('Enter')
+  await expect(page.locator('.plot:not([data-empty])')).toHaveCount(1)
+  await expect(page.locator('.legend li')).toHaveCount(2)
+
+  await page.getByRole('button', { name: '1h', exact: true }).click()
+  await page.getByLabel('Buckets').selectOption('5m')
+  await page.getByLabel('Each shows').selectOption('max')
+  await page.getByLabel('Compare with').selectOption({ label: 'the day before' })
+  await expect(page.getByText('max of 5m')).toBeVisible()
+  await expect(page.getByText('dashed: the day before')).toBeVisible()
+  const figures = page.getByRole('region', { name: 'Figures' })
+  await expect(figures.getByRole('row')).toHaveCount(3)
+  await expect(figures.getByRole('row', { name: /room-1/ })).toContainText(/temperature\s*(59|60|61)18/)
+
+  const link = page.url()
+  expect(link).toContain('every=5m')
+  await page.screenshot({ path: 'shots/explore.png' })
+  await page.goto(`${hub.url}/#/`)
+  await page.goto(link)
+  await expect(page.getByText('max of 5m')).toBeVisible()
+  await expect(page.locator('.plot:not([data-empty])')).toHaveCount(1)
+
+  const download = page.waitForEvent('download')
+  await page.getByRole('link', { name: 'CSV' }).click()
+  const file = await (await download).path()
+  const { readFile } = await import('node:fs/promises')
+  const lines = (await readFile(file, 'utf8')).trim().split('\n')
+  expect(lines[0]).toContain('max')
+  expect(lines.length).toBeGreaterThan(20)
+})
+
+test('a range is a day of the calendar in the zone that was chosen, exact times, and a walk by keys', async ({
+  page,
+  hub,
+  sender,
+}) => {
+  await sender.send(...rooms(Date.now()))
+  await logIn(page, hub)
+  await page.getByRole('link', { name: /room-1/ }).click()
+  const box = page.locator('.range-box summary')
+  await box.click()
+  await page.getByLabel('Time zone').selectOption('UTC')
+  await page.getByRole('button', { name: 'Yesterday' }).click()
+  await expect(box).toContainText('Yesterday · UTC')
+  await expect(page.locator('.plot:not([data-empty])').first()).toBeVisible()
+  await page.screenshot({ path: 'shots/yesterday.png' })
+
+  await box.click()
+  const midnight = new Date()
+  midnight.setUTCHours(0, 0, 0, 0)
+  await expect(page.getByLabel('To', { exact: true })).toHaveValue(midnight.toISOString().slice(0, 16))
+  await page.getByLabel('From', { exact: true }).fill('2026-01-02T03:04:05')
+  await page.getByLabel('To', { exact: true }).fill('2026-01-02T03:04:04')
+  await page.getByRole('button', { name: 'Show' }).click()
+  await expect(page.getByRole('alert')).toHaveText('To must be later than From.')
+  await page.screenshot({ path: 'shots/range-box.png' })
+  await page.getByLabel('To', { exact: true }).fill('2026-01-02T04:04:05')
+  await page.getByRole('button', { name: 'Show' }).click()
+  const from = Date.UTC(2026, 0, 2, 3, 4, 5)
+  await expect(page).toHaveURL(new RegExp(`from=${from}&to=${from + 60 * MINUTE}`))
+
+  await page.locator('.plot').first().focus()
+  await page.keyboard.press('ArrowRight')
+  await expect(page).toHaveURL(new RegExp(`from=${from + 15 * MINUTE}&`))
+  await page.keyboard.press('-')
+  await expect(page).toHaveURL(new RegExp(`from=${from - 15 * MINUTE}&to=${from + 105 * MINUTE}`))
+  await page.getByRole('button', { name: 'Back to live' }).click()
+  await expect(page.getByRole('button', { name: '15m', exact: true })).toHaveAttribute('aria-pressed', 'true')
+})
+
+test('status: what comes in, refusals with their reasons, tokens made and revoked', async ({
+  page,
+  hub,
+  sender,
+  complaints,
+}) => {
+  await sender.send(...rooms(Date.now()))
+  await expect(sender.send({ device: 'room-1', metric: 'temperature', value: 'warm' })).rejects.toThrow('type_changed')
+  await logIn(page, hub)
+  await page.getByRole('link', { name: 'Status' }).click()
+  await expect(page.getByRole('region', { name: 'Readiness' })).toContainText('Readings are taken')
+  await expect(page.getByRole('region', { name: 'Readings stored' })).toContainText('since the start')
+  const refused = page.getByRole('region', { name: 'Refused readings' })
+  await expect(refused.getByRole('row', { name: /type_changed/ })).toContainText('room-1')
+
+  const tokens = page.getByRole('region', { name: 'Tokens' })
+  await tokens.getByLabel('Name').fill('roof')
+  await tokens.getByLabel('Devices').fill('roof[')
+  await tokens.getByLabel('Series').fill('no-slash')
+  await tokens.getByRole('button', { name: 'Make a token' }).click()
+  await expect(tokens.getByRole('alert')).toBeVisible()
+  expect(complaints.splice(0), 'the browser tells of the refusal too').toEqual([expect.stringContaining('400')])
+  await expect(tokens.getByLabel('Name'), 'what was typed stays').toHaveValue('roof')
+  await tokens.getByLabel('Series').fill('')
+  await tokens.getByRole('button', { name: 'Make a token' }).click()
+  await expect(tokens.getByRole('row', { name: /roof/ })).toBeVisible()
+  const secret = await tokens.locator('.made code').innerText()
+  const asked = await fetch(`${hub.url}/api/v1/last?select=*/*`, { headers: { authorization: `Bearer ${secret}` } })
+  expect(asked.status, 'an agent token may not read').toBe(403)
+  await page.screenshot({ path: 'shots/status.png', fullPage: true })
+  await tokens.getByRole('button', { name: 'Revoke roof' }).click()
+  await tokens.getByRole('button', { name: 'Revoke roof now' }).click()
+  await expect(tokens.getByRole('row', { name: /roof/ })).toHaveCount(0)
+})
+
+test('what only an administrator may see is not offered to a viewer', async ({ page, hub, sender }) => {
+  await sender.send({ device: 'pump', metric: 'pressure', value: 4.2 })
+  await page.goto(hub.url)
+  await page.getByLabel('Or paste a link or a token').fill(await hub.token('viewer', 'guest'))
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await expect(page.getByRole('link', { name: 'Explore' })).toBeVisible()
+  await expect(page.getByRole('link', { name: 'Status' })).toHaveCount(0)
+})
