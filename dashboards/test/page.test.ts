@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { valueTicks } from '../src/chart/axes'
 import { metricsOf } from '../src/chart/members'
 import { spansOf } from '../src/chart/spans'
-import { filterRows, rowsOf } from '../src/pages/list'
+import { arrange, groupsOf, rowsOf } from '../src/pages/devices/list'
+import { sparkPath } from '../src/parts/spark'
+import { viewOf } from '../src/parts/virtual-list'
 import { parseRange, rangeQuery, windowOf } from '../src/range'
 import { ago } from '../src/words'
 
@@ -31,7 +33,13 @@ describe('list of devices', () => {
     series('a10', 'temperature'),
     series('a10', 'air'),
   ]
-  const rows = rowsOf([device('b'), device('a10'), device('a9', { attributes: { site: 'North' } })], new Map(), all)
+  const devices = [
+    device('b'),
+    device('a10', { seen: 5, state: 'silent' }),
+    device('a9', { attributes: { site: 'North' } }),
+  ]
+  const arranged = arrange(devices, new Map(), '', 'name')
+  const rows = rowsOf(arranged, new Map(), all)
 
   test('names in human order; common plain gauges first, counters last, each metric once', () => {
     expect(rows.map((row) => [row.id, row.values.map((s) => s.metric)])).toEqual([
@@ -42,12 +50,61 @@ describe('list of devices', () => {
   })
 
   test.each([
+    ['state', ['a10', 'a9', 'b']],
+    ['seen', ['a10', 'a9', 'b']],
+    ['site', ['a9', 'a10', 'b']],
+  ] as const)('by %s', (by, ids) => {
+    expect(arrange(devices, new Map(), '', by).map((one) => one.device)).toEqual(ids)
+  })
+
+  test('live states count before those of the list', () => {
+    const states = new Map([['b', { device: 'b', state: 'offline' as const, since: 1, seen: 9 }]])
+    expect(arrange(devices, states, '', 'state')[0]?.device).toBe('b')
+    expect(arrange(devices, states, 'offline', 'name')).toHaveLength(1)
+  })
+
+  test.each([
     ['', 3],
     ['A1', 1],
     ['north', 1],
     ['online b', 1],
+    ['silent', 1],
     ['offline', 0],
-  ])('the filter %j leaves %i', (typed, count) => expect(filterRows(rows, typed)).toHaveLength(count))
+  ])('the filter %j leaves %i', (typed, count) =>
+    expect(arrange(devices, new Map(), typed, 'name')).toHaveLength(count),
+  )
+})
+
+test('a small list is watched whole; of a long one what is in view, in groups that the hub takes', () => {
+  const many = Array.from({ length: 201 }, (_, i) => device(`d${i}`))
+  expect(groupsOf({ devices: many.slice(1), whole: true }, ['d1'])).toEqual([['*/*']])
+  expect(groupsOf({ devices: many, whole: true }, ['a*', 'b'])).toEqual([['a\\*/*', 'b/*']])
+  const inView = many.slice(0, 130).map((one) => one.device)
+  expect(groupsOf({ devices: many, whole: true }, inView).map((group) => group.length)).toEqual([64, 64, 2])
+  expect(groupsOf(undefined, [])).toEqual([])
+})
+
+test.each([
+  // Top of the list on the screen, height of the screen, of a row, rows: first and one after the last.
+  [100, 500, 50, 10_000, 0, 16],
+  [-50_000, 500, 50, 10_000, 992, 1018],
+  [-499_700, 500, 50, 10_000, 9_986, 10_000],
+  [-900, 500, 50, 3, 0, 3],
+  [0, 500, 0, 10_000, 0, 8],
+])(
+  'a list at %i on a screen of %i with rows of %i and %i of them holds %i to %i',
+  (top, height, row, count, first, end) => expect(viewOf(top, height, row, count)).toEqual({ first, end }),
+)
+
+test('a spark reaches from the lowest to the highest and is broken where nothing came', () => {
+  const points = [
+    [0, 1],
+    [5, 3],
+    [90, 2],
+  ] as const
+  expect(sparkPath(points, 0, 100, 100, 12)).toBe('M0.0 11.0L5.0 1.0M90.0 6.0')
+  expect(sparkPath([[50, 7]], 0, 100, 100, 12)).toBe('M50.0 6.0')
+  expect(sparkPath([], 0, 100, 100, 12)).toBe('')
 })
 
 test('series of one metric make one chart; lines are named by the labels that differ', () => {

@@ -141,3 +141,40 @@ test('what only an administrator may see is not offered to a viewer', async ({ p
   await expect(page.getByRole('link', { name: 'Explore' })).toBeVisible()
   await expect(page.getByRole('link', { name: 'Status' })).toHaveCount(0)
 })
+
+test('ten thousand devices: only rows in view are drawn and watched, any is found, and values are live', async ({
+  page,
+  hub,
+  sender,
+}) => {
+  const id = (i: number) => `meter-${String(i).padStart(5, '0')}`
+  const now = Date.now()
+  for (let i = 0; i < 10_000; i += 2_000) {
+    const some = Array.from({ length: 2_000 }, (_, k) => id(i + k))
+    await sender.send(...some.map((device) => ({ device, metric: 'power', value: 100, unit: 'W', time: now - MINUTE })))
+    await sender.send(...some.map((device) => ({ device, metric: 'power', value: 90, unit: 'W', time: now - 2 * MINUTE })))
+  }
+  await logIn(page, hub)
+  await expect(page.getByText('of 10000 online')).toBeVisible()
+  const rows = page.locator('.rows > li')
+  await expect(rows.first()).toContainText('100 W')
+  expect(await rows.count()).toBeLessThan(60)
+  await expect(rows.first().locator('.spark path'), 'the last hour as a line').toBeVisible()
+
+  await page.keyboard.press('End')
+  const last = page.getByRole('link', { name: id(9_999) })
+  await expect(last).toContainText('100 W')
+  await sender.send({ device: id(9_999), metric: 'power', value: 123, unit: 'W' })
+  await expect(last).toContainText('123 W')
+  expect(await rows.count()).toBeLessThan(60)
+  const watched = await page.evaluate(() => {
+    const handle = (window as unknown as { __telltale: { subscriptions(): { select: string[] }[] } }).__telltale
+    return handle.subscriptions().flatMap((one) => one.select).length
+  })
+  expect(watched, 'subscriptions of what is in view').toBeLessThan(60)
+  await page.screenshot({ path: 'shots/many.png' })
+
+  await page.getByLabel('Filter devices').fill('meter-04711')
+  await expect(rows).toHaveCount(1)
+  await expect(rows.first()).toContainText('100 W')
+})

@@ -31,6 +31,21 @@ with connect("${ws(hub)}/api/v1/ingest",
         time.sleep(1)`,
   },
   {
+    name: 'Telegraf',
+    says: 'In telegraf.conf, beside its inputs. Telegraf keeps what the hub has not taken yet.',
+    command: (hub) => `[[outputs.influxdb_v2]]
+  urls = ["${hub}"]
+  token = "the text in agent.token"
+  organization = "any"
+  bucket = "any"`,
+  },
+  {
+    name: 'curl',
+    says: 'Line protocol, as for InfluxDB. No answer and status 204 mean that it is on disk.',
+    command: (hub) => `curl -i -H "Authorization: Token $(cat agent.token)" '${hub}/api/v2/write' \\
+  --data-binary 'climate,device=desk temperature=21.5'`,
+  },
+  {
     name: 'JSON lines',
     says: 'Whatever a script prints, one reading a line; each line is kept until the hub has it.',
     command: (hub) => `echo '{"device": "desk", "metric": "temperature", "value": 21.5, "unit": "°C"}' |

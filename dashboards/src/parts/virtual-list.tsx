@@ -1,0 +1,69 @@
+// A list of any length that holds only the rows in view, and a few around them. It scrolls with the page. All rows have one
+// height, which the style sheet says as `--row`.
+import { type Signal, useSignal } from '@preact/signals'
+import type { ComponentChildren } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import { onFrame, requestFrame } from '../frame'
+
+/** Rows kept above and below what is in view. */
+const AROUND = 8
+
+export interface View {
+  first: number
+  /** One after the last. */
+  end: number
+}
+
+/** Which rows a window of `height` shows of a list that begins `top` below its upper edge. */
+export function viewOf(top: number, height: number, row: number, count: number): View {
+  if (row <= 0) return { first: 0, end: Math.min(count, AROUND) }
+  const first = Math.max(0, Math.min(count, Math.floor(-top / row)) - AROUND)
+  const end = Math.min(count, Math.max(first, Math.ceil((height - top) / row) + AROUND))
+  return { first, end }
+}
+
+interface VirtualListProps {
+  count: number
+  class: string
+  view: Signal<View>
+  children: ComponentChildren
+}
+
+/** The children are the rows of `view`, which moves as the page scrolls. */
+export function VirtualList({ count, class: name, view, children }: VirtualListProps) {
+  const list = useRef<HTMLUListElement>(null)
+  const row = useSignal(0)
+  useEffect(() => {
+    const measure = () => {
+      const element = list.current
+      if (element === null) return
+      row.value = rowHeight(element) || row.peek()
+      const next = viewOf(element.getBoundingClientRect().top, innerHeight, row.value, count)
+      const { first, end } = view.peek()
+      if (next.first !== first || next.end !== end) view.value = next
+    }
+    const off = onFrame(measure)
+    const again = () => requestFrame()
+    addEventListener('scroll', again, { passive: true })
+    addEventListener('resize', again, { passive: true })
+    return () => {
+      off()
+      removeEventListener('scroll', again)
+      removeEventListener('resize', again)
+    }
+  }, [count])
+  const { first, end } = view.value
+  return (
+    <ul
+      class={name}
+      ref={list}
+      style={{ paddingTop: `${first * row.value}px`, paddingBottom: `${Math.max(0, count - end) * row.value}px` }}
+    >
+      {children}
+    </ul>
+  )
+}
+
+function rowHeight(element: HTMLElement): number {
+  return element.firstElementChild?.getBoundingClientRect().height ?? 0
+}
