@@ -2,11 +2,39 @@
 //
 // `vite` alone proxies /api to a hub on 127.0.0.1:8080 (or HUB=http://…), sockets too. The hub takes an upgrade only from an
 // Origin it knows, so the proxy puts its own in place of the development server's.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 
 const hub = process.env.HUB ?? 'http://127.0.0.1:8080'
 
+/** Smaller files gain nothing. */
+const COMPRESSED_FROM = 1_000
+
+/** Lays a brotli and a gzip form beside each file, once at build, so that the hub only has to choose. */
+function compressed(): Plugin {
+  return {
+    name: 'compressed',
+    apply: 'build',
+    writeBundle({ dir }) {
+      if (dir === undefined) return
+      for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
+        if (!/\.(js|css|html|svg)$/.test(name)) continue
+        const path = join(dir, name)
+        const plain = readFileSync(path)
+        if (plain.length < COMPRESSED_FROM) continue
+        const quality = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY }
+        writeFileSync(`${path}.br`, brotliCompressSync(plain, { params: quality }))
+        writeFileSync(`${path}.gz`, gzipSync(plain, { level: 9 }))
+      }
+    },
+  }
+}
+
 export default defineConfig({
+  plugins: [compressed()],
   build: {
     target: 'es2022',
     // Nothing as a data: address; the hub's Content-Security-Policy is `default-src 'self'`.

@@ -17,6 +17,9 @@ export interface Session {
 
 export interface Device extends DeviceStateEntry {
   name: string
+  note: string
+  /** Grows with each edit. */
+  version: number
   attributes: Readonly<Record<string, string>>
   series: number
 }
@@ -55,6 +58,19 @@ export async function fetchDevices(limit: number, after?: string): Promise<{ dev
 
 export async function fetchDevice(id: string): Promise<Device> {
   return decodeDevice(await ask('GET', `devices/${encodeURIComponent(id)}`))
+}
+
+/** What is not named stays as it is, null takes it away. */
+export interface DeviceEdit {
+  name?: string | null
+  note?: string | null
+  attributes?: Readonly<Record<string, string | null>>
+  /** Refused as a conflict when somebody else has edited since. */
+  version?: number
+}
+
+export async function editDevice(id: string, edit: DeviceEdit): Promise<Device> {
+  return decodeDevice(await ask('PATCH', `devices/${encodeURIComponent(id)}`, edit))
 }
 
 export async function fetchLast(select: readonly string[]): Promise<LastValue[]> {
@@ -150,6 +166,8 @@ function decodeDevice(raw: unknown): Device {
   return {
     ...decodeDeviceState(raw),
     name: text(o.name),
+    note: text(o.note),
+    version: number(o.version),
     attributes,
     series: number(o.series),
   }

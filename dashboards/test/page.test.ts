@@ -4,6 +4,7 @@ import { valueTicks } from '../src/chart/axes'
 import { metricsOf } from '../src/chart/members'
 import { spansOf } from '../src/chart/spans'
 import { arrange, groupsOf, rowsOf } from '../src/pages/devices/list'
+import { editOf } from '../src/parts/device-change'
 import { sparkPath } from '../src/parts/spark'
 import { viewOf } from '../src/parts/virtual-list'
 import { parseRange, rangeQuery, windowOf } from '../src/range'
@@ -19,6 +20,8 @@ const device = (id: string, extra: object = {}) => ({
   device: id,
   name: '',
   state: 'online' as const,
+  note: '',
+  version: 1,
   attributes: {},
   series: 9,
   ...extra,
@@ -105,6 +108,22 @@ test('a spark reaches from the lowest to the highest and is broken where nothing
   expect(sparkPath(points, 0, 100, 100, 12)).toBe('M0.0 11.0L5.0 1.0M90.0 6.0')
   expect(sparkPath([[50, 7]], 0, 100, 100, 12)).toBe('M50.0 6.0')
   expect(sparkPath([], 0, 100, 100, 12)).toBe('')
+})
+
+test('an edit names what changed and the version that was seen; what was emptied is taken away', () => {
+  const before = device('d', { version: 3, attributes: { site: 'North', tz: 'UTC', floor: '2' } })
+  const attributes = [
+    ['site', ' South '],
+    ['tz', ''],
+    ['room', '7'],
+    ['', ''],
+  ] as const
+  expect(editOf(before, { name: ' Pump ', note: '', attributes })).toEqual({
+    name: 'Pump',
+    note: null,
+    attributes: { site: 'South', tz: null, floor: null, room: '7' },
+    version: 3,
+  })
 })
 
 test('series of one metric make one chart; lines are named by the labels that differ', () => {

@@ -48,4 +48,5 @@ test('the page keeps to a strict policy and its files are cached as they should 
   const script = await page.locator('script[type=module]').getAttribute('src')
   const asset = await page.request.get(new URL(script ?? '', hub.url).href)
   expect(asset.headers()['cache-control']).toContain('immutable')
+  expect(asset.headers()['content-encoding'], 'compressed at build').toBe('br')
 })

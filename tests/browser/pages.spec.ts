@@ -152,7 +152,9 @@ test('ten thousand devices: only rows in view are drawn and watched, any is foun
   for (let i = 0; i < 10_000; i += 2_000) {
     const some = Array.from({ length: 2_000 }, (_, k) => id(i + k))
     await sender.send(...some.map((device) => ({ device, metric: 'power', value: 100, unit: 'W', time: now - MINUTE })))
-    await sender.send(...some.map((device) => ({ device, metric: 'power', value: 90, unit: 'W', time: now - 2 * MINUTE })))
+    await sender.send(
+      ...some.map((device) => ({ device, metric: 'power', value: 90, unit: 'W', time: now - 2 * MINUTE })),
+    )
   }
   await logIn(page, hub)
   await expect(page.getByText('of 10000 online')).toBeVisible()
@@ -177,4 +179,37 @@ test('ten thousand devices: only rows in view are drawn and watched, any is foun
   await page.getByLabel('Filter devices').fill('meter-04711')
   await expect(rows).toHaveCount(1)
   await expect(rows.first()).toContainText('100 W')
+})
+
+test('name, note and attributes are edited; what somebody else changed meanwhile is not overwritten', async ({
+  page,
+  hub,
+  sender,
+  complaints,
+}) => {
+  await sender.send({ device: 'pump', metric: 'pressure', value: 4.2, unit: 'bar' })
+  await logIn(page, hub)
+  await page.getByRole('link', { name: /pump/ }).click()
+  await page.getByRole('button', { name: 'Edit name, note, attributes' }).click()
+  const form = page.getByRole('form', { name: 'Edit device' })
+  await form.getByLabel('Name', { exact: true }).fill('Harbour pump')
+  await form.getByLabel('Note').fill('Serviced in May.\nKey in box 7.')
+  await form.getByLabel('Attribute 1, name').fill('site')
+  await form.getByLabel('Attribute 1, value').fill('Harbour')
+  await form.getByRole('button', { name: 'Save' }).click()
+  await expect(page.getByRole('heading', { name: 'Harbour pump' })).toBeVisible()
+  await expect(page.getByText('Key in box 7.')).toBeVisible()
+  await expect(page.locator('.facts')).toContainText('site Harbour')
+
+  await page.getByRole('button', { name: 'Edit name, note, attributes' }).click()
+  await form.getByLabel('Attribute 1, value').fill('Quay')
+  await page.evaluate(async () => {
+    const headers = { 'content-type': 'application/json' }
+    await fetch('/api/v1/devices/pump', { method: 'PATCH', headers, body: JSON.stringify({ name: 'Old pump' }) })
+  })
+  await form.getByRole('button', { name: 'Save' }).click()
+  await expect(form.getByRole('alert')).toBeVisible()
+  expect(complaints.splice(0)).toEqual([expect.stringContaining('409')])
+  await expect(form.getByLabel('Attribute 1, value')).toHaveValue('Quay')
+  await page.screenshot({ path: 'shots/edit.png' })
 })

@@ -12,11 +12,13 @@ import { StatesCard } from '../chart/states'
 import { hubNow, second } from '../clock'
 import { onFrame } from '../frame'
 import { forgetBefore, type Watch, watch } from '../live'
+import { DeviceEditor } from '../parts/device-edit'
 import { RangeBar } from '../parts/range-bar'
 import { StateDot } from '../parts/state'
 import { changed, parseRange, rangeQuery, type TimeRange } from '../range'
 import { ApiError } from '../rest'
 import { deviceHref, replaceHash } from '../route'
+import { session } from '../session'
 import { ago, moment } from '../words'
 
 /** Live history asked for at the start: a little more than the range shown first, so that it needs no second request. */
@@ -59,6 +61,7 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
   return (
     <main class="device">
       <DeviceHead id={id} device={device.value} watched={watched} />
+      <DeviceNotes device={device} />
       <RangeBar range={range} zones={zonesOf(device.value)} onRange={(next) => setRange(next, false)} />
       {error.value !== '' && <p class="note">{error.value}</p>}
       {last.value !== undefined && metrics.length === 0 && watched.sub.phase === 'live' && (
@@ -159,6 +162,44 @@ function DeviceHead({ id, device, watched }: { id: string; device: Device | unde
         ))}
       </p>
     </header>
+  )
+}
+
+/** The note, and for administrators the form to change it, the name and the attributes. */
+function DeviceNotes({ device }: { device: { value: Device | undefined } }) {
+  const editing = useSignal(false)
+  const known = device.value
+  if (known === undefined) return null
+  const who = session.value
+  const mayEdit = who.phase === 'in' && who.session.role === 'admin'
+  if (editing.value) {
+    return (
+      <DeviceEditor
+        device={known}
+        onSaved={(saved) => {
+          device.value = saved
+        }}
+        onClose={() => {
+          editing.value = false
+        }}
+      />
+    )
+  }
+  return (
+    <div class="device-notes">
+      {known.note !== '' && <p class="device-note">{known.note}</p>}
+      {mayEdit && (
+        <button
+          type="button"
+          class="link"
+          onClick={() => {
+            editing.value = true
+          }}
+        >
+          Edit name, note, attributes
+        </button>
+      )}
+    </div>
   )
 }
 
