@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { keyChange, pinchRange, wheelChange } from '../src/chart/gestures'
+import { groupsOf, selectsOf } from '../src/pages/explore/groups'
 import { exploreHref, parseView } from '../src/pages/explore/view'
 import { growthOf, type Sample, steps, withSample } from '../src/pages/status/rates'
 import { trendPath } from '../src/parts/trend'
@@ -114,6 +115,47 @@ test('the view of explore is all in its address', () => {
     every: '',
     agg: 'mean',
     compare: '',
+  })
+})
+
+describe('what is drawn together', () => {
+  const one = (
+    device: string,
+    metric: string,
+    unit = '',
+    kind: 'gauge' | 'counter' | 'state' = 'gauge',
+    labels = {},
+  ) => ({
+    device,
+    metric,
+    unit,
+    kind,
+    labels,
+  })
+  const found = [
+    one('a', 'temp', '°C'),
+    one('b', 'temp', '°C'),
+    one('b', 'dew', '°C'),
+    one('a', 'in', 'B', 'counter'),
+    one('a', 'free', 'B'),
+    one('a', 'on', '', 'state'),
+  ]
+  const groups = groupsOf(found, (metric) => metric.kind === 'state')
+
+  test('one chart for each unit, counters apart, states as timelines', () => {
+    expect(groups.lines.map((g) => [g.metric, g.members.map((m) => m.label)])).toEqual([
+      ['dew, temp', ['a/temp', 'b/dew', 'b/temp']],
+      ['free', ['a/free']],
+      ['in', ['a/in']],
+    ])
+    expect(groups.states.map((g) => g.metric)).toEqual(['a/on'])
+  })
+
+  test('each chart asks for its own series; of very many as they were typed', () => {
+    const members = groups.lines[0]?.members ?? []
+    expect(selectsOf(members, ['*/*'])).toEqual(['a/temp', 'b/dew', 'b/temp'])
+    const many = Array.from({ length: 65 }, () => members[0]).filter((m) => m !== undefined)
+    expect(selectsOf(many, ['*/*'])).toEqual(['*/*'])
   })
 })
 

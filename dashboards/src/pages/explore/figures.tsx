@@ -3,16 +3,27 @@ import { useSignal } from '@preact/signals'
 import { seriesKey, type Value } from '@telltale/client'
 import { useEffect } from 'preact/hooks'
 import { type Figures, fetchFigures } from '../../api'
+import type { Metric } from '../../chart/members'
 import { hubNow } from '../../clock'
 import { type TimeRange, windowOf } from '../../range'
 import { failureText } from '../../rest'
 import { valueText } from '../../words'
+import { type Groups, selectsOf } from './groups'
 
 const AGGREGATES = ['count', 'min', 'mean', 'max', 'first', 'last'] as const
+/** Those of bools and texts. */
+const OF_STATES = ['count', 'first', 'last'] as const
 const AGAIN_MS = 5_000
 const SHOWN = 200
 
-export function FiguresCard({ select, range }: { select: readonly string[]; range: TimeRange }) {
+interface FiguresProps {
+  groups: Groups
+  select: readonly string[]
+  range: TimeRange
+}
+
+export function FiguresCard({ groups, select, range }: FiguresProps) {
+  const questions = questionsOf(groups, select)
   const rows = useSignal<readonly Figures[]>([])
   const error = useSignal('')
   useEffect(() => {
@@ -21,7 +32,8 @@ export function FiguresCard({ select, range }: { select: readonly string[]; rang
     const load = async () => {
       try {
         const { from, to } = windowOf(range, hubNow())
-        rows.value = await fetchFigures({ select, from, to, agg: AGGREGATES }, stop.signal)
+        const answers = questions.map((question) => fetchFigures({ ...question, from, to }, stop.signal))
+        rows.value = (await Promise.all(answers)).flat()
         error.value = ''
       } catch (caught) {
         if (stop.signal.aborted) return
@@ -34,7 +46,7 @@ export function FiguresCard({ select, range }: { select: readonly string[]; rang
       stop.abort()
       clearTimeout(timer)
     }
-  }, [JSON.stringify([select, range])])
+  }, [JSON.stringify([questions, range])])
   return (
     <section class="card table-card" aria-label="Figures">
       <h2>Over this time</h2>
@@ -48,6 +60,16 @@ export function FiguresCard({ select, range }: { select: readonly string[]; rang
       )}
     </section>
   )
+}
+
+/** Numbers and states have different figures, so each is asked for its own. */
+function questionsOf(groups: Groups, typed: readonly string[]) {
+  const members = (metrics: readonly Metric[]) => metrics.flatMap((metric) => metric.members)
+  const [numbers, states] = [members(groups.lines), members(groups.states)]
+  const questions = []
+  if (numbers.length > 0) questions.push({ select: selectsOf(numbers, typed), agg: AGGREGATES })
+  if (states.length > 0) questions.push({ select: selectsOf(states, typed), agg: OF_STATES })
+  return questions
 }
 
 function Table({ rows }: { rows: readonly Figures[] }) {

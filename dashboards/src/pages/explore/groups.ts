@@ -1,5 +1,5 @@
 // Which of the series found are drawn together: those of one unit share a chart, counters apart from gauges. Pure.
-import { type SeriesDescription, seriesKey } from '@telltale/client'
+import { type SeriesDescription, selectorOf, seriesKey } from '@telltale/client'
 import type { Member, Metric } from '../../chart/members'
 
 export interface Groups {
@@ -29,6 +29,18 @@ export function groupsOf(descriptions: Iterable<SeriesDescription>, isState: (me
   for (const group of lines) group.members.sort((a, b) => order.compare(a.label, b.label))
   states.sort((a, b) => order.compare(a.metric, b.metric))
   return { lines: lines.sort((a, b) => order.compare(a.metric, b.metric)), states }
+}
+
+/** The hub takes no more selectors in one question. */
+const SELECTS_MOST = 64
+
+/**
+ * Selectors of exactly these series, so that what has no mean is not asked for one; of very many the selectors as they were
+ * typed.
+ */
+export function selectsOf(members: readonly Member[], typed: readonly string[]): readonly string[] {
+  if (members.length > SELECTS_MOST) return typed
+  return [...new Set(members.map((member) => selectorOf(member.description)))]
 }
 
 const order = new Intl.Collator('en', { numeric: true })

@@ -16,7 +16,7 @@ import { failureText } from '../../rest'
 import { replaceHash } from '../../route'
 import { zoneName } from '../../zone'
 import { FiguresCard } from './figures'
-import { groupsOf } from './groups'
+import { groupsOf, selectsOf } from './groups'
 import { SelectField } from './select-field'
 import { AGGREGATES, COMPARES, type Compare, compareMs, EVERY, exploreHref, parseView, type View } from './view'
 
@@ -186,19 +186,25 @@ function Found({ view, onRange }: FoundProps) {
   const widgets = { ...held, range, olders }
   return (
     <>
-      {groups.states.length > 0 && <StatesCard metrics={groups.states} askOf={() => ({ select })} {...widgets} />}
+      {groups.states.length > 0 && (
+        <StatesCard
+          metrics={groups.states}
+          askOf={({ members }) => ({ select: selectsOf(members, select) })}
+          {...widgets}
+        />
+      )}
       <div class="cards wide">
         {groups.lines.map((metric) => (
           <LineCard
             key={`${metric.unit} ${metric.kind}`}
-            {...{ metric, ...widgets, ...asksOf(view, select) }}
+            {...{ metric, ...widgets, ...asksOf(view, selectsOf(metric.members, select)) }}
             syncKey="explore"
             onZoom={(from, to) => onRange({ kind: 'fixed', from, to }, true)}
             onMove={(change) => onRange(changed(location.hash, change, hubNow()), false)}
           />
         ))}
       </div>
-      <FiguresCard select={select} range={range} />
+      <FiguresCard groups={groups} select={select} range={range} />
     </>
   )
 }
