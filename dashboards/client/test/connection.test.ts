@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { backoffMs, type ConnectionEvent, type ConnectionState, step } from '../src/connection'
+import { backoffMs, type ConnectionEvent, type ConnectionState, step } from '../src/connection.js'
 
 /** Runs events at their times from idle; gives the last state and all actions as words. */
 function run(events: [number, ConnectionEvent][], random = () => 0.5): { state: ConnectionState; actions: string[] } {
