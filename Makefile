@@ -58,9 +58,10 @@ unit: $(PAGE_BUILT) ## Run the Rust tests (unit and whole system) and the page's
 browser: build $(BROWSER)/node_modules/.package-lock.json ## Drive the page in a real Chromium against a real hub
 	cd $(BROWSER) && npm test --silent
 
-interop: build ## Real peers against a real hub: Python, raw sockets, Telegraf, influxd, hostile input
+interop: build ## Real peers against a real hub: Python, raw sockets, Telegraf, influxd, hostile input, the npm package
 	TELEGRAF=$$(tests/peers/telegraf.sh) && INFLUXD=$$(tests/peers/influxd.sh) && export TELEGRAF INFLUXD && \
 	  tests/python.sh -m pytest tests/interop $(PYTEST)
+	cd $(PAGE) && npm run --silent hub
 
 crash: build ## The long runs: 500 kills, 10,000 power cuts, 600 failing disks; each prints its seed
 	CRASH_RUNS=$${CRASH_RUNS:-500} TELLTALE_POWERCUT_STATES=$${TELLTALE_POWERCUT_STATES:-10000} \
