@@ -95,7 +95,8 @@ export function step(state: ConnectionState, event: ConnectionEvent, now: number
         actions: [{ type: 'cancel' }, { type: 'drop' }],
       }
     case 'broken': {
-      if (state.phase !== 'live') return stay(state)
+      // It may have waited for a callback until after the connection went.
+      if (state.phase !== 'live') return { state, actions: [{ type: 'forget' }] }
       const next = wait(nextAttempt(state, now), { code: 1002, reason: event.reason }, 0, now, random)
       return { state: next.state, actions: [{ type: 'drop' }, { type: 'forget' }, ...next.actions] }
     }

@@ -80,8 +80,7 @@ export class Link<T extends Time> {
 
   /** Nothing is handed over any more, nor what waits. */
   stop(): void {
-    this.#queue = []
-    this.#queuedBytes = 0
+    this.#forgetQueue()
     this.#step({ type: 'stop' })
   }
 
@@ -177,8 +176,7 @@ export class Link<T extends Time> {
   }
 
   #askAll(): void {
-    this.#queue = []
-    this.#queuedBytes = 0
+    this.#forgetQueue()
     for (const member of this.#members.values()) {
       member.begin()
       this.#ask(member)
@@ -197,6 +195,11 @@ export class Link<T extends Time> {
       const reason = `callbacks are behind by more than ${this.#queueBound} bytes`
       this.#step({ type: 'overrun', reason })
     }
+  }
+
+  #forgetQueue(): void {
+    this.#queue = []
+    this.#queuedBytes = 0
   }
 
   #handle(data: unknown): void {
@@ -227,6 +230,7 @@ export class Link<T extends Time> {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       this.#listener.problem(error.message)
+      this.#forgetQueue()
       this.#step({ type: 'broken', reason: error.message })
     }
     return undefined

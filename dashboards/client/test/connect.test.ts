@@ -343,6 +343,45 @@ test('a message that cannot be read is told, and all is asked for anew', async (
   hub.close()
 })
 
+test('after a message that cannot be read, what waited behind it is not handed over', async () => {
+  const hub = open()
+  const seen: unknown[] = []
+  hub.subscribe('d/*', {}, async ({ cursor }) => {
+    seen.push(cursor)
+  })
+  newest().onopen?.()
+  newest().tell(snapshot('s1', 'c1'))
+  newest().tell({ type: 'update', id: 's1', cursor: 'c2', points: [[5, 1, 1]] })
+  newest().tell(update('s1', 'c3', 3))
+  await vi.advanceTimersByTimeAsync(1_000)
+  newest().onopen?.()
+  expect([seen, errors.length, newest().sent]).toEqual([['c1'], 1, [{ type: 'subscribe', id: 's1', select: ['d/*'] }]])
+  hub.close()
+})
+
+test('a page that comes online or is shown again does not wait, until it closes', () => {
+  const page = new EventTarget()
+  const world = new EventTarget()
+  const document = Object.assign(page, { baseURI: 'http://hub:1/', visibilityState: 'hidden' })
+  vi.stubGlobal('document', document)
+  vi.stubGlobal('addEventListener', world.addEventListener.bind(world))
+  vi.stubGlobal('removeEventListener', world.removeEventListener.bind(world))
+  const hub = open()
+  const wakes = (target: EventTarget, type: string) => {
+    newest().onclose?.({ code: 1006, reason: '' })
+    const before = FakeSocket.all.length
+    target.dispatchEvent(new Event(type))
+    return FakeSocket.all.length - before
+  }
+  expect([wakes(world, 'online'), wakes(page, 'visibilitychange')]).toEqual([1, 0])
+  document.visibilityState = 'visible'
+  page.dispatchEvent(new Event('visibilitychange'))
+  expect(wakes(page, 'visibilitychange')).toBe(1)
+  hub.close()
+  expect([wakes(world, 'online'), wakes(page, 'visibilitychange')]).toEqual([0, 0])
+  vi.unstubAllGlobals()
+})
+
 test('states of devices are handed over', () => {
   const hub = open()
   const onDevices = vi.fn()

@@ -93,6 +93,18 @@ describe('connection', () => {
     expect(actions.slice(-3)).toEqual(['drop', 'forget', 'timer 375'])
   })
 
+  test('a broken message that was read after the connection went drops the cursors alone', () => {
+    const { state, actions } = run([start, opened, lost(20), [30, { type: 'broken', reason: 'not JSON' }]])
+    expect([state.phase, actions.at(-1)]).toEqual(['waiting', 'forget'])
+  })
+
+  test('callbacks that are behind drop the connection, and the cursors stay', () => {
+    const { state, actions } = run([start, opened, [60_000, { type: 'overrun', reason: 'behind' }]])
+    expect(state).toMatchObject({ phase: 'waiting', attempt: 1, cause: { code: 1000, reason: 'behind' } })
+    expect(actions.slice(-2)).toEqual(['drop', 'timer 375'])
+    expect(run([start, opened, lost(20), [30, { type: 'overrun', reason: 'behind' }]]).actions).not.toContain('forget')
+  })
+
   test('stopped means stopped', () => {
     const { state, actions } = run([start, opened, [20, { type: 'stop' }], lost(21), [22, { type: 'timer' }]])
     expect(state).toEqual({ phase: 'idle' })

@@ -8,6 +8,9 @@ import { subscribeMessage } from '../../../dashboards/client/dist/protocol.js'
 import { WebSocket } from './devices.mjs'
 
 const SELECT = '*/*'
+/** Parts of the usual number of viewers: pushing to one costs too little to be measured, asking at each news a lot. */
+const MANY = 4
+const FEW = 0.2
 
 /** By the names for `ONLY`: the title of the row, and what makes a viewer. */
 export const WAYS = {
@@ -96,7 +99,7 @@ function count(tally, feed, message) {
 }
 
 function socket(codec, maxHz) {
-  return (hub, devices) => {
+  const way = (hub, devices) => {
     const tally = new Tally(devices)
     const feed = new Feed()
     const headers = { authorization: `Bearer ${hub.viewer}` }
@@ -110,6 +113,8 @@ function socket(codec, maxHz) {
     tally.leaving(() => live.terminate())
     return tally
   }
+  way.share = MANY
+  return way
 }
 
 function events(hub, devices) {
@@ -119,6 +124,7 @@ function events(hub, devices) {
   tally.leaving(() => stream.destroy())
   return tally
 }
+events.share = MANY
 
 /**
  * What a route for long polling could do at most: a request is made at the moment when there is news, and only for what is
@@ -150,7 +156,7 @@ function longPoll(hub, devices) {
   })
   return tally
 }
-longPoll.share = 0.2
+longPoll.share = FEW
 
 /** A stream that is broken off with the first news, then the next from the cursor that came with it. */
 function heldEvents(hub, devices) {
