@@ -17,7 +17,7 @@ PAGE_BUILT   := $(PAGE)/dist/index.html
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test deps page build fmt lint unit browser interop crash bench bench-store peers clean
+.PHONY: help run test deps page build fmt lint unit browser interop crash bench bench-store bench-push peers clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -58,9 +58,10 @@ unit: $(PAGE_BUILT) ## Run the Rust tests (unit and whole system) and the page's
 browser: build $(BROWSER)/node_modules/.package-lock.json ## Drive the page in a real Chromium against a real hub
 	cd $(BROWSER) && npm test --silent
 
-interop: build ## Real peers against a real hub: Python, raw sockets, Telegraf, influxd, hostile input
+interop: build ## Real peers against a real hub: Python, raw sockets, Telegraf, influxd, hostile input, the npm package
 	TELEGRAF=$$(tests/peers/telegraf.sh) && INFLUXD=$$(tests/peers/influxd.sh) && export TELEGRAF INFLUXD && \
 	  tests/python.sh -m pytest tests/interop $(PYTEST)
+	cd $(PAGE) && npm run --silent hub
 
 crash: build ## The long runs: 500 kills, 10,000 power cuts, 600 failing disks; each prints its seed
 	CRASH_RUNS=$${CRASH_RUNS:-500} TELLTALE_POWERCUT_STATES=$${TELLTALE_POWERCUT_STATES:-10000} \
@@ -72,6 +73,11 @@ bench: ## Measure decoding, ingest and live on this machine with release builds;
 
 bench-store: ## Measure the store beside VictoriaMetrics (half an hour); BENCH=late measures one of sustained, rest, history, reopen, late, many, card
 	@tests/bench/store.sh $(or $(BENCH),store)
+
+bench-push: $(PAGE_TOOLS) ## Measure live updates by WebSocket, server-sent events, long polling and polling (ten minutes); ONLY=ws-json,last-1s some of them
+	$(CARGO) build --release --locked --bin telltale
+	cd $(PAGE) && npm run --silent build -w client
+	node tests/bench/push-vs-poll/main.mjs
 
 peers: ## Build the other programs the tests talk to (cached outside the work tree)
 	tests/peers/telegraf.sh

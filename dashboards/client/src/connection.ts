@@ -1,7 +1,7 @@
 // When to connect, to wait and to give up: a pure state machine. `step(state, event, now, random)` gives the next state and
 // what the shell has to do. The shell owns one socket and one timer; the machine never sees either.
 
-import type { Closing } from './protocol'
+import type { Closing } from './protocol.js'
 
 export type ConnectionState =
   | { phase: 'idle' }
@@ -31,6 +31,8 @@ export type ConnectionEvent =
   | { type: 'probed'; allowed: boolean }
   /** The hub broke the protocol: what is held cannot be trusted, begin anew. */
   | { type: 'broken'; reason: string }
+  /** More came than the callbacks keep up with: go on from the cursors later. */
+  | { type: 'overrun'; reason: string }
 
 export type Action =
   | { type: 'open' }
@@ -93,10 +95,16 @@ export function step(state: ConnectionState, event: ConnectionEvent, now: number
         actions: [{ type: 'cancel' }, { type: 'drop' }],
       }
     case 'broken': {
-      if (state.phase !== 'live') return stay(state)
+      // It may have waited for a callback until after the connection went.
+      if (state.phase !== 'live') return { state, actions: [{ type: 'forget' }] }
       const next = wait(nextAttempt(state, now), { code: 1002, reason: event.reason }, 0, now, random)
       return { state: next.state, actions: [{ type: 'drop' }, { type: 'forget' }, ...next.actions] }
     }
+    case 'overrun':
+      if (state.phase !== 'live') return stay(state)
+      return after(wait(nextAttempt(state, now), { code: 1000, reason: event.reason }, 0, now, random), {
+        type: 'drop',
+      })
   }
 }
 

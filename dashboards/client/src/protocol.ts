@@ -1,13 +1,16 @@
-// The words of `GET /api/v1/live` in its JSON form, and the one place where unknown data becomes typed.
+// The words of `GET /api/v1/live`, and the one place where unknown data becomes typed.
 //
-// Times are milliseconds since 1970, with a fraction where the reading has one. Integers beyond 2^53 lose digits in JSON
-// numbers as JavaScript reads them; the MessagePack form of live is for those who need them.
+// The type parameter `T` is the form of times. `number`: milliseconds since 1970, with a fraction where the reading has one;
+// integers beyond 2^53 lose digits. `bigint`: nanoseconds, and integers beyond 2^53 are bigint too, so that nothing is lost.
 
+export type Time = number | bigint
 export type Value = number | boolean | string
+/** Values beside times of form `T`. */
+export type ValueOf<T extends Time> = T extends bigint ? Value | bigint : Value
 export type Kind = 'gauge' | 'counter' | 'state' | 'text'
-export type Point = readonly [time: number, value: Value]
+export type Point<T extends Time = number> = readonly [time: T, value: ValueOf<T>]
 /** Opaque: kept and sent back as it came. */
-export type Cursor = NonNullable<unknown>
+export type Cursor = string
 
 export interface SeriesDescription {
   device: string
@@ -17,62 +20,62 @@ export interface SeriesDescription {
   kind: Kind
 }
 
-export interface SeriesEntry extends SeriesDescription {
+export interface SeriesEntry<T extends Time = number> extends SeriesDescription {
   /** The number of the series in this subscription on this connection. */
   series: number
-  points: Point[]
+  points: Point<T>[]
 }
 
-export interface Range {
+export interface Range<T extends Time = number> {
   series: number
-  from: number
-  to: number
-  points: Point[]
+  from: T
+  to: T
+  points: Point<T>[]
 }
 
-export interface Snapshot {
+export interface Snapshot<T extends Time = number> {
   type: 'snapshot'
   id: string
   recovered: boolean
   more: boolean
   /** Only in the last part. */
   cursor?: Cursor
-  series: SeriesEntry[]
-  ranges: Range[]
+  series: SeriesEntry<T>[]
+  ranges: Range<T>[]
 }
 
-export interface Update {
+export interface Update<T extends Time = number> {
   type: 'update'
   id: string
   cursor?: Cursor
-  points: (readonly [series: number, time: number, value: Value])[]
-  series: SeriesEntry[]
+  points: (readonly [series: number, time: T, value: ValueOf<T>])[]
+  series: SeriesEntry<T>[]
   merged: number
 }
 
-export interface Patch {
+export interface Patch<T extends Time = number> {
   type: 'patch'
   id: string
   cursor?: Cursor
-  ranges: Range[]
-  series: SeriesEntry[]
+  ranges: Range<T>[]
+  series: SeriesEntry<T>[]
   merged: number
 }
 
 export type DeviceState = 'online' | 'silent' | 'offline' | 'unknown'
 
-export interface DeviceStateEntry {
+export interface DeviceStateEntry<T extends Time = number> {
   device: string
   state: DeviceState
-  since?: number
-  seen?: number
+  since?: T
+  seen?: T
   via?: string
 }
 
-export interface States {
+export interface States<T extends Time = number> {
   type: 'state'
   id: string
-  devices: DeviceStateEntry[]
+  devices: DeviceStateEntry<T>[]
 }
 
 export interface HubError {
@@ -94,33 +97,57 @@ export interface Closing {
   retryAfterMs?: number
 }
 
-export type HubMessage = Snapshot | Update | Patch | States | ErrorMessage | Closing
+export type HubMessage<T extends Time = number> =
+  | Snapshot<T>
+  | Update<T>
+  | Patch<T>
+  | States<T>
+  | ErrorMessage
+  | Closing
+/** What belongs to one subscription. */
+export type SubscriptionMessage<T extends Time = number> = Exclude<HubMessage<T>, Closing>
 
 export interface SubscribeRequest {
   select: readonly string[]
   /** A duration such as `15m`; absent: each series' last known value. */
   history?: string
+  /** At most so many frames a second; the hub's default is 10. */
   maxHz?: number
+  /** Columns that `history` is merged into, such as the pixels of a chart. */
+  points?: number
 }
 
-export function encodeSubscribe(id: string, request: SubscribeRequest, cursor?: Cursor): string {
-  return JSON.stringify({
-    type: 'subscribe',
-    id,
-    select: request.select,
-    history: request.history,
-    max_hz: request.maxHz,
-    cursor,
-  })
+/** A message to the hub before it is encoded; keys that are undefined are left out. */
+export type ClientMessage = Record<string, string | number | readonly string[] | undefined>
+
+export function subscribeMessage(id: string, request: SubscribeRequest, cursor?: Cursor): ClientMessage {
+  const { select, history, maxHz, points } = request
+  return { type: 'subscribe', id, select, history, max_hz: maxHz, points, cursor }
 }
 
-export function encodeUnsubscribe(id: string): string {
-  return JSON.stringify({ type: 'unsubscribe', id })
+export function unsubscribeMessage(id: string): ClientMessage {
+  return { type: 'unsubscribe', id }
 }
 
 /** A message that does not keep to the protocol; `message` says where. */
 export class ProtocolError extends Error {
   override name = 'ProtocolError'
+}
+
+/** How times and values of a form are told from what a decoder gives. */
+export interface Form<T extends Time> {
+  time(raw: unknown, what: string): T
+  value(raw: unknown): ValueOf<T>
+}
+
+export const MILLISECONDS: Form<number> = { time: number, value }
+
+export const NANOSECONDS: Form<bigint> = {
+  time: (raw, what) => {
+    if (typeof raw !== 'bigint') throw new ProtocolError(`${what} is not an integer of nanoseconds: ${shown(raw)}`)
+    return raw
+  },
+  value: (raw) => (typeof raw === 'bigint' ? raw : value(raw)),
 }
 
 /** Reads one text frame. Unknown types give `null`: a newer hub may say more than we know. */
@@ -131,6 +158,11 @@ export function decodeMessage(text: string): HubMessage | null {
   } catch {
     throw new ProtocolError(`a frame is not JSON: ${text.slice(0, 80)}`)
   }
+  return readMessage(raw, MILLISECONDS)
+}
+
+/** Checks what a decoder made of one frame. Unknown types give `null`. */
+export function readMessage<T extends Time>(raw: unknown, form: Form<T>): HubMessage<T> | null {
   const o = object(raw, 'message')
   switch (o.type) {
     case 'snapshot':
@@ -140,16 +172,16 @@ export function decodeMessage(text: string): HubMessage | null {
         recovered: o.recovered === true,
         more: o.more === true,
         ...cursorOf(o),
-        series: list(o.series, 'snapshot.series').map(seriesEntry),
-        ranges: list(o.ranges, 'snapshot.ranges').map(range),
+        series: list(o.series, 'snapshot.series').map((entry) => seriesEntry(entry, form)),
+        ranges: list(o.ranges, 'snapshot.ranges').map((entry) => range(entry, form)),
       }
     case 'update':
       return {
         type: 'update',
         id: string(o.id, 'update.id'),
         ...cursorOf(o),
-        points: list(o.points, 'update.points').map(updatePoint),
-        series: list(o.series, 'update.series').map(seriesEntry),
+        points: list(o.points, 'update.points').map((point) => updatePoint(point, form)),
+        series: list(o.series, 'update.series').map((entry) => seriesEntry(entry, form)),
         merged: optionalNumber(o.merged) ?? 0,
       }
     case 'patch':
@@ -157,15 +189,15 @@ export function decodeMessage(text: string): HubMessage | null {
         type: 'patch',
         id: string(o.id, 'patch.id'),
         ...cursorOf(o),
-        ranges: list(o.ranges, 'patch.ranges').map(range),
-        series: list(o.series, 'patch.series').map(seriesEntry),
+        ranges: list(o.ranges, 'patch.ranges').map((entry) => range(entry, form)),
+        series: list(o.series, 'patch.series').map((entry) => seriesEntry(entry, form)),
         merged: optionalNumber(o.merged) ?? 0,
       }
     case 'state':
       return {
         type: 'state',
         id: string(o.id, 'state.id'),
-        devices: list(o.devices, 'state.devices').map(deviceState),
+        devices: list(o.devices, 'state.devices').map((entry) => deviceState(entry, form)),
       }
     case 'error':
       return {
@@ -213,44 +245,49 @@ export function decodeDescription(raw: unknown): SeriesDescription {
 }
 
 export function decodePoint(raw: unknown): Point {
-  if (!Array.isArray(raw)) throw new ProtocolError(`a point is not a list: ${shown(raw)}`)
-  return [number(raw[0], 'point time'), value(raw[1])]
+  return point(raw, MILLISECONDS)
 }
 
 export function decodeDeviceState(raw: unknown): DeviceStateEntry {
-  return deviceState(raw)
+  return deviceState(raw, MILLISECONDS)
 }
 
-function seriesEntry(raw: unknown): SeriesEntry {
+function point<T extends Time>(raw: unknown, form: Form<T>): Point<T> {
+  if (!Array.isArray(raw)) throw new ProtocolError(`a point is not a list: ${shown(raw)}`)
+  return [form.time(raw[0], 'point time'), form.value(raw[1])]
+}
+
+function seriesEntry<T extends Time>(raw: unknown, form: Form<T>): SeriesEntry<T> {
   const o = object(raw, 'series')
   return {
     ...decodeDescription(raw),
     series: number(o.series, 'series.series'),
-    points: list(o.points, 'series.points').map(decodePoint),
+    points: list(o.points, 'series.points').map((entry) => point(entry, form)),
   }
 }
 
-function range(raw: unknown): Range {
+function range<T extends Time>(raw: unknown, form: Form<T>): Range<T> {
   const o = object(raw, 'range')
   return {
     series: number(o.series, 'range.series'),
-    from: number(o.from, 'range.from'),
-    to: number(o.to, 'range.to'),
-    points: list(o.points, 'range.points').map(decodePoint),
+    from: form.time(o.from, 'range.from'),
+    to: form.time(o.to, 'range.to'),
+    points: list(o.points, 'range.points').map((entry) => point(entry, form)),
   }
 }
 
-function updatePoint(raw: unknown): readonly [number, number, Value] {
+function updatePoint<T extends Time>(raw: unknown, form: Form<T>): readonly [number, T, ValueOf<T>] {
   if (!Array.isArray(raw)) throw new ProtocolError(`a point is not a list: ${shown(raw)}`)
-  return [number(raw[0], 'point series'), number(raw[1], 'point time'), value(raw[2])]
+  return [number(raw[0], 'point series'), form.time(raw[1], 'point time'), form.value(raw[2])]
 }
 
 const STATES: readonly string[] = ['online', 'silent', 'offline', 'unknown']
 
-function deviceState(raw: unknown): DeviceStateEntry {
+function deviceState<T extends Time>(raw: unknown, form: Form<T>): DeviceStateEntry<T> {
   const o = object(raw, 'device')
-  const since = optionalNumber(o.since)
-  const seen = optionalNumber(o.seen)
+  const time = (at: unknown, what: string) => (at === undefined || at === null ? undefined : form.time(at, what))
+  const since = time(o.since, 'device.since')
+  const seen = time(o.seen, 'device.seen')
   return {
     device: string(o.device, 'device.device'),
     state: typeof o.state === 'string' && STATES.includes(o.state) ? (o.state as DeviceState) : 'unknown',
@@ -265,7 +302,7 @@ function kind(raw: unknown): Kind {
 }
 
 function cursorOf(o: Record<string, unknown>): { cursor?: Cursor } {
-  return o.cursor === undefined || o.cursor === null ? {} : { cursor: o.cursor }
+  return o.cursor === undefined || o.cursor === null ? {} : { cursor: string(o.cursor, 'cursor') }
 }
 
 function object(raw: unknown, what: string): Record<string, unknown> {
@@ -301,5 +338,6 @@ function value(raw: unknown): Value {
 }
 
 function shown(raw: unknown): string {
-  return (JSON.stringify(raw) ?? String(raw)).slice(0, 60)
+  const plain = (_: string, part: unknown) => (typeof part === 'bigint' ? String(part) : part)
+  return (JSON.stringify(raw, plain) ?? String(raw)).slice(0, 60)
 }

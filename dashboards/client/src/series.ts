@@ -3,9 +3,9 @@
 // Numbers are kept as they are, bools as 0 and 1, texts as places in a small dictionary of the series, so that every ring
 // is a pair of Float64Array columns.
 
-import type { Point, SeriesDescription, Value } from './protocol'
-import { RING_BOUND, Ring } from './ring'
-import { decimalsOf, MOST_DECIMALS } from './units'
+import type { Point, SeriesDescription, Value } from './protocol.js'
+import { RING_BOUND, Ring } from './ring.js'
+import { decimalsOf, MOST_DECIMALS } from './units.js'
 
 export type ValueType = 'number' | 'bool' | 'text'
 

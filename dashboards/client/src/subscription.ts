@@ -9,18 +9,18 @@ import {
   type Cursor,
   type DeviceStateEntry,
   type HubError,
-  type Patch,
   type Point,
   ProtocolError,
   type Range,
   type SeriesDescription,
   type Snapshot,
   type SubscribeRequest,
+  type SubscriptionMessage,
   type Update,
   type Value,
-} from './protocol'
-import { RING_BOUND } from './ring'
-import { Series, seriesKey } from './series'
+} from './protocol.js'
+import { RING_BOUND } from './ring.js'
+import { Series, seriesKey } from './series.js'
 
 export type Phase = 'asked' | 'live' | 'refused'
 
@@ -83,13 +83,6 @@ export function beginConnection(sub: Subscription): void {
 export function forgetCursor(sub: Subscription): void {
   sub.cursor = undefined
 }
-
-type SubscriptionMessage =
-  | Snapshot
-  | Update
-  | Patch
-  | { type: 'state'; devices: DeviceStateEntry[] }
-  | { type: 'error'; error: HubError }
 
 /** Applies one message. `now` is the hub's time in ms, as well as the caller knows it. */
 export function apply(sub: Subscription, message: SubscriptionMessage, now: number): Effects {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { LiveClient, type Socket } from '../src/client'
+import { LiveClient } from '../src/client.js'
+import type { Socket } from '../src/surroundings.js'
 
 /** A socket, a clock and a timer in the hand of the test. */
 function bench() {
@@ -18,7 +19,7 @@ function bench() {
           onerror: null,
           sent,
           closed: false,
-          send: (text: string) => sent.push(JSON.parse(text) as Record<string, unknown>),
+          send: (data: string | Uint8Array) => sent.push(JSON.parse(String(data)) as Record<string, unknown>),
           close: () => {
             socket.closed = true
           },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { backoffMs, type ConnectionEvent, type ConnectionState, step } from '../src/connection'
+import { backoffMs, type ConnectionEvent, type ConnectionState, step } from '../src/connection.js'
 
 /** Runs events at their times from idle; gives the last state and all actions as words. */
 function run(events: [number, ConnectionEvent][], random = () => 0.5): { state: ConnectionState; actions: string[] } {
@@ -91,6 +91,18 @@ describe('connection', () => {
     const { state, actions } = run([start, opened, [20, { type: 'broken', reason: 'not JSON' }]])
     expect(state).toMatchObject({ phase: 'waiting', cause: { code: 1002, reason: 'not JSON' } })
     expect(actions.slice(-3)).toEqual(['drop', 'forget', 'timer 375'])
+  })
+
+  test('a broken message that was read after the connection went drops the cursors alone', () => {
+    const { state, actions } = run([start, opened, lost(20), [30, { type: 'broken', reason: 'not JSON' }]])
+    expect([state.phase, actions.at(-1)]).toEqual(['waiting', 'forget'])
+  })
+
+  test('callbacks that are behind drop the connection, and the cursors stay', () => {
+    const { state, actions } = run([start, opened, [60_000, { type: 'overrun', reason: 'behind' }]])
+    expect(state).toMatchObject({ phase: 'waiting', attempt: 1, cause: { code: 1000, reason: 'behind' } })
+    expect(actions.slice(-2)).toEqual(['drop', 'timer 375'])
+    expect(run([start, opened, lost(20), [30, { type: 'overrun', reason: 'behind' }]]).actions).not.toContain('forget')
   })
 
   test('stopped means stopped', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Ring } from '../src/ring'
+import { Ring } from '../src/ring.js'
 
 function ringOf(points: [number, number][], bound = 100): Ring {
   const ring = new Ring(bound)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { escapeGlob, selectorOf } from '../src/selector'
+import { escapeGlob, selectorOf } from '../src/selector.js'
 
 describe('selectors', () => {
   test.each([

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Series, seriesKey } from '../src/series'
+import { Series, seriesKey } from '../src/series.js'
 
 const M = { device: 'd', metric: 'm', labels: {}, unit: '', kind: 'text' as const }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { decodeMessage, ProtocolError } from '../src/protocol'
+import { decodeMessage, ProtocolError } from '../src/protocol.js'
 import {
   apply,
   beginConnection,
@@ -7,7 +7,7 @@ import {
   newSubscription,
   type Subscription,
   trimBefore,
-} from '../src/subscription'
+} from '../src/subscription.js'
 
 const NOW = 1_000_000_000
 const M = { device: 'd', metric: 'm', labels: {}, unit: 'V', kind: 'gauge' }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { Ring } from '../src/ring'
-import { thin, usualStep } from '../src/thin'
+import { Ring } from '../src/ring.js'
+import { thin, usualStep } from '../src/thin.js'
 
 function ringOf(count: number, value: (i: number) => number): Ring {
   const ring = new Ring(200_000)

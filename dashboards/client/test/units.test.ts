@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { decimalsOf, formatValue, perSecond } from '../src/units'
+import { decimalsOf, formatValue, perSecond } from '../src/units.js'
 
 test.each([
   [21.5, '°C', undefined, '21.5 °C'],
