@@ -4,14 +4,30 @@ use super::buckets::Agg;
 use super::error::{QueryCode, QueryError, nearest};
 use super::fill::Fill;
 use super::grid::{Grid, Params};
+use super::groups::Grouping;
 use super::selector::Selector;
 use super::time::{TimeFormat, parse_time};
 use crate::limits::{HISTORY_COLUMNS, SELECTORS};
 use crate::model::{TimeNs, TimeRange};
 
 /// Every parameter, for the message that names the nearest one.
-const PARAMETERS: [&str; 13] =
-    ["select", "from", "to", "points", "every", "agg", "tz", "week_start", "billing_day", "fill", "time", "format", "received"];
+const PARAMETERS: [&str; 15] = [
+    "select",
+    "from",
+    "to",
+    "points",
+    "every",
+    "agg",
+    "tz",
+    "week_start",
+    "billing_day",
+    "fill",
+    "group",
+    "group_by",
+    "time",
+    "format",
+    "received",
+];
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
@@ -37,6 +53,8 @@ pub enum Shape {
         grid: Grid,
         aggs: Vec<Agg>,
         fill: Fill,
+        /// Rows of several series as those of one.
+        grouping: Option<Grouping>,
     },
 }
 
@@ -47,6 +65,15 @@ impl Shape {
         match self {
             Self::Raw | Self::Thin(_) => &[],
             Self::Buckets { aggs, .. } => aggs,
+        }
+    }
+
+    /// Whether the rows of several series are put together, and of which.
+    #[must_use]
+    pub fn grouping(&self) -> Option<&Grouping> {
+        match self {
+            Self::Buckets { grouping, .. } => grouping.as_ref(),
+            Self::Raw | Self::Thin(_) => None,
         }
     }
 }
@@ -162,6 +189,11 @@ impl<'a> Given<'a> {
         if fill != Fill::None && agg.is_none() {
             return Err(QueryError::parameter(format!("fill={} goes with buckets: every and agg", fill.as_str())));
         }
+        let grouping = Grouping::parse(self.value("group"), self.value("group_by"))?;
+        if let Some(grouping) = grouping.as_ref().filter(|_| agg.is_none()) {
+            let message = format!("group={} goes with buckets: every and agg", grouping.together.as_str());
+            return Err(QueryError::parameter(message).with_hint("every=1m&agg=mean"));
+        }
         match (points, every, agg) {
             (None, None, None) => Ok(Shape::Raw),
             (Some(points), None, None) => match points.parse() {
@@ -172,7 +204,7 @@ impl<'a> Given<'a> {
             (None, Some(every), None) => {
                 Err(QueryError::parameter(format!("every={every} needs agg: what of each bucket?")).with_hint("agg=mean"))
             }
-            (None, _, Some(agg)) => Ok(Shape::Buckets { grid, aggs: Agg::parse_list(agg)?, fill }),
+            (None, _, Some(agg)) => Ok(Shape::Buckets { grid, aggs: Agg::parse_list(agg)?, fill, grouping }),
         }
     }
 
@@ -206,7 +238,7 @@ mod tests {
         let history = parse("select=a/b&select=*/c&from=-1h&every=1d&agg=max,mean&time=ns&format=csv&tz=UTC&fill=none").unwrap();
         assert_eq!(history.selectors.len(), 2);
         assert_eq!(history.range, TimeRange { from: NOW - 3_600_000_000_000, to: NOW });
-        let buckets = |grid, aggs: &[Agg], fill| Shape::Buckets { grid, aggs: aggs.to_vec(), fill };
+        let buckets = |grid, aggs: &[Agg], fill| Shape::Buckets { grid, aggs: aggs.to_vec(), fill, grouping: None };
         assert_eq!(history.shape, buckets(Grid::Fixed(86_400_000_000_000), &[Agg::Max, Agg::Mean], Fill::None));
         assert_eq!((history.time, history.format), (TimeFormat::Ns, Format::Csv));
         let shape = |query: &str| parse(&format!("select=a/b&from=-1h{query}")).unwrap().shape;
@@ -247,6 +279,13 @@ mod tests {
             ("select=a/b&from=-1h&fill=null", BadParameter, "every and agg"),
             ("select=a/b&from=-1h&points=9&fill=null", BadParameter, "every and agg"),
             ("select=a/b&from=-1h&agg=mean&fill=nil", BadParameter, "none, null, previous, linear or zero"),
+            ("select=a/b&from=-1h&agg=mean&group=avg", BadParameter, "sum, mean, min or max"),
+            ("select=a/b&from=-1h&agg=mean&group_by=device", BadParameter, "needs group"),
+            ("select=a/b&from=-1h&agg=mean&group=sum&group_by=room", BadParameter, "device, metric, label.NAME"),
+            ("select=a/b&from=-1h&agg=mean&group=sum&group_by=device,device", BadParameter, "twice"),
+            ("select=a/b&from=-1h&agg=mean&group=sum&group_by=", BadParameter, "``, expected"),
+            ("select=a/b&from=-1h&group=sum", BadParameter, "every and agg"),
+            ("select=a/b&from=-1h&points=9&group=sum", BadParameter, "every and agg"),
             ("select=a/b&from=-1h&received=yes", BadParameter, "true or false"),
             ("select=a/b&from=-1h&received=true&points=5", BadParameter, "as they are"),
             ("select=a/b&from=-1h&time=s", BadParameter, "ms, ns or rfc3339"),

@@ -74,6 +74,15 @@ impl Encoder {
 
     /// `points`: how many will come, where it is known.
     pub fn begin_series(&mut self, series: &Described<'_>, points: Option<usize>) {
+        self.begin_entry(series, None, points);
+    }
+
+    /// Of so many series, whose rows were put together.
+    pub fn begin_group(&mut self, common: &Described<'_>, series: usize, points: usize) {
+        self.begin_entry(common, Some(series), Some(points));
+    }
+
+    fn begin_entry(&mut self, series: &Described<'_>, count: Option<usize>, points: Option<usize>) {
         self.points = 0;
         match self.format {
             Format::Json => {
@@ -82,6 +91,10 @@ impl Encoder {
                 }
                 put_json(&mut self.out, series);
                 self.out.pop(); // the closing brace: the map goes on
+                if let Some(count) = count {
+                    self.out.extend_from_slice(b",\"count\":");
+                    put_json(&mut self.out, &count);
+                }
                 self.out.extend_from_slice(b",\"columns\":[\"time\"");
                 for column in &self.columns {
                     self.out.push(b',');
@@ -105,7 +118,11 @@ impl Encoder {
                 self.line_start.extend_from_slice(b",\"time\":");
             }
             Format::MessagePack => {
-                series.pack(&mut self.out, 2);
+                series.pack(&mut self.out, 2 + usize::from(count.is_some()));
+                if let Some(count) = count {
+                    pack_str(&mut self.out, "count");
+                    rmp::encode::write_uint(&mut self.out, count as u64).expect(NEVER);
+                }
                 pack_str(&mut self.out, "columns");
                 pack_array(&mut self.out, self.columns.len() + 1);
                 pack_str(&mut self.out, "time");

@@ -1,6 +1,7 @@
 //! Answers as bytes, from a head and a store filled by hand.
 
 mod aggregates;
+mod groups;
 
 use std::sync::Arc;
 
