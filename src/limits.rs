@@ -150,6 +150,20 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(60);
 /// A device not heard since the hub started is unknown for this long, then offline.
 pub const UNKNOWN_FOR: Duration = Duration::from_secs(300);
 
+/// Rows of a row group of Parquet, and bytes of its values; what comes first.
+pub const PARQUET_GROUP_ROWS: usize = 1 << 18;
+pub const PARQUET_GROUP_BYTES: usize = 8 << 20;
+/// A footer of Parquet that is read, a page of it when unpacked, and the pages of one row group that are held at once. Beyond: the file is
+/// refused by name.
+pub const PARQUET_FOOTER_BYTES: u64 = 16 << 20;
+pub const PARQUET_PAGE_BYTES: i64 = 32 << 20;
+pub const PARQUET_PAGES_BYTES: u64 = 256 << 20;
+/// A text or name in Parquet. Beyond: the file is refused; the limits of readings are far below.
+pub const PARQUET_TEXT_BYTES: usize = 1 << 20;
+/// A body of Parquet: read from its end, so it is spooled in the data directory. Beyond: `too_large`; `telltale import` has no such bound.
+/// So many are spooled at once.
+pub const PARQUET_BODY_BYTES: u64 = 256 << 20;
+pub const PARQUET_BODIES: usize = 2;
 /// Points that are walked to find since when a value holds. Beyond: `changed` is the earliest time known.
 pub const RUN_START_POINTS: usize = 1_000_000;
 /// Points a raw history answer may hold. Beyond: `too_many_points` with a hint.

@@ -19,10 +19,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorCode};
-use crate::limits::{HISTORY_ANSWERS, HISTORY_CHUNKS_AHEAD, HISTORY_FIRST, HISTORY_STALLED, HISTORY_WAIT};
+use crate::limits::{HISTORY_ANSWERS, HISTORY_CHUNK_BYTES, HISTORY_CHUNKS_AHEAD, HISTORY_FIRST, HISTORY_STALLED, HISTORY_WAIT};
 
 /// Takes the next bytes of the answer. False: nobody reads on, stop. No bytes: only asks.
 pub type ChunkSink<'a> = dyn FnMut(Vec<u8>) -> bool + 'a;
+
+/// Large pieces go in chunks, so that what waits for the socket is bounded by their number.
+pub fn send(sink: &mut ChunkSink<'_>, bytes: Vec<u8>) -> bool {
+    if bytes.len() < 2 * HISTORY_CHUNK_BYTES {
+        return sink(bytes);
+    }
+    bytes.chunks(HISTORY_CHUNK_BYTES).all(|chunk| sink(chunk.to_vec()))
+}
 
 /// A place among the answers being written, waited for not too long.
 pub async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {

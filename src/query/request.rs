@@ -85,6 +85,9 @@ pub enum Format {
     Csv,
     Ndjson,
     MessagePack,
+    /// Columns.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl Format {
@@ -94,8 +97,11 @@ impl Format {
             "csv" => Ok(Self::Csv),
             "ndjson" => Ok(Self::Ndjson),
             "msgpack" => Ok(Self::MessagePack),
-            "parquet" => Err(QueryError::parameter("format=parquet is not there yet; json, csv, ndjson and msgpack are")),
-            _ => Err(QueryError::parameter(format!("format={text}: expected json, csv, ndjson or msgpack"))),
+            #[cfg(feature = "parquet")]
+            "parquet" => Ok(Self::Parquet),
+            #[cfg(not(feature = "parquet"))]
+            "parquet" => Err(crate::rows::no_parquet("json, csv, ndjson and msgpack")),
+            _ => Err(QueryError::parameter(format!("format={text}: expected json, csv, ndjson, msgpack or parquet"))),
         }
     }
 }
@@ -114,13 +120,18 @@ impl History {
         let range = given.range(now)?;
         let shape = given.shape()?;
         let received = given.received(&shape)?;
+        let format = given.value("format").map(Format::parse).transpose()?.unwrap_or_default();
+        #[cfg(feature = "parquet")]
+        if let Some(time) = given.value("time").filter(|_| format == Format::Parquet) {
+            return Err(QueryError::parameter(format!("time={time}: times of format=parquet are timestamps, not numbers or texts")));
+        }
         Ok(Self {
             selectors: parse_selectors(&selectors)?,
             range,
             now,
             shape,
             time: given.value("time").map(TimeFormat::parse).transpose()?.unwrap_or_default(),
-            format: given.value("format").map(Format::parse).transpose()?.unwrap_or_default(),
+            format,
             received,
         })
     }
@@ -289,7 +300,10 @@ mod tests {
             ("select=a/b&from=-1h&received=yes", BadParameter, "true or false"),
             ("select=a/b&from=-1h&received=true&points=5", BadParameter, "as they are"),
             ("select=a/b&from=-1h&time=s", BadParameter, "ms, ns or rfc3339"),
-            ("select=a/b&from=-1h&format=parquet", BadParameter, "json, csv, ndjson and msgpack"),
+            #[cfg(feature = "parquet")]
+            ("select=a/b&from=-1h&format=parquet&time=ns", BadParameter, "timestamps"),
+            #[cfg(not(feature = "parquet"))]
+            ("select=a/b&from=-1h&format=parquet", BadParameter, "built without"),
             ("select=a/b&from=-1h&format=xml", BadParameter, "expected json"),
         ];
         for (query, code, part) in rows {

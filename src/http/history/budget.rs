@@ -149,4 +149,13 @@ mod tests {
             assert_eq!(spent(shape, readings).is_ok(), *fits, "{shape} {} series", readings.len());
         }
     }
+
+    #[test]
+    fn what_only_rollups_know_counts_too() {
+        let query = "select=*/*&from=0s&to=100000000s&every=1s&agg=mean";
+        let question = History::parse(query.split('&').filter_map(|pair| pair.split_once('=')), 0).unwrap();
+        let spend = |readings, rolled| Budget::new(&question, 20_000_000).spend(readings, rolled);
+        assert_eq!(spend(10, HISTORY_BUCKETS - 10).unwrap(), HISTORY_BUCKETS);
+        assert!(spend(10, HISTORY_BUCKETS - 9).is_err());
+    }
 }

@@ -5,6 +5,7 @@
 
 mod budget;
 pub mod encode;
+mod encoder;
 pub mod erase;
 mod groups;
 pub mod plan;
@@ -83,6 +84,7 @@ pub(super) enum FormatParam {
     Csv,
     Ndjson,
     Msgpack,
+    Parquet,
 }
 
 /// With which day a week begins.
@@ -139,7 +141,7 @@ pub(super) enum GroupParam {
         ("group_by" = Option<String>, Query, description = "Which series are together: those with the same `device`, `metric`, `label.NAME` or `@ATTRIBUTE`, several by comma. Default: all. Needs `group`."),
         ("time" = Option<TimeParam>, Query, description = "`ms` (default, a fraction where the time has one), `ns` (integers) or `rfc3339`."),
         ("received" = Option<bool>, Query, description = "Adds a column `received`: when the hub received the reading, exactly if that was more than a minute after its time, else to within a minute."),
-        ("format" = Option<FormatParam>, Query, description = "`json` (default), `csv`, `ndjson` or `msgpack`.")),
+        ("format" = Option<FormatParam>, Query, description = "`json` (default), `csv`, `ndjson`, `msgpack` or `parquet` (one row a point; columns in ROWS.md, times as timestamps).")),
     responses(
         (status = 200, body = HistoryBody, description = "Streamed. A connection that breaks off means an incomplete answer."),
         (status = 400, body = ErrorBody, description = "`bad_selector`, `bad_time` or `bad_parameter`."),
@@ -171,6 +173,8 @@ fn content_type(format: Format) -> &'static str {
         Format::Csv => "text/csv; charset=utf-8",
         Format::Ndjson => "application/x-ndjson",
         Format::MessagePack => "application/vnd.msgpack",
+        #[cfg(feature = "parquet")]
+        Format::Parquet => crate::rows::parquet::CONTENT_TYPE,
     }
 }
 

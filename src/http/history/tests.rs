@@ -2,6 +2,9 @@
 
 mod aggregates;
 mod groups;
+mod order;
+#[cfg(feature = "parquet")]
+mod parquet;
 
 use std::sync::Arc;
 

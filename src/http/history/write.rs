@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 
-use super::encode::{Encoder, Ending};
+use super::encode::Ending;
+use super::encoder::Encoder;
 use super::plan::{Plan, Planned};
 use super::rows::bucket_rows;
 use crate::http::series::Described;
-use crate::http::stream::ChunkSink;
+use crate::http::stream::{ChunkSink, send};
 use crate::limits::{HISTORY_CHUNK_BYTES, HISTORY_HELD_BYTES};
 use crate::query::request::{Format, Shape};
 use crate::query::run::Run;
@@ -34,12 +35,7 @@ pub enum Broken {
 
 pub fn write(plan: &Plan, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
     let question = &plan.question;
-    let columns = match &question.shape {
-        Shape::Raw if question.received => vec!["value", "received"],
-        Shape::Raw | Shape::Thin(_) => vec!["value"],
-        Shape::Buckets { aggs, .. } => aggs.iter().map(|agg| agg.as_str()).collect(),
-    };
-    let mut answer = Answer { encoder: Encoder::new(question.format, question.time, columns), sink: RefCell::new(sink), has_gone: false };
+    let mut answer = Answer { encoder: Encoder::new(question), sink: RefCell::new(sink), has_gone: false };
     answer.encoder.begin(plan.groups.as_ref().map_or(plan.series.len(), Vec::len), plan.retained_from.is_some());
     match &plan.groups {
         Some(groups) => groups.iter().try_for_each(|group| answer.group(plan, group))?,
@@ -144,10 +140,9 @@ pub(super) fn flush_if_full(encoder: &mut Encoder, sink: &Sink<'_, '_>) -> bool 
     if encoder.held_bytes() > HISTORY_HELD_BYTES {
         return false;
     }
-    encoder.out.len() < HISTORY_CHUNK_BYTES || flush(encoder, sink)
+    encoder.take(HISTORY_CHUNK_BYTES).is_none_or(|out| send(&mut **sink.borrow_mut(), out))
 }
 
 fn flush(encoder: &mut Encoder, sink: &Sink<'_, '_>) -> bool {
-    let next = Vec::with_capacity(encoder.out.capacity());
-    (sink.borrow_mut())(std::mem::replace(&mut encoder.out, next))
+    encoder.take(0).is_none_or(|out| send(&mut **sink.borrow_mut(), out))
 }

@@ -79,7 +79,7 @@ fn by_hand(alone: &serde_json::Value, group: &str, by: &str) -> Vec<serde_json::
 }
 
 /// Whole numbers are equal; serde_json may read the last digit of a float otherwise, and sums are told to 1e-12.
-fn are_near(found: &serde_json::Value, expected: &serde_json::Value) -> bool {
+pub(super) fn are_near(found: &serde_json::Value, expected: &serde_json::Value) -> bool {
     use serde_json::Value::{Array, Number, Object};
     match (found, expected) {
         (Array(found), Array(expected)) => found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| are_near(a, b)),
