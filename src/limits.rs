@@ -150,6 +150,20 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(60);
 /// A device not heard since the hub started is unknown for this long, then offline.
 pub const UNKNOWN_FOR: Duration = Duration::from_secs(300);
 
+/// Rows of a row group of Parquet, and bytes of its values; what comes first.
+pub const PARQUET_GROUP_ROWS: usize = 1 << 18;
+pub const PARQUET_GROUP_BYTES: usize = 8 << 20;
+/// A footer of Parquet that is read, a page of it when unpacked, and the pages of one row group that are held at once. Beyond: the file is
+/// refused by name.
+pub const PARQUET_FOOTER_BYTES: u64 = 16 << 20;
+pub const PARQUET_PAGE_BYTES: i64 = 32 << 20;
+pub const PARQUET_PAGES_BYTES: u64 = 256 << 20;
+/// A text or name in Parquet. Beyond: the file is refused; the limits of readings are far below.
+pub const PARQUET_TEXT_BYTES: usize = 1 << 20;
+/// A body of Parquet: read from its end, so it is spooled in the data directory. Beyond: `too_large`; `telltale import` has no such bound.
+/// So many are spooled at once.
+pub const PARQUET_BODY_BYTES: u64 = 256 << 20;
+pub const PARQUET_BODIES: usize = 2;
 /// Points that are walked to find since when a value holds. Beyond: `changed` is the earliest time known.
 pub const RUN_START_POINTS: usize = 1_000_000;
 /// Points a raw history answer may hold. Beyond: `too_many_points` with a hint.
@@ -158,6 +172,11 @@ pub const HISTORY_POINTS: usize = 20_000_000;
 pub const HISTORY_COLUMNS: usize = 100_000;
 /// Buckets of one `every=` answer over all series. Beyond: `too_many_points` with a hint.
 pub const HISTORY_BUCKETS: usize = 1_000_000;
+/// Names in `group_by`.
+pub const GROUP_NAMES: usize = 8;
+/// Buckets of one group by the columns of `agg`: what is held while the series of the group are read, 70 bytes and more each. Beyond:
+/// `too_many_points` with a hint. The rows of all series that are put together are bounded as readings of a raw answer.
+pub const GROUP_CELLS: usize = 1_000_000;
 /// Readings of one bucket that quantiles are made of: 32 MB of memory, twice that while they are gathered. Beyond: `too_many_points`
 /// with a hint. All readings of such an answer are bounded as those of a raw one.
 pub const QUANTILE_READINGS: usize = 4_000_000;
@@ -178,6 +197,9 @@ pub const HISTORY_CHUNK_BYTES: usize = 64 << 10;
 /// Rows of one series that MessagePack holds back until their number is known; beyond, the answer breaks off.
 pub const HISTORY_HELD_BYTES: usize = 128 << 20;
 pub const HISTORY_CHUNKS_AHEAD: usize = 4;
+/// How long an answer may take to its first bytes, which a sum over very many readings comes to at its end. Beyond: it is given up,
+/// `too_slow` with a hint.
+pub const HISTORY_FIRST: Duration = Duration::from_secs(60);
 /// A client that takes no chunk for this long has its connection broken, so that it frees its place.
 pub const HISTORY_STALLED: Duration = Duration::from_secs(60);
 /// Rows of one page of a list when nobody says, and the most that may be asked for.

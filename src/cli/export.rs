@@ -28,7 +28,7 @@ pub(super) struct Export {
     /// Until when [default: the last reading]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to: Option<String>,
-    /// csv, ndjson or lp (line protocol) [default: by the file's name, else csv]
+    /// csv, ndjson, lp (line protocol) or parquet [default: by the file's name, else csv]
     #[arg(long)]
     format: Option<String>,
     /// Where to write [default: stdout]
@@ -75,7 +75,8 @@ pub(super) fn beside(file: &Path, end: &str) -> PathBuf {
 
 /// From the running hub, or else out of its data. How many readings there are, and where they were written to.
 fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: W) -> Result<(u64, W), Failure> {
-    let mut out = Counted { out, lines: 0, bar: Bar::of_readings() };
+    let is_text = RowFormat::LINES.contains(&wish.format);
+    let mut out = Counted { out, lines: 0, is_text, bar: Bar::of_readings() };
     let path = format!("/api/v1/export?{}", query(&wish));
     let total = Cell::new(0);
     if offline::is_running(dir) {
@@ -108,16 +109,19 @@ fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: 
     })
 }
 
-/// Shows how far it is by the lines. A text may hold several: then the bar is a little ahead.
+/// Shows how far it is by the lines. A text may hold several: then the bar is a little ahead. Parquet has none; its bar stays where it is.
 struct Counted<W> {
     out: W,
     lines: u64,
+    is_text: bool,
     bar: Bar,
 }
 
 impl<W: Write> Counted<W> {
     fn write(&mut self, bytes: &[u8], total: u64) -> Result<(), Failure> {
-        self.lines += memchr_iter(b'\n', bytes).count() as u64;
+        if self.is_text {
+            self.lines += memchr_iter(b'\n', bytes).count() as u64;
+        }
         self.bar.show(self.lines.min(total), total);
         self.out.write_all(bytes).map_err(|error| failed(&error))
     }

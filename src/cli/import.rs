@@ -1,5 +1,6 @@
 //! `telltale import`: a file goes to the hub in parts of some megabytes, each durable before the next. How far it is stands in
-//! `FILE.imported` until all of it is taken, so that what was cut off goes on there; a part that comes twice is all duplicates.
+//! `FILE.imported` until all of it is taken, so that what was cut off goes on there; a part that comes twice is all duplicates. Parquet is
+//! read here, and its rows go as lines.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -19,13 +20,15 @@ use crate::auth::local_access;
 use crate::http::body::Encoding;
 use crate::http::import::carry_out;
 use crate::limits::{IMPORT_LINE_BYTES, IMPORT_PART_BYTES, REFUSALS_QUOTED};
+#[cfg(feature = "parquet")]
+use crate::rows::parquet::Lines;
 use crate::rows::{self, RowFormat, whole};
 
 #[derive(Args, Debug)]
 pub(super) struct Import {
     /// What an export wrote
     file: PathBuf,
-    /// csv, ndjson or lp (line protocol) [default: by the file's name]
+    /// csv, ndjson, lp (line protocol) or parquet [default: by the file's name]
     #[arg(long)]
     format: Option<String>,
     #[command(flatten)]
@@ -37,10 +40,11 @@ impl Import {
         let dir = self.place.data_dir()?;
         let Self { file, format, place } = self;
         let format = format_of(format.as_deref(), Some(&file))?.ok_or_else(|| {
-            let message = format!("{}: its name does not say what it is; give --format csv, ndjson or lp", file.display());
+            let message = format!("{}: its name does not say what it is; give --format {}", file.display(), RowFormat::EXPECTED);
             Failure::new(Exit::Configuration, message)
         })?;
         let mut job = Job::open(&file, &dir, format)?;
+        let format = job.format;
         let path = format!("/api/v1/import?format={}", format.as_str());
         if offline::is_running(&dir) {
             while let Some(part) = job.part()? {
@@ -81,7 +85,10 @@ struct Progress {
 struct Job {
     name: PathBuf,
     file: File,
+    /// Of the parts.
     format: RowFormat,
+    #[cfg(feature = "parquet")]
+    rows: Option<Lines>,
     /// The first line of CSV, which stands before each part but the first.
     header: Vec<u8>,
     /// Read, and not yet taken.
@@ -114,15 +121,46 @@ impl Job {
             (&file).take(64 << 10).read_to_end(&mut header).map_err(named)?;
             header = rows::header(&header).unwrap_or_default().to_vec();
         }
+        #[cfg(feature = "parquet")]
+        let (rows, format) = match format {
+            RowFormat::Parquet => (Some(rows(name, &file, progress.lines)?), RowFormat::Ndjson),
+            _ => (None, format),
+        };
         file.seek(SeekFrom::Start(progress.bytes)).map_err(named)?;
         let bar = Bar::new();
         bar.show(progress.bytes, progress.file_bytes);
         let (name, buf, under_way) = (name.to_owned(), Vec::new(), (rows::Whole::default(), 0));
-        Ok(Self { name, file, format, header, buf, under_way, told: 0, progress, bar })
+        Ok(Self {
+            name,
+            file,
+            format,
+            #[cfg(feature = "parquet")]
+            rows,
+            header,
+            buf,
+            under_way,
+            told: 0,
+            progress,
+            bar,
+        })
     }
 
     /// The next body. None: all is taken.
     fn part(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        #[cfg(feature = "parquet")]
+        if let Some(rows) = &mut self.rows {
+            let read = rows
+                .next_piece(IMPORT_PART_BYTES)
+                .map_err(|error| Failure::new(Exit::Failed, format!("{}: {error}", self.name.display())))?;
+            let Some(piece) = read else { return Ok(None) };
+            // How much of the file that is, for the bar: as much of it as of its rows.
+            let lines = self.progress.lines + piece.rows;
+            let share = u128::from(self.progress.file_bytes) * u128::from(lines) / u128::from(rows.rows().max(1));
+            let bytes = u64::try_from(share).unwrap_or(u64::MAX).saturating_sub(self.progress.bytes);
+            let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+            self.under_way = (rows::Whole { bytes: whole(bytes), lines: whole(piece.rows) }, 0);
+            return Ok(Some(piece.text));
+        }
         let mut most = IMPORT_PART_BYTES;
         loop {
             let wanted = most.saturating_sub(self.buf.len()) as u64;
@@ -165,7 +203,7 @@ impl Job {
         progress.stored += number("stored");
         progress.duplicate += number("duplicate");
         progress.refused += number("refused");
-        self.buf.drain(..cut.bytes);
+        self.buf.drain(..cut.bytes.min(self.buf.len()));
         self.bar.show(progress.bytes, progress.file_bytes);
         let (note, fresh) = (beside(&self.name, NOTE), beside(&self.name, ".imported.new"));
         let text = serde_json::to_vec(progress).map_err(|error| Failure::of(&error))?;
@@ -186,6 +224,15 @@ impl Job {
             n => Err(Failure::new(Exit::Failed, format!("refused readings: {n}; `telltale status` has them by code"))),
         }
     }
+}
+
+/// The rows behind those that are taken.
+#[cfg(feature = "parquet")]
+fn rows(name: &Path, file: &File, taken: u64) -> Result<Lines, Failure> {
+    let told = |error: crate::rows::parquet::ReadError| Failure::new(Exit::Failed, format!("{}: {error}", name.display()));
+    let mut lines = Lines::open(file.try_clone().map_err(|error| failed(name, &error))?).map_err(told)?;
+    lines.skip(taken).map_err(told)?;
+    Ok(lines)
 }
 
 const NOTE: &str = ".imported";

@@ -14,7 +14,7 @@ use super::error::{ApiError, ErrorBody, ErrorCode};
 use super::history::plan::{Plan, Sources};
 use super::history::write::Broken;
 use super::params::Params;
-use super::stream::{self, ChunkSink};
+use super::stream::{self, ChunkSink, send};
 use crate::auth::access::Scope;
 use crate::hub::Hub;
 use crate::limits::HISTORY_CHUNK_BYTES;
@@ -38,6 +38,7 @@ pub(super) enum RowFormatParam {
     Csv,
     Ndjson,
     Lp,
+    Parquet,
 }
 
 /// What to export, as query parameters write it.
@@ -85,7 +86,7 @@ impl Wish {
         ("select" = Vec<String>, Query, description = "Selector. Several are a union."),
         ("from" = Option<String>, Query, description = "Start, inside, as for history. Default: the first reading."),
         ("to" = Option<String>, Query, description = "End, outside. Default: beyond the last reading."),
-        ("format" = Option<RowFormatParam>, Query, description = "`csv` (default), `ndjson` or `lp` (line protocol).")),
+        ("format" = Option<RowFormatParam>, Query, description = "`csv` (default), `ndjson`, `lp` (line protocol) or `parquet`.")),
     responses(
         (status = 200, body = String, content_type = "text/csv", description = "Streamed. A connection that breaks off means an incomplete answer. `X-Telltale-Readings` tells how many readings it holds."),
         (status = 400, body = ErrorBody, description = "`bad_selector`, `bad_time` or `bad_parameter`, also where `lp` cannot say a name."),
@@ -136,7 +137,7 @@ pub fn write(plan: &Plan, format: RowFormat, sink: &mut ChunkSink<'_>) -> Result
             for i in 0..run.len() {
                 writer.point(run.time(i), &run.value(i));
             }
-            writer.out.len() < HISTORY_CHUNK_BYTES || sink(take(&mut writer.out))
+            writer.take(HISTORY_CHUNK_BYTES).is_none_or(|out| send(sink, out))
         };
         if !source::scan(&one.view, plan.past(), one.series.id, plan.range(), &mut run)? {
             return Err(Broken::ClientGone);
@@ -145,10 +146,6 @@ pub fn write(plan: &Plan, format: RowFormat, sink: &mut ChunkSink<'_>) -> Result
     if let Some(why) = plan.incomplete() {
         return Err(Broken::Incomplete(why));
     }
-    if sink(take(&mut writer.out)) { Ok(()) } else { Err(Broken::ClientGone) }
-}
-
-fn take(out: &mut Vec<u8>) -> Vec<u8> {
-    let next = Vec::with_capacity(out.capacity());
-    std::mem::replace(out, next)
+    writer.finish();
+    if writer.take(0).is_none_or(|out| send(sink, out)) { Ok(()) } else { Err(Broken::ClientGone) }
 }

@@ -34,7 +34,7 @@ pub struct Imported {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RefusedLine {
-    /// From 1; the first line of CSV counts.
+    /// From 1; the first line of CSV counts. Of Parquet, the row.
     pub line: u32,
     pub device: String,
     pub metric: Option<String>,
@@ -58,10 +58,10 @@ impl From<Tally> for Imported {
 
 /// Takes what `GET export` gives, of any length. A line that is refused does not hold up the others; the same body again is harmless.
 #[utoipa::path(post, path = "/api/v1/import", tag = "ingest", request_body(content = String, content_type = "text/plain"),
-    params(("format" = RowFormatParam, Query, description = "`csv`, `ndjson` or `lp` (line protocol as an export writes it; other line protocol goes to `/api/v2/write`).")),
+    params(("format" = RowFormatParam, Query, description = "`csv`, `ndjson`, `parquet` (up to 256 MiB) or `lp` (line protocol as an export writes it; other line protocol goes to `/api/v2/write`).")),
     responses((status = 200, body = Imported, description = "All of it is durable but for what was refused."),
-        (status = 400, body = ErrorBody, description = "`bad_parameter`: the format, the gzip or the first line of CSV. Whole lines before are stored."),
-        (status = 413, body = ErrorBody, description = "`too_large`: a line is longer than `[ingest] frame_bytes`."),
+        (status = 400, body = ErrorBody, description = "`bad_parameter`: the format, the gzip, the first line of CSV or the columns of Parquet. Whole lines before are stored."),
+        (status = 413, body = ErrorBody, description = "`too_large`: a line is longer than `[ingest] frame_bytes`, or Parquet than what is spooled of it."),
         (status = 503, body = ErrorBody, description = "Not taken now, or nothing came for 30 s: send it all again. What was stored already is a duplicate then.")))]
 pub async fn import(hub: web::Data<Hub>, writer: Writer, request: HttpRequest, body: web::Payload) -> Result<HttpResponse, ApiError> {
     let params = Params::read(&request, &["format"])?;
@@ -70,6 +70,12 @@ pub async fn import(hub: web::Data<Hub>, writer: Writer, request: HttpRequest, b
     let format = RowFormat::parse(format)?;
     let encoding = Encoding::of(&request)?;
     let hub = hub.into_inner();
+    #[cfg(feature = "parquet")]
+    if format == RowFormat::Parquet {
+        let work = actix_web::rt::spawn(super::spool::import(hub, writer.0, encoding, body));
+        let imported = work.await.map_err(|error| ApiError::internal(&error))??;
+        return Ok(HttpResponse::Ok().json(imported));
+    }
     // A task of its own: a client that goes away does not stop what it began.
     let work = actix_web::rt::spawn(carry_out(hub, writer.0, format, encoding, body));
     let imported = work.await.map_err(|error| ApiError::internal(&error))??;

@@ -22,6 +22,8 @@ pub mod metrics;
 pub mod openapi;
 pub mod params;
 pub mod series;
+#[cfg(feature = "parquet")]
+mod spool;
 pub mod sse;
 pub mod stats;
 pub mod status;

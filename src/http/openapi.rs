@@ -30,7 +30,7 @@ use super::{
         tokens::list, tokens::create, tokens::revoke,
         document,
     ),
-    components(schemas(ErrorBody, export::RowFormatParam, history::FillParam, history::FormatParam, history::TimeParam, history::WeekdayParam)),
+    components(schemas(ErrorBody, export::RowFormatParam, history::FillParam, history::FormatParam, history::GroupParam, history::TimeParam, history::WeekdayParam)),
     modifiers(&Security, &Refusals),
     security(("token" = []), ("session" = [])),
 )]

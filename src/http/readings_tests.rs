@@ -41,7 +41,7 @@ async fn refusals_have_their_status_and_code() {
         ("history?select=d&from=-1h", 400, "bad_selector"),
         ("history?select=d/m&from=yesterday", 400, "bad_time"),
         ("history?select=d/m&from=-1h&to=now&too=now", 400, "bad_parameter"),
-        ("history?select=d/m&from=-1h&format=parquet", 400, "bad_parameter"),
+        ("history?select=d/m&from=-1h&format=xml", 400, "bad_parameter"),
         ("history?select=d/m&from=-1h&to=%2B1h", 422, "too_many_points"),
         ("last", 400, "bad_parameter"),
         ("last?select=d", 400, "bad_selector"),

@@ -7,20 +7,30 @@ use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use bytes::Bytes;
 use futures_util::stream::poll_fn;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorCode};
-use crate::limits::{HISTORY_ANSWERS, HISTORY_CHUNKS_AHEAD, HISTORY_STALLED, HISTORY_WAIT};
+use crate::limits::{HISTORY_ANSWERS, HISTORY_CHUNK_BYTES, HISTORY_CHUNKS_AHEAD, HISTORY_FIRST, HISTORY_STALLED, HISTORY_WAIT};
 
-/// Takes the next bytes of the answer. False: nobody reads on, stop.
+/// Takes the next bytes of the answer. False: nobody reads on, stop. No bytes: only asks.
 pub type ChunkSink<'a> = dyn FnMut(Vec<u8>) -> bool + 'a;
+
+/// Large pieces go in chunks, so that what waits for the socket is bounded by their number.
+pub fn send(sink: &mut ChunkSink<'_>, bytes: Vec<u8>) -> bool {
+    if bytes.len() < 2 * HISTORY_CHUNK_BYTES {
+        return sink(bytes);
+    }
+    bytes.chunks(HISTORY_CHUNK_BYTES).all(|chunk| sink(chunk.to_vec()))
+}
 
 /// A place among the answers being written, waited for not too long.
 pub async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
@@ -42,52 +52,104 @@ pub fn answer<E: Display>(
     what: &'static str,
     write: impl FnOnce(&mut ChunkSink<'_>) -> Result<(), E> + Send + 'static,
 ) -> HttpResponse {
-    answer_within(place, content_type, what, HISTORY_STALLED, write)
+    begin(place, what, HISTORY_STALLED, write).answer(content_type)
 }
 
-fn answer_within<E: Display>(
+/// The same, once its first bytes are there: what takes longer is given up, and what fails before is told.
+pub async fn answer_begun<E: Display>(
     place: OwnedSemaphorePermit,
     content_type: &'static str,
     what: &'static str,
+    write: impl FnOnce(&mut ChunkSink<'_>) -> Result<(), E> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    begun_within(begin(place, what, HISTORY_STALLED, write), HISTORY_FIRST).await.map(|begun| begun.answer(content_type))
+}
+
+async fn begun_within(mut begun: Begun, wait: Duration) -> Result<Begun, ApiError> {
+    match timeout(wait, begun.receiver.recv()).await {
+        Ok(Some(first)) => begun.first = Some(first),
+        Ok(None) if begun.whole.load(Ordering::Acquire) => {}
+        Ok(None) => {
+            let why = begun.why.lock().take().unwrap_or_else(|| "it broke off".to_owned());
+            return Err(ApiError::new(ErrorCode::StoreFailed, format!("the answer could not be made: {why}")));
+        }
+        // Whoever writes it finds that nobody reads any more.
+        Err(_) => {
+            let message = format!("nothing of the answer was ready within {} s", wait.as_secs());
+            let hint = "ask for a shorter range or fewer series, or with every= for buckets that rollups tell (BUCKETS.md)";
+            return Err(ApiError::new(ErrorCode::TooSlow, message).with_hint(hint));
+        }
+    }
+    Ok(begun)
+}
+
+/// An answer that is being written.
+struct Begun {
+    receiver: mpsc::Receiver<Bytes>,
+    /// Taken out already.
+    first: Option<Bytes>,
+    whole: Arc<AtomicBool>,
+    /// Why it was not written to its end.
+    why: Arc<Mutex<Option<String>>>,
+}
+
+fn begin<E: Display>(
+    place: OwnedSemaphorePermit,
+    what: &'static str,
     patience: Duration,
     write: impl FnOnce(&mut ChunkSink<'_>) -> Result<(), E> + Send + 'static,
-) -> HttpResponse {
-    let (sender, mut receiver) = mpsc::channel::<Bytes>(HISTORY_CHUNKS_AHEAD);
+) -> Begun {
+    let (sender, receiver) = mpsc::channel::<Bytes>(HISTORY_CHUNKS_AHEAD);
     let runtime = Handle::current();
     // Only an answer that was written to its end ends the body; whatever else closes the channel, a panic too, breaks it.
     let whole = Arc::new(AtomicBool::new(false));
-    let written = Arc::clone(&whole);
+    let why = Arc::new(Mutex::new(None));
+    let (written, said) = (Arc::clone(&whole), Arc::clone(&why));
     tokio::task::spawn_blocking(move || {
         let _place = place;
         let mut stalled = false;
-        let done = write(&mut |chunk| match runtime.block_on(timeout(patience, sender.send(chunk.into()))) {
-            Ok(sent) => sent.is_ok(),
-            Err(_) => {
-                stalled = true;
-                false
-            }
+        let done = write(&mut |chunk| match chunk.is_empty() {
+            true => !sender.is_closed(),
+            false => match runtime.block_on(timeout(patience, sender.send(chunk.into()))) {
+                Ok(sent) => sent.is_ok(),
+                Err(_) => {
+                    stalled = true;
+                    false
+                }
+            },
         });
         let Err(error) = done else {
             written.store(true, Ordering::Release);
             return;
         };
+        *said.lock() = Some(error.to_string());
         if stalled {
             tracing::info!(what, "a client took nothing for {} s; its answer is broken off", patience.as_secs());
         } else if !sender.is_closed() {
             tracing::error!(what, %error, "an answer is broken off");
         }
     });
-    let mut broken = false;
-    HttpResponse::Ok().content_type(content_type).streaming(poll_fn(move |context| {
-        receiver.poll_recv(context).map(|chunk| match chunk {
-            Some(chunk) => Some(Ok(chunk)),
-            None if whole.load(Ordering::Acquire) || broken => None,
-            None => {
-                broken = true;
-                Some(Err(io::Error::other("the answer is broken off")))
+    Begun { receiver, first: None, whole, why }
+}
+
+impl Begun {
+    fn answer(self, content_type: &'static str) -> HttpResponse {
+        let Self { mut receiver, mut first, whole, .. } = self;
+        let mut broken = false;
+        HttpResponse::Ok().content_type(content_type).streaming(poll_fn(move |context| {
+            if let Some(first) = first.take() {
+                return Poll::Ready(Some(Ok(first)));
             }
-        })
-    }))
+            receiver.poll_recv(context).map(|chunk| match chunk {
+                Some(chunk) => Some(Ok(chunk)),
+                None if whole.load(Ordering::Acquire) || broken => None,
+                None => {
+                    broken = true;
+                    Some(Err(io::Error::other("the answer is broken off")))
+                }
+            })
+        }))
+    }
 }
 
 #[cfg(test)]
@@ -129,9 +191,33 @@ mod tests {
             Err("stalled")
         };
         let taken = place(&places).await.unwrap();
-        let response = answer_within(taken, "text/plain", "test", Duration::from_millis(20), endless);
+        let response = begin(taken, "test", Duration::from_millis(20), endless).answer("text/plain");
         assert!(place(&places).await.is_ok(), "though the client still holds its connection");
         assert!(to_bytes(response.into_body()).await.is_err());
+    }
+
+    #[actix_web::test]
+    async fn what_does_not_begin_in_time_is_given_up_and_told() {
+        let places = Arc::new(Semaphore::new(1));
+        let silent = |sink: &mut ChunkSink<'_>| {
+            while sink(Vec::new()) {
+                std::thread::yield_now();
+            }
+            Err("nobody asks any more")
+        };
+        let begun = begin(place(&places).await.unwrap(), "test", HISTORY_STALLED, silent);
+        let refused = begun_within(begun, Duration::from_millis(5)).await.err().unwrap();
+        assert_eq!(refused.code, ErrorCode::TooSlow);
+        assert!(place(&places).await.is_ok(), "it found that nobody waits");
+        let failing = |_: &mut ChunkSink<'_>| Err("a disk");
+        let refused = answer_begun(place(&places).await.unwrap(), "text/plain", "test", failing).await.unwrap_err();
+        assert!(refused.code == ErrorCode::StoreFailed && refused.message.contains("a disk"), "{refused:?}");
+        let whole = |sink: &mut ChunkSink<'_>| (0..9).all(|i| sink(vec![b'a' + i])).then_some(()).ok_or("gone");
+        let response = answer_begun(place(&places).await.unwrap(), "text/plain", "test", whole).await.unwrap();
+        assert_eq!(to_bytes(response.into_body()).await.unwrap(), "abcdefghi");
+        let empty = |_: &mut ChunkSink<'_>| Ok::<(), &str>(());
+        let response = answer_begun(place(&places).await.unwrap(), "text/plain", "test", empty).await.unwrap();
+        assert_eq!(to_bytes(response.into_body()).await.unwrap(), "");
     }
 
     #[actix_web::test]

@@ -68,23 +68,30 @@ async fn fill(hub: &TestHub, rng: &mut fastrand::Rng, lines: bool) -> usize {
     readings
 }
 
+fn formats() -> impl Iterator<Item = RowFormat> {
+    #[cfg(feature = "parquet")]
+    return RowFormat::LINES.into_iter().chain([RowFormat::Parquet]);
+    #[cfg(not(feature = "parquet"))]
+    RowFormat::LINES.into_iter()
+}
+
 #[actix_web::test]
 async fn an_export_comes_back_equal_and_twice_changes_nothing() {
     for seed in 0..6 {
-        for format in RowFormat::ALL {
+        for format in formats() {
             let mut rng = fastrand::Rng::with_seed(seed);
             let from = TestHub::open();
             let readings = fill(&from, &mut rng, format == RowFormat::Lines).await;
             let told = from.ask(&export(format)).await;
-            assert_eq!((told.status, told.content_type.as_str()), (200, format.content_type()), "{}", told.text());
+            assert_eq!((told.status, told.content_type.as_str()), (200, format.content_type()));
             let into = TestHub::open_with(|config| config.ingest.batch_readings = rng.usize(1..100));
             let answer = import(&into, format, told.body.clone()).await;
             let expected = json!({"stored": readings, "duplicate": 0, "refused": 0, "refusals": []});
             assert_eq!((answer.status, answer.json()), (200, expected), "seed {seed} {format:?}");
-            assert_eq!(into.ask(&export(format)).await.text(), told.text(), "seed {seed} {format:?}");
+            assert!(into.ask(&export(format)).await.body == told.body, "seed {seed} {format:?}");
             let again = import(&into, format, told.body.clone()).await.json();
             assert_eq!((again["stored"].clone(), again["duplicate"].clone()), (json!(0), json!(readings)), "seed {seed} {format:?}");
-            assert_eq!(into.ask(&export(format)).await.text(), told.text(), "seed {seed} {format:?}");
+            assert!(into.ask(&export(format)).await.body == told.body, "seed {seed} {format:?}");
         }
     }
 }
@@ -107,7 +114,7 @@ async fn an_export_is_sorted_and_bounded_by_its_range_and_the_tokens_scope() {
     let agent = hub.token(Role::Agent, None, None);
     assert_eq!(hub.call(TestRequest::get().uri("/api/v1/export?select=*/*"), Some(&agent)).await.refusal(), (403, "forbidden".to_owned()));
     for (query, code, said) in [
-        ("select=*/*&format=parquet", "bad_parameter", "there are csv, ndjson or lp"),
+        ("select=*/*&format=xml", "bad_parameter", "expected csv, ndjson"),
         ("select=*/*&from=-1h&to=-2h", "bad_time", "before"),
         ("format=csv", "bad_parameter", "select is missing"),
         ("select=*/*&every=1h", "bad_parameter", "unknown parameter every"),

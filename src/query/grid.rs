@@ -136,13 +136,16 @@ fn unit_most(unit: &str) -> i64 {
 }
 
 fn parse_length(every: &str, zone: &TimeZone) -> Result<Grid, QueryError> {
-    let length = parse_duration("every", every)?;
+    let length = parse_duration("every", every).map_err(|error| error.with_hint(FORMS))?;
     if every.contains('d') && *zone != TimeZone::UTC {
         let why = "days of a time zone have no fixed length, so they stand alone";
         return Err(QueryError::parameter(format!("every={every}: {why}")).with_hint("1d for its days, 36h for a length"));
     }
     if length == 0 { Err(nothing(every)) } else { Ok(Grid::Fixed(length)) }
 }
+
+/// What `every` may be, for those who wrote something else.
+const FORMS: &str = "a length: 10s, 15m, 6h; of the calendar: 1d, 1w, 1mo, 1y";
 
 fn nothing(every: &str) -> QueryError {
     QueryError::parameter(format!("every={every}: a bucket is longer than nothing"))
@@ -228,6 +231,7 @@ mod tests {
             (Some("1mo2d"), None, None, "every=1mo2d", None),
             (Some("mo"), None, None, "every=mo", None),
             (Some("1Y"), None, None, "every=1Y", None),
+            (Some("1q"), None, None, "`q` is no unit of time", Some("10s, 15m, 6h; of the calendar: 1d, 1w, 1mo, 1y")),
             (Some("1d12h"), None, None, "every=1d12h", Some("36h")),
             (w, Some("monady"), None, "week_start=monady", Some("monday")),
             (w, Some("Sunday"), None, "week_start=Sunday", Some("sunday")),

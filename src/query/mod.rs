@@ -8,6 +8,7 @@ pub mod error;
 pub mod fill;
 mod glob;
 pub mod grid;
+pub mod groups;
 pub mod last;
 pub mod number;
 pub mod reach;

@@ -4,14 +4,30 @@ use super::buckets::Agg;
 use super::error::{QueryCode, QueryError, nearest};
 use super::fill::Fill;
 use super::grid::{Grid, Params};
+use super::groups::Grouping;
 use super::selector::Selector;
 use super::time::{TimeFormat, parse_time};
 use crate::limits::{HISTORY_COLUMNS, SELECTORS};
 use crate::model::{TimeNs, TimeRange};
 
 /// Every parameter, for the message that names the nearest one.
-const PARAMETERS: [&str; 13] =
-    ["select", "from", "to", "points", "every", "agg", "tz", "week_start", "billing_day", "fill", "time", "format", "received"];
+const PARAMETERS: [&str; 15] = [
+    "select",
+    "from",
+    "to",
+    "points",
+    "every",
+    "agg",
+    "tz",
+    "week_start",
+    "billing_day",
+    "fill",
+    "group",
+    "group_by",
+    "time",
+    "format",
+    "received",
+];
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
@@ -37,6 +53,8 @@ pub enum Shape {
         grid: Grid,
         aggs: Vec<Agg>,
         fill: Fill,
+        /// Rows of several series as those of one.
+        grouping: Option<Grouping>,
     },
 }
 
@@ -49,6 +67,15 @@ impl Shape {
             Self::Buckets { aggs, .. } => aggs,
         }
     }
+
+    /// Whether the rows of several series are put together, and of which.
+    #[must_use]
+    pub fn grouping(&self) -> Option<&Grouping> {
+        match self {
+            Self::Buckets { grouping, .. } => grouping.as_ref(),
+            Self::Raw | Self::Thin(_) => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +85,9 @@ pub enum Format {
     Csv,
     Ndjson,
     MessagePack,
+    /// Columns.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl Format {
@@ -67,8 +97,11 @@ impl Format {
             "csv" => Ok(Self::Csv),
             "ndjson" => Ok(Self::Ndjson),
             "msgpack" => Ok(Self::MessagePack),
-            "parquet" => Err(QueryError::parameter("format=parquet is not there yet; json, csv, ndjson and msgpack are")),
-            _ => Err(QueryError::parameter(format!("format={text}: expected json, csv, ndjson or msgpack"))),
+            #[cfg(feature = "parquet")]
+            "parquet" => Ok(Self::Parquet),
+            #[cfg(not(feature = "parquet"))]
+            "parquet" => Err(crate::rows::no_parquet("json, csv, ndjson and msgpack")),
+            _ => Err(QueryError::parameter(format!("format={text}: expected json, csv, ndjson, msgpack or parquet"))),
         }
     }
 }
@@ -87,13 +120,18 @@ impl History {
         let range = given.range(now)?;
         let shape = given.shape()?;
         let received = given.received(&shape)?;
+        let format = given.value("format").map(Format::parse).transpose()?.unwrap_or_default();
+        #[cfg(feature = "parquet")]
+        if let Some(time) = given.value("time").filter(|_| format == Format::Parquet) {
+            return Err(QueryError::parameter(format!("time={time}: times of format=parquet are timestamps, not numbers or texts")));
+        }
         Ok(Self {
             selectors: parse_selectors(&selectors)?,
             range,
             now,
             shape,
             time: given.value("time").map(TimeFormat::parse).transpose()?.unwrap_or_default(),
-            format: given.value("format").map(Format::parse).transpose()?.unwrap_or_default(),
+            format,
             received,
         })
     }
@@ -162,6 +200,11 @@ impl<'a> Given<'a> {
         if fill != Fill::None && agg.is_none() {
             return Err(QueryError::parameter(format!("fill={} goes with buckets: every and agg", fill.as_str())));
         }
+        let grouping = Grouping::parse(self.value("group"), self.value("group_by"))?;
+        if let Some(grouping) = grouping.as_ref().filter(|_| agg.is_none()) {
+            let message = format!("group={} goes with buckets: every and agg", grouping.together.as_str());
+            return Err(QueryError::parameter(message).with_hint("every=1m&agg=mean"));
+        }
         match (points, every, agg) {
             (None, None, None) => Ok(Shape::Raw),
             (Some(points), None, None) => match points.parse() {
@@ -172,7 +215,7 @@ impl<'a> Given<'a> {
             (None, Some(every), None) => {
                 Err(QueryError::parameter(format!("every={every} needs agg: what of each bucket?")).with_hint("agg=mean"))
             }
-            (None, _, Some(agg)) => Ok(Shape::Buckets { grid, aggs: Agg::parse_list(agg)?, fill }),
+            (None, _, Some(agg)) => Ok(Shape::Buckets { grid, aggs: Agg::parse_list(agg)?, fill, grouping }),
         }
     }
 
@@ -206,7 +249,7 @@ mod tests {
         let history = parse("select=a/b&select=*/c&from=-1h&every=1d&agg=max,mean&time=ns&format=csv&tz=UTC&fill=none").unwrap();
         assert_eq!(history.selectors.len(), 2);
         assert_eq!(history.range, TimeRange { from: NOW - 3_600_000_000_000, to: NOW });
-        let buckets = |grid, aggs: &[Agg], fill| Shape::Buckets { grid, aggs: aggs.to_vec(), fill };
+        let buckets = |grid, aggs: &[Agg], fill| Shape::Buckets { grid, aggs: aggs.to_vec(), fill, grouping: None };
         assert_eq!(history.shape, buckets(Grid::Fixed(86_400_000_000_000), &[Agg::Max, Agg::Mean], Fill::None));
         assert_eq!((history.time, history.format), (TimeFormat::Ns, Format::Csv));
         let shape = |query: &str| parse(&format!("select=a/b&from=-1h{query}")).unwrap().shape;
@@ -247,10 +290,20 @@ mod tests {
             ("select=a/b&from=-1h&fill=null", BadParameter, "every and agg"),
             ("select=a/b&from=-1h&points=9&fill=null", BadParameter, "every and agg"),
             ("select=a/b&from=-1h&agg=mean&fill=nil", BadParameter, "none, null, previous, linear or zero"),
+            ("select=a/b&from=-1h&agg=mean&group=avg", BadParameter, "sum, mean, min or max"),
+            ("select=a/b&from=-1h&agg=mean&group_by=device", BadParameter, "needs group"),
+            ("select=a/b&from=-1h&agg=mean&group=sum&group_by=room", BadParameter, "device, metric, label.NAME"),
+            ("select=a/b&from=-1h&agg=mean&group=sum&group_by=device,device", BadParameter, "twice"),
+            ("select=a/b&from=-1h&agg=mean&group=sum&group_by=", BadParameter, "``, expected"),
+            ("select=a/b&from=-1h&group=sum", BadParameter, "every and agg"),
+            ("select=a/b&from=-1h&points=9&group=sum", BadParameter, "every and agg"),
             ("select=a/b&from=-1h&received=yes", BadParameter, "true or false"),
             ("select=a/b&from=-1h&received=true&points=5", BadParameter, "as they are"),
             ("select=a/b&from=-1h&time=s", BadParameter, "ms, ns or rfc3339"),
-            ("select=a/b&from=-1h&format=parquet", BadParameter, "json, csv, ndjson and msgpack"),
+            #[cfg(feature = "parquet")]
+            ("select=a/b&from=-1h&format=parquet&time=ns", BadParameter, "timestamps"),
+            #[cfg(not(feature = "parquet"))]
+            ("select=a/b&from=-1h&format=parquet", BadParameter, "built without"),
             ("select=a/b&from=-1h&format=xml", BadParameter, "expected json"),
         ];
         for (query, code, part) in rows {

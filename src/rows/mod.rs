@@ -5,6 +5,8 @@
 
 mod csv;
 mod ndjson;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 mod read;
 mod take;
 #[cfg(test)]
@@ -22,18 +24,27 @@ pub enum RowFormat {
     Ndjson,
     /// Line protocol.
     Lines,
+    /// Columns; a file is read from its end, so it comes and goes as a whole (`parquet`).
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl RowFormat {
-    pub const ALL: [Self; 3] = [Self::Csv, Self::Ndjson, Self::Lines];
-    const EXPECTED: &'static str = "csv, ndjson or lp (line protocol)";
+    /// Those of one reading a line.
+    pub const LINES: [Self; 3] = [Self::Csv, Self::Ndjson, Self::Lines];
+    /// For messages.
+    pub const EXPECTED: &'static str =
+        if cfg!(feature = "parquet") { "csv, ndjson, lp (line protocol) or parquet" } else { "csv, ndjson or lp (line protocol)" };
 
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         match text {
             "csv" => Ok(Self::Csv),
             "ndjson" => Ok(Self::Ndjson),
             "lp" => Ok(Self::Lines),
-            "parquet" => Err(QueryError::parameter(format!("format=parquet is not there yet; there are {}", Self::EXPECTED))),
+            #[cfg(feature = "parquet")]
+            "parquet" => Ok(Self::Parquet),
+            #[cfg(not(feature = "parquet"))]
+            "parquet" => Err(no_parquet(Self::EXPECTED)),
             _ => Err(QueryError::parameter(format!("format={text}: expected {}", Self::EXPECTED))),
         }
     }
@@ -45,6 +56,8 @@ impl RowFormat {
             "csv" => Some(Self::Csv),
             "ndjson" | "jsonl" => Some(Self::Ndjson),
             "lp" | "line" => Some(Self::Lines),
+            #[cfg(feature = "parquet")]
+            "parquet" | "pq" => Some(Self::Parquet),
             _ => None,
         }
     }
@@ -55,6 +68,8 @@ impl RowFormat {
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
             Self::Lines => "lp",
+            #[cfg(feature = "parquet")]
+            Self::Parquet => "parquet",
         }
     }
 
@@ -64,6 +79,15 @@ impl RowFormat {
             Self::Csv => "text/csv; charset=utf-8",
             Self::Ndjson => "application/x-ndjson",
             Self::Lines => "text/plain; charset=utf-8",
+            #[cfg(feature = "parquet")]
+            Self::Parquet => parquet::CONTENT_TYPE,
         }
     }
+}
+
+/// A build that leaves it out says so.
+#[cfg(not(feature = "parquet"))]
+pub fn no_parquet(expected: &str) -> QueryError {
+    QueryError::parameter(format!("format=parquet: this hub was built without it; there are {expected}"))
+        .with_hint("build with the cargo feature `parquet`")
 }

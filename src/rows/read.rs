@@ -22,6 +22,9 @@ impl Reader {
             RowFormat::Csv => Self::Csv(Box::new(Csv::new())),
             RowFormat::Ndjson => Self::Ndjson(Ndjson::default()),
             RowFormat::Lines => Self::Lines(Lines::exported()),
+            // Its rows come as such lines (`super::parquet`).
+            #[cfg(feature = "parquet")]
+            RowFormat::Parquet => Self::Ndjson(Ndjson::default()),
         }
     }
 
@@ -49,6 +52,8 @@ pub fn whole(format: RowFormat, buf: &[u8], is_last: bool) -> Whole {
     let up_to = |bytes: usize| Whole { bytes, lines: memchr_iter(b'\n', &buf[..bytes]).count() };
     match format {
         _ if is_last => up_to(buf.len()),
+        #[cfg(feature = "parquet")]
+        RowFormat::Parquet => up_to(memrchr(b'\n', buf).map_or(0, |at| at + 1)),
         RowFormat::Ndjson => up_to(memrchr(b'\n', buf).map_or(0, |at| at + 1)),
         RowFormat::Lines => {
             let (bytes, lines) = whole_lines(buf);

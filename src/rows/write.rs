@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::RowFormat;
+#[cfg(feature = "parquet")]
+use super::parquet::write::{Cell, Names, Sheet};
 use crate::model::{Kind, Labels, SeriesKey, TimeNs, Value, ValueType};
 
 /// The first line of CSV.
@@ -22,6 +24,8 @@ pub struct Writer {
     /// What stands before time (line protocol: before the value) and after the value of each line.
     before: Vec<u8>,
     after: Vec<u8>,
+    #[cfg(feature = "parquet")]
+    sheet: Option<Box<Sheet>>,
 }
 
 impl Writer {
@@ -32,7 +36,14 @@ impl Writer {
             out.extend_from_slice(COLUMNS.join(",").as_bytes());
             out.push(b'\n');
         }
-        Self { out, format, before: Vec::new(), after: Vec::new() }
+        Self {
+            out,
+            format,
+            before: Vec::new(),
+            after: Vec::new(),
+            #[cfg(feature = "parquet")]
+            sheet: (format == RowFormat::Parquet).then(|| Box::new(Sheet::new([("value", Cell::Any)]))),
+        }
     }
 
     /// The points that follow are of this series.
@@ -81,10 +92,22 @@ impl Writer {
                 before.extend_from_slice(field(value_type).as_bytes());
                 before.push(b'=');
             }
+            #[cfg(feature = "parquet")]
+            RowFormat::Parquet => {
+                let labels = serde_json::to_string(&LabelMap(&key.labels)).expect("a map of texts is JSON");
+                let (device, metric, kind) = (&*key.device, &*key.metric, told.kind.map(Kind::as_str));
+                if let Some(sheet) = &mut self.sheet {
+                    sheet.series(Names { device, metric, labels: &labels, unit: told.unit, kind });
+                }
+            }
         }
     }
 
     pub fn point(&mut self, time: TimeNs, value: &Value) {
+        #[cfg(feature = "parquet")]
+        if let Some(sheet) = &mut self.sheet {
+            return sheet.row(time, [Some(value)]);
+        }
         let out = &mut self.out;
         out.extend_from_slice(&self.before);
         match self.format {
@@ -116,8 +139,30 @@ impl Writer {
                 put_time(out, time);
                 out.push(b'\n');
             }
+            #[cfg(feature = "parquet")]
+            RowFormat::Parquet => {}
         }
         out.extend_from_slice(&self.after);
+    }
+
+    /// What is ready to be sent on. Columns become ready some megabytes at once.
+    pub fn take(&mut self, enough: usize) -> Option<Vec<u8>> {
+        #[cfg(feature = "parquet")]
+        if let Some(sheet) = &mut self.sheet {
+            return Some(sheet.out()).filter(|out| !out.is_empty());
+        }
+        (self.out.len() >= enough.max(1)).then(|| {
+            let next = Vec::with_capacity(self.out.capacity());
+            std::mem::replace(&mut self.out, next)
+        })
+    }
+
+    /// To be called after the last point.
+    pub fn finish(&mut self) {
+        #[cfg(feature = "parquet")]
+        if let Some(sheet) = &mut self.sheet {
+            sheet.finish();
+        }
     }
 }
 
@@ -126,6 +171,8 @@ impl Writer {
 pub fn unsayable(format: RowFormat, key: &SeriesKey) -> Option<&'static str> {
     match format {
         RowFormat::Csv | RowFormat::Ndjson => None,
+        #[cfg(feature = "parquet")]
+        RowFormat::Parquet => None,
         RowFormat::Lines if key.metric.starts_with('#') => Some("a line that begins with `#` is a comment"),
         RowFormat::Lines if key.metric.ends_with('\\') || key.device.ends_with('\\') => {
             Some("a backslash at the end of a name escapes what follows")

@@ -7,6 +7,7 @@ mod commands;
 mod crash;
 mod erase;
 mod full;
+mod gone;
 mod hub;
 #[cfg(feature = "influxdb")]
 mod influx;

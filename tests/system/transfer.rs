@@ -84,13 +84,40 @@ fn a_selection_goes_through_files_and_comes_back_equal() {
     let untold = given.replace(",B,counter\n", ",,\n");
     assert!(export(&three, "three.csv") == untold, "line protocol carries no unit and no kind");
 
+    #[cfg(feature = "parquet")]
+    {
+        let four = dir.path().join("four");
+        std::fs::create_dir(&four).unwrap();
+        let into = Hub::start(&four);
+        let columns = |dir: &Path, to: &str| {
+            let (code, said) = telltale(dir, &["export", "--select", "*/*", "-o", &file(to)]);
+            assert_eq!((code, said), (0, format!("{READINGS} readings in {}\n", file(to))));
+            std::fs::read(file(to)).unwrap()
+        };
+        let stopped = columns(&one, "stopped.parquet");
+        assert!(stopped.len() < given.len() / 3, "{} bytes of {}", stopped.len(), given.len());
+        let note = serde_json::json!({
+            "data_dir": four.join("data"), "file_bytes": stopped.len(), "format": "parquet", "bytes": stopped.len() / 2, "lines": READINGS / 2,
+            "stored": READINGS / 2, "duplicate": 0, "refused": 0,
+        });
+        std::fs::write(file("stopped.parquet.imported"), note.to_string()).unwrap();
+        telltale(&four, &["import", &file("stopped.parquet")]);
+        assert_eq!(into.history("*/*").len(), READINGS / 2, "rows that are taken are not sent again");
+        let (code, said) = telltale(&four, &["import", &file("stopped.parquet")]);
+        assert_eq!((code, said), (0, format!("{} stored, {} there already, 0 refused\n", READINGS / 2, READINGS / 2)));
+        assert!(export(&four, "four.csv") == given, "through columns");
+        assert!(columns(&four, "running.parquet") == stopped, "from the running hub");
+        std::fs::write(file("bad.parquet"), "PAR1 no more").unwrap();
+        let (code, said) = telltale(&four, &["import", &file("bad.parquet")]);
+        assert!(code == 1 && said.contains("bad.parquet: the file is no Parquet that can be read"), "{code} {said}");
+    }
     std::fs::write(file("bad.ndjson"), "{\"device\":\"d\"}\n").unwrap();
     let (code, said) = telltale(&three, &["import", &file("bad.ndjson")]);
     assert!(code == 1 && said.contains("line 1: /: bad_value") && said.contains("0 stored, 0 there already, 1 refused"), "{code} {said}");
     let (code, said) = telltale(&three, &["import", &file("given")]);
     assert!(code == 64 && said.contains("--format"), "{code} {said}");
-    let (code, said) = telltale(&three, &["export", "--select", "*/*", "--format", "parquet"]);
-    assert!(code == 64 && said.contains("csv, ndjson or lp"), "{code} {said}");
+    let (code, said) = telltale(&three, &["export", "--select", "*/*", "--format", "xml"]);
+    assert!(code == 64 && said.contains("expected csv, ndjson"), "{code} {said}");
     let (code, said) = telltale(&three, &["export", "--select", "nonsense", "-o", &file("none.csv")]);
     assert!(code == 1 && said.contains("nonsense") && !Path::new(&file("none.csv")).exists(), "{code} {said}");
 }

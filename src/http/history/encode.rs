@@ -14,16 +14,24 @@ use serde::Serialize;
 use crate::http::series::Described;
 use crate::model::{TimeNs, Value};
 use crate::query::buckets::TIME_IN_STATE;
-use crate::query::request::Format;
 use crate::query::time::{TimeFormat, ms_f64};
 use crate::rows::write::put_csv;
 
 const NEVER: &str = "writing to a Vec does not fail";
 
+/// The forms of this file. `encoder.rs` has the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Json,
+    Csv,
+    Ndjson,
+    MessagePack,
+}
+
 #[derive(Debug)]
-pub struct Encoder {
+pub struct TextEncoder {
     pub out: Vec<u8>,
-    format: Format,
+    format: Form,
     time: TimeFormat,
     columns: Vec<&'static str>,
     series: usize,
@@ -45,17 +53,17 @@ pub struct Ending {
     pub incomplete: Option<String>,
 }
 
-impl Encoder {
+impl TextEncoder {
     /// `columns` without `time`.
     #[must_use]
-    pub fn new(format: Format, time: TimeFormat, columns: Vec<&'static str>) -> Self {
+    pub fn new(format: Form, time: TimeFormat, columns: Vec<&'static str>) -> Self {
         Self { out: Vec::new(), format, time, columns, series: 0, points: 0, line_start: Vec::new(), held_back: None }
     }
 
     pub fn begin(&mut self, series: usize, retained_from: bool) {
         match self.format {
-            Format::Json => self.out.extend_from_slice(b"{\"series\":["),
-            Format::Csv => {
+            Form::Json => self.out.extend_from_slice(b"{\"series\":["),
+            Form::Csv => {
                 self.out.extend_from_slice(b"device,metric,labels,time");
                 for column in &self.columns {
                     self.out.push(b',');
@@ -63,8 +71,8 @@ impl Encoder {
                 }
                 self.out.push(b'\n');
             }
-            Format::Ndjson => {}
-            Format::MessagePack => {
+            Form::Ndjson => {}
+            Form::MessagePack => {
                 pack_map(&mut self.out, 4 + usize::from(retained_from));
                 pack_str(&mut self.out, "series");
                 pack_array(&mut self.out, series);
@@ -74,14 +82,27 @@ impl Encoder {
 
     /// `points`: how many will come, where it is known.
     pub fn begin_series(&mut self, series: &Described<'_>, points: Option<usize>) {
+        self.begin_entry(series, None, points);
+    }
+
+    /// Of so many series, whose rows were put together.
+    pub fn begin_group(&mut self, common: &Described<'_>, series: usize, points: usize) {
+        self.begin_entry(common, Some(series), Some(points));
+    }
+
+    fn begin_entry(&mut self, series: &Described<'_>, count: Option<usize>, points: Option<usize>) {
         self.points = 0;
         match self.format {
-            Format::Json => {
+            Form::Json => {
                 if self.series > 0 {
                     self.out.push(b',');
                 }
                 put_json(&mut self.out, series);
                 self.out.pop(); // the closing brace: the map goes on
+                if let Some(count) = count {
+                    self.out.extend_from_slice(b",\"count\":");
+                    put_json(&mut self.out, &count);
+                }
                 self.out.extend_from_slice(b",\"columns\":[\"time\"");
                 for column in &self.columns {
                     self.out.push(b',');
@@ -89,7 +110,7 @@ impl Encoder {
                 }
                 self.out.extend_from_slice(b"],\"points\":[");
             }
-            Format::Csv => {
+            Form::Csv => {
                 self.line_start.clear();
                 let labels = serde_json::to_string(&series.labels).expect("a map of texts is JSON");
                 for text in [series.device, series.metric, &labels] {
@@ -97,15 +118,19 @@ impl Encoder {
                     self.line_start.push(b',');
                 }
             }
-            Format::Ndjson => {
+            Form::Ndjson => {
                 self.line_start.clear();
                 let names = serde_json::json!({ "device": series.device, "metric": series.metric, "labels": series.labels });
                 put_json(&mut self.line_start, &names);
                 self.line_start.pop();
                 self.line_start.extend_from_slice(b",\"time\":");
             }
-            Format::MessagePack => {
-                series.pack(&mut self.out, 2);
+            Form::MessagePack => {
+                series.pack(&mut self.out, 2 + usize::from(count.is_some()));
+                if let Some(count) = count {
+                    pack_str(&mut self.out, "count");
+                    rmp::encode::write_uint(&mut self.out, count as u64).expect(NEVER);
+                }
                 pack_str(&mut self.out, "columns");
                 pack_array(&mut self.out, self.columns.len() + 1);
                 pack_str(&mut self.out, "time");
@@ -153,9 +178,9 @@ impl Encoder {
     /// How many points the series got.
     pub fn end_series(&mut self) -> usize {
         match self.format {
-            Format::Json => self.out.extend_from_slice(b"]}"),
-            Format::Csv | Format::Ndjson => {}
-            Format::MessagePack => {
+            Form::Json => self.out.extend_from_slice(b"]}"),
+            Form::Csv | Form::Ndjson => {}
+            Form::MessagePack => {
                 if let Some(points) = self.held_back.take() {
                     pack_array(&mut self.out, self.points);
                     self.out.extend_from_slice(&points);
@@ -168,7 +193,7 @@ impl Encoder {
     pub fn end(&mut self, ending: Ending) {
         let Ending { thinned, is_rolled, retained_from, incomplete } = ending;
         match self.format {
-            Format::Json => {
+            Form::Json => {
                 self.out.extend_from_slice(b"],\"thinned\":");
                 put_json(&mut self.out, &thinned);
                 if is_rolled {
@@ -184,8 +209,8 @@ impl Encoder {
                 }
                 self.out.push(b'}');
             }
-            Format::Csv | Format::Ndjson => {}
-            Format::MessagePack => {
+            Form::Csv | Form::Ndjson => {}
+            Form::MessagePack => {
                 pack_str(&mut self.out, "thinned");
                 rmp::encode::write_bool(&mut self.out, thinned).expect(NEVER);
                 if let Some(from) = retained_from {
@@ -202,19 +227,19 @@ impl Encoder {
 
     fn begin_point(&mut self, time: TimeNs) {
         match self.format {
-            Format::Json => {
+            Form::Json => {
                 self.out.extend_from_slice(if self.points == 0 { b"[" } else { b",[" });
                 put_time(&mut self.out, self.time, time);
             }
-            Format::Ndjson => {
+            Form::Ndjson => {
                 self.out.extend_from_slice(&self.line_start);
                 put_time(&mut self.out, self.time, time);
             }
-            Format::Csv => {
+            Form::Csv => {
                 self.out.extend_from_slice(&self.line_start);
                 self.time.write(time, &mut self.out);
             }
-            Format::MessagePack => {
+            Form::MessagePack => {
                 let columns = self.columns.len() + 1;
                 let out = self.held_back.as_mut().unwrap_or(&mut self.out);
                 pack_array(out, columns);
@@ -231,11 +256,11 @@ impl Encoder {
             return self.object(object);
         }
         match self.format {
-            Format::Json => {
+            Form::Json => {
                 self.out.push(b',');
                 put_value(&mut self.out, value);
             }
-            Format::Csv => {
+            Form::Csv => {
                 self.out.push(b',');
                 match value {
                     None => {}
@@ -243,34 +268,34 @@ impl Encoder {
                     value => put_value(&mut self.out, value),
                 }
             }
-            Format::Ndjson => {
+            Form::Ndjson => {
                 self.out.push(b',');
                 put_json(&mut self.out, &self.columns[column]);
                 self.out.push(b':');
                 put_value(&mut self.out, value);
             }
-            Format::MessagePack => pack_value(self.held_back.as_mut().unwrap_or(&mut self.out), value),
+            Form::MessagePack => pack_value(self.held_back.as_mut().unwrap_or(&mut self.out), value),
         }
     }
 
     /// A text of JSON: as it is where an answer is JSON, a text in CSV, a map in MessagePack.
     fn object(&mut self, object: &str) {
         match self.format {
-            Format::Json => {
+            Form::Json => {
                 self.out.push(b',');
                 self.out.extend_from_slice(object.as_bytes());
             }
-            Format::Csv => {
+            Form::Csv => {
                 self.out.push(b',');
                 put_csv(&mut self.out, object);
             }
-            Format::Ndjson => {
+            Form::Ndjson => {
                 self.out.push(b',');
                 put_json(&mut self.out, TIME_IN_STATE);
                 self.out.push(b':');
                 self.out.extend_from_slice(object.as_bytes());
             }
-            Format::MessagePack => {
+            Form::MessagePack => {
                 let out = self.held_back.as_mut().unwrap_or(&mut self.out);
                 let map: BTreeMap<String, f64> = serde_json::from_str(object).expect("src/query/agg/states.rs makes a map of numbers");
                 pack_map(out, map.len());
@@ -284,30 +309,30 @@ impl Encoder {
 
     fn time_value(&mut self, column: usize, time: TimeNs) {
         match self.format {
-            Format::Json => {
+            Form::Json => {
                 self.out.push(b',');
                 put_time(&mut self.out, self.time, time);
             }
-            Format::Csv => {
+            Form::Csv => {
                 self.out.push(b',');
                 self.time.write(time, &mut self.out);
             }
-            Format::Ndjson => {
+            Form::Ndjson => {
                 self.out.push(b',');
                 put_json(&mut self.out, &self.columns[column]);
                 self.out.push(b':');
                 put_time(&mut self.out, self.time, time);
             }
-            Format::MessagePack => pack_time(self.held_back.as_mut().unwrap_or(&mut self.out), self.time, time),
+            Form::MessagePack => pack_time(self.held_back.as_mut().unwrap_or(&mut self.out), self.time, time),
         }
     }
 
     fn end_point(&mut self) {
         match self.format {
-            Format::Json => self.out.push(b']'),
-            Format::Csv => self.out.push(b'\n'),
-            Format::Ndjson => self.out.extend_from_slice(b"}\n"),
-            Format::MessagePack => {}
+            Form::Json => self.out.push(b']'),
+            Form::Csv => self.out.push(b'\n'),
+            Form::Ndjson => self.out.extend_from_slice(b"}\n"),
+            Form::MessagePack => {}
         }
     }
 }

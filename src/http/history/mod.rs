@@ -3,10 +3,14 @@
 //! plan (what, frozen, within bounds) -> write (series by series) -> encode (bytes), in a blocking thread; `http::stream` moves
 //! the chunks to the socket.
 
+mod budget;
 pub mod encode;
+mod encoder;
 pub mod erase;
+mod groups;
 pub mod plan;
 mod readings;
+mod rows;
 pub mod write;
 
 use std::sync::Arc;
@@ -47,12 +51,15 @@ struct HistoryBody {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "as above")]
 struct HistorySeries {
+    /// With `group` what its series have in common, else empty; so is the metric.
     device: String,
     metric: String,
     labels: std::collections::BTreeMap<String, String>,
     unit: Option<String>,
     /// `gauge`, `counter`, `state` or `text`.
     kind: String,
+    /// With `group`: of how many series this is one.
+    count: Option<u64>,
     /// `time`, then `value` or the aggregates in the order asked.
     columns: Vec<String>,
     /// One array per point, as the columns say.
@@ -77,6 +84,7 @@ pub(super) enum FormatParam {
     Csv,
     Ndjson,
     Msgpack,
+    Parquet,
 }
 
 /// With which day a week begins.
@@ -105,6 +113,17 @@ pub(super) enum FillParam {
     Zero,
 }
 
+/// What is made of the series of a group.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "as above; query/groups.rs reads them")]
+pub(super) enum GroupParam {
+    Sum,
+    Mean,
+    Min,
+    Max,
+}
+
 /// Readings of a range: every one, or thinned to `points` columns, or summed up in buckets.
 #[utoipa::path(get, path = "/api/v1/history", tag = "readings",
     params(
@@ -118,14 +137,16 @@ pub(super) enum FillParam {
         ("week_start" = Option<WeekdayParam>, Query, description = "With which day the weeks of `every=1w` begin. Default: Monday."),
         ("billing_day" = Option<u32>, Query, description = "On which day, 1 to 28, the months of `every=1mo` begin, and years in January. Default: 1."),
         ("fill" = Option<FillParam>, Query, description = "Of buckets without readings, from `from` to `to`: `none` (default) leaves them out, `null`, `zero`, `previous` (carried into three buckets or those within an hour, whichever are more), `linear` (between the buckets around). Their `count` is 0."),
+        ("group" = Option<GroupParam>, Query, description = "Makes one series of several: of their values in each bucket the `sum`, `mean`, `min` or `max`, after `fill`; a series without a value does not count. An entry of the answer is a group, with `count` of its series and the names they have in common. Needs `agg`."),
+        ("group_by" = Option<String>, Query, description = "Which series are together: those with the same `device`, `metric`, `label.NAME` or `@ATTRIBUTE`, several by comma. Default: all. Needs `group`."),
         ("time" = Option<TimeParam>, Query, description = "`ms` (default, a fraction where the time has one), `ns` (integers) or `rfc3339`."),
         ("received" = Option<bool>, Query, description = "Adds a column `received`: when the hub received the reading, exactly if that was more than a minute after its time, else to within a minute."),
-        ("format" = Option<FormatParam>, Query, description = "`json` (default), `csv`, `ndjson` or `msgpack`.")),
+        ("format" = Option<FormatParam>, Query, description = "`json` (default), `csv`, `ndjson`, `msgpack` or `parquet` (one row a point; columns in ROWS.md, times as timestamps).")),
     responses(
         (status = 200, body = HistoryBody, description = "Streamed. A connection that breaks off means an incomplete answer."),
         (status = 400, body = ErrorBody, description = "`bad_selector`, `bad_time` or `bad_parameter`."),
         (status = 422, body = ErrorBody, description = "`too_many_points`."),
-        (status = 503, body = ErrorBody, description = "`too_slow`, `store_away` or `store_failed`.")))]
+        (status = 503, body = ErrorBody, description = "`too_slow` (also where nothing was ready within 60 s), `store_away` or `store_failed`.")))]
 pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let pairs: Vec<_> = form_urlencoded::parse(request.query_string().as_bytes()).collect();
     let question = History::parse(pairs.iter().map(|(name, value)| (&**name, &**value)), hub.clock.now())?;
@@ -134,7 +155,7 @@ pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) 
     let hub = hub.into_inner();
     let plan = web::block(move || make_plan(&hub, question, &reader)).await??;
     let lacks = plan.lacks().and_then(|why| HeaderValue::from_str(&why).ok());
-    let mut answer = stream::answer(place, content_type, "history", move |sink| write::write(&plan, sink));
+    let mut answer = stream::answer_begun(place, content_type, "history", move |sink| write::write(&plan, sink)).await?;
     if let Some(why) = lacks {
         answer.headers_mut().insert(INCOMPLETE, why);
     }
@@ -152,6 +173,8 @@ fn content_type(format: Format) -> &'static str {
         Format::Csv => "text/csv; charset=utf-8",
         Format::Ndjson => "application/x-ndjson",
         Format::MessagePack => "application/vnd.msgpack",
+        #[cfg(feature = "parquet")]
+        Format::Parquet => crate::rows::parquet::CONTENT_TYPE,
     }
 }
 

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
+use super::budget::Budget;
 use super::readings;
 use crate::auth::access::Scope;
 use crate::head::{ColumnView, Head};
-use crate::limits::{HISTORY_BUCKETS, LOOK_BACK, QUANTILE_READINGS};
+use crate::limits::{LOOK_BACK, QUANTILE_READINGS};
 use crate::model::{Kind, Position, SeriesId, TimeNs, TimeRange, ValueType};
 use crate::query::buckets::Agg;
 use crate::query::error::{QueryCode, QueryError};
-use crate::query::fill::Fill;
+use crate::query::groups::{Group, Together};
 use crate::query::reach::reachable;
 use crate::query::request::{History, Shape};
 use crate::query::selector::Attributes;
@@ -34,6 +35,8 @@ pub struct Plan {
     /// The commit whose state the head's part shows.
     pub position: Position,
     pub series: Vec<Planned>,
+    /// Which of them become one, where that was asked for.
+    pub groups: Option<Vec<Group>>,
     pub store: Option<Arc<dyn Store>>,
     /// The store does not answer, and why: what the head let go of is missing.
     pub cut: Option<String>,
@@ -65,6 +68,10 @@ impl Plan {
     ) -> Result<Self, QueryError> {
         let found = reachable(sources.series, &question.selectors, scope, attributes);
         check_types(&question.shape, &found)?;
+        let groups = question.shape.grouping().map(|grouping| {
+            let keys: Vec<_> = found.iter().map(|series| &series.key).collect();
+            grouping.divide(&keys, attributes)
+        });
         let ids: Vec<SeriesId> = found.iter().map(|series| series.id).collect();
         let looks_back = question.shape.aggs().iter().any(|agg| agg.looks_back());
         let earlier = before(question.range);
@@ -79,10 +86,15 @@ impl Plan {
             let counted = found.iter().zip(&views).map(|(one, view)| {
                 let past = store.map(|store| Past { store: &**store, pin: &frozen.pin });
                 let points = source::count(view, past, one.id, question.range, budget.enough())?;
-                budget.spend(points)?;
-                Ok(points)
+                let gone = TimeRange { to: sources.retention.floor(one).unwrap_or(TimeNs::MIN).min(question.range.to), ..question.range };
+                let rolled = readings::rolled(&question.shape, view, past, one.id, gone, budget.enough())?;
+                Ok((points, budget.spend(points, rolled)?))
             });
-            counted.collect::<Result<Vec<usize>, QueryError>>()
+            let counted = counted.collect::<Result<Vec<(usize, usize)>, QueryError>>()?;
+            if let Some(groups) = &groups {
+                budget.check_groups(groups, &counted.iter().map(|(_, rows)| *rows).collect::<Vec<_>>(), question.shape.aggs().len())?;
+            }
+            Ok::<Vec<usize>, QueryError>(counted.into_iter().map(|(points, _)| points).collect())
         };
         let (points, store, cut) = match count(sources.store) {
             // What the head has is answered all the same.
@@ -99,7 +111,7 @@ impl Plan {
             points,
         };
         let series = found.into_iter().zip(frozen.columns).zip(views).zip(points).map(planned).collect();
-        let plan = Self { question, position: frozen.position, series, store, cut, pin: frozen.pin, retained_from };
+        let plan = Self { question, position: frozen.position, series, groups, store, cut, pin: frozen.pin, retained_from };
         readings::check(&plan, sources.retention, QUANTILE_READINGS)?;
         Ok(plan)
     }
@@ -112,7 +124,7 @@ pub(super) fn before(range: TimeRange) -> TimeRange {
 }
 
 fn check_types(shape: &Shape, series: &[Arc<Series>]) -> Result<(), QueryError> {
-    let Shape::Buckets { aggs, fill, .. } = shape else {
+    let Shape::Buckets { aggs, fill, grouping, .. } = shape else {
         return Ok(());
     };
     for one in series {
@@ -130,79 +142,15 @@ fn check_types(shape: &Shape, series: &[Arc<Series>]) -> Result<(), QueryError> 
             let message = format!("fill={fill}: {} holds {}, of which no {agg} can be made up", one.key, value_type.as_str());
             return Err(QueryError::parameter(message).with_hint("name the numbers in select, or ask for fill=null"));
         }
+        if let Some(grouping) = grouping
+            && let Some(agg) = aggs.iter().find(|agg| !Together::fits(**agg, value_type))
+        {
+            let (group, agg, held) = (grouping.together.as_str(), agg.as_str(), value_type.as_str());
+            let message = format!("group={group}: {} holds {held}, and {agg} of several has no {group}", one.key);
+            return Err(QueryError::parameter(message).with_hint("name the numbers in select, or ask for agg=count"));
+        }
     }
     Ok(())
-}
-
-/// What an answer may hold, spent series by series.
-struct Budget {
-    left: usize,
-    max: usize,
-    of: Of,
-    /// What may still be read, where an aggregate looks at every reading.
-    readings: Option<Readings>,
-}
-
-struct Readings {
-    agg: &'static str,
-    left: usize,
-    max: usize,
-}
-
-enum Of {
-    Readings,
-    Columns(usize),
-    Buckets(usize),
-    /// Each bucket is told, whether it holds readings or not.
-    AllBuckets(usize),
-}
-
-impl Budget {
-    fn new(question: &History, max_points: usize) -> Self {
-        let (max, of) = match &question.shape {
-            Shape::Raw => (max_points, Of::Readings),
-            Shape::Thin(columns) => (max_points, Of::Columns(2 * *columns as usize + 2)),
-            Shape::Buckets { grid, fill, aggs } => {
-                let most = usize::try_from(grid.buckets_in(question.range)).unwrap_or(usize::MAX);
-                // A state may hold in every bucket.
-                let are_all_told = *fill != Fill::None || aggs.contains(&Agg::TimeInState);
-                (HISTORY_BUCKETS, if are_all_told { Of::AllBuckets(most) } else { Of::Buckets(most) })
-            }
-        };
-        let agg = question.shape.aggs().iter().find(|agg| agg.needs_readings());
-        let readings = agg.map(|agg| Readings { agg: agg.as_str(), left: max_points, max: max_points });
-        Self { left: max, max, of, readings }
-    }
-
-    /// Counting may stop beyond this many readings of a series.
-    fn enough(&self) -> usize {
-        let enough = match self.of {
-            Of::Readings => self.left,
-            Of::Columns(most) => most,
-            Of::Buckets(most) => most.min(self.left),
-            Of::AllBuckets(_) => 0,
-        };
-        self.readings.as_ref().map_or(enough, |readings| readings.left.max(enough))
-    }
-
-    fn spend(&mut self, readings: usize) -> Result<(), QueryError> {
-        if let Some(Readings { agg, left, max }) = &mut self.readings {
-            *left = left.checked_sub(readings).ok_or_else(|| {
-                let message = format!("agg={agg} looks at every reading, and there are more than {max}");
-                QueryError::new(QueryCode::TooManyPoints, message).with_hint("ask for a shorter range or fewer series")
-            })?;
-        }
-        let (spent, what, hint) = match self.of {
-            Of::Readings => (readings, "readings", "ask for a shorter range, fewer series, points=N, or every= with agg="),
-            Of::Columns(most) => (readings.min(most), "points", "ask for fewer points or series"),
-            Of::Buckets(most) => (readings.min(most), "buckets", "ask for a longer every or fewer series"),
-            Of::AllBuckets(most) => (most, "buckets", "ask for a longer every, a shorter range or fewer series, or leave fill out"),
-        };
-        self.left = self.left.checked_sub(spent).ok_or_else(|| {
-            QueryError::new(QueryCode::TooManyPoints, format!("the answer would hold more than {} {what}", self.max)).with_hint(hint)
-        })?;
-        Ok(())
-    }
 }
 
 impl Plan {
@@ -229,42 +177,5 @@ impl Plan {
     #[must_use]
     pub fn range(&self) -> TimeRange {
         self.question.range
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spent(shape: &str, readings: &[usize]) -> Result<(), QueryError> {
-        let query = format!("select=*/*&from=0s&to=100000000s{shape}");
-        let question = History::parse(query.split('&').filter_map(|pair| pair.split_once('=')), 0).unwrap();
-        let mut budget = Budget::new(&question, 20_000_000);
-        readings.iter().try_for_each(|readings| budget.spend(*readings))
-    }
-
-    #[test]
-    fn an_answer_is_bounded_by_what_it_holds_not_by_what_it_reads() {
-        let rows: &[(&str, &[usize], bool)] = &[
-            ("", &[20_000_000], true),
-            ("", &[10_000_000, 10_000_001], false),
-            ("&points=800", &[1_000_000_000; 1000], true),
-            ("&points=100000", &[1_000_000_000; 100], false),
-            ("&every=1s&agg=mean", &[HISTORY_BUCKETS], true),
-            ("&every=1s&agg=mean", &[HISTORY_BUCKETS, 1], false),
-            ("&every=1d&agg=mean", &[1_000_000_000; 800], true),
-            ("&agg=mean", &[1_000_000_000; 100_000], true),
-            ("&agg=p99", &[20_000_000], true),
-            ("&agg=mean,p99", &[10_000_000, 10_000_001], false),
-            ("&every=1s&agg=p50", &[HISTORY_BUCKETS, 1], false),
-            ("&every=101s&agg=time_in_state", &[1], true),
-            ("&every=99s&agg=time_in_state", &[1], false),
-            ("&every=1d&agg=mean&tz=Asia/Kathmandu", &[1_000_000_000; 800], true),
-            ("&every=100s&agg=mean&fill=null", &[1], true),
-            ("&every=100s&agg=mean&fill=null", &[0, 0], false),
-        ];
-        for (shape, readings, fits) in rows {
-            assert_eq!(spent(shape, readings).is_ok(), *fits, "{shape} {} series", readings.len());
-        }
     }
 }

@@ -2,12 +2,13 @@
 //! the last reading before the range.
 
 use super::plan::{Plan, Planned};
-use crate::model::{TimeNs, TimeRange};
+use crate::head::ColumnView;
+use crate::model::{SeriesId, TimeNs, TimeRange};
 use crate::query::agg::too_full;
 use crate::query::buckets::Agg;
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::request::Shape;
-use crate::query::source::{self, Part};
+use crate::query::source::{self, Part, Past};
 use crate::query::summary::At;
 use crate::query::time::rfc3339;
 use crate::retention::Retention;
@@ -50,6 +51,37 @@ fn has_gone(plan: &Plan, planned: &Planned, floor: TimeNs) -> Result<bool, Store
         !has_gone
     })?;
     Ok(has_gone)
+}
+
+/// How many rows or points of an answer are made of rollups alone, exactly up to `enough`: what `count` does not see. Reads no more than
+/// the answer will.
+pub(super) fn rolled(
+    shape: &Shape,
+    view: &ColumnView,
+    past: Option<Past<'_>>,
+    series: SeriesId,
+    gone: TimeRange,
+    enough: usize,
+) -> Result<usize, StoreError> {
+    let coarse = match shape {
+        _ if gone.from >= gone.to => return Ok(0),
+        Shape::Raw => return Ok(0),
+        Shape::Thin(_) => Coarse::WhereGone,
+        Shape::Buckets { grid, aggs, .. } => Coarse::Buckets { grid, aggs },
+    };
+    let (mut found, mut end) = (0, TimeNs::MIN);
+    source::scan_coarse(&view.within(gone), past, series, gone, coarse, &mut |part| {
+        let Part::Summary { summary, is_gone: true } = part else { return true };
+        let start = summary.start.max(gone.from);
+        match shape {
+            // The bucket is counted already.
+            Shape::Buckets { .. } if start < end => {}
+            Shape::Buckets { grid, .. } => (found, end) = (found + 1, grid.bucket(start, gone).to),
+            Shape::Raw | Shape::Thin(_) => found += summary.points().len(),
+        }
+        found <= enough
+    })?;
+    Ok(found)
 }
 
 /// The last reading before the range, where an aggregate looks back.

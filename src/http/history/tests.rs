@@ -1,6 +1,10 @@
 //! Answers as bytes, from a head and a store filled by hand.
 
 mod aggregates;
+mod groups;
+mod order;
+#[cfg(feature = "parquet")]
+mod parquet;
 
 use std::sync::Arc;
 

@@ -1,13 +1,14 @@
 //! Runs a plan: series by series, in chunks of bounded size, until done or nobody wants more. Blocking, pure but for the store.
 
-use super::encode::{Encoder, Ending};
+use std::cell::RefCell;
+
+use super::encode::Ending;
+use super::encoder::Encoder;
 use super::plan::{Plan, Planned};
-use super::readings;
+use super::rows::bucket_rows;
 use crate::http::series::Described;
-use crate::http::stream::ChunkSink;
+use crate::http::stream::{ChunkSink, send};
 use crate::limits::{HISTORY_CHUNK_BYTES, HISTORY_HELD_BYTES};
-use crate::query::buckets::Buckets;
-use crate::query::fill::Filler;
 use crate::query::request::{Format, Shape};
 use crate::query::run::Run;
 use crate::query::source::{self, Part};
@@ -34,15 +35,11 @@ pub enum Broken {
 
 pub fn write(plan: &Plan, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
     let question = &plan.question;
-    let columns = match &question.shape {
-        Shape::Raw if question.received => vec!["value", "received"],
-        Shape::Raw | Shape::Thin(_) => vec!["value"],
-        Shape::Buckets { aggs, .. } => aggs.iter().map(|agg| agg.as_str()).collect(),
-    };
-    let mut answer = Answer { encoder: Encoder::new(question.format, question.time, columns), sink, has_gone: false };
-    answer.encoder.begin(plan.series.len(), plan.retained_from.is_some());
-    for planned in &plan.series {
-        answer.series(plan, planned)?;
+    let mut answer = Answer { encoder: Encoder::new(question), sink: RefCell::new(sink), has_gone: false };
+    answer.encoder.begin(plan.groups.as_ref().map_or(plan.series.len(), Vec::len), plan.retained_from.is_some());
+    match &plan.groups {
+        Some(groups) => groups.iter().try_for_each(|group| answer.group(plan, group))?,
+        None => plan.series.iter().try_for_each(|planned| answer.series(plan, planned))?,
     }
     answer.encoder.end(Ending {
         thinned: matches!(question.shape, Shape::Thin(_)),
@@ -50,70 +47,25 @@ pub fn write(plan: &Plan, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
         retained_from: plan.retained_from,
         incomplete: plan.incomplete(),
     });
-    if answer.flush() { Ok(()) } else { Err(Broken::ClientGone) }
+    if flush(&mut answer.encoder, &answer.sink) { Ok(()) } else { Err(Broken::ClientGone) }
 }
 
-struct Answer<'a, 'b> {
-    encoder: Encoder,
-    sink: &'a mut ChunkSink<'b>,
+/// Shared by what tells points and what asks whether somebody still reads.
+pub(super) type Sink<'a, 'b> = RefCell<&'a mut ChunkSink<'b>>;
+
+pub(super) struct Answer<'a, 'b> {
+    pub(super) encoder: Encoder,
+    pub(super) sink: Sink<'a, 'b>,
     /// Some of the answer was made of rollups, since the readings are not kept any more.
-    has_gone: bool,
+    pub(super) has_gone: bool,
 }
 
 impl Answer<'_, '_> {
     fn series(&mut self, plan: &Plan, planned: &Planned) -> Result<(), Broken> {
         let told = matches!(plan.question.shape, Shape::Raw).then_some(planned.points);
         self.encoder.begin_series(&Described::of(&planned.series), told);
-        let range = plan.range();
-        let (view, past, id) = (&planned.view, plan.past(), planned.series.id);
-        let (mut wanted, mut has_gone) = (true, false);
-        let mut coarse = |coarse: Coarse<'_>, each: &mut source::PartSink<'_>| {
-            source::scan_coarse(view, past, id, range, coarse, &mut |part| {
-                has_gone |= matches!(part, Part::Summary { is_gone: true, .. });
-                wanted = each(part);
-                wanted
-            })?;
-            Ok::<bool, StoreError>(std::mem::replace(&mut wanted, true))
-        };
-        let wanted = match &plan.question.shape {
-            Shape::Raw => range.from >= range.to || source::scan(view, past, id, range, &mut |run| self.raw(&run, plan.question.received))?,
-            Shape::Thin(columns) if range.from < range.to => {
-                let mut thinner = Thinner::new(range, *columns, planned.value_type);
-                let mut point = |time, value| {
-                    self.encoder.point(time, &value);
-                    self.flush_if_full()
-                };
-                let mut part = |part: Part<'_>| match part {
-                    Part::Run(run) => thinner.push(run, &mut point),
-                    Part::Summary { summary, .. } => thinner.push(Run::of_pairs(&summary.points()), &mut point),
-                    // They come in place of buckets alone.
-                    Part::Totals(_) => true,
-                };
-                coarse(Coarse::WhereGone, &mut part)? && thinner.finish(&mut point)
-            }
-            Shape::Thin(_) => true,
-            Shape::Buckets { grid, aggs, fill } => {
-                let mut buckets = Buckets::new(aggs, grid, range).known_until(plan.question.now);
-                if let Some(before) = readings::before(plan, planned)? {
-                    buckets.begin_after(before);
-                }
-                let mut filler = Filler::new(*fill, grid, aggs, range);
-                let mut told = |time, row: &[_]| {
-                    self.encoder.row(time, row);
-                    self.flush_if_full()
-                };
-                let mut row = |time, row: &[_]| filler.push(time, row, &mut told);
-                let mut part = |part: Part<'_>| match part {
-                    Part::Run(run) => buckets.push(run, &mut row),
-                    Part::Summary { summary, .. } => buckets.push_summary(summary, &mut row),
-                    Part::Totals(totals) => buckets.push_totals(totals, &mut row),
-                };
-                coarse(Coarse::Buckets { grid, aggs }, &mut part)? && buckets.finish(&mut row) && filler.finish(&mut told)
-            }
-        };
-        self.has_gone |= has_gone;
-        if !wanted {
-            return Err(if self.encoder.held_bytes() > HISTORY_HELD_BYTES { Broken::TooLarge } else { Broken::ClientGone });
+        if !self.points(plan, planned)? {
+            return Err(self.why_not());
         }
         let found = self.encoder.end_series();
         match told {
@@ -124,6 +76,50 @@ impl Answer<'_, '_> {
         }
     }
 
+    /// Says whether more is wanted.
+    fn points(&mut self, plan: &Plan, planned: &Planned) -> Result<bool, StoreError> {
+        let (range, view, past, id) = (plan.range(), &planned.view, plan.past(), planned.series.id);
+        match &plan.question.shape {
+            Shape::Raw | Shape::Thin(_) if range.from >= range.to => Ok(true),
+            Shape::Raw => source::scan(view, past, id, range, &mut |run| self.raw(&run, plan.question.received)),
+            Shape::Thin(columns) => {
+                let mut thinner = Thinner::new(range, *columns, planned.value_type);
+                let (mut wanted, mut has_gone) = (true, false);
+                let mut point = |time, value| {
+                    self.encoder.point(time, &value);
+                    flush_if_full(&mut self.encoder, &self.sink)
+                };
+                source::scan_coarse(view, past, id, range, Coarse::WhereGone, &mut |part| {
+                    has_gone |= matches!(part, Part::Summary { is_gone: true, .. });
+                    wanted = match part {
+                        Part::Run(run) => thinner.push(run, &mut point),
+                        Part::Summary { summary, .. } => thinner.push(Run::of_pairs(&summary.points()), &mut point),
+                        // They come in place of buckets alone.
+                        Part::Totals(_) => true,
+                    };
+                    wanted = wanted && is_wanted(&self.sink);
+                    wanted
+                })?;
+                let wanted = wanted && thinner.finish(&mut point);
+                self.has_gone |= has_gone;
+                Ok(wanted)
+            }
+            Shape::Buckets { .. } => {
+                let mut row = |time, row: &[_]| {
+                    self.encoder.row(time, row);
+                    flush_if_full(&mut self.encoder, &self.sink)
+                };
+                let rows = bucket_rows(plan, planned, &|| is_wanted(&self.sink), &mut row)?;
+                self.has_gone |= rows.has_gone;
+                Ok(rows.wanted)
+            }
+        }
+    }
+
+    fn why_not(&self) -> Broken {
+        if self.encoder.held_bytes() > HISTORY_HELD_BYTES { Broken::TooLarge } else { Broken::ClientGone }
+    }
+
     fn raw(&mut self, run: &Run<'_>, received: bool) -> bool {
         for i in 0..run.len() {
             match received {
@@ -131,18 +127,22 @@ impl Answer<'_, '_> {
                 false => self.encoder.point(run.time(i), &run.value(i)),
             }
         }
-        self.flush_if_full()
+        flush_if_full(&mut self.encoder, &self.sink)
     }
+}
 
-    fn flush_if_full(&mut self) -> bool {
-        if self.encoder.held_bytes() > HISTORY_HELD_BYTES {
-            return false;
-        }
-        self.encoder.out.len() < HISTORY_CHUNK_BYTES || self.flush()
-    }
+/// Whether somebody still reads the answer.
+pub(super) fn is_wanted(sink: &Sink<'_, '_>) -> bool {
+    (sink.borrow_mut())(Vec::new())
+}
 
-    fn flush(&mut self) -> bool {
-        let next = Vec::with_capacity(self.encoder.out.capacity());
-        (self.sink)(std::mem::replace(&mut self.encoder.out, next))
+pub(super) fn flush_if_full(encoder: &mut Encoder, sink: &Sink<'_, '_>) -> bool {
+    if encoder.held_bytes() > HISTORY_HELD_BYTES {
+        return false;
     }
+    encoder.take(HISTORY_CHUNK_BYTES).is_none_or(|out| send(&mut **sink.borrow_mut(), out))
+}
+
+fn flush(encoder: &mut Encoder, sink: &Sink<'_, '_>) -> bool {
+    encoder.take(0).is_none_or(|out| send(&mut **sink.borrow_mut(), out))
 }

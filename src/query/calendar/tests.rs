@@ -102,6 +102,54 @@ fn every_zone_over_two_years() {
     }
 }
 
+/// Irregular readings of two years, in each zone: each is summed up on the day that the zone's calendar shows, by brute force.
+#[test]
+fn irregular_readings_of_two_years_fall_on_their_days_in_every_zone() {
+    use std::collections::BTreeMap;
+
+    use crate::model::{TimeRange, Value};
+    use crate::query::buckets::{Agg, Buckets};
+    use crate::query::grid::Grid;
+    use crate::query::run::Run;
+
+    const AGGS: [Agg; 5] = [Agg::Count, Agg::Sum, Agg::Min, Agg::Max, Agg::Last];
+    let mut rng = fastrand::Rng::with_seed(11);
+    for (n, zone) in every_zone().iter().enumerate() {
+        let from = [1_735_689_600, rng.i64(-1_500_000_000..1_700_000_000)][n % 2];
+        let days = new_days(zone, from, from + 2 * 366 * DAY_S);
+        let (first, last) = (days[0].0, days[days.len() - 1].0);
+        let mut times: Vec<i64> = (0..400).map(|_| rng.i64(first * NS_PER_SEC..last * NS_PER_SEC)).collect();
+        // Also on the borders themselves, and a nanosecond before.
+        times.extend((0..40).map(|_| days[rng.usize(1..days.len() - 1)].0 * NS_PER_SEC - i64::from(rng.bool())));
+        times.sort_unstable();
+        times.dedup();
+        let points: Vec<(TimeNs, Value)> = times.iter().map(|time| (*time, Value::Int(rng.i64(-99..99)))).collect();
+        let (unit, step) = UNITS[if n % 3 == 0 { 0 } else { rng.usize(1..UNITS.len()) }];
+        let mut expected = BTreeMap::<i64, Vec<i64>>::new();
+        for (time, value) in &points {
+            let day = days.partition_point(|(start, _)| *start * NS_PER_SEC <= *time) - 1;
+            let Value::Int(value) = value else { continue };
+            expected.entry(key(unit, step, days[day].1)).or_default().push(*value);
+        }
+        let grid = Grid::Calendar(Calendar::new(unit, step, zone.clone()));
+        let mut found = Vec::new();
+        let mut buckets = Buckets::new(&AGGS, &grid, TimeRange::ALL);
+        let mut sink = |_: TimeNs, row: &[Option<Value>]| {
+            found.push(row.to_vec());
+            true
+        };
+        assert!(points.chunks(rng.usize(1..200)).all(|run| buckets.push(Run::of_pairs(run), &mut sink)) && buckets.finish(&mut sink));
+        let rows: Vec<Vec<Option<Value>>> = expected
+            .values()
+            .map(|of| {
+                let told = [of.len() as i64, of.iter().sum(), *of.iter().min().unwrap(), *of.iter().max().unwrap(), of[of.len() - 1]];
+                told.map(|value| Some(Value::Int(value))).to_vec()
+            })
+            .collect();
+        assert_eq!(found, rows, "{:?} {unit:?} {step} from {from}", zone.iana_name());
+    }
+}
+
 fn instant(text: &str) -> TimeNs {
     TimeNs::try_from(text.parse::<Timestamp>().unwrap().as_nanosecond()).unwrap()
 }

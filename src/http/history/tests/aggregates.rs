@@ -159,6 +159,32 @@ fn quantiles_of_readings_that_are_gone_are_refused() {
     assert!(world.plan(&later, &Scope::default(), 100).is_ok(), "what is later is there");
 }
 
+/// A bucket of rollups is a row as any other, and so are the points of a line drawn from them.
+#[test]
+fn rows_of_readings_that_are_gone_are_counted() {
+    let mut world = World::new();
+    world.put("d", "m", &[], &counter());
+    let start = T0 - 600 * SEC;
+    let summary = Summary { start, count: 9, first: (start, Value::Int(3)), last: (start + SEC, Value::Int(900)), numbers: None };
+    let store = Gone(MemoryStore::default(), summary);
+    let generation = world.head.freeze().unwrap();
+    store.seal(&generation.handover()).unwrap();
+    world.head.sealed(&generation);
+    world.store = Some(Arc::new(store));
+    world.retention.floors().set_now(T0 + 100 * SEC);
+    world.retention.floors().set_store_keeps(Some(Duration::from_secs(110)));
+    let rolled = |shape: &str, to: TimeNs| {
+        let plan = world.plan(&format!("select=d/m&from=-2h{shape}"), &Scope::default(), 100).unwrap();
+        let gone = TimeRange { from: plan.range().from, to };
+        let one = &plan.series[0];
+        readings::rolled(&plan.question.shape, &one.view, plan.past(), one.series.id, gone, usize::MAX).unwrap()
+    };
+    assert_eq!(rolled("&every=1s&agg=mean", T0), 1);
+    assert_eq!(rolled("&points=500", T0), 2, "its ends");
+    assert_eq!(rolled("", T0), 0, "readings alone");
+    assert_eq!(rolled("&every=1s&agg=mean", start - SEC), 0, "nothing has gone before");
+}
+
 #[test]
 fn time_in_state_is_an_object_in_every_format() {
     let world = World::new();

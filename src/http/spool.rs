@@ -1,0 +1,103 @@
+//! Bodies of Parquet. A file is read from its end, so a body is spooled in the data directory first: a file without a name, that goes with
+//! whoever holds it, also when the hub is killed. Then its rows are decided as lines, piece by piece.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix_web::web;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::time::timeout;
+
+use super::body::{BodyError, Encoding};
+use super::error::{ApiError, ErrorCode};
+use super::import::{Imported, carry_out};
+use crate::auth::access::Access;
+use crate::hub::Hub;
+use crate::limits::{BODY_STALLED, HISTORY_CHUNK_BYTES, HISTORY_CHUNKS_AHEAD, HISTORY_WAIT, PARQUET_BODIES, PARQUET_BODY_BYTES};
+use crate::rows::RowFormat;
+use crate::rows::parquet::{Lines, ReadError};
+
+static PLACES: Semaphore = Semaphore::const_new(PARQUET_BODIES);
+
+/// All of a body of Parquet.
+pub(super) async fn import(hub: Arc<Hub>, access: Access, encoding: Encoding, body: web::Payload) -> Result<Imported, ApiError> {
+    if !matches!(encoding, Encoding::Plain) {
+        return Err(ApiError::parameter("format=parquet goes without Content-Encoding: it is packed already"));
+    }
+    let _place = place().await?;
+    let file = spooled(&hub, body).await?;
+    let lines = web::block(move || Lines::open(file)).await?.map_err(|error| ApiError::parameter(error.to_string()))?;
+    carry_out(hub, access, RowFormat::Ndjson, Encoding::Plain, pieces(lines)).await
+}
+
+async fn place() -> Result<SemaphorePermit<'static>, ApiError> {
+    timeout(HISTORY_WAIT, PLACES.acquire()).await.ok().and_then(Result::ok).ok_or_else(|| {
+        let message = format!("{PARQUET_BODIES} bodies of Parquet are being taken already");
+        ApiError::new(ErrorCode::TooSlow, message).with_hint("try again later")
+    })
+}
+
+async fn spooled(hub: &Hub, mut body: web::Payload) -> Result<File, ApiError> {
+    let dir = hub.config.data.dir.clone();
+    let mut file = web::block(move || nameless(&dir)).await?.map_err(|error| disk(&error))?;
+    let (mut bytes, mut waiting) = (0, Vec::new());
+    loop {
+        let chunk = timeout(BODY_STALLED, body.next()).await.map_err(|_| BodyError::Stalled)?.transpose();
+        let chunk = chunk.map_err(|error| BodyError::BrokeOff(error.to_string()))?;
+        bytes += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if bytes > PARQUET_BODY_BYTES {
+            let message = format!("the body is longer than {PARQUET_BODY_BYTES} bytes, which are spooled of Parquet");
+            return Err(ApiError::new(ErrorCode::TooLarge, message).with_hint("`telltale import` has no such bound; or send several files"));
+        }
+        if hub.health.is_disk_full() {
+            return Err(ApiError::new(ErrorCode::DiskFull, "the disk is full: nothing is spooled".to_owned()));
+        }
+        waiting.extend_from_slice(chunk.as_deref().unwrap_or_default());
+        if waiting.len() >= 1 << 20 || chunk.is_none() {
+            let piece = std::mem::take(&mut waiting);
+            file = web::block(move || file.write_all(&piece).map(|()| file)).await?.map_err(|error| disk(&error))?;
+        }
+        if chunk.is_none() {
+            return Ok(file);
+        }
+    }
+}
+
+/// Gone with its last handle. The directory is the hub's alone, so a name that is left from a killed one is taken over.
+fn nameless(dir: &Path) -> io::Result<File> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let path = dir.join(format!("import-{}.parquet", COUNT.fetch_add(1, Ordering::Relaxed)));
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
+fn disk(error: &io::Error) -> ApiError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            ApiError::new(ErrorCode::DiskFull, format!("the body cannot be spooled: {error}"))
+        }
+        _ => ApiError::internal(error),
+    }
+}
+
+/// Read by a thread of its own, a few pieces ahead.
+fn pieces(mut lines: Lines) -> impl Stream<Item = Result<Bytes, ReadError>> + Unpin {
+    let (sender, receiver) = mpsc::channel(HISTORY_CHUNKS_AHEAD);
+    tokio::task::spawn_blocking(move || {
+        loop {
+            let next = lines.next_piece(HISTORY_CHUNK_BYTES).transpose();
+            let is_last = !matches!(next, Some(Ok(_)));
+            let Some(next) = next else { return };
+            if sender.blocking_send(next.map(|piece| Bytes::from(piece.text))).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    Box::pin(stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver))))
+}

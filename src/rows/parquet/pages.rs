@@ -1,0 +1,190 @@
+//! What a file declares of its footer and pages, compared with bounds before the reader of the crate allocates for it
+//! (apache/arrow-rs#10734, #9874, #11121: as of 60.1 it believes lengths of pages, dictionaries and texts).
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use parquet::basic::Compression;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
+
+use super::cells::Wanted;
+use super::read::ReadError;
+use super::thrift::walk;
+use crate::limits::{PARQUET_FOOTER_BYTES, PARQUET_PAGE_BYTES, PARQUET_PAGES_BYTES};
+
+/// A page's header holds a few numbers, and statistics with a least and a greatest text.
+const HEADER_BYTES: usize = 64 << 10;
+/// Of an entry of a dictionary in memory, and how little it may take in the file.
+const ENTRY_BYTES: usize = 32;
+const ENTRY_IN_FILE: i64 = 4;
+
+const PLAIN: i64 = 0;
+const PLAIN_DICTIONARY: i64 = 2;
+const RLE: i64 = 3;
+const DELTA_BINARY_PACKED: i64 = 5;
+const RLE_DICTIONARY: i64 = 8;
+
+/// The footer, before it is parsed.
+pub(super) fn check_footer(file: &File) -> Result<(), ReadError> {
+    let len = file.metadata()?.len();
+    let mut end = [0; 8];
+    if len < 12 {
+        return Err(ReadError::no_parquet("it is shorter than the shortest"));
+    }
+    file.read_exact_at(&mut end, len - 8)?;
+    match &end[4..] {
+        b"PAR1" => {}
+        b"PARE" => return Err(ReadError::no_parquet("its footer is encrypted")),
+        _ => return Err(ReadError::no_parquet("it does not end in PAR1; was it cut off?")),
+    }
+    let footer = u64::from(u32::from_le_bytes([end[0], end[1], end[2], end[3]]));
+    if footer > PARQUET_FOOTER_BYTES || footer > len - 12 {
+        return Err(ReadError::Bounds(format!("a footer of {footer} bytes, at most {PARQUET_FOOTER_BYTES} are read")));
+    }
+    let mut bytes = vec![0; usize::try_from(footer).unwrap_or_default()];
+    file.read_exact_at(&mut bytes, len - 8 - footer)?;
+    walk(&bytes, &mut |_, _| ()).map_err(|error| ReadError::no_parquet(&format!("its footer is broken: {error}")))?;
+    Ok(())
+}
+
+/// How the columns are packed, before anything is taken of them.
+pub(super) fn check_packing(metadata: &ParquetMetaData, wanted: &[Wanted]) -> Result<(), ReadError> {
+    for group in metadata.row_groups() {
+        for one in wanted {
+            let packing = group.column(one.at).compression();
+            if !matches!(packing, Compression::UNCOMPRESSED | Compression::SNAPPY) {
+                let message = format!("column `{}` is packed with {packing}; snappy, or nothing, is read", one.name);
+                return Err(ReadError::Columns(message));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The pages of those columns of a row group that will be read.
+pub(super) fn check_group(file: &File, group: &RowGroupMetaData, wanted: &[usize]) -> Result<(), ReadError> {
+    let len = file.metadata()?.len();
+    let mut all = 0;
+    for at in wanted {
+        all += check_column(file, len, group.column(*at))?;
+    }
+    if all > PARQUET_PAGES_BYTES {
+        let message = format!("pages of {all} bytes would be held at once, at most {PARQUET_PAGES_BYTES} are");
+        return Err(ReadError::Bounds(format!("{message}; write smaller row groups or pages")));
+    }
+    Ok(())
+}
+
+/// What the largest of its pages and its dictionary take in memory.
+fn check_column(file: &File, len: u64, column: &ColumnChunkMetaData) -> Result<u64, ReadError> {
+    let name = column.column_path().string();
+    let broken = |why: &str| ReadError::Bounds(format!("column `{name}`: {why}"));
+    let first = column.dictionary_page_offset().unwrap_or(i64::MAX).min(column.data_page_offset());
+    let (Ok(mut at), Ok(bytes)) = (u64::try_from(first), u64::try_from(column.compressed_size())) else {
+        return Err(broken("a place before the file's beginning"));
+    };
+    let end = at.checked_add(bytes).filter(|end| *end <= len).ok_or_else(|| broken("it ends behind the file"))?;
+    let (mut largest, mut dictionary) = (0, 0);
+    while at < end {
+        let mut header = vec![0; usize::try_from(end - at).unwrap_or(HEADER_BYTES).min(HEADER_BYTES)];
+        file.read_exact_at(&mut header, at)?;
+        let page = Page::read(&header).map_err(|why| broken(&why))?;
+        at = at + page.header as u64 + page.compressed;
+        if at > end {
+            return Err(broken("a page ends behind its column"));
+        }
+        match page.dictionary {
+            Some(entries) => dictionary = page.uncompressed + entries * ENTRY_BYTES as u64,
+            None => largest = page.uncompressed.max(largest),
+        }
+    }
+    Ok(largest + dictionary)
+}
+
+struct Page {
+    /// Bytes of the header itself.
+    header: usize,
+    compressed: u64,
+    uncompressed: u64,
+    /// How many entries, where it is one.
+    dictionary: Option<u64>,
+}
+
+impl Page {
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        let (mut kind, mut uncompressed, mut compressed, mut encoding, mut entries) = (-1, -1, -1, None, -1);
+        let header = walk(bytes, &mut |path, number| match path {
+            [1] => kind = number,
+            [2] => uncompressed = number,
+            [3] => compressed = number,
+            [5 | 7, 2] | [8, 4] => encoding = Some(number),
+            [7, 1] => entries = number,
+            _ => {}
+        });
+        let header = header.map_err(|error| format!("the header of a page: {error}"))?;
+        if uncompressed > PARQUET_PAGE_BYTES {
+            return Err(format!("a page of {uncompressed} bytes, at most {PARQUET_PAGE_BYTES} are read; write smaller pages"));
+        }
+        // Those of texts that go by the lengths of others are left out: they declare how much is to be allocated.
+        if let Some(encoding) = encoding.filter(|it| ![PLAIN, PLAIN_DICTIONARY, RLE, DELTA_BINARY_PACKED, RLE_DICTIONARY].contains(it)) {
+            return Err(format!("encoding {encoding} is not read; PLAIN, RLE, dictionaries and DELTA_BINARY_PACKED are"));
+        }
+        let (Ok(uncompressed), Ok(compressed)) = (u64::try_from(uncompressed), u64::try_from(compressed)) else {
+            return Err("a page without a length".to_owned());
+        };
+        let dictionary = (kind == 2).then_some(entries);
+        if dictionary.is_some_and(|entries| entries < 0 || entries.saturating_mul(ENTRY_IN_FILE).cast_unsigned() > uncompressed) {
+            return Err(format!("a dictionary of {entries} entries in {uncompressed} bytes"));
+        }
+        Ok(Self { header, compressed, uncompressed, dictionary: dictionary.map(i64::cast_unsigned) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The header of a page: its kind, its lengths, then its own part: values and encoding.
+    fn header(kind: u64, uncompressed: u64, compressed: u64, part: u8, values: u64, encoding: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let varint = |bytes: &mut Vec<u8>, mut value: u64| {
+            value *= 2;
+            while value >= 0x80 {
+                bytes.push((value & 0x7f) as u8 | 0x80);
+                value >>= 7;
+            }
+            bytes.push(value as u8);
+        };
+        for number in [kind, uncompressed, compressed] {
+            bytes.push(0x15);
+            varint(&mut bytes, number);
+        }
+        bytes.push(((part - 3) << 4) | 12);
+        for number in [values, encoding] {
+            bytes.push(0x15);
+            varint(&mut bytes, number);
+        }
+        bytes.extend([0, 0]);
+        bytes
+    }
+
+    #[test]
+    fn what_a_page_declares_is_bounded() {
+        let read = |bytes: &[u8]| Page::read(bytes).map(|page| (page.uncompressed, page.compressed, page.dictionary));
+        assert_eq!(read(&header(0, 100, 50, 5, 10, 0)), Ok((100, 50, None)));
+        assert_eq!(read(&header(2, 400, 50, 7, 100, 0)), Ok((400, 50, Some(100))));
+        let rows = [
+            (header(0, 1 << 31, 50, 5, 10, 0), "a page of 2147483648 bytes"),
+            (header(0, 100, 50, 5, 10, 6), "encoding 6 is not read"),
+            (header(0, 100, 50, 5, 10, 7), "encoding 7 is not read"),
+            (header(2, 400, 50, 7, 101, 0), "a dictionary of 101 entries in 400 bytes"),
+            (header(2, 400, 50, 7, 1 << 40, 0), "a dictionary of 1099511627776"),
+            (vec![0x15, 0, 0], "without a length"),
+            (vec![0x15], "the header of a page: it ends"),
+        ];
+        for (bytes, said) in rows {
+            let error = read(&bytes).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}
