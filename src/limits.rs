@@ -205,6 +205,12 @@ pub const HISTORY_STALLED: Duration = Duration::from_secs(60);
 /// Rows of one page of a list when nobody says, and the most that may be asked for.
 pub const PAGE_ROWS: usize = 1000;
 pub const PAGE_ROWS_MAX: usize = 10_000;
+/// The same for `series?with=stats`, for which files are read.
+pub const STATS_ROWS: usize = 100;
+pub const STATS_ROWS_MAX: usize = 1000;
+/// Candidates of `complete` for each part when nobody says, and the most that may be asked for.
+pub const CANDIDATES: usize = 20;
+pub const CANDIDATES_MAX: usize = 1000;
 /// Longest selector in bytes, and most of them in one query.
 pub const SELECTOR_BYTES: usize = 4096;
 pub const SELECTORS: usize = 64;

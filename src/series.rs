@@ -29,6 +29,8 @@ pub struct Series {
 }
 
 const RULE_UNKNOWN: u16 = u16::MAX;
+/// Series that are shown under one lock.
+const SHOWN_AT_ONCE: usize = 4096;
 
 /// `SeriesMeta` in pieces: with the counts of its `Arc` a series takes 128 bytes, which is a size of allocators.
 #[derive(Debug)]
@@ -355,6 +357,20 @@ impl SeriesTable {
         drop(by_id);
         found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         found
+    }
+
+    /// Shows each listed series, in the order they came in. No lock is held for long, so a series that comes meanwhile may be shown or not.
+    pub fn each_listed(&self, mut show: impl FnMut(&Series)) {
+        let mut from = 0;
+        loop {
+            let by_id = self.by_id.read();
+            let until = (from + SHOWN_AT_ONCE).min(by_id.len());
+            by_id[from..until].iter().flatten().filter(|series| series.is_listed()).for_each(|series| show(series));
+            if until == by_id.len() {
+                return;
+            }
+            from = until;
+        }
     }
 
     /// How many are listed.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::{Admin, LocalPeer};
-use super::error::{ApiError, ErrorCode};
+use super::error::{ApiError, ErrorCode, ErrorDetail};
+use super::params::NoParams;
 use super::task;
 use crate::hub::Hub;
 use crate::tools::backup::{BackupError, Done, run};
@@ -32,12 +33,31 @@ pub struct BackupBody {
     readings: u64,
 }
 
+/// A line of the answer: one of these.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape for the document; task.rs writes the lines")]
+struct BackupLine {
+    /// Bytes done, of how many.
+    progress: Option<[u64; 2]>,
+    /// The last line.
+    answer: Option<BackupBody>,
+    /// Or this, where it failed.
+    error: Option<ErrorDetail<'static>>,
+}
+
 /// Copies everything that is stored into a directory. Only over the hub's own socket.
 ///
 /// The answer is lines of JSON: `{"progress":[done,total]}` in bytes while it goes on, then `{"answer":...}` or `{"error":...}`.
 #[utoipa::path(post, path = "/api/v1/backup", tag = "health", request_body = BackupRequest,
-    responses((status = 200, body = BackupBody, content_type = "application/x-ndjson"), (status = 409, description = "Another runs.")))]
-pub async fn backup(hub: web::Data<Hub>, request: HttpRequest, _: Admin, body: web::Json<BackupRequest>) -> Result<HttpResponse, ApiError> {
+    responses((status = 200, body = [BackupLine], content_type = "application/x-ndjson", description = "An item a line."),
+        (status = 409, description = "`conflict`: another runs.")))]
+pub async fn backup(
+    hub: web::Data<Hub>,
+    request: HttpRequest,
+    _: Admin,
+    _: NoParams,
+    body: web::Json<BackupRequest>,
+) -> Result<HttpResponse, ApiError> {
     if request.conn_data::<LocalPeer>().is_none() {
         return Err(ApiError::forbidden("a backup is made on the hub's machine").with_hint("telltale backup DIR"));
     }

@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::Admin;
-use super::error::ApiError;
+use super::error::{ApiError, ErrorDetail};
+use super::params::NoParams;
 use super::task;
 use crate::hub::Hub;
 use crate::query::time::ms_f64;
@@ -34,6 +35,18 @@ pub struct CheckBody {
     notes: Vec<String>,
 }
 
+/// A line of the answer: one of these.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape for the document; task.rs writes the lines")]
+struct CheckLine {
+    /// Bytes done, of how many.
+    progress: Option<[u64; 2]>,
+    /// The last line.
+    answer: Option<CheckBody>,
+    /// Or this, where it failed.
+    error: Option<ErrorDetail<'static>>,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BadRow {
     /// Within the data directory.
@@ -57,8 +70,9 @@ pub struct BadRow {
 ///
 /// The answer is lines of JSON: `{"progress":[done,total]}` in bytes while it goes on, then `{"answer":...}` or `{"error":...}`.
 #[utoipa::path(post, path = "/api/v1/check", tag = "health",
-    responses((status = 200, body = CheckBody, content_type = "application/x-ndjson"), (status = 409, description = "Another runs.")))]
-pub async fn check(hub: web::Data<Hub>, _: Admin) -> Result<HttpResponse, ApiError> {
+    responses((status = 200, body = [CheckLine], content_type = "application/x-ndjson", description = "An item a line."),
+        (status = 409, description = "`conflict`: another runs.")))]
+pub async fn check(hub: web::Data<Hub>, _: Admin, _: NoParams) -> Result<HttpResponse, ApiError> {
     let place = task::place(&hub.tasks)?;
     Ok(task::answer(place, "check", move |progress| {
         let dir = &hub.config.data.dir;

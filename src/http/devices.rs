@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 
 use super::auth::{Admin, Reader};
 use super::error::{ApiError, ErrorBody};
-use super::params::{Page, Params};
+use super::openapi::forms::StateName;
+use super::params::{NoParams, Page, Params};
 use crate::auth::access::Access;
 use crate::catalog::devices::{Description, DescriptionEdit};
 use crate::hub::Hub;
@@ -42,7 +43,8 @@ pub struct DeviceRow {
     attributes: BTreeMap<String, String>,
     /// Grows with each edit of name, note and attributes; 0: never edited.
     version: i64,
-    /// `online`, `silent`, `offline` or `unknown`.
+    /// `online`: some agent's session brings it; `silent`: but no reading came for a while; `offline`; `unknown`.
+    #[schema(value_type = StateName)]
     state: &'static str,
     /// When that state began, ms since 1970 UTC.
     since: Option<f64>,
@@ -59,10 +61,10 @@ pub struct DeviceRow {
 #[serde(deny_unknown_fields)]
 pub struct DeviceEdit {
     #[serde(default, deserialize_with = "named")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 256, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     name: Option<Option<String>>,
     #[serde(default, deserialize_with = "named")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 4096, pattern = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$")]
     note: Option<Option<String>>,
     /// By name; null takes that one away.
     #[serde(default)]
@@ -80,7 +82,7 @@ fn named<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, 
 #[utoipa::path(get, path = "/api/v1/devices", tag = "devices",
     params(
         ("search" = Option<String>, Query, description = "Only those with this text in id, name or an attribute; case does not count."),
-        ("limit" = Option<u32>, Query, description = "Rows of a page: 1 to 10000, default 1000."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 10000, description = "Rows of a page: 1 to 10000, default 1000."),
         ("after" = Option<String>, Query, description = "`next` of the page before.")),
     responses((status = 200, body = DevicesBody), (status = 400, body = ErrorBody, description = "`bad_parameter`.")))]
 pub async fn list(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> Result<HttpResponse, ApiError> {
@@ -103,9 +105,9 @@ pub async fn list(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> 
 
 /// One device.
 #[utoipa::path(get, path = "/api/v1/devices/{id}", tag = "devices",
-    params(("id" = String, Path, description = "The device's id; a `/` in it is sent as `%2F`.")),
+    params(("id" = String, Path, min_length = 1, max_length = 256, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$", description = "The device's id; a `/` in it is sent as `%2F`.")),
     responses((status = 200, body = DeviceRow), (status = 404, body = ErrorBody, description = "`not_found`.")))]
-pub async fn one(hub: web::Data<Hub>, reader: Reader, id: web::Path<String>) -> Result<HttpResponse, ApiError> {
+pub async fn one(hub: web::Data<Hub>, reader: Reader, _: NoParams, id: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let (hub, id) = (hub.into_inner(), id.into_inner());
     let row = web::block(move || {
         let found = devices(&hub, &reader.0).get(&id).map(|series| row(&hub, &id, *series));
@@ -116,13 +118,19 @@ pub async fn one(hub: web::Data<Hub>, reader: Reader, id: web::Path<String>) -> 
 
 /// Changes name, note or attributes. A device that has sent nothing yet can be described, too.
 #[utoipa::path(patch, path = "/api/v1/devices/{id}", tag = "devices",
-    params(("id" = String, Path, description = "The device's id; a `/` in it is sent as `%2F`.")),
+    params(("id" = String, Path, min_length = 1, max_length = 256, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$", description = "The device's id; a `/` in it is sent as `%2F`.")),
     request_body = DeviceEdit,
     responses(
         (status = 200, body = DeviceRow),
         (status = 400, body = ErrorBody, description = "`bad_parameter`."),
         (status = 409, body = ErrorBody, description = "`conflict`: edited by someone else since `version`.")))]
-pub async fn edit(hub: web::Data<Hub>, admin: Admin, id: web::Path<String>, body: web::Json<DeviceEdit>) -> Result<HttpResponse, ApiError> {
+pub async fn edit(
+    hub: web::Data<Hub>,
+    admin: Admin,
+    _: NoParams,
+    id: web::Path<String>,
+    body: web::Json<DeviceEdit>,
+) -> Result<HttpResponse, ApiError> {
     let (hub, id) = (hub.into_inner(), id.into_inner());
     check_text("device", &id, NAME_BYTES)?;
     if id.is_empty() {

@@ -88,7 +88,9 @@ impl Wish {
         ("to" = Option<String>, Query, description = "End, outside. Default: beyond the last reading."),
         ("format" = Option<RowFormatParam>, Query, description = "`csv` (default), `ndjson`, `lp` (line protocol) or `parquet`.")),
     responses(
-        (status = 200, body = String, content_type = "text/csv", description = "Streamed. A connection that breaks off means an incomplete answer. `X-Telltale-Readings` tells how many readings it holds."),
+        (status = 200, description = "Streamed. A connection that breaks off means an incomplete answer.",
+            content((String = "text/csv"), (Vec<serde_json::Value> = "application/x-ndjson"), (String = "text/plain")),
+            headers(("X-Telltale-Readings" = u64, description = "How many readings it holds."))),
         (status = 400, body = ErrorBody, description = "`bad_selector`, `bad_time` or `bad_parameter`, also where `lp` cannot say a name."),
         (status = 503, body = ErrorBody, description = "`too_slow`, `store_away` or `store_failed`: something is missing now.")))]
 pub async fn export(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> Result<HttpResponse, ApiError> {

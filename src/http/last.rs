@@ -7,6 +7,7 @@ use super::auth::Reader;
 use super::error::{ApiError, ErrorBody};
 use super::history::TimeParam;
 use super::history::encode::{put_json, put_time, put_value};
+use super::openapi::forms::KindName;
 use super::params::Params;
 use super::series::Described;
 use super::stream::{self, ChunkSink};
@@ -35,14 +36,15 @@ struct LastSeries {
     metric: String,
     labels: std::collections::BTreeMap<String, String>,
     unit: Option<String>,
+    #[schema(value_type = KindName)]
     kind: String,
-    /// When it was measured: the newest there is.
-    time: f64,
+    /// When it was measured: the newest there is. A text with `time=rfc3339`.
+    time: serde_json::Value,
     value: serde_json::Value,
     /// When the hub last received a reading of the series, whatever its time.
-    seen: f64,
+    seen: serde_json::Value,
     /// When the value became what it is.
-    changed: f64,
+    changed: serde_json::Value,
 }
 
 /// Last known values.

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::auth::LiveReader;
 use super::error::ApiError;
+use super::params::Params;
 use crate::hub::Hub;
 use crate::limits::{VIEWER_DEAD, VIEWER_MESSAGE_BYTES};
 use crate::live::protocol::Encoding;
@@ -12,8 +13,11 @@ use crate::live::socket::{Connection, MSGPACK_PROTOCOL, ViewerFrames};
 use crate::ws::{self, Lifetime};
 
 /// Subscriptions to series: a snapshot, then every change. JSON text, or MessagePack by `telltale.live.v1.msgpack`.
-#[utoipa::path(get, path = "/api/v1/live", tag = "live", responses((status = 101, description = "WebSocket")))]
+#[utoipa::path(get, path = "/api/v1/live", tag = "live",
+    params(("ticket" = Option<String>, Query, description = "From `POST live/ticket`, instead of a token; good for one connection.")),
+    responses((status = 101, description = "WebSocket")))]
 pub async fn live(request: HttpRequest, payload: web::Payload, hub: web::Data<Hub>, reader: LiveReader) -> Result<HttpResponse, ApiError> {
+    Params::read(&request, &["ticket"])?;
     let hub = hub.into_inner();
     let outbox = hub.live.outbox(encoding_wished(&request));
     let lifetime = Lifetime::HeardOrWritten(VIEWER_DEAD);

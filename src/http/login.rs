@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 
 use super::auth::{Admin, Door, Known};
 use super::error::{ApiError, ErrorCode};
+use super::openapi::forms::RoleName;
+use super::params::NoParams;
 use crate::auth::By;
 use crate::auth::access::Role;
 use crate::catalog::tokens::SessionId;
@@ -25,6 +27,7 @@ pub struct LoginBody {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionBody {
+    #[schema(value_type = RoleName)]
     role: &'static str,
     name: String,
 }
@@ -32,7 +35,8 @@ pub struct SessionBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkBody {
-    /// `agent`, `viewer` or `admin`; admin unless it is said.
+    /// Admin unless it is said.
+    #[schema(value_type = Option<RoleName>)]
     role: Option<String>,
 }
 
@@ -49,6 +53,7 @@ pub struct SessionsBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionRow {
     id: i64,
+    #[schema(value_type = RoleName)]
     role: &'static str,
     /// The token that was typed in; absent for a login link.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +70,7 @@ pub struct SessionRow {
 /// Opens a session: 204 and a cookie.
 #[utoipa::path(post, path = "/api/v1/login", tag = "access", request_body = LoginBody, security(()),
     responses((status = 204, description = "A cookie is set."), (status = 401, description = "The code or token is not valid.")))]
-pub async fn login(request: HttpRequest, door: web::Data<Door>, body: web::Json<LoginBody>) -> Result<HttpResponse, ApiError> {
+pub async fn login(_: NoParams, request: HttpRequest, door: web::Data<Door>, body: web::Json<LoginBody>) -> Result<HttpResponse, ApiError> {
     // A browser always names the page; another's page must not log a user in under its own account.
     if request.headers().contains_key(ORIGIN) {
         door.check_origin(&request)?;
@@ -87,7 +92,7 @@ pub async fn login(request: HttpRequest, door: web::Data<Door>, body: web::Json<
 
 /// Ends the session of this request.
 #[utoipa::path(post, path = "/api/v1/logout", tag = "access", responses((status = 204, description = "The cookie is taken away.")))]
-pub async fn logout(known: Known, door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
+pub async fn logout(known: Known, _: NoParams, door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
     let Some(By::Session(id)) = known.by else {
         return Err(ApiError::parameter("this request has no session to end").with_hint("a token is ended with DELETE tokens/{id}"));
     };
@@ -98,14 +103,14 @@ pub async fn logout(known: Known, door: web::Data<Door>) -> Result<HttpResponse,
 
 /// Who this request is.
 #[utoipa::path(get, path = "/api/v1/session", tag = "access", responses((status = 200, body = SessionBody)))]
-pub async fn session(known: Known) -> HttpResponse {
+pub async fn session(known: Known, _: NoParams) -> HttpResponse {
     let body = SessionBody { role: known.access.role().as_str(), name: known.access.name().to_owned() };
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(body)
 }
 
 /// A link that logs in once, within 15 minutes. `telltale login` asks for it.
 #[utoipa::path(post, path = "/api/v1/login/link", tag = "access", request_body = LinkBody, responses((status = 201, body = LinkAnswer)))]
-pub async fn create_link(_: Admin, door: web::Data<Door>, body: web::Json<LinkBody>) -> Result<HttpResponse, ApiError> {
+pub async fn create_link(_: Admin, _: NoParams, door: web::Data<Door>, body: web::Json<LinkBody>) -> Result<HttpResponse, ApiError> {
     let role = body.role.as_deref().map_or(Ok(Role::Admin), super::tokens::role)?;
     let auth = Arc::clone(&door.auth);
     let code = web::block(move || auth.create_login_code(role)).await??;
@@ -114,7 +119,7 @@ pub async fn create_link(_: Admin, door: web::Data<Door>, body: web::Json<LinkBo
 
 /// Every session that is open.
 #[utoipa::path(get, path = "/api/v1/sessions", tag = "access", responses((status = 200, body = SessionsBody)))]
-pub async fn list(_: Admin, known: Known, door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
+pub async fn list(_: Admin, known: Known, _: NoParams, door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
     let auth = Arc::clone(&door.auth);
     let sessions = web::block(move || auth.sessions()).await??;
     let rows = sessions.into_iter().map(|session| SessionRow {
@@ -132,7 +137,7 @@ pub async fn list(_: Admin, known: Known, door: web::Data<Door>) -> Result<HttpR
 /// Ends a session; its sockets close within a second.
 #[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "access", params(("id" = i64, Path, description = "The session.")),
     responses((status = 204, description = "It has ended."), (status = 404, description = "There is no such session.")))]
-pub async fn end(_: Admin, door: web::Data<Door>, id: web::Path<i64>) -> Result<HttpResponse, ApiError> {
+pub async fn end(_: Admin, _: NoParams, door: web::Data<Door>, id: web::Path<i64>) -> Result<HttpResponse, ApiError> {
     let auth = Arc::clone(&door.auth);
     let id = id.into_inner();
     if web::block(move || auth.end_session(SessionId(id))).await?? {

@@ -64,7 +64,7 @@ pub(super) fn counters(metrics: &Metrics) -> impl Iterator<Item = (&'static str,
 
 /// The hub's own counters, for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "health", security((), ("token" = []), ("session" = [])),
-    responses((status = 200, content_type = "text/plain", description = "Any token; from this machine, past no proxy, none.")))]
+    responses((status = 200, body = String, content_type = "text/plain", description = "Any token; from this machine, past no proxy, none.")))]
 pub async fn metrics(hub: web::Data<Hub>, _: Scraper) -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text(&hub))
 }

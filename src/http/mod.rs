@@ -8,6 +8,7 @@ pub mod auth;
 pub mod backup;
 pub mod body;
 pub mod check;
+pub mod complete;
 pub mod devices;
 pub mod error;
 pub mod export;
@@ -22,6 +23,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod params;
 pub mod series;
+pub mod series_stats;
 #[cfg(feature = "parquet")]
 mod spool;
 pub mod sse;
@@ -36,8 +38,9 @@ pub mod write;
 
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use actix_web::middleware::DefaultHeaders;
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::{Compress, DefaultHeaders};
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 
 use self::error::{ApiError, ErrorCode};
@@ -77,6 +80,8 @@ pub fn routes(app: &mut web::ServiceConfig) {
 }
 
 /// One line each: who may use it is in the handler's arguments (`Admin`, `Reader`, `Writer`, ...).
+///
+/// Answers that may be long are compressed as they are streamed, for who asks with `Accept-Encoding: gzip`.
 fn api_v1(api: &mut web::ServiceConfig) {
     api.service(at("/login", "POST").post(login::login))
         .service(at("/login/link", "POST").post(login::create_link))
@@ -86,13 +91,14 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/sessions/{id}", "DELETE").delete(login::end))
         .service(at("/tokens", "GET, POST").get(tokens::list).post(tokens::create))
         .service(at("/tokens/{id}", "DELETE").delete(tokens::revoke))
-        .service(at("/history", "GET, DELETE").get(history::history).delete(history::erase::erase))
-        .service(at("/export", "GET").get(export::export))
+        .service(at("/history", "GET, DELETE").get(history::history).delete(history::erase::erase).wrap(Compress::default()))
+        .service(at("/export", "GET").get(export::export).wrap(Compress::default()))
         .service(at("/import", "POST").post(import::import))
-        .service(at("/last", "GET").get(last::last))
-        .service(at("/series", "GET").get(series::list))
+        .service(at("/last", "GET").get(last::last).wrap(Compress::default()))
+        .service(at("/series", "GET").get(series::list).wrap(Compress::default()))
         .service(at("/series/top", "GET").get(top::top))
-        .service(at("/devices", "GET").get(devices::list))
+        .service(at("/complete", "GET").get(complete::complete))
+        .service(at("/devices", "GET").get(devices::list).wrap(Compress::default()))
         .service(at("/devices/{id}", "GET, PATCH").get(devices::one).patch(devices::edit))
         .service(at("/stats", "GET").get(stats::stats))
         .service(at("/backup", "POST").post(backup::backup))
@@ -106,10 +112,13 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/live/ticket", "POST").post(tickets::create));
 }
 
-/// A resource that answers other methods with what it takes.
+/// A resource that answers other methods with what it takes. To pages of other origins nothing is allowed.
 fn at(path: &str, allow: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move |request: HttpRequest| async move {
-        Err::<HttpResponse, _>(ApiError::method_not_allowed(request.method().as_str(), request.path(), allow))
+        match *request.method() {
+            Method::OPTIONS => Ok(HttpResponse::NoContent().insert_header((ALLOW, allow)).finish()),
+            _ => Err(ApiError::method_not_allowed(request.method().as_str(), request.path(), allow)),
+        }
     }))
 }
 
@@ -160,6 +169,8 @@ fn path_error(error: &PathError, request: &HttpRequest) -> ApiError {
 mod operator_tests;
 #[cfg(test)]
 mod readings_tests;
+#[cfg(test)]
+mod refusals_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -1,16 +1,20 @@
-//! `GET openapi.json`: the document of all routes, made from the handlers themselves. A test compares it with the list of routes.
+//! `GET openapi.json`: the document of all routes, made from the handlers themselves, with what `forms` says of all of them. A test
+//! compares it with the list of routes, and tests/interop/test_openapi.py the hub with it.
+
+pub(super) mod forms;
 
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use self::forms::{ByName, InfluxRefusal, InfluxRefusalV1, KindName, RoleName, StateName, TypeName};
 use super::error::ErrorBody;
+use super::params::NoParams;
 use super::{
-    backup, check, devices, export, health, history, import, last, live, login, metrics, series, sse, stats, status, tickets, tokens, top,
-    write,
+    backup, check, complete, devices, export, health, history, import, last, live, login, metrics, series, sse, stats, status, tickets,
+    tokens, top, write,
 };
 
 #[derive(OpenApi)]
@@ -23,15 +27,15 @@ use super::{
     paths(
         health::healthz, health::readyz, health::ping, health::health, metrics::metrics, status::status, status::refusals,
         check::check, stats::stats, backup::backup,
-        history::history, history::erase::erase, export::export, import::import, last::last, series::list, top::top,
+        history::history, history::erase::erase, export::export, import::import, last::last, series::list, top::top, complete::complete,
         devices::list, devices::one, devices::edit,
         crate::ingest::socket::ingest, write::write_v2, write::write_v1, live::live, sse::events, tickets::create,
         login::login, login::create_link, login::logout, login::session, login::list, login::end,
         tokens::list, tokens::create, tokens::revoke,
         document,
     ),
-    components(schemas(ErrorBody, export::RowFormatParam, history::FillParam, history::FormatParam, history::GroupParam, history::TimeParam, history::WeekdayParam)),
-    modifiers(&Security, &Refusals),
+    components(schemas(ErrorBody, series::WithParam, InfluxRefusal, InfluxRefusalV1, ByName, KindName, RoleName, StateName, TypeName, export::RowFormatParam, history::FillParam, history::FormatParam, history::GroupParam, history::TimeParam, history::WeekdayParam)),
+    modifiers(&Security),
     security(("token" = []), ("session" = [])),
 )]
 struct Document;
@@ -48,44 +52,16 @@ impl Modify for Security {
     }
 }
 
-/// What any resource may answer besides what its handler names: said once, here.
-struct Refusals;
-
-impl Modify for Refusals {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for (path, item) in &mut document.paths.paths {
-            let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-            for operation in operations.into_iter().flatten() {
-                let is_open = operation.security.as_ref().is_some_and(|needs| needs.contains(&SecurityRequirement::default()));
-                let has_body = operation.request_body.is_some();
-                let rows = [
-                    (!is_open, "401", "`unauthorized`: no token or session, or one that has ended."),
-                    (!is_open, "403", "`forbidden`: the role or the Origin does not allow it."),
-                    (has_body || operation.parameters.is_some(), "400", "`bad_parameter`."),
-                    (path.contains('{'), "404", "`not_found`."),
-                    (has_body, "413", "`too_large`."),
-                    (true, "default", "The hub cannot answer now: `draining`, `disk_full` or `internal`."),
-                ];
-                for (_, status, what) in rows.into_iter().filter(|(applies, ..)| *applies) {
-                    let refusal = || RefOr::T(refusal(what));
-                    operation.responses.responses.entry(status.to_owned()).or_insert_with(refusal);
-                }
-            }
-        }
-    }
-}
-
-fn refusal(what: &str) -> Response {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
-    ResponseBuilder::new().description(what).content("application/json", content).build()
-}
-
-static JSON: LazyLock<String> = LazyLock::new(|| Document::openapi().to_json().expect("a document made of names is JSON"));
+static JSON: LazyLock<String> = LazyLock::new(|| {
+    let mut document = serde_json::to_value(Document::openapi()).expect("a document made of names is JSON");
+    forms::put(&mut document);
+    document.to_string()
+});
 
 /// This document. Open to anyone: it holds no data.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "health", security(()),
-    responses((status = 200, content_type = "application/json", description = "OpenAPI 3.1.")))]
-pub async fn document() -> HttpResponse {
+    responses((status = 200, body = Object, content_type = "application/json", description = "OpenAPI 3.1.")))]
+pub async fn document(_: NoParams) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(JSON.as_str())
 }
 

@@ -1,6 +1,10 @@
 //! Parameters of a query string: known ones, once each unless a list is meant; and pages.
 
-use actix_web::HttpRequest;
+use std::future::{Ready, ready};
+use std::ops::RangeInclusive;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
 use url::form_urlencoded;
 
 use super::error::ApiError;
@@ -32,6 +36,27 @@ impl Params {
             _ => Err(ApiError::parameter(format!("{name} is given more than once"))),
         }
     }
+
+    /// A whole number within a range.
+    pub fn whole(&self, name: &str, range: RangeInclusive<usize>) -> Result<Option<usize>, ApiError> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let (least, most) = (range.start(), range.end());
+        number.map(Some).ok_or_else(|| ApiError::parameter(format!("{name}={text}: expected a whole number from {least} to {most}")))
+    }
+}
+
+/// For a resource without parameters: one that is given all the same is refused, as anywhere.
+#[derive(Clone, Copy, Debug)]
+pub struct NoParams;
+
+impl FromRequest for NoParams {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Params::read(request, &[]).map(|_| Self))
+    }
 }
 
 /// How many rows of a list to show.
@@ -40,13 +65,12 @@ pub struct Page(usize);
 
 impl Page {
     pub fn read(params: &Params) -> Result<Self, ApiError> {
-        let Some(text) = params.one("limit")? else {
-            return Ok(Self(PAGE_ROWS));
-        };
-        match text.parse() {
-            Ok(rows) if (1..=PAGE_ROWS_MAX).contains(&rows) => Ok(Self(rows)),
-            _ => Err(ApiError::parameter(format!("limit={text}: expected a number from 1 to {PAGE_ROWS_MAX}"))),
-        }
+        Self::read_within(params, PAGE_ROWS, PAGE_ROWS_MAX)
+    }
+
+    /// For a list whose rows cost more.
+    pub fn read_within(params: &Params, rows: usize, most: usize) -> Result<Self, ApiError> {
+        Ok(Self(params.whole("limit", 1..=most)?.unwrap_or(rows)))
     }
 
     /// The rows of the page, and its last one where more follow.

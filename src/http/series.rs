@@ -10,9 +10,14 @@ use utoipa::ToSchema;
 use super::auth::Reader;
 use super::error::{ApiError, ErrorBody};
 use super::history::encode::{pack_map, pack_str};
+use super::openapi::forms::{KindName, TypeName};
 use super::params::{Page, Params};
+use super::series_stats::{self, SeriesStats};
+use super::stream;
 use crate::hub::Hub;
+use crate::limits::{STATS_ROWS, STATS_ROWS_MAX};
 use crate::model::{Labels, SeriesId, ValueType};
+use crate::query::error::QueryError;
 use crate::query::reach::reachable;
 use crate::query::request::parse_selectors;
 use crate::query::selector::Selector;
@@ -79,6 +84,14 @@ impl<'a> Described<'a> {
     }
 }
 
+/// What a row may have besides.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "the names for the document; `list` reads them")]
+pub(super) enum WithParam {
+    Stats,
+}
+
 /// A page of series, sorted by device, metric, labels.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SeriesBody {
@@ -94,33 +107,48 @@ pub struct SeriesRow {
     metric: String,
     labels: BTreeMap<String, String>,
     unit: Option<String>,
-    /// `gauge`, `counter`, `state` or `text`.
+    #[schema(value_type = KindName)]
     kind: &'static str,
     /// `number`, `bool` or `text`; fixed by the first reading.
     #[serde(rename = "type")]
+    #[schema(value_type = TypeName)]
     value_type: &'static str,
     /// The newest reading's time, ms since 1970 UTC; null when all were deleted.
     time: Option<f64>,
     /// When the hub last received a reading of it, ms since 1970 UTC.
     seen: Option<f64>,
+    /// With `with=stats`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stats: Option<SeriesStats>,
 }
 
 /// The series there are.
 #[utoipa::path(get, path = "/api/v1/series", tag = "readings",
     params(
         ("select" = Option<Vec<String>>, Query, description = "Selector; several are a union. Default: all."),
-        ("limit" = Option<u32>, Query, description = "Rows of a page: 1 to 10000, default 1000."),
+        ("with" = Option<WithParam>, Query, description = "`stats`: how much there is of each series."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 10000, description = "Rows of a page: 1 to 10000, default 1000; with `with=stats` up to 1000, default 100."),
         ("after" = Option<String>, Query, description = "`next` of the page before.")),
     responses((status = 200, body = SeriesBody), (status = 400, body = ErrorBody, description = "`bad_selector` or `bad_parameter`.")))]
 pub async fn list(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let params = Params::read(&request, &["select", "limit", "after"])?;
-    let page = Page::read(&params)?;
+    let params = Params::read(&request, &["select", "with", "limit", "after"])?;
+    let with_stats = match params.one("with")? {
+        None => false,
+        Some("stats") => true,
+        Some(other) => return Err(ApiError::parameter(format!("with={other}: expected stats"))),
+    };
+    let page = if with_stats { Page::read_within(&params, STATS_ROWS, STATS_ROWS_MAX)? } else { Page::read(&params)? };
     let after = params.one("after")?.map(|text| place(&hub, text)).transpose()?;
     let selects = params.all("select");
     let selectors = if selects.is_empty() { Vec::new() } else { parse_selectors(&selects)? };
+    // Files are read for it, so it takes a place among those who do.
+    let busy = if with_stats { Some(stream::place(&hub.long_answers).await?) } else { None };
     let hub = hub.into_inner();
-    let body = web::block(move || rows(&hub, &reader, &selectors, page, after.as_deref())).await?;
-    Ok(HttpResponse::Ok().json(body))
+    let body = web::block(move || {
+        let _busy = busy;
+        rows(&hub, &reader, &selectors, page, after.as_deref(), with_stats)
+    });
+    Ok(HttpResponse::Ok().json(body.await??))
 }
 
 /// `next` is the number of the last series of a page: numbers are never used again, and the order is that of the keys.
@@ -129,12 +157,20 @@ fn place(hub: &Hub, text: &str) -> Result<Arc<Series>, ApiError> {
     series.ok_or_else(|| ApiError::parameter(format!("after={text}: expected `next` of the page before")))
 }
 
-fn rows(hub: &Hub, reader: &Reader, selectors: &[Selector], page: Page, after: Option<&Series>) -> SeriesBody {
+fn rows(
+    hub: &Hub,
+    reader: &Reader,
+    selectors: &[Selector],
+    page: Page,
+    after: Option<&Series>,
+    with_stats: bool,
+) -> Result<SeriesBody, QueryError> {
     let found = reachable(&hub.series, selectors, reader.0.scope(), &*hub.devices);
     let start = after.map_or(0, |after| found.partition_point(|series| series.key <= after.key));
     let (shown, next) = page.cut(&found[start..]);
     let ids: Vec<_> = shown.iter().map(|series| series.id).collect();
     let last = hub.head.last(&ids).1;
+    let mut stats = if with_stats { series_stats::of(hub, &ids)? } else { Vec::new() }.into_iter();
     let row = |(series, last): (&Arc<Series>, Option<crate::head::LastKnown>)| SeriesRow {
         device: series.key.device.to_string(),
         metric: series.key.metric.to_string(),
@@ -144,6 +180,7 @@ fn rows(hub: &Hub, reader: &Reader, selectors: &[Selector], page: Page, after: O
         value_type: series.value_type().unwrap_or(ValueType::Number).as_str(),
         time: last.as_ref().map(|last| ms_f64(last.time)),
         seen: last.as_ref().map(|last| ms_f64(last.seen)),
+        stats: stats.next(),
     };
-    SeriesBody { series: shown.iter().zip(last).map(row).collect(), next: next.map(|series| series.id.0.to_string()) }
+    Ok(SeriesBody { series: shown.iter().zip(last).map(row).collect(), next: next.map(|series| series.id.0.to_string()) })
 }

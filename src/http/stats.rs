@@ -66,19 +66,14 @@ pub struct SeriesRow {
 
 /// What takes the room: days, kinds, and the series that take most.
 #[utoipa::path(get, path = "/api/v1/stats", tag = "health",
-    params(("top" = Option<usize>, Query, description = "How many series, 20 by default.")),
+    params(("top" = Option<u32>, Query, minimum = 0, maximum = 10000, description = "How many series: up to 10000, default 20.")),
     responses((status = 200, body = StatsBody)))]
 pub async fn stats(hub: web::Data<Hub>, request: HttpRequest, _: Admin) -> Result<HttpResponse, ApiError> {
-    let top = Params::read(&request, &["top"])?.one("top")?.map_or(Ok(TOP), parse_top)?;
+    let top = Params::read(&request, &["top"])?.whole("top", 0..=TOP_MAX)?.unwrap_or(TOP);
     let _place = stream::place(&hub.long_answers).await?;
     let waiting = Some(hub.head.points() as u64);
     let stats = web::block(move || run(&hub.config.data.dir, top)).await?.map_err(|error| ApiError::internal(&error))?;
     Ok(HttpResponse::Ok().json(StatsBody { waiting, ..StatsBody::from(stats) }))
-}
-
-fn parse_top(text: &str) -> Result<usize, ApiError> {
-    let number = text.parse().ok().filter(|top| *top <= TOP_MAX);
-    number.ok_or_else(|| ApiError::parameter(format!("top={text}: expected a number up to {TOP_MAX}")))
 }
 
 impl From<Stats> for StatsBody {

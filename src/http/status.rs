@@ -12,6 +12,7 @@ use super::devices::devices;
 use super::error::ApiError;
 use super::health::Reason;
 use super::metrics::counters;
+use super::params::NoParams;
 use crate::auth::access::Access;
 use crate::clock::NS_PER_SEC;
 use crate::hub::Hub;
@@ -167,14 +168,14 @@ pub struct RefusalRow {
 
 /// What the hub says of itself.
 #[utoipa::path(get, path = "/api/v1/status", tag = "health", responses((status = 200, body = StatusBody)))]
-pub async fn status(hub: web::Data<Hub>, admin: Admin) -> Result<HttpResponse, ApiError> {
+pub async fn status(hub: web::Data<Hub>, admin: Admin, _: NoParams) -> Result<HttpResponse, ApiError> {
     let hub = hub.into_inner();
     Ok(HttpResponse::Ok().json(web::block(move || body(&hub, &admin.0)).await?))
 }
 
 /// The last refused readings.
 #[utoipa::path(get, path = "/api/v1/status/refusals", tag = "health", responses((status = 200, body = RefusalsBody)))]
-pub async fn refusals(hub: web::Data<Hub>, _: Admin) -> Result<HttpResponse, ApiError> {
+pub async fn refusals(hub: web::Data<Hub>, _: Admin, _: NoParams) -> Result<HttpResponse, ApiError> {
     let auth = Arc::clone(&hub.auth);
     let names: BTreeMap<_, _> = web::block(move || auth.tokens()).await??.into_iter().map(|token| (token.id, token.spec.name)).collect();
     let row = |refused: crate::ingest::refusals::Refused| RefusalRow {

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::auth::{Door, Reader};
 use super::error::ApiError;
+use super::params::NoParams;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TicketBody {
@@ -15,7 +16,7 @@ pub struct TicketBody {
 
 /// A ticket with the access of the one who asks.
 #[utoipa::path(post, path = "/api/v1/live/ticket", tag = "live", responses((status = 200, body = TicketBody)))]
-pub async fn create(reader: Reader, door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
+pub async fn create(reader: Reader, _: NoParams, door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
     let ticket = door.auth.create_ticket(reader.0)?.reveal().to_owned();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(TicketBody { ticket }))
 }

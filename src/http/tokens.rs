@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 
 use super::auth::{Admin, Door};
 use super::error::ApiError;
+use super::openapi::forms::RoleName;
+use super::params::NoParams;
 use crate::auth::access::Role;
 use crate::catalog::tokens::{Token, TokenSpec};
 use crate::clock::NS_PER_MS;
@@ -18,7 +20,8 @@ use crate::model::TokenId;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
-    /// `agent` (sends readings), `viewer` (sees them) or `admin` (everything).
+    /// `agent` sends readings, `viewer` sees them, `admin` does everything.
+    #[schema(value_type = RoleName)]
     role: String,
     /// For people; the role unless it is said.
     name: Option<String>,
@@ -37,6 +40,7 @@ pub struct TokensBody {
 pub struct TokenRow {
     id: u32,
     name: String,
+    #[schema(value_type = RoleName)]
     role: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     devices: Option<String>,
@@ -74,7 +78,7 @@ pub(super) fn role(text: &str) -> Result<Role, ApiError> {
 
 /// Every token that is not revoked.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "access", responses((status = 200, body = TokensBody)))]
-pub async fn list(_: Admin, door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
+pub async fn list(_: Admin, _: NoParams, door: web::Data<Door>) -> Result<HttpResponse, ApiError> {
     let auth = Arc::clone(&door.auth);
     let tokens = web::block(move || auth.tokens()).await??;
     Ok(HttpResponse::Ok().json(TokensBody { tokens: tokens.into_iter().map(TokenRow::from).collect() }))
@@ -82,7 +86,7 @@ pub async fn list(_: Admin, door: web::Data<Door>) -> Result<HttpResponse, ApiEr
 
 /// Makes a token. Its secret is shown this once.
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "access", request_body = NewToken, responses((status = 201, body = TokenRow)))]
-pub async fn create(_: Admin, door: web::Data<Door>, body: web::Json<NewToken>) -> Result<HttpResponse, ApiError> {
+pub async fn create(_: Admin, _: NoParams, door: web::Data<Door>, body: web::Json<NewToken>) -> Result<HttpResponse, ApiError> {
     let spec = spec(&body.role, body.name.as_deref(), body.devices.as_deref(), body.select.as_deref())?;
     let auth = Arc::clone(&door.auth);
     let (secret, token) = web::block(move || auth.create_token(spec)).await??;
@@ -93,7 +97,7 @@ pub async fn create(_: Admin, door: web::Data<Door>, body: web::Json<NewToken>) 
 /// Revokes a token; its sockets close within a second, its sessions end.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "access", params(("id" = u32, Path, description = "The token.")),
     responses((status = 204, description = "It is revoked."), (status = 404, description = "There is no such token.")))]
-pub async fn revoke(_: Admin, door: web::Data<Door>, id: web::Path<u32>) -> Result<HttpResponse, ApiError> {
+pub async fn revoke(_: Admin, _: NoParams, door: web::Data<Door>, id: web::Path<u32>) -> Result<HttpResponse, ApiError> {
     let auth = Arc::clone(&door.auth);
     let id = id.into_inner();
     if web::block(move || auth.revoke_token(TokenId(id))).await?? {

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::auth::Admin;
 use super::error::{ApiError, ErrorBody};
+use super::openapi::forms::ByName;
 use super::params::{Page, Params};
 use crate::auth::Auth;
 use crate::catalog::CatalogError;
@@ -19,6 +20,7 @@ use crate::series::{Series, SeriesTable};
 /// Groups of series, those with most new ones first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TopBody {
+    #[schema(value_type = ByName)]
     by: &'static str,
     groups: Vec<TopRow>,
 }
@@ -61,9 +63,9 @@ impl By {
 /// Who makes most series, and whose grow fastest.
 #[utoipa::path(get, path = "/api/v1/series/top", tag = "operation",
     params(
-        ("by" = Option<String>, Query, description = "`token` (default), `device`, `metric` or `label`."),
+        ("by" = Option<ByName>, Query, description = "Default: `token`."),
         ("since" = Option<String>, Query, description = "Series made within this time are new. Default `1h`."),
-        ("limit" = Option<u32>, Query, description = "Rows: 1 to 10000, default 1000.")),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 10000, description = "Rows: 1 to 10000, default 1000.")),
     responses((status = 200, body = TopBody), (status = 400, body = ErrorBody, description = "`bad_parameter`.")))]
 pub async fn top(hub: web::Data<Hub>, _: Admin, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let params = Params::read(&request, &["by", "since", "limit"])?;

@@ -23,9 +23,10 @@ use crate::limits::SENDER_IDLE_NS;
 
 /// Line protocol as InfluxDB 2 takes it. `org` and `bucket` are accepted and ignored; `precision` is ns, us, ms or s.
 #[utoipa::path(post, path = "/api/v2/write", tag = "ingest", request_body(content = String, content_type = "text/plain"),
-    params(("precision" = Option<String>, Query, description = "What the timestamps count: ns (default), us, ms, s.")),
+    params(("precision" = Option<String>, Query, pattern = "^(|ns|n|us|u|µ|µs|ms|s|m|h)$", example = "ms", description = "What the timestamps count: ns (default), us, ms, s.")),
     responses((status = 204, description = "Every reading is durable."),
         (status = 400, description = "Lines were not well-formed; the others are stored."),
+        (status = 408, description = "Nothing of the body came for 30 s."),
         (status = 413, description = "A line is longer than `[ingest] frame_bytes`."),
         (status = 422, description = "Readings were refused; the others are stored."),
         (status = 429, description = "The hub asks for a pause: send it all again."),
@@ -36,9 +37,13 @@ pub async fn write_v2(request: HttpRequest, body: web::Payload, hub: web::Data<H
 
 /// The same for clients of InfluxDB 1: refusals are `{"error"}`; `precision` may be n, u, m and h too.
 #[utoipa::path(post, path = "/write", tag = "ingest", request_body(content = String, content_type = "text/plain"),
-    params(("precision" = Option<String>, Query, description = "What the timestamps count: n (default), u, ms, s, m, h.")),
+    params(("precision" = Option<String>, Query, pattern = "^(|ns|n|us|u|µ|µs|ms|s|m|h)$", example = "ms", description = "What the timestamps count: n (default), u, ms, s, m, h.")),
     responses((status = 204, description = "Every reading is durable."),
-        (status = 400, description = "Lines were not well-formed, or readings were refused; the others are stored.")))]
+        (status = 400, description = "Lines were not well-formed, or readings were refused; the others are stored."),
+        (status = 408, description = "Nothing of the body came for 30 s."),
+        (status = 413, description = "A line is longer than `[ingest] frame_bytes`."),
+        (status = 429, description = "The hub asks for a pause: send it all again."),
+        (status = 503, description = "Not taken now: send it all again. What was stored already is a duplicate then.")))]
 pub async fn write_v1(request: HttpRequest, body: web::Payload, hub: web::Data<Hub>, writer: Result<Writer, ApiError>) -> HttpResponse {
     write(Dialect::V1, &request, body, hub, writer).await
 }

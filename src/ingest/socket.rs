@@ -27,6 +27,7 @@ use crate::auth::access::Access;
 use crate::clock::NS_PER_MS;
 use crate::http::auth::Writer;
 use crate::http::error::ApiError;
+use crate::http::params::NoParams;
 use crate::hub::Hub;
 use crate::limits::{
     AGENT_IDLE, ANSWERS_PER_CONNECTION, LAST_ANSWERS, SLOW_DOWN_MS, UNANSWERED_PER_CONNECTION, UNANSWERED_READINGS_PER_CONNECTION,
@@ -38,7 +39,13 @@ use crate::ws::{self, End, Incoming, Lifetime, Message, Peer};
 /// The handler: upgrades and serves until the peer, the token or the hub ends.
 #[utoipa::path(get, path = "/api/v1/ingest", tag = "ingest",
     responses((status = 101, description = "A WebSocket: binary frames of readings in MessagePack, answers with `ack`.")))]
-pub async fn ingest(request: HttpRequest, payload: web::Payload, hub: web::Data<Hub>, writer: Writer) -> Result<HttpResponse, ApiError> {
+pub async fn ingest(
+    request: HttpRequest,
+    payload: web::Payload,
+    hub: web::Data<Hub>,
+    writer: Writer,
+    _: NoParams,
+) -> Result<HttpResponse, ApiError> {
     let hub = hub.into_inner();
     let access = writer.0;
     let (answers, frames) = mpsc::channel(ANSWERS_PER_CONNECTION);

@@ -50,13 +50,30 @@ impl Glob {
         Self(Form::Literal(text.into()))
     }
 
+    /// Matches what begins with this text.
+    #[must_use]
+    pub fn prefix(text: &str) -> Self {
+        Self(Form::Prefix(text.into()))
+    }
+
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         if text.len() > crate::limits::SELECTOR_BYTES {
             return Err(SelectorError::too_long(text.len()));
         }
-        let tokens = tokenise(text)?;
+        Ok(Self::of(&tokenise(text)?))
+    }
+
+    /// What begins as this text says, which may end in a backslash that escapes nothing yet.
+    pub(super) fn parse_beginning(text: &str) -> Result<Self, SelectorError> {
+        let backslashes = text.bytes().rev().take_while(|b| *b == b'\\').count();
+        let mut tokens = tokenise(&text[..text.len() - backslashes % 2])?;
+        tokens.push(Token::Many);
+        Ok(Self::of(&tokens))
+    }
+
+    fn of(tokens: &[Token]) -> Self {
         let mut pieces = vec![Vec::new()];
-        for token in in_one_order(&tokens) {
+        for token in in_one_order(tokens) {
             let piece = pieces.last_mut().expect("never empty");
             match token {
                 Token::Char(c) => piece.push(Some(c)),
@@ -64,7 +81,7 @@ impl Glob {
                 Token::Many => pieces.push(Vec::new()),
             }
         }
-        Ok(Self(Form::from_pieces(pieces.into_iter().map(Piece::new).collect())))
+        Self(Form::from_pieces(pieces.into_iter().map(Piece::new).collect()))
     }
 
     #[must_use]

@@ -151,7 +151,8 @@ pub fn parse_selectors(texts: &[&str]) -> Result<Vec<Selector>, QueryError> {
 /// An unknown parameter is refused, since it is most likely a known one misspelt.
 #[must_use]
 pub fn unknown_parameter(name: &str, known: &[&str]) -> QueryError {
-    let error = QueryError::parameter(format!("unknown parameter {name}; there are {}", known.join(", ")));
+    let there_are = if known.is_empty() { "none here".to_owned() } else { known.join(", ") };
+    let error = QueryError::parameter(format!("unknown parameter {name}; there are {there_are}"));
     match nearest(name, known.iter().map(|known| (*known, *known))) {
         Some(nearest) => error.with_hint(format!("the nearest known one is {nearest}")),
         None => error,

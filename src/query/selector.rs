@@ -18,8 +18,11 @@
 //! Invariant: `Display` gives text that parses to an equal selector, and equal selectors give equal text.
 //! The cases are in `tests/cases/selectors.json`, which the TypeScript and Python tests read too.
 
+mod partial;
+
 use std::fmt::{self, Write};
 
+pub use self::partial::{Part, Sought};
 pub use super::glob::Glob;
 use super::glob::write_escaped;
 use crate::limits::SELECTOR_BYTES;

@@ -69,6 +69,18 @@ pub struct StoreStats {
     pub bytes: u64,
 }
 
+/// How much there is of a series, as what stands beside the values tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    pub points: u64,
+    /// Times of the first point and the last.
+    pub span: Option<(TimeNs, TimeNs)>,
+    /// On the disk; of what series share, its share.
+    pub bytes: u64,
+    /// Some points may be counted twice or be deleted: only reading them tells.
+    pub is_unclear: bool,
+}
+
 /// Receives blocks in time order (or the reverse, where it says so), none empty. False stops the scan.
 pub type Sink<'a> = dyn FnMut(&Block) -> bool + 'a;
 
@@ -122,6 +134,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     }
     /// How many points `scan` would give.
     fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError>;
+    /// How much there is of each of these series, cheaply. None: this store cannot tell without reading them.
+    fn extents(&self, pin: &Pin, series: &[SeriesId]) -> Result<Option<Vec<Extent>>, StoreError> {
+        let _unused = (pin, series);
+        Ok(None)
+    }
     /// The catalog has it too: what was sealed up to here is what a start begins with, and may be merged.
     fn set_sealed(&self, up_to: Position) {
         let _unused = up_to;

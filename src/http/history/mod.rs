@@ -23,6 +23,7 @@ use utoipa::ToSchema;
 use self::plan::{Plan, Sources};
 use super::auth::Reader;
 use super::error::{ApiError, ErrorBody};
+use super::openapi::forms::KindName;
 use super::stream;
 use crate::hub::Hub;
 use crate::query::request::{Format, History};
@@ -41,7 +42,7 @@ struct HistoryBody {
     /// `rollup`: some of it was made of rollups, since the readings themselves are not kept any more.
     source: Option<String>,
     /// What is older than this is not kept; only told when `from` is.
-    retained_from: Option<f64>,
+    retained_from: Option<serde_json::Value>,
     /// Something of the range cannot be read and is left out.
     incomplete: Option<bool>,
     /// Why; not in MessagePack. What is known before the answer begins is in the header `X-Telltale-Incomplete` too, in every format.
@@ -56,7 +57,7 @@ struct HistorySeries {
     metric: String,
     labels: std::collections::BTreeMap<String, String>,
     unit: Option<String>,
-    /// `gauge`, `counter`, `state` or `text`.
+    #[schema(value_type = KindName)]
     kind: String,
     /// With `group`: of how many series this is one.
     count: Option<u64>,
@@ -130,12 +131,12 @@ pub(super) enum GroupParam {
         ("select" = Vec<String>, Query, description = "Selector, `DEVICE_GLOB/METRIC_GLOB{label=\"value\",@attribute=\"value\"}`. Several are a union."),
         ("from" = String, Query, description = "Start, inside: RFC 3339, an epoch with unit (`1795396030s`, `ms`, `us`, `ns`), `-1h`, `now`."),
         ("to" = Option<String>, Query, description = "End, outside. Default: now."),
-        ("points" = Option<u32>, Query, description = "Thin to this many columns: of each at most its least and greatest reading, and the first and last of the range."),
+        ("points" = Option<u32>, Query, minimum = 1, maximum = 100000, description = "Thin to this many columns: of each at most its least and greatest reading, and the first and last of the range."),
         ("every" = Option<String>, Query, description = "Buckets: of a length (`10s`, `15m`, `24h`, on multiples since 1970 UTC), or of the calendar of `tz` (`1d`, `1w`, `1mo`, `3mo`, `1y`). Needs `agg`."),
         ("agg" = Option<String>, Query, description = "Any of `mean,min,max,first,last,count,sum,stddev,p50,p90,p99,increase,rate,time_in_state`, several at once; bools and texts have `first,last,count,time_in_state`. `stddev` is that of the population. `p50`, `p90` and `p99` are exact and lie on the line between two readings. `increase` is what a counter grew by since the last reading before the bucket, resets to 0 and rounds of 32 bits counted; `rate` is that a second. `time_in_state` is an object, value to seconds; in CSV its JSON text. Without `every` the range is one bucket."),
         ("tz" = Option<String>, Query, description = "In which time zone days, weeks, months and years begin: `Europe/Berlin`. Default: UTC. Lengths do not depend on it."),
         ("week_start" = Option<WeekdayParam>, Query, description = "With which day the weeks of `every=1w` begin. Default: Monday."),
-        ("billing_day" = Option<u32>, Query, description = "On which day, 1 to 28, the months of `every=1mo` begin, and years in January. Default: 1."),
+        ("billing_day" = Option<u32>, Query, minimum = 1, maximum = 28, description = "On which day, 1 to 28, the months of `every=1mo` begin, and years in January. Default: 1."),
         ("fill" = Option<FillParam>, Query, description = "Of buckets without readings, from `from` to `to`: `none` (default) leaves them out, `null`, `zero`, `previous` (carried into three buckets or those within an hour, whichever are more), `linear` (between the buckets around). Their `count` is 0."),
         ("group" = Option<GroupParam>, Query, description = "Makes one series of several: of their values in each bucket the `sum`, `mean`, `min` or `max`, after `fill`; a series without a value does not count. An entry of the answer is a group, with `count` of its series and the names they have in common. Needs `agg`."),
         ("group_by" = Option<String>, Query, description = "Which series are together: those with the same `device`, `metric`, `label.NAME` or `@ATTRIBUTE`, several by comma. Default: all. Needs `group`."),
@@ -143,7 +144,9 @@ pub(super) enum GroupParam {
         ("received" = Option<bool>, Query, description = "Adds a column `received`: when the hub received the reading, exactly if that was more than a minute after its time, else to within a minute."),
         ("format" = Option<FormatParam>, Query, description = "`json` (default), `csv`, `ndjson`, `msgpack` or `parquet` (one row a point; columns in ROWS.md, times as timestamps).")),
     responses(
-        (status = 200, body = HistoryBody, description = "Streamed. A connection that breaks off means an incomplete answer."),
+        (status = 200, description = "Streamed. A connection that breaks off means an incomplete answer.",
+            content((HistoryBody = "application/json"), (String = "text/csv"), (Vec<serde_json::Value> = "application/x-ndjson"), (HistoryBody = "application/vnd.msgpack")),
+            headers(("X-Telltale-Incomplete" = String, description = "What is missing, where that is known before the answer begins."))),
         (status = 400, body = ErrorBody, description = "`bad_selector`, `bad_time` or `bad_parameter`."),
         (status = 422, body = ErrorBody, description = "`too_many_points`."),
         (status = 503, body = ErrorBody, description = "`too_slow` (also where nothing was ready within 60 s), `store_away` or `store_failed`.")))]

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use rusqlite::{CachedStatement, Connection, Row, Transaction, TransactionBehavior, params};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::extent::Stretch;
 use super::files::with_suffix;
 use super::key::{FileKey, FileKind};
 use super::news::News;
@@ -337,6 +338,17 @@ impl Reading<'_> {
     pub(super) fn series_with_own(&self, lo: SeriesId, hi: SeriesId, seal: Position) -> rusqlite::Result<FxHashSet<SeriesId>> {
         let mut ask = self.prepare("SELECT DISTINCT series FROM chunks WHERE series BETWEEN ?1 AND ?2 AND seal <= ?3")?;
         ask.query_map(params![lo.0, hi.0, seal.0.cast_signed()], |row| row.get(0).map(SeriesId))?.collect()
+    }
+
+    /// A series' own chunks sealed up to `seal`, without their bodies.
+    pub(super) fn stretches(&self, series: SeriesId, seal: Position) -> rusqlite::Result<Vec<Stretch>> {
+        let mut ask = self.prepare("SELECT seal, first, last, count, length(body) FROM chunks WHERE series = ?1 AND seal <= ?2")?;
+        let each = |row: &Row<'_>| {
+            let (seal, points, bytes): (i64, i64, i64) = (row.get(0)?, row.get(3)?, row.get(4)?);
+            let (seal, points, bytes) = (Position(seal.cast_unsigned()), points.cast_unsigned(), bytes.cast_unsigned());
+            Ok(Stretch { seal, first: row.get(1)?, last: row.get(2)?, points, bytes })
+        };
+        ask.query_map(params![series.0, seal.0.cast_signed()], each)?.collect()
     }
 
     pub(super) fn has_own(&self, series: SeriesId) -> rusqlite::Result<bool> {

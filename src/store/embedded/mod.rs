@@ -10,6 +10,7 @@ mod classes;
 mod damage;
 mod dayfile;
 mod expire;
+mod extent;
 mod files;
 mod key;
 mod later;
@@ -41,7 +42,7 @@ pub use expire::Budget;
 pub use key::ClassId;
 pub use sizes::{FileSize, Sizes, sizes};
 
-use super::{Coarse, Handover, PieceSink, Pin, Pins, Sink, Store, StoreError, StoreStats};
+use super::{Coarse, Extent, Handover, PieceSink, Pin, Pins, Sink, Store, StoreError, StoreStats};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
 use crate::retention::{Floors, RetentionRule, RuleId};
 use cache::Cache;
@@ -208,6 +209,10 @@ impl Store for EmbeddedStore {
 
     fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {
         read::count(self, pin, series, range)
+    }
+
+    fn extents(&self, pin: &Pin, series: &[SeriesId]) -> Result<Option<Vec<Extent>>, StoreError> {
+        extent::extents(self, pin, series).map(Some)
     }
 
     fn set_sealed(&self, up_to: Position) {

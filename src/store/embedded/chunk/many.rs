@@ -9,7 +9,7 @@ use super::bytes::{self, In};
 use super::header::{MANY, flag};
 use super::{Damaged, MANY_MAX_POINTS, MANY_MAX_SERIES, VERSION, bools, groups, ints, pooled, received};
 use crate::block::Block;
-use crate::model::SeriesId;
+use crate::model::{SeriesId, TimeNs};
 
 /// Series by ascending id, none empty: 1 to [`MANY_MAX_SERIES`] of them, at most [`MANY_MAX_POINTS`] points together.
 #[must_use]
@@ -49,16 +49,27 @@ fn late_places(blocks: &[&Block]) -> Vec<(usize, i64)> {
     places
 }
 
-/// The blocks that were encoded, by ascending id.
-pub(in crate::store::embedded) fn decode_many(bytes: &[u8]) -> Result<Vec<(SeriesId, Block)>, Damaged> {
-    let mut from = bytes::open(bytes)?;
+/// What stands before the values: flags, ids and times.
+fn head(from: &mut In<'_>) -> Result<(u8, Vec<SeriesId>, Vec<Vec<TimeNs>>), Damaged> {
     let flags = from.u8()?;
     if from.u8()? != MANY || flags & !(flag::LATE | flag::LAG) != 0 {
         return Err(Damaged::Malformed("not a chunk of many series"));
     }
     let series = from.count(MANY_MAX_SERIES)?;
-    let ids = ids(&mut from, series)?;
-    let times = groups::decode(&mut from, series)?;
+    Ok((flags, ids(from, series)?, groups::decode(from, series)?))
+}
+
+/// The times of the blocks that were encoded, by ascending id; their values are not read.
+pub(in crate::store::embedded) fn times_of_many(bytes: &[u8]) -> Result<Vec<(SeriesId, Vec<TimeNs>)>, Damaged> {
+    let (_, ids, times) = head(&mut bytes::open(bytes)?)?;
+    Ok(ids.into_iter().zip(times).collect())
+}
+
+/// The blocks that were encoded, by ascending id.
+pub(in crate::store::embedded) fn decode_many(bytes: &[u8]) -> Result<Vec<(SeriesId, Block)>, Damaged> {
+    let mut from = bytes::open(bytes)?;
+    let (flags, ids, times) = head(&mut from)?;
+    let series = ids.len();
     let counts: Vec<usize> = times.iter().map(Vec::len).collect();
     let columns = pooled::decode(&mut from, &counts)?;
     let late = if flags & flag::LATE == 0 { Vec::new() } else { received::decode(&mut from, counts.iter().sum())? };

@@ -38,7 +38,7 @@ use std::borrow::Cow;
 use telltale_wire::varint::{put, zigzag};
 
 pub(in crate::store::embedded) use header::Stats;
-pub(in crate::store::embedded) use many::{decode_many, encode_many};
+pub(in crate::store::embedded) use many::{decode_many, encode_many, times_of_many};
 
 use crate::block::Block;
 use crate::model::TimeNs;

@@ -1,0 +1,103 @@
+//! How much there is of each series: told by rows and headers, without reading values.
+//!
+//! A series' own chunks have all of it in their rows. A block of many series is opened as far as its times. Bytes are those of own bodies
+//! and of a block's body by points; a column of times that several chunks share is nobody's here (`sizes` spreads it, by reading every row).
+
+use rustc_hash::FxHashMap;
+
+use super::dayfile::{DayFile, Entry};
+use super::files::Day;
+use super::{EmbeddedStore, chunk, damage};
+use crate::model::{Position, SeriesId, TimeNs, TimeRange};
+use crate::store::{Extent, Pin, StoreError};
+
+/// What one row has of a series.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub(super) seal: Position,
+    pub(super) first: TimeNs,
+    pub(super) last: TimeNs,
+    pub(super) points: u64,
+    pub(super) bytes: u64,
+}
+
+type BySeries = FxHashMap<SeriesId, Vec<Stretch>>;
+
+pub(super) fn extents(store: &EmbeddedStore, pin: &Pin, series: &[SeriesId]) -> Result<Vec<Extent>, StoreError> {
+    let mut extents: FxHashMap<SeriesId, Extent> = series.iter().map(|id| (*id, Extent::default())).collect();
+    for day in store.files.days_in(TimeRange::ALL) {
+        for (id, mut found) in of_day(store, day, series, pin.sealed())? {
+            found.sort_unstable_by_key(|stretch| stretch.first);
+            let hides = store.tombs.of(id, pin.sealed());
+            let are_apart = found.windows(2).all(|pair| pair[0].last < pair[1].first);
+            let is_hidden = found.iter().any(|one| hides.touches(one.seal, one.first, one.last));
+            let Some(extent) = extents.get_mut(&id) else { continue };
+            extent.is_unclear |= !are_apart || is_hidden;
+            for one in &found {
+                extent.points += one.points;
+                extent.bytes += one.bytes;
+                let (first, last) = extent.span.unwrap_or((one.first, one.last));
+                extent.span = Some((first.min(one.first), last.max(one.last)));
+            }
+        }
+    }
+    Ok(series.iter().map(|id| extents[id]).collect())
+}
+
+fn of_day(store: &EmbeddedStore, day: Day, series: &[SeriesId], sealed: Position) -> Result<BySeries, StoreError> {
+    let mut found = BySeries::default();
+    let _no_move = store.layout.read();
+    for file in store.files.of_day(day).into_iter().chain(store.files.retired_of_day(day)) {
+        store.files.used(&file);
+        let own = file.read("measure", |db| {
+            for id in series {
+                let own = db.stretches(*id, sealed)?;
+                if !own.is_empty() {
+                    found.entry(*id).or_default().extend(own);
+                }
+            }
+            Ok(())
+        });
+        match own.and_then(|()| blocks(store, &file, series, sealed, &mut found)) {
+            Err(StoreError::Damaged { reason }) => store.damages.note(damage::of_file(&file, reason), &[]),
+            other => other?,
+        }
+    }
+    Ok(found)
+}
+
+/// The blocks in which one of the series may be.
+fn blocks(store: &EmbeddedStore, file: &DayFile, series: &[SeriesId], sealed: Position, found: &mut BySeries) -> Result<(), StoreError> {
+    let mut of_metric: FxHashMap<u32, Vec<SeriesId>> = FxHashMap::default();
+    series.iter().for_each(|id| of_metric.entry(store.info.metric(*id)).or_default().push(*id));
+    // One transaction: a merge beside it replaces rows.
+    let bodies = file.read("measure", |db| {
+        let mut entries: Vec<Entry> = Vec::new();
+        for (metric, ids) in &of_metric {
+            for id in ids {
+                entries.extend(db.many(*metric, *id, TimeRange::ALL, sealed)?);
+            }
+        }
+        entries.sort_unstable_by_key(|entry| entry.id);
+        entries.dedup_by_key(|entry| entry.id);
+        entries.into_iter().map(|entry| Ok((entry, db.body(&entry)?))).collect::<rusqlite::Result<Vec<_>>>()
+    })?;
+    for (entry, body) in bodies {
+        match chunk::times_of_many(&body) {
+            Ok(all) => put(&entry, body.len() as u64, &all, series, found),
+            Err(damaged) => store.damages.note(damage::of_entry(file, &entry, damaged.to_string()), &body),
+        }
+    }
+    Ok(())
+}
+
+/// The shares of a block that these series have.
+fn put(entry: &Entry, bytes: u64, all: &[(SeriesId, Vec<TimeNs>)], series: &[SeriesId], found: &mut BySeries) {
+    let total = all.iter().map(|(_, times)| times.len() as u64).sum::<u64>().max(1);
+    for (id, times) in all.iter().filter(|(id, _)| series.contains(id)) {
+        let (Some(first), Some(last)) = (times.first().copied(), times.last().copied()) else { continue };
+        let points = times.len() as u64;
+        let bytes = u64::try_from(u128::from(bytes) * u128::from(points) / u128::from(total)).unwrap_or(bytes);
+        found.entry(*id).or_default().push(Stretch { seal: entry.seal, first, last, points, bytes });
+    }
+}
