@@ -6,6 +6,7 @@
 pub mod encode;
 pub mod erase;
 pub mod plan;
+mod points;
 mod readings;
 pub mod write;
 
