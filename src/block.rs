@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::limits::LATE_AFTER_NS;
 use crate::model::{TimeNs, TimeRange, Value, ValueType};
+use crate::replayed::Column;
 
 /// Points in a block before it is split. A view of the newest block costs at most one copy of this many points.
 pub const BLOCK_POINTS: usize = 1024;
@@ -307,6 +308,38 @@ impl Block {
         }
     }
 
+    /// Puts a run of numbers behind all there are. Times ascend.
+    pub fn extend(&mut self, times: &[TimeNs], values: Column<'_>, received: TimeNs) {
+        debug_assert!(self.last_time().is_none_or(|last| times.first().is_none_or(|first| last < *first)), "times ascend");
+        debug_assert!(times.is_sorted_by(|a, b| a < b), "times ascend");
+        // The older of them, if any.
+        let late = times.partition_point(|time| received.saturating_sub(*time) > LATE_AFTER_NS);
+        self.late.extend(times[..late].iter().map(|time| (*time, received)));
+        if let Some(time) = times[late..].last() {
+            self.lag = Some(received.saturating_sub(*time));
+        }
+        self.times.extend_from_slice(times);
+        match (&mut self.values, values) {
+            (Values::Int(v), Column::Int(o)) => v.extend_from_slice(o),
+            (Values::Float(v), Column::Float(o)) => v.extend_from_slice(o),
+            (values, other) => (0..times.len()).for_each(|i| values.push(other.value(i))),
+        }
+    }
+
+    /// Makes room for so many points in all, of the kind of `values` where there are none yet.
+    pub fn reserve(&mut self, points: usize, values: Column<'_>) {
+        let more = points.saturating_sub(self.len());
+        if self.values.is_empty() && points > 0 {
+            self.values = Values::starting_with(&values.value(0));
+        }
+        self.times.reserve_exact(more);
+        match &mut self.values {
+            Values::Int(v) => v.reserve_exact(more),
+            Values::Float(v) => v.reserve_exact(more),
+            Values::Bool(_) | Values::Text(_) | Values::Mixed(_) => {}
+        }
+    }
+
     fn note_received(&mut self, time: TimeNs, received: TimeNs) {
         let lag = received.saturating_sub(time);
         let place = if self.late.last().is_none_or(|(t, _)| *t < time) {
@@ -354,6 +387,12 @@ impl Block {
             Values::Mixed(v) => v.capacity() * size_of::<Value>(),
         };
         self.times.capacity() * size_of::<TimeNs>() + values
+    }
+
+    /// Points that it has room for.
+    #[must_use]
+    pub fn room_for(&self) -> usize {
+        self.times.capacity()
     }
 
     /// About its bytes in memory.

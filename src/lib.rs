@@ -22,6 +22,7 @@ pub mod logging;
 pub mod metrics;
 pub mod model;
 pub mod query;
+pub mod replayed;
 pub mod retention;
 pub mod rows;
 pub mod seal;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::runs::Run;
 use crate::block::{BLOCK_POINTS, Block};
 use crate::model::{TimeNs, TimeRange, Value};
+use crate::replayed::Column as Numbers;
 
 #[derive(Debug, Default)]
 pub(super) struct Column {
@@ -45,6 +46,27 @@ impl Column {
             }
             grown.points += block.len() - before;
             grown.bytes += block.room().saturating_sub(room) + if new { BLOCK_BYTES } else { 0 };
+        }
+        grown
+    }
+
+    /// The same for numbers whose times ascend and are newer than all. A series that filled a block fills another: it gets all of its
+    /// room at once.
+    pub(super) fn extend(&mut self, mut times: &[TimeNs], mut values: Numbers<'_>, received: TimeNs) -> Grown {
+        let mut grown = Grown::default();
+        while !times.is_empty() {
+            let follows = !self.blocks.is_empty();
+            let (block, new) = self.block_with_room();
+            let (before, room) = (block.len(), block.room());
+            let count = times.len().min(BLOCK_POINTS - before);
+            if block.room_for() < before + count {
+                let points = if new && follows { BLOCK_POINTS } else { (before + count).next_power_of_two().clamp(4, BLOCK_POINTS) };
+                block.reserve(points, values);
+            }
+            block.extend(&times[..count], values.cut(0..count), received);
+            grown.points += count;
+            grown.bytes += block.room().saturating_sub(room) + if new { BLOCK_BYTES } else { 0 };
+            (times, values) = (&times[count..], values.cut(count..times.len()));
         }
         grown
     }

@@ -4,11 +4,17 @@
 use super::column::Column;
 use crate::model::SeriesId;
 
-const PAGE: usize = 64;
+pub(super) const PAGE: usize = 64;
+
+pub(super) type Page = Box<[Column; PAGE]>;
 
 #[derive(Debug, Default)]
 pub(super) struct Columns {
-    pages: Vec<Option<Box<[Column; PAGE]>>>,
+    pages: Vec<Option<Page>>,
+}
+
+pub(super) fn new_page() -> Page {
+    Box::new(std::array::from_fn(|_| Column::default()))
 }
 
 impl Columns {
@@ -28,8 +34,17 @@ impl Columns {
         if self.pages.len() <= page {
             self.pages.resize_with(page + 1, || None);
         }
-        let page = self.pages[page].get_or_insert_with(|| Box::new(std::array::from_fn(|_| Column::default())));
+        let page = self.pages[page].get_or_insert_with(new_page);
         &mut page[id.index() % PAGE]
+    }
+
+    /// Pages for these series and those before, each made when it is used.
+    pub(super) fn pages_mut(&mut self, series: usize) -> &mut [Option<Page>] {
+        let pages = series.div_ceil(PAGE);
+        if self.pages.len() < pages {
+            self.pages.resize_with(pages, || None);
+        }
+        &mut self.pages
     }
 
     /// Those that have points, by id.

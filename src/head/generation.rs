@@ -4,7 +4,7 @@
 use rustc_hash::FxHashMap;
 
 use super::column::{Column, Grown};
-use super::columns::Columns;
+use super::columns::{Columns, Page};
 use super::runs::Run;
 use crate::boots::Boots;
 use crate::model::{AgentSeq, Commit, Delete, Position, SeriesId, TimeNs};
@@ -29,7 +29,16 @@ pub struct Generation {
 
 impl Generation {
     pub(super) fn put(&mut self, run: Run<'_>, received: TimeNs) {
-        let Grown { points, bytes } = self.columns.get_or_make(run.series).put_run(run, received);
+        let grown = self.columns.get_or_make(run.series).put_run(run, received);
+        self.grew(grown);
+    }
+
+    pub(super) fn pages_mut(&mut self, series: usize) -> &mut [Option<Page>] {
+        self.columns.pages_mut(series)
+    }
+
+    /// Somebody put so much into the pages.
+    pub(super) fn grew(&mut self, Grown { points, bytes }: Grown) {
         self.points += points;
         self.bytes += bytes;
     }

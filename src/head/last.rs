@@ -5,6 +5,7 @@
 
 use super::runs::Run;
 use crate::model::{Reading, TimeNs, Value};
+use crate::replayed::Stretch;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct LastKnown {
@@ -41,6 +42,23 @@ impl LastKnown {
         }
         (self.time, self.seen) = (*time, self.seen.max(received));
         self.value.clone_from(value);
+    }
+
+    /// The same for what stands in columns.
+    pub(super) fn put_stretch(&mut self, stretch: &Stretch<'_>) {
+        let Stretch { received, times, values, .. } = stretch;
+        let ascends = times.first().is_some_and(|first| *first > self.time) && times.is_sorted_by(|a, b| a < b);
+        if !ascends {
+            return times.iter().enumerate().for_each(|(i, time)| self.put(*time, &values.value(i), *received));
+        }
+        let newest = times.len() - 1;
+        let value = values.value(newest);
+        let equal = (0..newest).rev().take_while(|i| values.value(*i) == value).count();
+        if equal < newest || self.value != value {
+            (self.changed, self.settled) = (times[newest - equal], true);
+        }
+        (self.time, self.seen) = (times[newest], self.seen.max(*received));
+        self.value = value;
     }
 
     /// A reading was written, anywhere in time.

@@ -11,6 +11,7 @@ mod columns;
 mod generation;
 mod last;
 mod overlay;
+mod replay;
 mod runs;
 mod view;
 
@@ -274,6 +275,17 @@ impl HeadReader<'_> {
     }
 }
 
+impl SeriesState {
+    fn put(&mut self, mut run: Run<'_>, received: TimeNs) {
+        if self.last.is_none() {
+            self.last = run.next().map(|first| LastKnown::first(first.time, first.value.clone(), received));
+        }
+        if let Some(last) = &mut self.last {
+            last.put_run(run, received);
+        }
+    }
+}
+
 impl State {
     fn series_mut(&mut self, id: SeriesId) -> &mut SeriesState {
         if self.series.len() <= id.index() {
@@ -282,15 +294,9 @@ impl State {
         &mut self.series[id.index()]
     }
 
-    fn put(&mut self, mut run: Run<'_>, received: TimeNs) {
+    fn put(&mut self, run: Run<'_>, received: TimeNs) {
         self.active.put(run.clone(), received);
-        let last = &mut self.series_mut(run.series).last;
-        if last.is_none() {
-            *last = run.next().map(|first| LastKnown::first(first.time, first.value.clone(), received));
-        }
-        if let Some(last) = last {
-            last.put_run(run, received);
-        }
+        self.series_mut(run.series).put(run, received);
     }
 }
 

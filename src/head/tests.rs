@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::log::RunSink;
 use crate::model::{BatchPart, Delete, Reading};
 use crate::query::source::{self, Past};
+use crate::replayed::{Form, Replayed};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 
@@ -109,4 +111,88 @@ fn a_view_stays_as_it_was() {
     let view = head.view(&[S], TimeRange::ALL);
     head.apply(&commit(2, 0, &[(1, 2), (2, 3)]), &[], || ());
     assert_eq!(view.columns[0].iter().collect::<Vec<_>>(), [(1, Value::Int(1))]);
+}
+
+/// Commits of several devices: rows in order, some late, some of other types, some written twice.
+fn random_commits(rng: &mut fastrand::Rng, series: u32, rows: usize) -> Vec<Commit> {
+    let mut now = 0;
+    let commits = (1..=20).map(|position| {
+        let mut commit = Commit { position: Position(position), ..Commit::default() };
+        for _ in 0..rng.usize(0..4) {
+            let received = now + rng.i64(0..2) * 120 * 1_000_000_000;
+            for id in 0..series {
+                let disorder = rng.u8(..) < 20;
+                let kind = rng.u8(0..40);
+                for _ in 0..rng.usize(0..rows) {
+                    now += if disorder { rng.i64(-500..500) } else { 1 };
+                    let value = match kind {
+                        0 => Value::Int(rng.i64(0..3)),
+                        1 => Value::Text("on".into()),
+                        2 if rng.bool() => Value::Int(1),
+                        _ => Value::Float(rng.f64().round()),
+                    };
+                    commit.readings.push(Reading { series: SeriesId(id * 7), time: now, value });
+                }
+            }
+            commit.parts.push(BatchPart { agent: None, received, end: commit.readings.len() });
+        }
+        commit
+    });
+    commits.collect()
+}
+
+#[test]
+fn many_commits_at_once_give_the_same_as_one_after_the_other() {
+    for (seed, series, rows) in (0..30).map(|seed| (seed, 40, 30)).chain([(100, 400, 60), (101, 3, 3000)]) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let commits = random_commits(&mut rng, series, rows);
+        let (one_by_one, at_once) = (Head::default(), Head::default());
+        let mut replayed = Replayed::default();
+        for commit in &commits {
+            one_by_one.apply(commit, &[], || ());
+            replay(&mut replayed, commit);
+        }
+        let cut = rng.usize(0..=commits.len());
+        at_once.apply_many(&replayed, 0..cut);
+        at_once.apply_many(&replayed, cut..commits.len());
+        let ids: Vec<_> = (0..series * 7).map(SeriesId).collect();
+        let points = |head: &Head| {
+            let points = |view: &ColumnView| {
+                let all = view
+                    .pieces()
+                    .flat_map(|(block, range)| range.map(|i| (block.times()[i], block.value(i), block.received(i))).collect::<Vec<_>>());
+                format!("{:?}", all.collect::<Vec<_>>())
+            };
+            head.view(&ids, TimeRange::ALL).columns.iter().map(points).collect::<Vec<_>>()
+        };
+        assert_eq!(points(&at_once), points(&one_by_one), "seed {seed}");
+        assert_eq!(at_once.last(&ids), one_by_one.last(&ids), "seed {seed}");
+        assert_eq!((at_once.points(), at_once.position()), (one_by_one.points(), one_by_one.position()), "seed {seed}");
+    }
+}
+
+/// As a record's decoder does.
+fn replay(replayed: &mut Replayed, commit: &Commit) {
+    for (part, readings) in commit.batches() {
+        for run in readings.chunk_by(|a, b| a.series == b.series) {
+            let times: Vec<_> = run.iter().map(|reading| reading.time).collect();
+            let all = |is: fn(&Value) -> bool| run.iter().all(|reading| is(&reading.value));
+            let form = if all(|v| matches!(v, Value::Float(_))) {
+                Form::Float
+            } else if all(|v| matches!(v, Value::Int(_))) {
+                Form::Int
+            } else {
+                Form::Other
+            };
+            replayed.run(run[0].series, part.received, &times, form);
+            for reading in run {
+                match (&reading.value, form) {
+                    (Value::Float(float), Form::Float) => replayed.float(*float),
+                    (Value::Int(int), Form::Int) => replayed.int(*int),
+                    (value, _) => replayed.other(value.clone()),
+                }
+            }
+        }
+    }
+    replayed.push(Commit { readings: Vec::new(), ..commit.clone() });
 }

@@ -1,5 +1,5 @@
 //! What a start brings back: the state as of the last seal, then the commits of the log behind it. The log is read and decoded on one
-//! thread and applied on another.
+//! thread, many commits at a time, and applied on others.
 
 use std::sync::mpsc;
 use std::time::Instant;
@@ -14,11 +14,15 @@ use crate::log::loss::Loss;
 use crate::log::recovery::{Each, OpenError, Recovered};
 use crate::model::{AgentSeq, Commit, Labels, Position, SeriesDef, SeriesKey, TokenId};
 use crate::query::last;
+use crate::replayed::Replayed;
 use crate::series::SeriesTable;
 use crate::store::{Store, StoreError};
 
-/// Commits that are decoded ahead: each is as large as a commit may be at most.
-const AHEAD: usize = 4;
+/// Commits are handed over when they have so many readings, or are so many.
+const READINGS: usize = 100_000;
+const COMMITS: usize = 1024;
+/// So often are they decoded ahead.
+const AHEAD: usize = 2;
 
 /// What the last seal left goes here: where everything begins before the log is read.
 pub(super) struct Sealed<'a> {
@@ -59,21 +63,22 @@ impl Replay<'_> {
     /// `read` hands over one commit after the other.
     pub(super) fn run<T>(&self, read: impl FnOnce(&mut Each<'_>) -> Result<T, OpenError>) -> Result<T, OpenHubError> {
         std::thread::scope(|scope| {
-            let (sender, receiver) = mpsc::sync_channel::<Commit>(AHEAD);
-            let (used, room) = mpsc::sync_channel(AHEAD);
+            let (sender, receiver) = mpsc::sync_channel::<Replayed>(AHEAD);
+            let (used, room) = mpsc::sync_channel::<Replayed>(AHEAD);
             let applying = scope.spawn(move || {
-                receiver.iter().try_for_each(|mut commit| {
-                    self.apply(&mut commit)?;
-                    commit.readings.clear();
+                receiver.iter().try_for_each(|mut replayed| {
+                    self.apply(&mut replayed)?;
+                    replayed.clear();
                     // Full, or the last was read: nobody needs it.
-                    drop(used.try_send(commit.readings));
+                    drop(used.try_send(replayed));
                     Ok::<_, StoreError>(())
                 })
             });
             // Once one could not be applied nobody takes more: that error is the answer.
-            let read = read(&mut |commit| {
-                drop(sender.send(commit));
-                room.try_recv().unwrap_or_default()
+            let read = read(&mut |replayed, is_all| {
+                if is_all || replayed.readings() >= READINGS || replayed.commits().len() >= COMMITS {
+                    drop(sender.send(std::mem::replace(replayed, room.try_recv().unwrap_or_default())));
+                }
             });
             drop(sender);
             applying.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -81,38 +86,63 @@ impl Replay<'_> {
         })
     }
 
-    fn apply(&self, commit: &mut Commit) -> Result<(), StoreError> {
-        for def in &commit.series {
-            self.series.restore(def, commit.wall);
+    fn apply(&self, replayed: &mut Replayed) -> Result<(), StoreError> {
+        let mut start = 0;
+        for at in 0..replayed.commits().len() {
+            let has_deletes = !replayed.commits()[at].deletes.is_empty();
+            if has_deletes {
+                self.head.apply_many(replayed, start..at);
+                start = at + 1;
+            }
+            self.describe(replayed, at);
+            if has_deletes {
+                self.apply_deletes(&replayed.whole(at))?;
+            }
         }
-        self.name_unknown(commit);
-        for change in &commit.meta {
-            self.series.apply_meta(change, commit.wall);
+        self.head.apply_many(replayed, start..replayed.commits().len());
+        for commit in replayed.commits() {
+            for agent in commit.parts.iter().filter_map(|part| part.agent.as_ref()) {
+                self.agents.committed(agent, commit.position);
+            }
         }
+        Ok(())
+    }
+
+    /// A commit whose deletes may leave other last known values: it is alone.
+    fn apply_deletes(&self, commit: &Commit) -> Result<(), StoreError> {
         let repairs = match last::repairs(self.head, Some(self.store), commit) {
             // A start does not wait for a store that is away: what the head knows is taken.
             Err(StoreError::Away { .. }) => last::repairs(self.head, None, commit)?,
             repairs => repairs?,
         };
         self.head.apply(commit, &repairs, || ());
-        for agent in commit.parts.iter().filter_map(|part| part.agent.as_ref()) {
-            self.agents.committed(agent, commit.position);
-        }
         Ok(())
+    }
+
+    /// What a commit says of series.
+    fn describe(&self, replayed: &mut Replayed, at: usize) {
+        for def in &replayed.commits()[at].series {
+            self.series.restore(def, replayed.commits()[at].wall);
+        }
+        self.name_unknown(replayed, at);
+        for change in &replayed.commits()[at].meta {
+            self.series.apply_meta(change, replayed.commits()[at].wall);
+        }
     }
 }
 
 impl Replay<'_> {
     /// Readings of series whose definition was lost with an earlier commit: they are kept under a name that says so. It is put into
     /// the commit, so that a seal brings it to the catalog.
-    fn name_unknown(&self, commit: &mut Commit) {
-        for id in self.series.unknown(commit.readings.iter().map(|reading| reading.series)) {
-            let Some(first) = commit.readings.iter().find(|reading| reading.series == id) else { continue };
+    fn name_unknown(&self, replayed: &mut Replayed, at: usize) {
+        let wall = replayed.commits()[at].wall;
+        for id in self.series.unknown(replayed.stretches(at..at + 1).map(|stretch| stretch.series)) {
+            let Some(first) = replayed.stretches(at..at + 1).find(|stretch| stretch.series == id) else { continue };
             let key = SeriesKey { device: "unnamed".into(), metric: format!("series-{}", id.0).into(), labels: Labels::default() };
-            let def = SeriesDef { id, key, value_type: first.value.value_type(), owner: TokenId(0) };
+            let def = SeriesDef { id, key, value_type: first.values.value(0).value_type(), owner: TokenId(0) };
             tracing::warn!(series = id.0, name = %def.key, "the name of a series was lost with a commit; its readings are kept under this one");
-            self.series.restore(&def, commit.wall);
-            commit.series.push(def);
+            self.series.restore(&def, wall);
+            replayed.define(at, def);
         }
     }
 }

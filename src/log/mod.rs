@@ -23,6 +23,7 @@ mod trim;
 
 use std::path::PathBuf;
 
+pub(crate) use record::RunSink;
 pub use trim::Keep;
 
 use crate::model::{Commit, Position, SeriesId};

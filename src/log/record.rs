@@ -13,6 +13,7 @@ use crate::model::{
     AgentSeq, BatchPart, Commit, Delete, Kind, Labels, MetaChange, Position, Reading, SeriesDef, SeriesId, SeriesKey, TimeNs, TokenId,
     Value, ValueType,
 };
+use crate::replayed::{Form, Replayed};
 
 /// How the values of one run of a series are written: the low four bits of the run's header.
 pub(super) mod tag {
@@ -170,16 +171,88 @@ pub(super) fn wall(body: &[u8]) -> TimeNs {
     body.first_chunk().map_or(TimeNs::MIN, |bytes| TimeNs::from_le_bytes(*bytes))
 }
 
-/// Reads the body of the record at `position`.
-pub(super) fn decode(position: Position, body: &[u8]) -> Result<Commit, WireError> {
-    decode_into(position, body, Vec::new())
+/// Takes the readings of a record, run by run: the run first, then so many values of its form.
+pub(crate) trait RunSink {
+    fn run(&mut self, series: SeriesId, received: TimeNs, times: &[TimeNs], form: Form);
+    fn float(&mut self, value: f64);
+    fn int(&mut self, value: i64);
+    fn other(&mut self, value: Value);
+    /// How many it has.
+    fn readings(&self) -> usize;
 }
 
-/// The same, with room for the readings that was used before.
-pub(super) fn decode_into(position: Position, body: &[u8], mut readings: Vec<Reading>) -> Result<Commit, WireError> {
-    readings.clear();
+/// Reads the body of the record at `position`.
+pub(super) fn decode(position: Position, body: &[u8]) -> Result<Commit, WireError> {
+    let mut readings = Readings::default();
+    let commit = decode_with(position, body, &mut readings)?;
+    Ok(Commit { readings: readings.all, ..commit })
+}
+
+/// The same, behind what was read before.
+pub(super) fn decode_into(position: Position, body: &[u8], replayed: &mut Replayed) -> Result<(), WireError> {
+    let mark = replayed.mark();
+    match decode_with(position, body, replayed) {
+        Ok(commit) => replayed.push(commit),
+        Err(error) => {
+            replayed.forget(&mark);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Readings one by one.
+#[derive(Default)]
+struct Readings {
+    all: Vec<Reading>,
+    series: Option<SeriesId>,
+    times: Vec<TimeNs>,
+    /// Of the times: which is next.
+    at: usize,
+}
+
+impl Readings {
+    #[inline]
+    fn push(&mut self, value: Value) {
+        if let (Some(series), Some(&time)) = (self.series, self.times.get(self.at)) {
+            self.all.push(Reading { series, time, value });
+            self.at += 1;
+        }
+    }
+}
+
+impl RunSink for Readings {
+    fn run(&mut self, series: SeriesId, _received: TimeNs, times: &[TimeNs], _form: Form) {
+        self.all.reserve(times.len());
+        (self.series, self.at) = (Some(series), 0);
+        self.times.clear();
+        self.times.extend_from_slice(times);
+    }
+
+    #[inline]
+    fn float(&mut self, value: f64) {
+        self.push(Value::Float(value));
+    }
+
+    #[inline]
+    fn int(&mut self, value: i64) {
+        self.push(Value::Int(value));
+    }
+
+    fn other(&mut self, value: Value) {
+        self.push(value);
+    }
+
+    fn readings(&self) -> usize {
+        self.all.len()
+    }
+}
+
+/// The commit without its readings, which go to the sink.
+fn decode_with(position: Position, body: &[u8], sink: &mut impl RunSink) -> Result<Commit, WireError> {
+    let before = sink.readings();
     let mut r = Reader::new(body);
-    let mut commit = Commit { position, wall: r.i64("wall")?, readings, ..Commit::default() };
+    let mut commit = Commit { position, wall: r.i64("wall")?, ..Commit::default() };
     for _ in 0..r.count("series", 6)? {
         commit.series.push(decode_series(&mut r)?);
     }
@@ -198,8 +271,8 @@ pub(super) fn decode_into(position: Position, body: &[u8], mut readings: Vec<Rea
         commit.deletes.push(Delete { series: SeriesId(r.varint_u32("series id")?), from: r.i64("from")?, to: r.i64("to")? });
     }
     for _ in 0..r.count("batches", 3)? {
-        let part = decode_part(&mut r, commit.wall, &mut commit.readings)?;
-        commit.parts.push(part);
+        let (agent, received) = decode_part(&mut r, commit.wall, sink)?;
+        commit.parts.push(BatchPart { agent, received, end: sink.readings() - before });
     }
     r.end("commit")?;
     Ok(commit)
@@ -223,7 +296,7 @@ fn decode_series(r: &mut Reader<'_>) -> Result<SeriesDef, WireError> {
     Ok(SeriesDef { id, key: SeriesKey { device, metric, labels: Labels::from_pairs(labels) }, value_type, owner })
 }
 
-fn decode_part(r: &mut Reader<'_>, wall: TimeNs, readings: &mut Vec<Reading>) -> Result<BatchPart, WireError> {
+fn decode_part(r: &mut Reader<'_>, wall: TimeNs, sink: &mut impl RunSink) -> Result<(Option<AgentSeq>, TimeNs), WireError> {
     let agent = match r.u8("batch flags")? & 1 {
         0 => None,
         _ => Some(AgentSeq { agent: r.text("agent")?.into(), boot: r.u64("boot")?, seq: r.varint("sequence")? }),
@@ -249,33 +322,36 @@ fn decode_part(r: &mut Reader<'_>, wall: TimeNs, readings: &mut Vec<Reading>) ->
             times.push(sum);
         })?;
         time = times[0];
-        decode_run(r, tag, series, &times, readings)?;
+        sink.run(series, received, &times, form_of(tag));
+        decode_values(r, tag, times.len(), sink)?;
     }
-    Ok(BatchPart { agent, received, end: readings.len() })
+    Ok((agent, received))
 }
 
-/// The values of a run, which are put with their times.
-fn decode_run(r: &mut Reader<'_>, tag: u64, series: SeriesId, times: &[TimeNs], readings: &mut Vec<Reading>) -> Result<(), WireError> {
-    readings.reserve(times.len());
-    let mut times_left = times.iter();
-    let mut push = |value| {
-        if let Some(&time) = times_left.next() {
-            readings.push(Reading { series, time, value });
-        }
-    };
+fn form_of(tag: u64) -> Form {
+    match tag {
+        tag::INT => Form::Int,
+        tag::FLOAT | tag::SCALED.. => Form::Float,
+        _ => Form::Other,
+    }
+}
+
+/// The values of a run.
+fn decode_values(r: &mut Reader<'_>, tag: u64, count: usize, sink: &mut impl RunSink) -> Result<(), WireError> {
     let mut previous = 0_i64;
     match tag {
-        tag::INT => r.varints("int", times.len(), |delta| {
+        tag::INT => r.varints("int", count, |delta| {
             previous = previous.wrapping_add(unzigzag(delta));
-            push(Value::Int(previous));
+            sink.int(previous);
         }),
-        tag::FLOAT..=tag::MIXED => times.iter().try_for_each(|_| decode_value(r, tag).map(&mut push)),
+        tag::FLOAT => (0..count).try_for_each(|_| r.f64("float").map(|float| sink.float(float))),
+        tag::BOOL..=tag::MIXED => (0..count).try_for_each(|_| decode_value(r, tag).map(|value| sink.other(value))),
         scaled => {
             let scale = scaled.checked_sub(tag::SCALED).and_then(|e| SCALES.get(e as usize));
             let scale = *scale.ok_or_else(|| bad("run tag", r.at(), tag, "0 to 4 or 8 to 12"))?;
-            r.varints("scaled", times.len(), |delta| {
+            r.varints("scaled", count, |delta| {
                 previous = previous.wrapping_add(unzigzag(delta));
-                push(Value::Float(unscale(previous, scale)));
+                sink.float(unscale(previous, scale));
             })
         }
     }
@@ -377,6 +453,27 @@ pub(super) mod tests {
             let back = decode(Position(7), &body).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             assert_eq!(exact(&back), exact(&commit), "seed {seed}");
         }
+    }
+
+    #[test]
+    fn commits_are_read_behind_each_other_and_bad_ones_leave_nothing() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        let (mut replayed, mut commits) = (Replayed::default(), Vec::new());
+        for _ in 0..300 {
+            let commit = random_commit(&mut rng);
+            let mut body = Vec::new();
+            encode(&commit, &mut body);
+            let cut = rng.usize(0..2 * body.len());
+            let whole = decode_into(Position(7), &body[..cut.min(body.len())], &mut replayed).is_ok();
+            assert_eq!(whole, cut >= body.len());
+            commits.extend(whole.then_some(commit));
+        }
+        for (i, commit) in commits.iter().enumerate() {
+            assert_eq!(exact(&replayed.whole(i)), exact(commit), "{i}");
+        }
+        assert_eq!(replayed.readings(), commits.iter().map(|commit| commit.readings.len()).sum::<usize>());
+        replayed.clear();
+        assert!(replayed.is_empty() && replayed.stretches(0..0).next().is_none());
     }
 
     #[test]

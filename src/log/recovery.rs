@@ -11,7 +11,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::mem::take;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +21,8 @@ use super::places::{Places, SegmentInfo};
 use super::record;
 use super::segment::{self, HEADER_BYTES, HeaderError, RecordKind, Scan, SegmentHeader, Stretch};
 use super::trim;
-use crate::model::{Commit, Position, Reading};
+use crate::model::Position;
+use crate::replayed::Replayed;
 
 #[derive(Debug, Default)]
 pub struct Recovered {
@@ -66,15 +66,24 @@ pub(super) fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error
     move |source| OpenError::Io { what, path, source }
 }
 
-/// Takes one commit after the other. Gives back room for the readings of the next.
-pub type Each<'a> = dyn FnMut(Commit) -> Vec<Reading> + 'a;
+/// Sees what was read so far after each commit, and takes it out when it is enough. True: these are the last.
+pub type Each<'a> = dyn FnMut(&mut Replayed, bool) + 'a;
 
 /// Commits up to `after` are sealed: a segment that holds no others is kept for cursors and not read again.
 pub(super) fn recover(dir: &Path, set_aside: &Path, after: Position, each: &mut Each<'_>) -> Result<(Places, Recovered), OpenError> {
     make_dir(dir)?;
     let recovered = Recovered { clean: true, last: after, ..Recovered::default() };
-    let mut recovery =
-        Recovery { dir, set_aside, after, recovered, segments: Vec::new(), pending: None, newest: None, epoch: None, room: Vec::new() };
+    let mut recovery = Recovery {
+        dir,
+        set_aside,
+        after,
+        recovered,
+        segments: Vec::new(),
+        pending: None,
+        newest: None,
+        epoch: None,
+        read: Replayed::default(),
+    };
     let paths = segment_paths(dir)?;
     for (i, path) in paths.iter().enumerate() {
         let next = paths.get(i + 1).and_then(|next| first_by_name(next));
@@ -85,6 +94,7 @@ pub(super) fn recover(dir: &Path, set_aside: &Path, after: Position, each: &mut 
     // What is still pending had nothing good behind it in any later segment.
     recovery.settle(false)?;
     recovery.write_again()?;
+    each(&mut recovery.read, true);
     let epoch = recovery.epoch(false)?;
     Ok((Places::new(epoch, recovery.segments, recovery.recovered.last), recovery.recovered))
 }
@@ -122,8 +132,8 @@ struct Recovery<'a> {
     newest: Option<Newest>,
     /// Once it is read or drawn. It changes at most once in a start.
     epoch: Option<u64>,
-    /// For the readings of the next commit.
-    room: Vec<Reading>,
+    /// Commits that nobody took yet.
+    read: Replayed,
     /// Bad bytes of which it is not yet known whether something good follows.
     pending: Option<Pending>,
 }
@@ -245,14 +255,14 @@ impl Recovery<'_> {
                 info.note(record.position, record::wall(record.body), record.offset as u64, end as u64);
             }
             Stretch::Record(record) if record.kind == RecordKind::Commit => {
-                match record::decode_into(record.position, record.body, take(&mut self.room)) {
-                    Ok(commit) => {
+                match record::decode_into(record.position, record.body, &mut self.read) {
+                    Ok(()) => {
                         self.settle(true)?;
-                        self.recovered.last = commit.position;
+                        self.recovered.last = record.position;
                         self.recovered.commits += 1;
                         self.recovered.clean = false;
-                        info.note(commit.position, commit.wall, record.offset as u64, end as u64);
-                        self.room = each(commit);
+                        info.note(record.position, record::wall(record.body), record.offset as u64, end as u64);
+                        each(&mut self.read, false);
                     }
                     Err(error) => {
                         let bytes = &bytes[record.offset..end.min(bytes.len())];

@@ -26,9 +26,9 @@ impl Place {
 
     fn open(&self) -> (Opened, Vec<Commit>) {
         let mut commits = Vec::new();
-        let opened = FileLog::open(&self.dir(), &self.0.path().join("set-aside"), SEGMENT_BYTES, Position(0), &mut |c| {
-            commits.push(c);
-            Vec::new()
+        let opened = FileLog::open(&self.dir(), &self.0.path().join("set-aside"), SEGMENT_BYTES, Position(0), &mut |read, _| {
+            commits.extend((0..read.commits().len()).map(|i| read.whole(i)));
+            read.clear();
         })
         .unwrap();
         (opened, commits)
@@ -215,9 +215,9 @@ fn a_commit_larger_than_a_segment_gets_one_of_its_own() {
 fn open_after(place: &Place, after: u64) -> (Opened, Vec<u64>) {
     let mut found = Vec::new();
     let aside = place.0.path().join("set-aside");
-    let opened = FileLog::open(&place.dir(), &aside, SEGMENT_BYTES, Position(after), &mut |c| {
-        found.push(c.position.0);
-        c.readings
+    let opened = FileLog::open(&place.dir(), &aside, SEGMENT_BYTES, Position(after), &mut |read, is_all| {
+        // Taken once, at the end.
+        found.extend(read.commits().iter().filter(|_| is_all).map(|c| c.position.0));
     })
     .unwrap();
     (opened, found)

@@ -83,6 +83,13 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The column of times, when there is one.
+    #[must_use]
+    pub fn times(&self) -> Option<&'a [TimeNs]> {
+        let Form::Part { block, start, end } = self.0 else { return None };
+        Some(&block.times()[start..end])
+    }
+
     /// The column, when the values lie in one.
     #[must_use]
     pub fn slice(&self) -> Option<Slice<'a>> {

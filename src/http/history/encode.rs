@@ -11,9 +11,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::points;
 use crate::http::series::Described;
 use crate::model::{TimeNs, Value};
 use crate::query::buckets::TIME_IN_STATE;
+use crate::query::run::{Run, Slice};
 use crate::query::time::{TimeFormat, ms_f64};
 use crate::rows::write::put_csv;
 
@@ -149,6 +151,30 @@ impl TextEncoder {
         self.begin_point(time);
         self.value(0, Some(value));
         self.end_point();
+    }
+
+    /// Every point of a run.
+    pub fn run(&mut self, run: &Run<'_>) {
+        if !self.run_of_numbers(run) {
+            (0..run.len()).for_each(|i| self.point(run.time(i), &run.value(i)));
+        }
+    }
+
+    /// A column of numbers at plain times is written at once. False: it is none, and nothing was written.
+    fn run_of_numbers(&mut self, run: &Run<'_>) -> bool {
+        let (Some(times), Some(values)) = (run.times(), run.slice()) else { return false };
+        let (out, is_first) = (&mut self.out, self.points == 0);
+        match (self.format, self.time, values) {
+            (Format::Json, TimeFormat::Ms, _) if !times.iter().all(|time| points::is_plain(*time)) => return false,
+            (Format::Json, TimeFormat::Ms, Slice::Float(floats)) => points::json(times, floats, is_first, out),
+            (Format::Json, TimeFormat::Ms, Slice::Int(ints)) => points::json(times, ints, is_first, out),
+            (Format::MessagePack, TimeFormat::Ms, Slice::Float(floats)) if times.iter().all(|time| points::is_long(*time)) => {
+                points::pack(times, floats, self.held_back.as_mut().unwrap_or(out));
+            }
+            _ => return false,
+        }
+        self.points += times.len();
+        true
     }
 
     pub fn row(&mut self, time: TimeNs, row: &[Option<Value>]) {

@@ -9,6 +9,7 @@ mod encoder;
 pub mod erase;
 mod groups;
 pub mod plan;
+mod points;
 mod readings;
 mod rows;
 pub mod write;

@@ -121,11 +121,10 @@ impl Answer<'_, '_> {
     }
 
     fn raw(&mut self, run: &Run<'_>, received: bool) -> bool {
-        for i in 0..run.len() {
-            match received {
-                true => self.encoder.point_received(run.time(i), &run.value(i), run.received(i)),
-                false => self.encoder.point(run.time(i), &run.value(i)),
-            }
+        if received {
+            (0..run.len()).for_each(|i| self.encoder.point_received(run.time(i), &run.value(i), run.received(i)));
+        } else {
+            self.encoder.run(run);
         }
         flush_if_full(&mut self.encoder, &self.sink)
     }
