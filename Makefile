@@ -17,7 +17,7 @@ PAGE_BUILT   := $(PAGE)/dist/index.html
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test deps page build fmt lint unit browser interop crash bench bench-store peers clean
+.PHONY: help run test deps page build fmt lint unit browser interop crash bench bench-store bench-query peers clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -72,6 +72,9 @@ bench: ## Measure decoding, ingest and live on this machine with release builds;
 
 bench-store: ## Measure the store beside VictoriaMetrics (half an hour); BENCH=late measures one of sustained, rest, history, reopen, late, many, card
 	@tests/bench/store.sh $(or $(BENCH),store)
+
+bench-query: ## Measure questions about the past beside InfluxDB and VictoriaMetrics on the same data; answers are compared first
+	@tests/bench/store.sh query
 
 peers: ## Build the other programs the tests talk to (cached outside the work tree)
 	tests/peers/telegraf.sh
