@@ -6,6 +6,7 @@ use super::readings;
 use crate::http::series::Described;
 use crate::http::stream::ChunkSink;
 use crate::limits::{HISTORY_CHUNK_BYTES, HISTORY_HELD_BYTES};
+use crate::model::ValueType;
 use crate::query::buckets::Buckets;
 use crate::query::fill::Filler;
 use crate::query::request::{Format, Shape};
@@ -83,13 +84,16 @@ impl Answer<'_, '_> {
                     self.encoder.point(time, &value);
                     self.flush_if_full()
                 };
+                let columns = thinner.columns();
                 let mut part = |part: Part<'_>| match part {
                     Part::Run(run) => thinner.push(run, &mut point),
-                    Part::Summary { summary, .. } => thinner.push(Run::of_pairs(&summary.points()), &mut point),
+                    Part::Summary { summary, .. } => thinner.push_summary(summary, &mut point),
                     // They come in place of buckets alone.
                     Part::Totals(_) => true,
                 };
-                coarse(Coarse::WhereGone, &mut part)? && thinner.finish(&mut point)
+                let is_number = planned.value_type == ValueType::Number;
+                let may_come = if is_number { Coarse::Columns(&columns) } else { Coarse::WhereGone };
+                coarse(may_come, &mut part)? && thinner.finish(&mut point)
             }
             Shape::Thin(_) => true,
             Shape::Buckets { grid, aggs, fill } => {

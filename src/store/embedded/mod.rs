@@ -13,6 +13,7 @@ mod expire;
 mod files;
 mod key;
 mod later;
+mod listed;
 mod merge;
 mod merge_many;
 mod news;
@@ -207,7 +208,11 @@ impl Store for EmbeddedStore {
     }
 
     fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {
-        read::count(self, pin, series, range)
+        read::count(self, pin, series, range, u64::MAX)
+    }
+
+    fn count_to(&self, pin: &Pin, series: SeriesId, range: TimeRange, enough: u64) -> Result<u64, StoreError> {
+        read::count(self, pin, series, range, enough)
     }
 
     fn set_sealed(&self, up_to: Position) {
