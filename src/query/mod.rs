@@ -4,6 +4,7 @@
 pub mod agg;
 pub mod buckets;
 pub mod calendar;
+pub mod columns;
 pub mod complete;
 pub mod error;
 pub mod fill;

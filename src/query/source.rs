@@ -142,14 +142,13 @@ pub fn count(head: &ColumnView, past: Option<Past<'_>>, series: SeriesId, range:
     };
     // Where the head has nothing to add or hide within the range, the store's own count is exact and cheap.
     if of_head == 0 && head.hidden().is_empty() {
-        return Ok(usize::try_from(past.store.count(past.pin, series, range)?).unwrap_or(usize::MAX));
+        return of_store(past, series, range, enough);
     }
     let cheap = match head.first_time() {
         Some(first) if head.hidden().is_empty() => TimeRange { from: range.from, to: first.min(range.to) },
         _ => TimeRange { from: range.from, to: range.from },
     };
-    let mut points =
-        if cheap.from < cheap.to { usize::try_from(past.store.count(past.pin, series, cheap)?).unwrap_or(usize::MAX) } else { 0 };
+    let mut points = if cheap.from < cheap.to { of_store(past, series, cheap, enough)? } else { 0 };
     if points > enough {
         return Ok(points);
     }
@@ -158,6 +157,11 @@ pub fn count(head: &ColumnView, past: Option<Past<'_>>, series: SeriesId, range:
         points <= enough
     })?;
     Ok(points)
+}
+
+fn of_store(past: Past<'_>, series: SeriesId, range: TimeRange, enough: usize) -> Result<usize, StoreError> {
+    let points = past.store.count_to(past.pin, series, range, enough as u64)?;
+    Ok(usize::try_from(points).unwrap_or(usize::MAX))
 }
 
 /// Gives the sink what of a run lies outside of the hidden ranges. Says whether it wants more.

@@ -9,8 +9,10 @@
 //! Bools and texts have no least and greatest: of each column the first and the last change of value stay, so at every column's
 //! end the line shows the value that held there.
 
+use super::columns::Columns;
 use super::number;
 use super::run::Run;
+use super::summary::Summary;
 use crate::model::{TimeNs, TimeRange, Value, ValueType};
 
 /// False stops.
@@ -21,8 +23,7 @@ type Point = (TimeNs, Value);
 /// Thins one series.
 #[derive(Debug)]
 pub struct Thinner {
-    range: TimeRange,
-    columns: u32,
+    columns: Columns,
     is_number: bool,
     column_end: TimeNs,
     /// Least and greatest of the column, or its first and last change.
@@ -36,9 +37,13 @@ impl Thinner {
     /// The range is not empty and there is at least one column.
     #[must_use]
     pub fn new(range: TimeRange, columns: u32, value_type: ValueType) -> Self {
-        debug_assert!(range.from < range.to && columns > 0);
         let is_number = value_type == ValueType::Number;
-        Self { range, columns, is_number, column_end: range.from, kept: None, newest: None, given: None }
+        Self { columns: Columns::new(range, columns), is_number, column_end: range.from, kept: None, newest: None, given: None }
+    }
+
+    #[must_use]
+    pub fn columns(&self) -> Columns {
+        self.columns
     }
 
     /// Runs come in time order and lie in the range. Says whether the sink wants more.
@@ -52,7 +57,7 @@ impl Thinner {
                 if !self.close_column(sink) {
                     return false;
                 }
-                self.column_end = self.end_of_column_with(time);
+                self.column_end = self.columns.end_of_column_with(time);
             }
             let (inside, rest) = run.split_before(self.column_end);
             if self.is_number {
@@ -72,24 +77,36 @@ impl Thinner {
         self.close_column(sink) && self.newest.take().is_none_or(|newest| self.give(newest, sink))
     }
 
-    /// The first time after the column: column k holds the times t with floor((t - from) * N / span) = k.
-    fn end_of_column_with(&self, time: TimeNs) -> TimeNs {
-        let (from, columns) = (i128::from(self.range.from), i128::from(self.columns));
-        let span = i128::from(self.range.to) - from;
-        let next = (i128::from(time) - from) * columns / span + 1;
-        i64::try_from(from + (next * span + columns - 1) / columns).unwrap_or(i64::MAX)
+    /// In place of its readings, where it tells what the columns that it lies in need ([`Columns::unclear`]).
+    pub fn push_summary(&mut self, summary: &Summary, sink: &mut PointSink<'_>) -> bool {
+        let lies_in_column = self.given.is_some() && summary.first.0 < self.column_end && summary.last.0 < self.column_end;
+        let Some(numbers) = summary.numbers.as_ref().filter(|_| lies_in_column && self.is_number) else {
+            return self.push(Run::of_pairs(&summary.points()), sink);
+        };
+        self.widen(&numbers.least, &numbers.greatest);
+        self.newest = Some(summary.last.clone());
+        true
     }
 
     fn keep_extremes(&mut self, run: &Run<'_>) {
         let (low, high) = number::extremes(run);
         let point = |i: usize| (run.time(i), run.value(i));
-        self.kept = Some(match self.kept.take() {
-            None => (point(low), point(high)),
-            Some((least, greatest)) => (
-                if number::compare(&run.value(low), &least.1).is_lt() { point(low) } else { least },
-                if number::compare(&run.value(high), &greatest.1).is_gt() { point(high) } else { greatest },
-            ),
-        });
+        self.widen(&point(low), &point(high));
+    }
+
+    /// Of equals the first stays.
+    fn widen(&mut self, low: &Point, high: &Point) {
+        match &mut self.kept {
+            None => self.kept = Some((low.clone(), high.clone())),
+            Some((least, greatest)) => {
+                if number::compare(&low.1, &least.1).is_lt() {
+                    least.clone_from(low);
+                }
+                if number::compare(&high.1, &greatest.1).is_gt() {
+                    greatest.clone_from(high);
+                }
+            }
+        }
     }
 
     fn keep_changes(&mut self, run: &Run<'_>) {

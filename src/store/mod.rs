@@ -20,6 +20,7 @@ pub use pins::{Pin, Pins};
 use crate::block::Block;
 use crate::model::{Delete, Position, SeriesId, TimeNs, TimeRange, Value};
 use crate::query::buckets::Agg;
+use crate::query::columns::Columns;
 use crate::query::grid::Grid;
 use crate::query::summary::{Summary, Totals};
 
@@ -103,6 +104,8 @@ pub enum Coarse<'a> {
     /// Summaries or totals that lie within one bucket, and tell these aggregates: none where one of them needs readings
     /// ([`Agg::needs_readings`]).
     Buckets { grid: &'a Grid, aggs: &'a [Agg] },
+    /// Of numbers: summaries where the readings are gone, and where they tell least and greatest of the columns; points elsewhere.
+    Columns(&'a Columns),
     /// Summaries where the readings are gone; points where they are not.
     WhereGone,
 }
@@ -138,6 +141,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn extents(&self, pin: &Pin, series: &[SeriesId]) -> Result<Option<Vec<Extent>>, StoreError> {
         let _unused = (pin, series);
         Ok(None)
+    }
+    /// The same, exactly up to `enough`; beyond, some number over it.
+    fn count_to(&self, pin: &Pin, series: SeriesId, range: TimeRange, enough: u64) -> Result<u64, StoreError> {
+        let _unused = enough;
+        self.count(pin, series, range)
     }
     /// The catalog has it too: what was sealed up to here is what a start begins with, and may be merged.
     fn set_sealed(&self, up_to: Position) {

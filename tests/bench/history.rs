@@ -92,7 +92,7 @@ fn of_victoria(data: &Arc<TempDir>, start: i64) {
 }
 
 /// Root alone may; false otherwise.
-fn drop_page_cache() -> bool {
+pub(crate) fn drop_page_cache() -> bool {
     rustix::fs::sync();
     std::fs::write("/proc/sys/vm/drop_caches", "3").is_ok()
 }

@@ -23,6 +23,7 @@ mod late;
 mod live;
 mod many;
 mod past;
+mod query;
 mod reopen;
 mod rest;
 mod sensors;
@@ -40,8 +41,8 @@ const STORE: [(&str, fn()); 7] = [
     ("many", many::many),
     ("card", card::card),
 ];
-/// Needs a peer that is built first: `make bench BENCH=influx`.
-const WITH_PEERS: [(&str, fn()); 1] = [("influx", influx::beside)];
+/// Need peers that are built first: `make bench BENCH=influx`, `make bench-query`.
+const WITH_PEERS: [(&str, fn()); 2] = [("influx", influx::beside), ("query", query::query)];
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();

@@ -67,9 +67,16 @@ impl Victoria {
 
     pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> usize {
         let request = query.iter().fold(ureq::get(self.url(path)), |request, (key, value)| request.query(*key, *value));
-        let mut answer = request.call().unwrap_or_else(|error| panic!("VictoriaMetrics answers {path}: {error}"));
-        let answer = answer.body_mut().with_config().limit(1 << 30).read_to_vec().expect("an answer has an end");
-        answer.len()
+        whole(path, request).len()
+    }
+
+    /// The answer to a path with its query.
+    pub(crate) fn read(&self, path: &str) -> Vec<u8> {
+        whole(path, ureq::get(self.url(path)))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// What is in memory goes to the disk.
@@ -110,6 +117,11 @@ impl Drop for Victoria {
         drop(self.process.kill());
         drop(self.process.wait());
     }
+}
+
+fn whole(path: &str, request: ureq::RequestBuilder<ureq::typestate::WithoutBody>) -> Vec<u8> {
+    let mut answer = request.call().unwrap_or_else(|error| panic!("VictoriaMetrics answers {path}: {error}"));
+    answer.body_mut().with_config().limit(1 << 30).read_to_vec().expect("an answer has an end")
 }
 
 fn post_all(url: &str, list: &[(String, usize)]) -> usize {

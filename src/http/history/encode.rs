@@ -165,10 +165,10 @@ impl TextEncoder {
         let (Some(times), Some(values)) = (run.times(), run.slice()) else { return false };
         let (out, is_first) = (&mut self.out, self.points == 0);
         match (self.format, self.time, values) {
-            (Format::Json, TimeFormat::Ms, _) if !times.iter().all(|time| points::is_plain(*time)) => return false,
-            (Format::Json, TimeFormat::Ms, Slice::Float(floats)) => points::json(times, floats, is_first, out),
-            (Format::Json, TimeFormat::Ms, Slice::Int(ints)) => points::json(times, ints, is_first, out),
-            (Format::MessagePack, TimeFormat::Ms, Slice::Float(floats)) if times.iter().all(|time| points::is_long(*time)) => {
+            (Form::Json, TimeFormat::Ms, _) if !times.iter().all(|time| points::is_plain(*time)) => return false,
+            (Form::Json, TimeFormat::Ms, Slice::Float(floats)) => points::json(times, floats, is_first, out),
+            (Form::Json, TimeFormat::Ms, Slice::Int(ints)) => points::json(times, ints, is_first, out),
+            (Form::MessagePack, TimeFormat::Ms, Slice::Float(floats)) if times.iter().all(|time| points::is_long(*time)) => {
                 points::pack(times, floats, self.held_back.as_mut().unwrap_or(out));
             }
             _ => return false,

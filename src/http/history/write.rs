@@ -9,6 +9,7 @@ use super::rows::bucket_rows;
 use crate::http::series::Described;
 use crate::http::stream::{ChunkSink, send};
 use crate::limits::{HISTORY_CHUNK_BYTES, HISTORY_HELD_BYTES};
+use crate::model::ValueType;
 use crate::query::request::{Format, Shape};
 use crate::query::run::Run;
 use crate::query::source::{self, Part};
@@ -89,11 +90,14 @@ impl Answer<'_, '_> {
                     self.encoder.point(time, &value);
                     flush_if_full(&mut self.encoder, &self.sink)
                 };
-                source::scan_coarse(view, past, id, range, Coarse::WhereGone, &mut |part| {
+                let columns = thinner.columns();
+                let is_number = planned.value_type == ValueType::Number;
+                let may_come = if is_number { Coarse::Columns(&columns) } else { Coarse::WhereGone };
+                source::scan_coarse(view, past, id, range, may_come, &mut |part| {
                     has_gone |= matches!(part, Part::Summary { is_gone: true, .. });
                     wanted = match part {
                         Part::Run(run) => thinner.push(run, &mut point),
-                        Part::Summary { summary, .. } => thinner.push(Run::of_pairs(&summary.points()), &mut point),
+                        Part::Summary { summary, .. } => thinner.push_summary(summary, &mut point),
                         // They come in place of buckets alone.
                         Part::Totals(_) => true,
                     };

@@ -6,8 +6,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
+use super::dayfile::RollupHead;
+use super::listed::Listed;
+use super::rollup::Rolled;
 use crate::block::Block;
 use crate::model::{SeriesId, TimeNs};
+use crate::query::summary::Summary;
 
 /// File number, form, row id. Neither file numbers nor row ids are used again.
 pub(super) type CacheKey = (u64, u8, i64);
@@ -17,6 +21,10 @@ pub(super) enum Decoded {
     Own(Arc<Block>),
     Many(Arc<Vec<(SeriesId, Arc<Block>)>>),
     Times(Arc<[TimeNs]>),
+    /// What a file lists of a series, at a version of the file.
+    Listed(u64, Arc<Listed>),
+    Heads(u64, Arc<[RollupHead]>),
+    Rolled(Arc<Rolled>),
 }
 
 #[derive(Debug)]
@@ -76,6 +84,9 @@ impl Decoded {
             Self::Own(block) => block.weight(),
             Self::Many(blocks) => blocks.iter().map(|(_, block)| 32 + block.weight()).sum(),
             Self::Times(times) => times.len() * 8,
+            Self::Listed(_, listed) => listed.weight(),
+            Self::Heads(_, heads) => size_of_val(&**heads),
+            Self::Rolled(rolled) => rolled.iter().map(|(_, summaries)| 32 + summaries.len() * size_of::<Summary>()).sum(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
-use super::dayfile::{DayFile, Entry, Form, RollupRow};
+use super::dayfile::{DayFile, Entry, Form, RollupHead};
 use crate::model::{SeriesId, TimeNs, TimeRange};
 
 /// Named places; more are counted.
@@ -71,7 +71,7 @@ pub(super) fn of_file(file: &DayFile, what: String) -> Damage {
     Damage { file: file.key.file_name(), table: "file", row: 0, lo, hi, first, last, what }
 }
 
-pub(super) fn of_rollup(file: &DayFile, row: &RollupRow, what: String) -> Damage {
+pub(super) fn of_rollup(file: &DayFile, row: &RollupHead, what: String) -> Damage {
     let (first, last) = (file.key.first_time(), file.key.last_time());
     Damage { file: file.key.file_name(), table: "rollups", row: row.id, lo: row.lo, hi: row.hi, first, last, what }
 }

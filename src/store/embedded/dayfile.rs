@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use rusqlite::{CachedStatement, Connection, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::extent::Stretch;
@@ -32,6 +32,8 @@ pub(super) struct DayFile {
     /// By the clock of `Files`: who was used longest ago lets go of its connections first.
     pub(super) used: AtomicU64,
     written: AtomicBool,
+    /// Odd while something is written. Who reads between two equal even ones read what stands until the next.
+    version: AtomicU64,
     news: News,
     /// Its rows have other numbers than those that rollups name as gone.
     numbered: AtomicBool,
@@ -111,11 +113,19 @@ pub(super) struct RollupRow {
     pub(super) level: i64,
     pub(super) is_own: bool,
     pub(super) mark: i64,
+    pub(super) numbers: bool,
+    pub(super) body: Vec<u8>,
+}
+
+/// The same without its body, for who may have decoded it before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RollupHead {
+    pub(super) id: i64,
+    pub(super) level: i64,
     pub(super) lo: SeriesId,
     pub(super) hi: SeriesId,
     pub(super) seal: Position,
     pub(super) numbers: bool,
-    pub(super) body: Vec<u8>,
 }
 
 /// A row of rollups without what it holds.
@@ -157,6 +167,7 @@ impl DayFile {
             used: AtomicU64::new(0),
             // Perhaps a WAL was left.
             written: AtomicBool::new(true),
+            version: AtomicU64::new(0),
             news: News::default(),
             numbered: AtomicBool::new(false),
             gone: AtomicBool::new(false),
@@ -194,6 +205,10 @@ impl DayFile {
     /// Whether its WAL holds what is not in the file yet.
     pub(super) fn is_written(&self) -> bool {
         self.written.load(Ordering::Acquire)
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::SeqCst)
     }
 
     pub(super) fn wal_bytes(&self) -> u64 {
@@ -243,11 +258,14 @@ impl DayFile {
         change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let mut db = self.connection()?;
+        self.version.fetch_add(1, Ordering::SeqCst);
         let attempt = db.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
             let done = change(&transaction)?;
             transaction.commit()?;
             Ok(done)
         });
+        // A commit that failed may be there all the same.
+        self.version.fetch_add(1, Ordering::SeqCst);
         let done = attempt.map_err(|error| sql::sql_error(what, &self.path, &error))?;
         *self.sums.lock() = None;
         self.written.store(true, Ordering::Release);
@@ -418,14 +436,27 @@ impl Reading<'_> {
     }
 
     pub(super) fn rollups(&self, metric: u32, series: SeriesId, seal: Position) -> rusqlite::Result<Vec<RollupRow>> {
-        let sql = "SELECT id, level, own, mark, lo, hi, seal, numbers, body FROM rollups \
-                   WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2 AND seal <= ?3";
+        let sql = "SELECT id, level, own, mark, numbers, body FROM rollups WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2 AND seal <= ?3";
         let each = |row: &Row<'_>| {
-            let (lo, hi, seal) = (SeriesId(row.get(4)?), SeriesId(row.get(5)?), row.get::<_, i64>(6)?);
-            let (id, level, seal) = (row.get(0)?, row.get(1)?, Position(seal.cast_unsigned()));
-            Ok(RollupRow { id, level, is_own: row.get(2)?, mark: row.get(3)?, lo, hi, seal, numbers: row.get(7)?, body: row.get(8)? })
+            let (id, level, is_own, mark) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok(RollupRow { id, level, is_own, mark, numbers: row.get(4)?, body: row.get(5)? })
         };
         self.prepare(sql)?.query_map(params![metric, series.0, seal.0.cast_signed()], each)?.collect()
+    }
+
+    /// Every row that may hold a series.
+    pub(super) fn rollup_heads(&self, metric: u32, series: SeriesId) -> rusqlite::Result<Vec<RollupHead>> {
+        let sql = "SELECT id, level, lo, hi, seal, numbers FROM rollups WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2";
+        let each = |row: &Row<'_>| {
+            let (lo, hi, seal) = (SeriesId(row.get(2)?), SeriesId(row.get(3)?), row.get::<_, i64>(4)?);
+            Ok(RollupHead { id: row.get(0)?, level: row.get(1)?, lo, hi, seal: Position(seal.cast_unsigned()), numbers: row.get(5)? })
+        };
+        self.prepare(sql)?.query_map(params![metric, series.0], each)?.collect()
+    }
+
+    /// None: it is not there any more.
+    pub(super) fn rollup_body(&self, id: i64) -> rusqlite::Result<Option<Vec<u8>>> {
+        self.prepare("SELECT body FROM rollups WHERE id = ?1")?.query_row([id], |row| row.get(0)).optional()
     }
 
     /// Points and bytes of bodies.

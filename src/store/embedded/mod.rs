@@ -14,6 +14,7 @@ mod extent;
 mod files;
 mod key;
 mod later;
+mod listed;
 mod merge;
 mod merge_many;
 mod news;
@@ -208,7 +209,11 @@ impl Store for EmbeddedStore {
     }
 
     fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {
-        read::count(self, pin, series, range)
+        read::count(self, pin, series, range, u64::MAX)
+    }
+
+    fn count_to(&self, pin: &Pin, series: SeriesId, range: TimeRange, enough: u64) -> Result<u64, StoreError> {
+        read::count(self, pin, series, range, enough)
     }
 
     fn extents(&self, pin: &Pin, series: &[SeriesId]) -> Result<Option<Vec<Extent>>, StoreError> {

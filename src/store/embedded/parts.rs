@@ -59,6 +59,9 @@ fn own_key(file: &DayFile, entry: &Entry) -> CacheKey {
 }
 
 const TIMES_FORM: u8 = 2;
+pub(super) const LISTED_FORM: u8 = 3;
+pub(super) const ROLLUPS_FORM: u8 = 4;
+pub(super) const ROLLED_FORM: u8 = 5;
 
 impl Decoder<'_> {
     /// The parts of a series in the range, from one read transaction. None: there are more than `limit` own chunks.
@@ -70,14 +73,28 @@ impl Decoder<'_> {
         sealed: Position,
         limit: u32,
     ) -> Result<Option<Vec<Part>>, StoreError> {
+        self.parts_of(file, (series, metric), range, sealed, limit, &|_| true)
+    }
+
+    /// Of these rows alone.
+    pub(super) fn parts_of(
+        &self,
+        file: &Arc<DayFile>,
+        (series, metric): (SeriesId, u32),
+        range: TimeRange,
+        sealed: Position,
+        limit: u32,
+        only: &dyn Fn(&Entry) -> bool,
+    ) -> Result<Option<Vec<Part>>, StoreError> {
         let read = file.read("read chunks from", |db| {
             let own = db.own(series, range, sealed, limit.saturating_add(1))?;
             if own.len() > limit as usize {
                 return Ok(None);
             }
-            let own = own.into_iter().map(|entry| self.own_part(file, db, entry)).collect::<rusqlite::Result<Vec<_>>>()?;
-            let many = db.many(metric, series, range, sealed)?;
-            let many = many.into_iter().map(|entry| Ok((entry, self.fetch(file, db, &entry)?))).collect::<rusqlite::Result<Vec<_>>>()?;
+            let own = own.into_iter().filter(|entry| only(entry));
+            let own = own.map(|entry| self.own_part(file, db, entry)).collect::<rusqlite::Result<Vec<_>>>()?;
+            let many = db.many(metric, series, range, sealed)?.into_iter().filter(|entry| only(entry));
+            let many = many.map(|entry| Ok((entry, self.fetch(file, db, &entry)?))).collect::<rusqlite::Result<Vec<_>>>()?;
             Ok(Some((own, many)))
         });
         let (mut parts, many) = match read {

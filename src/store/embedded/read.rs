@@ -2,6 +2,8 @@
 //!
 //! Invariant: the deletes are taken before the rows. A merge that applies a delete in between leaves nothing that is not hidden.
 
+use std::sync::Arc;
+
 use super::EmbeddedStore;
 use super::damage;
 use super::dayfile::Entry;
@@ -9,6 +11,7 @@ use super::files::Day;
 use super::key::{self, WINDOW_NS};
 use super::parts::{self, Part};
 use super::tombs::Hides;
+use crate::block::Block;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
 use crate::store::{Pin, Sink, StoreError};
 
@@ -69,11 +72,16 @@ impl<'a> Reader<'a> {
 
     /// None: more own chunks than `limit`.
     fn parts(&self, day: Day, range: TimeRange, limit: u32) -> Result<Option<Vec<Part>>, StoreError> {
+        self.parts_of(day, range, limit, &|_| true)
+    }
+
+    /// Of these rows alone.
+    fn parts_of(&self, day: Day, range: TimeRange, limit: u32, only: &dyn Fn(&Entry) -> bool) -> Result<Option<Vec<Part>>, StoreError> {
         let mut all = Vec::new();
         let _no_move = self.store.layout.read();
         for file in self.store.files.of_day(day).into_iter().chain(self.store.files.retired_of_day(day)) {
             self.store.files.used(&file);
-            match self.store.decoder().parts(&file, (self.series, self.metric), range, self.sealed, limit) {
+            match self.store.decoder().parts_of(&file, (self.series, self.metric), range, self.sealed, limit, only) {
                 Ok(Some(parts)) => all.extend(parts),
                 Ok(None) => return Ok(None),
                 Err(StoreError::Damaged { reason }) => self.store.damages.note(damage::of_file(&file, reason), &[]),
@@ -119,10 +127,38 @@ pub(super) fn scan(
     Ok(())
 }
 
-pub(super) fn count(store: &EmbeddedStore, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {
+/// The points of a day that lie in one of these ranges, which ascend and do not meet: blocks in time order, none reaches over the end of
+/// its range.
+pub(super) fn scan_ranges(
+    store: &EmbeddedStore,
+    pin: &Pin,
+    series: SeriesId,
+    day: Day,
+    ranges: &[TimeRange],
+) -> Result<Vec<Arc<Block>>, StoreError> {
+    let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return Ok(Vec::new()) };
+    let (reader, hull) = (Reader::new(store, pin, series), TimeRange { from: first.from, to: last.to });
+    let meets =
+        |first: TimeNs, last: TimeNs| ranges.get(ranges.partition_point(|range| range.to <= first)).is_some_and(|range| range.from <= last);
+    let parts = reader.parts_of(day, hull, u32::MAX - 1, &|entry| meets(entry.first, entry.last))?.unwrap_or_default();
+    let mut blocks = Vec::new();
+    for mut cluster in parts::clusters(parts) {
+        let Some(block) = store.decoder().lay(&mut cluster, hull, &reader.hides) else { continue };
+        let (Some(first), Some(last)) = (block.first_time(), block.last_time()) else { continue };
+        let next = ranges.partition_point(|range| range.to <= first);
+        let within = ranges[next..].iter().take_while(|range| range.from <= last).map(|range| block.within(*range));
+        blocks.extend(within.filter(|part| !part.is_empty()).map(|part| Arc::new(block.cut(part))));
+    }
+    Ok(blocks)
+}
+
+pub(super) fn count(store: &EmbeddedStore, pin: &Pin, series: SeriesId, range: TimeRange, enough: u64) -> Result<u64, StoreError> {
     let reader = Reader::new(store, pin, series);
     let mut points = 0;
     for day in store.files.days_in(range) {
+        if points > enough {
+            break;
+        }
         points += match reader.told(day, range)? {
             Some(told) => told,
             None => reader.counted(day, range)?,
@@ -143,13 +179,13 @@ impl Reader<'_> {
             return Ok(None);
         }
         self.store.files.used(file);
-        let read = file.read("count points of", |db| {
-            let own = db.own(self.series, within, self.sealed, u32::MAX - 1)?;
-            Ok((own, db.many(self.metric, self.series, within, self.sealed)?.is_empty()))
-        });
-        let Ok((own, true)) = read else { return Ok(None) };
+        let Ok(listed) = self.store.decoder().listed(file, (self.series, self.metric)) else { return Ok(None) };
+        if listed.many(within, self.sealed).next().is_some() {
+            return Ok(None);
+        }
+        let own: Vec<&Entry> = listed.own(within, self.sealed).collect();
         let apart = own.windows(2).all(|pair| pair[0].last < pair[1].first);
-        let whole = |e: &Entry| within.from <= e.first && e.last < within.to && !self.hides.touches(e.seal, e.first, e.last);
+        let whole = |e: &&Entry| within.from <= e.first && e.last < within.to && !self.hides.touches(e.seal, e.first, e.last);
         Ok((apart && own.iter().all(whole)).then(|| own.iter().map(|entry| u64::from(entry.count)).sum()))
     }
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::*;
 use crate::block::Block;
-use crate::model::{Delete, Value};
+use crate::model::{Delete, Value, ValueType};
 use crate::query::buckets::{Agg, Buckets};
 use crate::query::grid::{Grid, Params};
 use crate::query::number;
 use crate::query::run::Run;
 use crate::query::selector::Selector;
+use crate::query::thin::Thinner;
 use crate::store::memory::MemoryStore;
 use crate::store::{Piece, PositionedDelete, SeriesRun};
 
@@ -179,6 +180,41 @@ fn compare_buckets(store: &dyn Store, oracle: &dyn Store, pin: &Pin, rng: &mut f
     }
 }
 
+/// A line of a series: of summaries where the store takes them, beside one of all readings.
+fn thinned(store: &dyn Store, pin: &Pin, series: SeriesId, range: TimeRange, count: u32, used: Option<&mut usize>) -> Vec<(TimeNs, Value)> {
+    let (mut thinner, mut found, mut summaries) = (Thinner::new(range, count, ValueType::Number), Vec::new(), 0);
+    let columns = thinner.columns();
+    let mut point = |time, value| {
+        found.push((time, value));
+        true
+    };
+    let mut sink = |piece: Piece<'_>| match piece {
+        Piece::Points(block) => thinner.push(Run::of_block(block, 0..block.len()), &mut point),
+        Piece::Summary { summary, .. } => {
+            summaries += 1;
+            thinner.push_summary(summary, &mut point)
+        }
+        Piece::Totals(_) => panic!("these are for buckets"),
+    };
+    store.scan_coarse(pin, series, range, Coarse::Columns(&columns), &mut sink).unwrap();
+    thinner.finish(&mut point);
+    if let Some(used) = used {
+        *used += summaries;
+    }
+    found
+}
+
+fn compare_thinned(store: &dyn Store, oracle: &dyn Store, pin: &Pin, rng: &mut fastrand::Rng, used: &mut usize) {
+    for series in (0..12).filter(|series| series % 4 < 2).map(SeriesId) {
+        let from = 20_000 * DAY + [rng.i64(-HOUR..3 * DAY), rng.i64(0..72) * HOUR][rng.usize(0..2)];
+        let range = TimeRange { from, to: from + [rng.i64(1..3 * DAY), rng.i64(1..72) * HOUR][rng.usize(0..2)] };
+        let count = [rng.u32(1..60), 1, 24, 360, 2000][rng.usize(0..5)];
+        let expected = thinned(oracle, pin, series, range, count, None);
+        let found = thinned(store, pin, series, range, count, Some(used));
+        assert_eq!(found, expected, "{series:?} {count} columns of {range:?}");
+    }
+}
+
 fn are_alike(found: &[(TimeNs, Vec<f64>)], expected: &[(TimeNs, Vec<f64>)]) -> bool {
     let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * a.abs().max(1.0);
     found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| a.0 == b.0 && a.1.iter().zip(&b.1).all(near))
@@ -218,6 +254,7 @@ fn it_answers_as_a_map_would() {
     let oracle = MemoryStore::default();
     let mut store = open(dir.path(), Position(0), &pins, &info);
     let (mut sealed, mut old, mut summaries) = (Position(0), None::<(Pin, Vec<Points>)>, [0, 0]);
+    let mut drawn = 0;
     for round in 1..40 {
         let up_to = Position(round * 10);
         // As with more or less of a budget of bytes: merges in pieces, and without.
@@ -261,7 +298,9 @@ fn it_answers_as_a_map_would() {
         }
         compare(&store, &oracle, &pins.pin(sealed), &mut rng);
         compare_buckets(&store, &oracle, &pins.pin(sealed), &mut rng, &mut summaries);
+        compare_thinned(&store, &oracle, &pins.pin(sealed), &mut rng, &mut drawn);
     }
     assert!(summaries.iter().all(|used| *used > 0), "{summaries:?} summaries were used, for lengths and for calendars");
+    assert!(drawn > 0, "lines were drawn of summaries");
     assert_eq!(store.damages(), []);
 }

@@ -350,7 +350,7 @@ impl Store for InfluxStore {
         let (grid, aggs, every) = match coarse {
             Coarse::Buckets { grid: grid @ Grid::Whole, aggs } => (grid, aggs, None),
             Coarse::Buckets { grid: grid @ Grid::Fixed(every), aggs } => (grid, aggs, Some(*every)),
-            Coarse::Buckets { grid: Grid::Calendar(_), .. } | Coarse::WhereGone => {
+            Coarse::Buckets { grid: Grid::Calendar(_), .. } | Coarse::Columns(_) | Coarse::WhereGone => {
                 return self.scan(pin, series, range, &mut |block| sink(Piece::Points(block)));
             }
         };
