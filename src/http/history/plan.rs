@@ -50,7 +50,7 @@ pub struct Planned {
     pub view: ColumnView,
     /// What lies before the range, where an aggregate looks back.
     pub earlier: Option<ColumnView>,
-    /// Readings in the range.
+    /// Readings in the range. Where the answer is within its bounds whatever there is, they are not counted: 0.
     pub points: usize,
 }
 
@@ -76,6 +76,9 @@ impl Plan {
         let count = |store: Option<&Arc<dyn Store>>| {
             store.filter(|_| !found.is_empty() && frozen.pin.sealed() > Position(0)).map_or(Ok(()), |store| store.probe())?;
             let mut budget = Budget::new(&question, max_points);
+            if budget.has_room_for(found.len()) {
+                return Ok(vec![0; found.len()]);
+            }
             let counted = found.iter().zip(&views).map(|(one, view)| {
                 let past = store.map(|store| Past { store: &**store, pin: &frozen.pin });
                 let points = source::count(view, past, one.id, question.range, budget.enough())?;
@@ -174,6 +177,16 @@ impl Budget {
         Self { left: max, max, of, readings }
     }
 
+    /// Whether so many series fit in, however many readings they have.
+    fn has_room_for(&self, series: usize) -> bool {
+        match self.of {
+            Of::Readings => false,
+            Of::Columns(most) | Of::Buckets(most) | Of::AllBuckets(most) => {
+                self.readings.is_none() && most.saturating_mul(series) <= self.left
+            }
+        }
+    }
+
     /// Counting may stop beyond this many readings of a series.
     fn enough(&self) -> usize {
         let enough = match self.of {
@@ -240,7 +253,29 @@ mod tests {
         let query = format!("select=*/*&from=0s&to=100000000s{shape}");
         let question = History::parse(query.split('&').filter_map(|pair| pair.split_once('=')), 0).unwrap();
         let mut budget = Budget::new(&question, 20_000_000);
-        readings.iter().try_for_each(|readings| budget.spend(*readings))
+        let had_room = budget.has_room_for(readings.len());
+        let spent = readings.iter().try_for_each(|readings| budget.spend(*readings));
+        assert!(spent.is_ok() || !had_room, "{shape}: {spent:?}");
+        spent
+    }
+
+    #[test]
+    fn where_any_answer_fits_nothing_is_counted() {
+        let rows = [
+            ("", 1, false),
+            ("&points=800", 10, true),
+            ("&every=1d&agg=mean", 10, true),
+            ("&every=1d&agg=mean", HISTORY_BUCKETS, false),
+            ("&every=1s&agg=mean", 1, false),
+            ("&agg=mean", 1000, true),
+            ("&agg=mean&fill=zero", 1000, true),
+            ("&agg=mean,p99", 1, false),
+        ];
+        for (shape, series, has_room) in rows {
+            let query = format!("select=*/*&from=0s&to=100000000s{shape}");
+            let question = History::parse(query.split('&').filter_map(|pair| pair.split_once('=')), 0).unwrap();
+            assert_eq!(Budget::new(&question, 20_000_000).has_room_for(series), has_room, "{shape} of {series}");
+        }
     }
 
     #[test]

@@ -187,7 +187,7 @@ impl Run {
             After::Commits(commits) => {
                 let mut group = Group::new(after);
                 for commit in commits {
-                    self.take(&mut group, &commit);
+                    self.take(&mut group, commit);
                 }
                 self.send(group);
             }
@@ -205,7 +205,7 @@ impl Run {
             Ok(commit) => {
                 lost.drain(..).for_each(|lost| store.aside.keep_unreadable(&lost, (wall, commit.wall)));
                 wall = commit.wall;
-                self.take(&mut group, &commit);
+                self.take(&mut group, Arc::new(commit));
             }
             Err(unreadable) => lost.push(unreadable),
         });
@@ -230,8 +230,8 @@ impl Run {
         }
     }
 
-    fn take(&mut self, group: &mut Group, commit: &Commit) {
-        if !group.may_take(commit, GROUP_READINGS) {
+    fn take(&mut self, group: &mut Group, commit: Arc<Commit>) {
+        if !group.may_take(&commit, GROUP_READINGS) {
             let next = Group::new(group.up_to);
             self.send(std::mem::replace(group, next));
         }
@@ -245,7 +245,7 @@ impl Run {
         if up_to == after || store.progress.is_stopping() {
             return;
         }
-        let (deletes, bodies) = group.into_parts(&mut self.heads, series);
+        let (deletes, bodies) = group.into_parts(&mut self.heads, series, &store.spare);
         let (store, series, since) = (Arc::clone(store), Arc::clone(series), clock.now());
         let way = Way { store: Arc::clone(&store), clock: clock.clone() };
         let is_alone = !deletes.is_empty();
@@ -344,14 +344,15 @@ impl Way {
         if let Some(before) = before {
             before.await.map_err(|_broken_off| Stopped)?;
         }
-        self.deliver(body).await?;
+        self.deliver(&body).await?;
+        self.store.spare.give(body);
         // Nothing may come behind it.
         let _next = done.send(());
         Ok(())
     }
 
     /// A row that is refused is set aside.
-    async fn deliver(&self, body: Body) -> Result<(), Stopped> {
+    async fn deliver(&self, body: &Body) -> Result<(), Stopped> {
         let send = |bytes: Bytes| self.until_answered(move || self.store.client.write(bytes.clone()));
         retry::deliver(body, send, |row, why| {
             self.store.aside.keep(row, &why);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::join_all;
 
 use super::client::{Client, Failed};
@@ -57,7 +57,8 @@ impl InfluxStore {
     pub fn import(&self, runs: &[(Arc<Series>, Vec<Arc<Block>>)]) -> Result<(), ImportError> {
         let mut bodies = Bodies::default();
         for (series, blocks) in runs {
-            let head = line::head(&self.hub_id, &series.key, series.id);
+            let Some(first) = blocks.first().map(|block| block.value(0)) else { continue };
+            let head = line::head(&self.hub_id, &series.key, series.id, first.value_type());
             for block in blocks {
                 for (i, time) in block.times().iter().enumerate() {
                     line::point(&mut bodies.bytes, &head, &block.value(i), *time);
@@ -75,7 +76,7 @@ impl InfluxStore {
     fn deliver(&self, bodies: Vec<Body>) -> Result<(), ImportError> {
         let client = Arc::clone(&self.client);
         let all = async move {
-            join_all(bodies.into_iter().map(|body| deliver(&client, body))).await.into_iter().collect::<Result<(), ImportError>>()
+            join_all(bodies.iter().map(|body| deliver(&client, body))).await.into_iter().collect::<Result<(), ImportError>>()
         };
         self.worker.run(all).unwrap_or_else(|| Err(ImportError::Away(BUG.to_owned())))
     }
@@ -91,7 +92,7 @@ impl InfluxStore {
 }
 
 /// The first row that is refused ends it.
-async fn deliver(client: &Client, body: Body) -> Result<(), ImportError> {
+async fn deliver(client: &Client, body: &Body) -> Result<(), ImportError> {
     let send = |bytes: Bytes| until_answered(move || client.write(bytes.clone()));
     retry::deliver(body, send, |refused, why| {
         refused.rows.first().map_or(Ok(()), |row| Err(ImportError::Refused { series: row.series, time: row.time, why }))
@@ -117,7 +118,7 @@ async fn until_answered<F: Future<Output = Result<(), Failed>>>(request: impl Fn
 #[derive(Debug, Default)]
 struct Bodies {
     whole: Vec<Body>,
-    bytes: Vec<u8>,
+    bytes: BytesMut,
     rows: Vec<Row>,
 }
 
@@ -131,7 +132,7 @@ impl Bodies {
 
     fn cut(&mut self) {
         if !self.rows.is_empty() {
-            let (bytes, rows) = (std::mem::take(&mut self.bytes).into(), std::mem::take(&mut self.rows));
+            let (bytes, rows) = (self.bytes.split().freeze(), std::mem::take(&mut self.rows));
             self.whole.push(Body { bytes, rows });
         }
     }

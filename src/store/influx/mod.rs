@@ -14,6 +14,7 @@ mod line;
 mod progress;
 mod retry;
 mod rows;
+mod spare;
 mod totals;
 mod wait;
 mod windows;
@@ -45,6 +46,7 @@ use aside::Aside;
 use client::{Client, Failed, rfc3339};
 use progress::Progress;
 use rows::{Row, Rows};
+use spare::Spare;
 use wait::Worker;
 
 /// How long a seal waits for what it seals to be forwarded. Longer, and readers are told that something is not there yet.
@@ -69,6 +71,7 @@ pub struct InfluxStore {
     series: Arc<SeriesTable>,
     progress: Arc<Progress>,
     aside: Aside,
+    spare: Spare,
     dir: PathBuf,
     log: OnceLock<Arc<FileLogReader>>,
     floors: Arc<Floors>,
@@ -126,6 +129,7 @@ impl InfluxStore {
             series,
             progress,
             aside: Aside::open(set_aside),
+            spare: Spare::default(),
             dir,
             log: OnceLock::new(),
             floors,

@@ -1,5 +1,6 @@
 //! What the forwarder and a migration share: a request again until it is answered, and a body that is refused in halves down to the row.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::group::Body;
@@ -25,18 +26,18 @@ impl Waits {
 
 /// Sends all of a body, in its order. `send` says why a body will not be taken; of a row that will not, `refused` is told.
 pub(super) async fn deliver<E, F>(
-    body: Body,
+    body: &Body,
     send: impl Fn(bytes::Bytes) -> F,
     mut refused: impl FnMut(&Body, String) -> Result<(), E>,
 ) -> Result<(), E>
 where
     F: Future<Output = Result<Result<(), String>, E>>,
 {
-    let mut left = vec![body];
+    let mut left = vec![Cow::Borrowed(body)];
     while let Some(body) = left.pop() {
         if let Err(why) = send(body.bytes.clone()).await? {
             match body.halves() {
-                Some((first, second)) => left.extend([second, first]),
+                Some((first, second)) => left.extend([second, first].map(Cow::Owned)),
                 None => refused(&body, why)?,
             }
         }
@@ -81,12 +82,12 @@ mod tests {
             set_aside.borrow_mut().push((body.rows[0].time, why));
             Ok(())
         };
-        assert_eq!(deliver(lines(9), send, refused).await, Ok(()));
+        assert_eq!(deliver(&lines(9), send, refused).await, Ok(()));
         assert_eq!(*sent.borrow(), "0\n1\n2\n4\n5\n7\n8\n");
         assert_eq!(*set_aside.borrow(), [(4, "bad 3\n".to_owned()), (7, "bad 6\n".to_owned())]);
         let stops = |body: &Body, _why: String| Err(format!("row {}", body.rows[0].time));
-        assert_eq!(deliver(lines(9), send, stops).await, Err("row 4".to_owned()));
+        assert_eq!(deliver(&lines(9), send, stops).await, Err("row 4".to_owned()));
         let away = |_: bytes::Bytes| async { Err::<Result<(), String>, _>("away".to_owned()) };
-        assert_eq!(deliver(lines(9), away, refused).await, Err("away".to_owned()));
+        assert_eq!(deliver(&lines(9), away, refused).await, Err("away".to_owned()));
     }
 }
