@@ -137,15 +137,15 @@ pub trait Store: Send + Sync + fmt::Debug {
     }
     /// How many points `scan` would give.
     fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError>;
-    /// How much there is of each of these series, cheaply. None: this store cannot tell without reading them.
-    fn extents(&self, pin: &Pin, series: &[SeriesId]) -> Result<Option<Vec<Extent>>, StoreError> {
-        let _unused = (pin, series);
-        Ok(None)
-    }
     /// The same, exactly up to `enough`; beyond, some number over it.
     fn count_to(&self, pin: &Pin, series: SeriesId, range: TimeRange, enough: u64) -> Result<u64, StoreError> {
         let _unused = enough;
         self.count(pin, series, range)
+    }
+    /// How much there is of each of these series, cheaply. None: this store cannot tell without reading them.
+    fn extents(&self, pin: &Pin, series: &[SeriesId]) -> Result<Option<Vec<Extent>>, StoreError> {
+        let _unused = (pin, series);
+        Ok(None)
     }
     /// The catalog has it too: what was sealed up to here is what a start begins with, and may be merged.
     fn set_sealed(&self, up_to: Position) {

@@ -21,8 +21,26 @@ use telltale::store::{Coarse, Piece, Pin, Pins, Store};
 use crate::influxd::Influxd;
 
 const MS: i64 = 1_000_000;
-/// The series of each hub: numbers, numbers beside each other by 100 ms, numbers beyond sums, bools, texts.
-const KINDS: [(&str, &[(&str, &str)]); 5] = [("n", &[]), ("fast", &[("l", "=, x")]), ("large", &[]), ("on", &[]), ("t", &[])];
+/// The series of each hub: numbers, numbers beside each other by 100 ms, numbers beyond sums, bools, texts; numbers over months.
+const KINDS: [(&str, &[(&str, &str)]); 6] =
+    [("n", &[]), ("fast", &[("l", "=, x")]), ("large", &[]), ("on", &[]), ("t", &[]), ("slow", &[])];
+/// The last of them, from 2025-09-01 on, a reading each half hour or so: clocks change in Santiago, Berlin, Lord Howe and New York.
+const SLOW: usize = 5;
+const AUTUMN: TimeNs = 1_756_684_800 * NS_PER_SEC;
+const AUTUMN_DAYS: i64 = 85;
+/// Grids of calendars: every, zone, billing day.
+const CALENDARS: [(&str, &str, Option<&str>); 10] = [
+    ("1d", "Europe/Berlin", None),
+    ("1d", "Asia/Kathmandu", None),
+    ("1d", "America/Santiago", None),
+    ("1d", "Australia/Lord_Howe", None),
+    ("3d", "America/New_York", None),
+    ("1w", "Europe/Berlin", None),
+    ("1w", "UTC", None),
+    ("1mo", "Europe/Berlin", None),
+    ("1mo", "America/New_York", Some("28")),
+    ("1y", "Asia/Tokyo", None),
+];
 
 fn value(rng: &mut fastrand::Rng, kind: usize) -> Value {
     match kind {
@@ -162,6 +180,11 @@ async fn all_stores_give_the_same_answers() {
         }
         let fast = round * 16_000..(round + 1) * 16_000;
         readings.extend(fast.map(|n| Reading { series: ids[1], time: start + n * 100 * MS, value: value(&mut rng, 1) }));
+        readings.extend((0..AUTUMN_DAYS * 16).map(|_| Reading {
+            series: ids[SLOW],
+            time: AUTUMN + rng.i64(0..AUTUMN_DAYS * 48) * 1_800 * NS_PER_SEC,
+            value: value(&mut rng, 1),
+        }));
         readings.iter().for_each(|reading| memory.put(reading, 0));
         put(&embedded, &readings).await;
         put(&influx, &readings).await;
@@ -179,7 +202,8 @@ async fn all_stores_give_the_same_answers() {
         let oracle = Asked { name: "memory", store: &memory, pin: pins.pin(Position(u64::MAX)) };
         for (name, hub) in ["embedded", "influx"].into_iter().zip(&hubs) {
             let asked = Asked { name, store: &*hub.store, pin: hub.head.with_reader(|reader| reader.pin()) };
-            let coarse = compare(&asked, &oracle, &ids, start, &mut rng);
+            let coarse = compare(&asked, &oracle, &ids[..SLOW], start, &mut rng);
+            compare_calendars(&asked, &oracle, ids[SLOW], &mut rng);
             // When days are merged is the embedded store's own affair; its tests have rollups.
             assert!(coarse > 10_000 || name == "embedded", "{name} made {coarse} pieces of its own");
         }
@@ -234,4 +258,23 @@ fn compare(asked: &Asked<'_>, oracle: &Asked<'_>, ids: &[SeriesId], start: TimeN
     let (found, made) = asked.rows(ids[1], fast, &grid, &[Agg::Count, Agg::Max]);
     assert_eq!(found, oracle.rows(ids[1], fast, &grid, &[Agg::Count, Agg::Max]).0);
     coarse + made
+}
+
+/// Buckets between the midnights of zones whose clocks change. InfluxDB makes all of them itself.
+fn compare_calendars(asked: &Asked<'_>, oracle: &Asked<'_>, series: SeriesId, rng: &mut fastrand::Rng) {
+    let whole = TimeRange { from: AUTUMN, to: AUTUMN + AUTUMN_DAYS * 86_400 * NS_PER_SEC };
+    for (every, tz, billing_day) in CALENDARS {
+        let grid = Grid::parse(&Params { every: Some(every), tz: Some(tz), billing_day, ..Params::default() }).unwrap();
+        let from = AUTUMN + rng.i64(0..AUTUMN_DAYS * 43_200) * NS_PER_SEC + rng.i64(0..NS_PER_SEC);
+        let some = TimeRange { from, to: from + rng.i64(20 * 86_400..60 * 86_400) * NS_PER_SEC };
+        for range in [whole, some] {
+            let aggs = &Agg::OF_TOTALS[..];
+            let (found, made) = asked.rows(series, range, &grid, aggs);
+            let (expected, _) = oracle.rows(series, range, &grid, aggs);
+            let differs = found.iter().zip(&expected).find(|(found, expected)| !same_row(found, expected, aggs, 40.0 * 4_096.0));
+            let name = asked.name;
+            assert!(found.len() == expected.len() && differs.is_none(), "{name}, {every} in {tz}, {range:?}: {differs:?}");
+            assert!(made == found.len() || name == "embedded", "{name} made {made} of {} buckets of {every} in {tz}", found.len());
+        }
+    }
 }

@@ -56,6 +56,17 @@ impl Budget {
         Self { left: max, max, of, readings }
     }
 
+    /// Whether so many series fit in, however many readings they have.
+    pub(super) fn has_room_for(&self, series: usize) -> bool {
+        match self.of {
+            // What is put together is counted row by row.
+            Of::Readings | Of::Together { .. } => false,
+            Of::Columns(most) | Of::Buckets(most) | Of::AllBuckets(most) => {
+                self.readings.is_none() && most.saturating_mul(series) <= self.left
+            }
+        }
+    }
+
     /// Counting may stop beyond this many readings of a series.
     pub(super) fn enough(&self) -> usize {
         let enough = match self.of {
@@ -122,7 +133,29 @@ mod tests {
         let query = format!("select=*/*&from=0s&to=100000000s{shape}");
         let question = History::parse(query.split('&').filter_map(|pair| pair.split_once('=')), 0).unwrap();
         let mut budget = Budget::new(&question, 20_000_000);
-        readings.iter().try_for_each(|readings| budget.spend(*readings, 0).map(drop))
+        let had_room = budget.has_room_for(readings.len());
+        let spent = readings.iter().try_for_each(|readings| budget.spend(*readings, 0).map(drop));
+        assert!(spent.is_ok() || !had_room, "{shape}: {spent:?}");
+        spent
+    }
+
+    #[test]
+    fn where_any_answer_fits_nothing_is_counted() {
+        let rows = [
+            ("", 1, false),
+            ("&points=800", 10, true),
+            ("&every=1d&agg=mean", 10, true),
+            ("&every=1d&agg=mean", HISTORY_BUCKETS, false),
+            ("&every=1s&agg=mean", 1, false),
+            ("&agg=mean", 1000, true),
+            ("&agg=mean&fill=zero", 1000, true),
+            ("&agg=mean,p99", 1, false),
+        ];
+        for (shape, series, has_room) in rows {
+            let query = format!("select=*/*&from=0s&to=100000000s{shape}");
+            let question = History::parse(query.split('&').filter_map(|pair| pair.split_once('=')), 0).unwrap();
+            assert_eq!(Budget::new(&question, 20_000_000).has_room_for(series), has_room, "{shape} of {series}");
+        }
     }
 
     #[test]

@@ -46,6 +46,15 @@ pub(super) enum Failed {
     Refused(String),
 }
 
+impl Failed {
+    /// What InfluxDB said, or why it could not.
+    pub(super) fn why(self) -> String {
+        match self {
+            Self::Away(why) | Self::Open(why) | Self::Denied(why) | Self::Refused(why) => why,
+        }
+    }
+}
+
 /// What is known of the bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bucket {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -24,6 +25,7 @@ use super::client::Failed;
 use super::group::{Body, Group, Heads, LANES};
 use super::line;
 use super::progress::Progress;
+use super::retry::{self, Waits};
 use super::wait;
 use crate::clock::Clock;
 use crate::head::Head;
@@ -185,7 +187,7 @@ impl Run {
             After::Commits(commits) => {
                 let mut group = Group::new(after);
                 for commit in commits {
-                    self.take(&mut group, &commit);
+                    self.take(&mut group, commit);
                 }
                 self.send(group);
             }
@@ -203,7 +205,7 @@ impl Run {
             Ok(commit) => {
                 lost.drain(..).for_each(|lost| store.aside.keep_unreadable(&lost, (wall, commit.wall)));
                 wall = commit.wall;
-                self.take(&mut group, &commit);
+                self.take(&mut group, Arc::new(commit));
             }
             Err(unreadable) => lost.push(unreadable),
         });
@@ -228,8 +230,8 @@ impl Run {
         }
     }
 
-    fn take(&mut self, group: &mut Group, commit: &Commit) {
-        if !group.may_take(commit, GROUP_READINGS) {
+    fn take(&mut self, group: &mut Group, commit: Arc<Commit>) {
+        if !group.may_take(&commit, GROUP_READINGS) {
             let next = Group::new(group.up_to);
             self.send(std::mem::replace(group, next));
         }
@@ -243,7 +245,7 @@ impl Run {
         if up_to == after || store.progress.is_stopping() {
             return;
         }
-        let (deletes, bodies) = group.into_parts(&mut self.heads, series);
+        let (deletes, bodies) = group.into_parts(&mut self.heads, series, &store.spare);
         let (store, series, since) = (Arc::clone(store), Arc::clone(series), clock.now());
         let way = Way { store: Arc::clone(&store), clock: clock.clone() };
         let is_alone = !deletes.is_empty();
@@ -342,24 +344,21 @@ impl Way {
         if let Some(before) = before {
             before.await.map_err(|_broken_off| Stopped)?;
         }
-        self.deliver(body).await?;
+        self.deliver(&body).await?;
+        self.store.spare.give(body);
         // Nothing may come behind it.
         let _next = done.send(());
         Ok(())
     }
 
-    /// What is refused is halved down to the row, which is set aside.
-    async fn deliver(&self, body: Body) -> Result<(), Stopped> {
-        let mut left = vec![body];
-        while let Some(body) = left.pop() {
-            if let Err(why) = self.until_answered(|| self.store.client.write(body.bytes.clone())).await? {
-                match body.halves() {
-                    Some((first, second)) => left.extend([second, first]),
-                    None => self.store.aside.keep(&body, &why),
-                }
-            }
-        }
-        Ok(())
+    /// A row that is refused is set aside.
+    async fn deliver(&self, body: &Body) -> Result<(), Stopped> {
+        let send = |bytes: Bytes| self.until_answered(move || self.store.client.write(bytes.clone()));
+        retry::deliver(body, send, |row, why| {
+            self.store.aside.keep(row, &why);
+            Ok(())
+        })
+        .await
     }
 
     async fn delete(&self, series: &SeriesTable, delete: Delete) -> Result<(), Stopped> {
@@ -375,25 +374,22 @@ impl Way {
 
     /// Inside: it will not be taken, and why.
     async fn until_answered<F: Future<Output = Result<(), Failed>>>(&self, request: impl Fn() -> F) -> Result<Result<(), String>, Stopped> {
-        let (progress, mut wait, mut is_open) = (&self.store.progress, AGAIN.0, false);
+        let (progress, mut waits, mut is_open) = (&self.store.progress, Waits::new(AGAIN.0, AGAIN.1), false);
         let answer = loop {
             let done = tokio::select! {
                 done = self.patient(request()) => done,
                 // What is under way may be done or not; the next start does it again.
                 () = progress.stopped() => return Err(Stopped),
             };
-            let why = match done {
+            match done {
                 Ok(()) => break Ok(()),
                 Err(Failed::Refused(why)) => break Err(why),
-                Err(Failed::Open(why)) => {
-                    is_open = true;
-                    why
+                Err(failed) => {
+                    is_open |= matches!(failed, Failed::Open(_));
+                    self.tell_away(&failed.why());
                 }
-                Err(Failed::Away(why) | Failed::Denied(why)) => why,
-            };
-            self.tell_away(&why);
-            self.pause(wait).await?;
-            wait = (wait * 2).min(AGAIN.1);
+            }
+            self.pause(waits.next()).await?;
         };
         if let Some(away) = progress.answered() {
             tracing::info!(since = away.since, "InfluxDB answers again");

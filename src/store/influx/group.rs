@@ -4,11 +4,12 @@
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rustc_hash::FxHashMap;
 
 use super::line;
-use crate::model::{Commit, Delete, Position, Reading, SeriesId, TimeNs};
+use super::spare::Spare;
+use crate::model::{Commit, Delete, Position, Reading, SeriesId, TimeNs, ValueType};
 use crate::series::SeriesTable;
 
 /// Requests that are under way at once. A series is always in the same lane, so its rows arrive in order.
@@ -16,7 +17,7 @@ pub(super) const LANES: usize = 4;
 /// What the beginnings of lines may take; over it they are made anew.
 const HEADS_BYTES: usize = 16 << 20;
 /// What a row takes beside its head, about.
-const ROW_BYTES: usize = 48;
+const ROW_BYTES: usize = 40;
 
 /// Rows of one lane as they are sent, again and again until they are answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +50,18 @@ pub(super) struct Group {
     pub(super) after: Position,
     pub(super) up_to: Position,
     pub(super) readings: usize,
-    lanes: [Vec<Reading>; LANES],
+    commits: Vec<Arc<Commit>>,
+    lanes: [Vec<Run>; LANES],
     pub(super) deletes: Vec<Delete>,
+}
+
+/// Readings of one series that stand beside each other in a commit. Nothing is copied before it is a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Run {
+    series: SeriesId,
+    commit: u32,
+    from: u32,
+    to: u32,
 }
 
 /// What the lines of each series begin with.
@@ -70,7 +81,8 @@ impl Heads {
         self.bytes / self.known.len().max(1) + ROW_BYTES
     }
 
-    fn of(&mut self, table: &SeriesTable, id: SeriesId) -> Option<&str> {
+    /// The type of a series is that of its first reading, and of all after it.
+    fn of(&mut self, table: &SeriesTable, id: SeriesId, value_type: ValueType) -> Option<&str> {
         if self.bytes > HEADS_BYTES {
             self.known.clear();
             self.bytes = 0;
@@ -78,7 +90,7 @@ impl Heads {
         let head = match self.known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                let head = line::head(&self.hub_id, &table.by_id(id)?.key, id);
+                let head = line::head(&self.hub_id, &table.by_id(id)?.key, id, value_type);
                 self.bytes += head.len() + size_of::<(SeriesId, Box<str>)>();
                 new.insert(head)
             }
@@ -101,39 +113,66 @@ impl Group {
         self.is_empty() || (self.deletes.is_empty() && commit.deletes.is_empty() && self.readings < most)
     }
 
-    pub(super) fn take(&mut self, commit: &Commit) {
+    pub(super) fn take(&mut self, commit: Arc<Commit>) {
         self.up_to = commit.position;
         self.deletes.extend_from_slice(&commit.deletes);
-        for reading in &commit.readings {
-            self.lanes[reading.series.index() % LANES].push(reading.clone());
-        }
         self.readings += commit.readings.len();
+        let (number, mut from) = (small(self.commits.len()), 0);
+        for of_series in commit.readings.chunk_by(|a, b| a.series == b.series) {
+            let (series, to) = (of_series[0].series, from + of_series.len());
+            self.lanes[series.index() % LANES].push(Run { series, commit: number, from: small(from), to: small(to) });
+            from = to;
+        }
+        self.commits.push(commit);
     }
 
     /// Deletes come before the rows of their commit. A body has the number of its lane.
-    pub(super) fn into_parts(self, heads: &mut Heads, table: &SeriesTable) -> (Vec<Delete>, Vec<(usize, Body)>) {
+    pub(super) fn into_parts(self, heads: &mut Heads, table: &SeriesTable, spare: &Spare) -> (Vec<Delete>, Vec<(usize, Body)>) {
         let lanes = self.lanes.into_iter().enumerate().filter(|(_, lane)| !lane.is_empty());
-        (self.deletes, lanes.map(|(number, lane)| (number, body(lane, heads, table))).collect())
+        (self.deletes, lanes.map(|(number, lane)| (number, body(&self.commits, lane, (heads, table), spare.take()))).collect())
     }
 }
 
-/// The readings in the order of their commits, as rows.
-pub(super) fn body(mut readings: Vec<Reading>, heads: &mut Heads, table: &SeriesTable) -> Body {
-    // Equal times stay in the order in which they were committed.
-    readings.sort_by_key(|reading| (reading.series, reading.time));
+/// A commit is a record of the log, whose length has 32 bits.
+fn small(count: usize) -> u32 {
+    u32::try_from(count).expect("a group holds fewer readings than 32 bits count")
+}
+
+/// The readings of some runs as rows, in room that is empty.
+fn body(
+    commits: &[Arc<Commit>],
+    mut runs: Vec<Run>,
+    (heads, table): (&mut Heads, &SeriesTable),
+    (mut bytes, mut rows): (BytesMut, Vec<Row>),
+) -> Body {
+    let count = runs.iter().map(|run| (run.to - run.from) as usize).sum();
+    rows.reserve(count);
     // As large as rows are by and large, so that it need not grow.
-    let (mut bytes, mut rows) = (Vec::with_capacity(readings.len() * heads.row_bytes()), Vec::with_capacity(readings.len()));
-    for of_series in readings.chunk_by(|a, b| a.series == b.series) {
-        let series = of_series[0].series;
+    bytes.reserve(count * heads.row_bytes());
+    // Each is somewhere else, so those of a series come in the order in which they were committed.
+    runs.sort_unstable();
+    let of_run = |run: &Run| &commits[run.commit as usize].readings[run.from as usize..run.to as usize];
+    let mut sorted: Vec<&Reading> = Vec::new();
+    for of_series in runs.chunk_by(|a, b| a.series == b.series) {
+        let first = &of_run(&of_series[0])[0];
         // A reading of a commit has its series in the table: it was defined there or before.
-        let Some(head) = heads.of(table, series) else { continue };
-        for of_time in of_series.chunk_by(|a, b| a.time == b.time) {
-            let last = &of_time[of_time.len() - 1];
-            line::point(&mut bytes, head, &last.value, last.time);
-            rows.push(Row { end: bytes.len(), series, time: last.time });
+        let Some(head) = heads.of(table, first.series, first.value.value_type()) else { continue };
+        let mut put = |reading: &Reading| {
+            line::point(&mut bytes, head, &reading.value, reading.time);
+            rows.push(Row { end: bytes.len(), series: reading.series, time: reading.time });
+        };
+        let readings = || of_series.iter().flat_map(of_run);
+        if readings().is_sorted_by(|a, b| a.time < b.time) {
+            readings().for_each(&mut put);
+            continue;
         }
+        sorted.clear();
+        sorted.extend(readings());
+        // Equal times stay in the order in which they were committed.
+        sorted.sort_by_key(|reading| reading.time);
+        sorted.chunk_by(|a, b| a.time == b.time).for_each(|of_time| put(of_time[of_time.len() - 1]));
     }
-    Body { bytes: bytes.into(), rows }
+    Body { bytes: bytes.freeze(), rows }
 }
 
 #[cfg(test)]
@@ -159,10 +198,10 @@ mod tests {
     #[test]
     fn a_time_is_sent_once_with_its_last_value() {
         let (table, mut heads, mut group) = (table(), Heads::new(&"hub".into()), Group::default());
-        group.take(&commit(1, &[(4, 5, 9), (0, 6, 2), (1, 5, 1), (0, 5, 1)]));
-        group.take(&commit(2, &[(0, 5, 3), (1, 6, 2)]));
+        group.take(commit(1, &[(4, 5, 9), (0, 6, 2), (1, 5, 1), (0, 5, 1)]).into());
+        group.take(commit(2, &[(0, 5, 3), (1, 6, 2)]).into());
         assert_eq!((group.up_to, group.readings), (Position(2), 6));
-        let (deletes, bodies) = group.into_parts(&mut heads, &table);
+        let (deletes, bodies) = group.into_parts(&mut heads, &table, &Spare::default());
         assert!(deletes.is_empty());
         let (numbers, bodies): (Vec<_>, Vec<_>) = bodies.into_iter().unzip();
         assert_eq!(numbers, [0, 1]);
@@ -188,10 +227,10 @@ mod tests {
         let mut group = Group::default();
         let delete = Commit { position: Position(2), deletes: vec![Delete { series: SeriesId(0), from: 1, to: 2 }], ..Commit::default() };
         assert!(group.may_take(&delete, 10));
-        group.take(&commit(1, &[(0, 5, 1)]));
+        group.take(commit(1, &[(0, 5, 1)]).into());
         assert!(!group.may_take(&delete, 10) && group.may_take(&commit(2, &[]), 10) && !group.may_take(&commit(2, &[]), 1));
         let mut group = Group::default();
-        group.take(&delete);
+        group.take(delete.into());
         assert!(!group.may_take(&commit(3, &[(0, 1, 1)]), 10) && !group.is_empty());
     }
 
@@ -199,7 +238,7 @@ mod tests {
     fn beginnings_of_lines_are_bounded() {
         let (table, mut heads) = (table(), Heads::new(&"hub".into()));
         heads.bytes = HEADS_BYTES + 1;
-        assert!(heads.of(&table, SeriesId(0)).is_some() && heads.of(&table, SeriesId(9)).is_none());
+        assert!(heads.of(&table, SeriesId(0), ValueType::Number).is_some() && heads.of(&table, SeriesId(9), ValueType::Number).is_none());
         assert!(heads.bytes < 200 && heads.known.len() == 1);
     }
 }

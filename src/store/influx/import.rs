@@ -6,10 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use futures_util::future::join_all;
 
 use super::client::{Client, Failed};
 use super::group::{Body, Row};
+use super::retry::{self, Waits};
 use super::{DIR_NAME, InfluxStore, forward, line};
 use crate::block::Block;
 use crate::model::{Position, SeriesId, TimeNs};
@@ -47,15 +49,16 @@ impl InfluxStore {
     /// How long the bucket keeps readings; None: for ever.
     pub fn keeps(&self) -> Result<Option<Duration>, StoreError> {
         let client = Arc::clone(&self.client);
-        let bucket = self.worker.run(async move { client.bucket().await }).unwrap_or_else(unanswered);
-        bucket.map(|bucket| bucket.keep).map_err(|failed| StoreError::Away { reason: failed.to_string() })
+        let bucket = self.worker.run(async move { client.bucket().await }).unwrap_or_else(|| Err(Failed::Away(BUG.to_owned())));
+        bucket.map(|bucket| bucket.keep).map_err(|failed| StoreError::Away { reason: failed.why() })
     }
 
     /// Durable when it returns.
     pub fn import(&self, runs: &[(Arc<Series>, Vec<Arc<Block>>)]) -> Result<(), ImportError> {
         let mut bodies = Bodies::default();
         for (series, blocks) in runs {
-            let head = line::head(&self.hub_id, &series.key, series.id);
+            let Some(first) = blocks.first().map(|block| block.value(0)) else { continue };
+            let head = line::head(&self.hub_id, &series.key, series.id, first.value_type());
             for block in blocks {
                 for (i, time) in block.times().iter().enumerate() {
                     line::point(&mut bodies.bytes, &head, &block.value(i), *time);
@@ -73,7 +76,7 @@ impl InfluxStore {
     fn deliver(&self, bodies: Vec<Body>) -> Result<(), ImportError> {
         let client = Arc::clone(&self.client);
         let all = async move {
-            join_all(bodies.into_iter().map(|body| deliver(&client, body))).await.into_iter().collect::<Result<(), ImportError>>()
+            join_all(bodies.iter().map(|body| deliver(&client, body))).await.into_iter().collect::<Result<(), ImportError>>()
         };
         self.worker.run(all).unwrap_or_else(|| Err(ImportError::Away(BUG.to_owned())))
     }
@@ -82,53 +85,40 @@ impl InfluxStore {
     pub fn erase(&self, series: &Series) -> Result<(), ImportError> {
         let (metric, tag) = (line::measurement(&series.key.metric), line::series_tag(&self.hub_id, series.id));
         let client = Arc::clone(&self.client);
-        let (id, all) = (series.id, async move { until_answered(|| client.delete(&metric, &tag, TimeNs::MIN, TimeNs::MAX)).await });
-        let done = self.worker.run(all).unwrap_or_else(unanswered);
-        done.map_err(|failed| match failed {
-            Failed::Refused(why) => ImportError::Refused { series: id, time: TimeNs::MIN, why },
-            Failed::Away(why) | Failed::Open(why) | Failed::Denied(why) => ImportError::Away(why),
-        })
+        let all = async move { until_answered(|| client.delete(&metric, &tag, TimeNs::MIN, TimeNs::MAX)).await };
+        let done = self.worker.run(all).unwrap_or_else(|| Err(ImportError::Away(BUG.to_owned())))?;
+        done.map_err(|why| ImportError::Refused { series: series.id, time: TimeNs::MIN, why })
     }
 }
 
-fn unanswered<T>() -> Result<T, Failed> {
-    Err(Failed::Away(BUG.to_owned()))
+/// The first row that is refused ends it.
+async fn deliver(client: &Client, body: &Body) -> Result<(), ImportError> {
+    let send = |bytes: Bytes| until_answered(move || client.write(bytes.clone()));
+    retry::deliver(body, send, |refused, why| {
+        refused.rows.first().map_or(Ok(()), |row| Err(ImportError::Refused { series: row.series, time: row.time, why }))
+    })
+    .await
 }
 
-/// What is refused is halved down to the row.
-async fn deliver(client: &Client, body: Body) -> Result<(), ImportError> {
-    let mut left = vec![body];
-    while let Some(body) = left.pop() {
-        match until_answered(|| client.write(body.bytes.clone())).await {
-            Ok(()) => {}
-            Err(Failed::Away(why) | Failed::Open(why) | Failed::Denied(why)) => return Err(ImportError::Away(why)),
-            Err(Failed::Refused(why)) => match (body.halves(), body.rows.first()) {
-                (Some((first, second)), _) => left.extend([second, first]),
-                (None, Some(row)) => return Err(ImportError::Refused { series: row.series, time: row.time, why }),
-                (None, None) => {}
-            },
-        }
-    }
-    Ok(())
-}
-
-async fn until_answered<F: Future<Output = Result<(), Failed>>>(request: impl Fn() -> F) -> Result<(), Failed> {
-    let mut wait = AGAIN.0;
-    for _ in 1..TRIES {
+/// Inside: it will not be taken, and why.
+async fn until_answered<F: Future<Output = Result<(), Failed>>>(request: impl Fn() -> F) -> Result<Result<(), String>, ImportError> {
+    let mut waits = Waits::new(AGAIN.0, AGAIN.1);
+    for tried in 1.. {
         match request().await {
-            Err(Failed::Away(_) | Failed::Open(_)) => tokio::time::sleep(wait).await,
-            done => return done,
+            Ok(()) => break,
+            Err(Failed::Refused(why)) => return Ok(Err(why)),
+            Err(Failed::Away(_) | Failed::Open(_)) if tried < TRIES => tokio::time::sleep(waits.next()).await,
+            Err(failed) => return Err(ImportError::Away(failed.why())),
         }
-        wait = (wait * 2).min(AGAIN.1);
     }
-    request().await
+    Ok(Ok(()))
 }
 
 /// Rows on their way into requests.
 #[derive(Debug, Default)]
 struct Bodies {
     whole: Vec<Body>,
-    bytes: Vec<u8>,
+    bytes: BytesMut,
     rows: Vec<Row>,
 }
 
@@ -142,7 +132,7 @@ impl Bodies {
 
     fn cut(&mut self) {
         if !self.rows.is_empty() {
-            let (bytes, rows) = (std::mem::take(&mut self.bytes).into(), std::mem::take(&mut self.rows));
+            let (bytes, rows) = (self.bytes.split().freeze(), std::mem::take(&mut self.rows));
             self.whole.push(Body { bytes, rows });
         }
     }

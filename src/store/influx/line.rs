@@ -1,6 +1,8 @@
 //! Readings as line protocol: the measurement is the metric; tags are the device, the labels and the series' id; the field says the
 //! type. What line protocol cannot say in a name is said otherwise: the id is what readings are found by, names are for people.
 
+use bytes::{BufMut as _, BytesMut};
+
 use crate::model::{SeriesId, SeriesKey, TimeNs, Value, ValueType};
 
 /// Under a name that no label can have. A delete cannot say "without this tag", and ids are never used again.
@@ -54,9 +56,9 @@ pub(super) fn measurement(metric: &str) -> String {
     format!("{begins}{}", visible(metric))
 }
 
-/// What all lines of a series begin with, up to the space before the field.
+/// What all lines of a series begin with, up to its value.
 #[must_use]
-pub(super) fn head(hub_id: &str, key: &SeriesKey, id: SeriesId) -> Box<str> {
+pub(super) fn head(hub_id: &str, key: &SeriesKey, id: SeriesId, value_type: ValueType) -> Box<str> {
     let mut head = String::new();
     escaped(&mut head, &measurement(&key.metric), false);
     let mut tags: Vec<(&str, String)> = key.labels.iter().map(|(name, value)| (name, visible(value))).collect();
@@ -70,15 +72,14 @@ pub(super) fn head(hub_id: &str, key: &SeriesKey, id: SeriesId) -> Box<str> {
         head.push('=');
         escaped(&mut head, &value, true);
     }
+    head.push(' ');
+    head.push_str(field(value_type));
+    head.push('=');
     head.into()
 }
 
-pub(super) fn point(out: &mut Vec<u8>, head: &str, value: &Value, time: TimeNs) {
+pub(super) fn point(out: &mut BytesMut, head: &str, value: &Value, time: TimeNs) {
     out.extend_from_slice(head.as_bytes());
-    let name = field(value.value_type());
-    out.push(b' ');
-    out.extend_from_slice(name.as_bytes());
-    out.push(b'=');
     match value {
         Value::Float(f) => out.extend_from_slice(zmij::Buffer::new().format_finite(*f).as_bytes()),
         #[expect(clippy::cast_precision_loss, reason = "the door refuses integers beyond 2^53 for this store")]
@@ -86,13 +87,13 @@ pub(super) fn point(out: &mut Vec<u8>, head: &str, value: &Value, time: TimeNs) 
         Value::Bool(b) => out.extend_from_slice(if *b { b"true" } else { b"false" }),
         Value::Text(text) => quoted(out, text),
     }
-    out.push(b' ');
+    out.put_u8(b' ');
     out.extend_from_slice(itoa::Buffer::new().format(time).as_bytes());
-    out.push(b'\n');
+    out.put_u8(b'\n');
 }
 
-fn quoted(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
+fn quoted(out: &mut BytesMut, text: &str) {
+    out.put_u8(b'"');
     if text.is_empty() {
         out.extend_from_slice(EMPTY.as_bytes());
     }
@@ -104,7 +105,7 @@ fn quoted(out: &mut Vec<u8>, text: &str) {
             _ => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
-    out.push(b'"');
+    out.put_u8(b'"');
 }
 
 /// A backslash at the end would escape what follows, and nothing escapes it.
@@ -130,9 +131,9 @@ mod tests {
 
     fn said(device: &str, metric: &str, labels: &[(&str, &str)], value: &Value) -> String {
         let key = SeriesKey { device: device.into(), metric: metric.into(), labels: Labels::from_pairs(labels.iter().copied()) };
-        let mut out = Vec::new();
-        point(&mut out, &head("hub", &key, SeriesId(7)), value, 5);
-        String::from_utf8(out).unwrap()
+        let mut out = BytesMut::new();
+        point(&mut out, &head("hub", &key, SeriesId(7), value.value_type()), value, 5);
+        String::from_utf8(out.to_vec()).unwrap()
     }
 
     #[test]

@@ -5,15 +5,19 @@
 //! are floats from the door on, so nothing is rounded here.
 
 mod aside;
+mod buckets;
 mod client;
 mod forward;
 mod group;
 mod import;
 mod line;
 mod progress;
+mod retry;
 mod rows;
+mod spare;
 mod totals;
 mod wait;
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -36,15 +40,13 @@ use crate::config::Influx;
 use crate::log::reader::FileLogReader;
 use crate::metrics::Counter;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value, ValueType};
-use crate::query::buckets::Agg;
-use crate::query::grid::Grid;
 use crate::retention::Floors;
 use crate::series::SeriesTable;
 use aside::Aside;
 use client::{Client, Failed, rfc3339};
 use progress::Progress;
 use rows::{Row, Rows};
-use totals::Gathered;
+use spare::Spare;
 use wait::Worker;
 
 /// How long a seal waits for what it seals to be forwarded. Longer, and readers are told that something is not there yet.
@@ -69,6 +71,7 @@ pub struct InfluxStore {
     series: Arc<SeriesTable>,
     progress: Arc<Progress>,
     aside: Aside,
+    spare: Spare,
     dir: PathBuf,
     log: OnceLock<Arc<FileLogReader>>,
     floors: Arc<Floors>,
@@ -126,6 +129,7 @@ impl InfluxStore {
             series,
             progress,
             aside: Aside::open(set_aside),
+            spare: Spare::default(),
             dir,
             log: OnceLock::new(),
             floors,
@@ -222,40 +226,6 @@ impl InfluxStore {
         }
         Ok(())
     }
-
-    /// The buckets of a range, as InfluxDB makes them. Says whether the sink wants more.
-    fn totals(
-        &self,
-        pin: &Pin,
-        series: SeriesId,
-        range: TimeRange,
-        every: Option<i64>,
-        aggs: &[Agg],
-        sink: &mut PieceSink<'_>,
-    ) -> Result<bool, StoreError> {
-        let Some((measurement, value_type)) = self.named(series) else { return Ok(true) };
-        let mut gathered = Gathered::new(value_type, range.from);
-        self.ask(totals::flux(&self.base(&measurement, series, value_type, range), every, aggs), &mut |row| {
-            gathered.take(&row)?;
-            Ok(true)
-        })?;
-        let mut wanted = true;
-        for totals in gathered.finish() {
-            if totals::is_beyond(&totals) {
-                let end = every.map_or(range.to, |every| totals.start.div_euclid(every).saturating_add(1).saturating_mul(every));
-                self.scan(pin, series, TimeRange { from: totals.start, to: end.min(range.to) }, &mut |block| {
-                    wanted = sink(Piece::Points(block));
-                    wanted
-                })?;
-            } else {
-                wanted = sink(Piece::Totals(&totals));
-            }
-            if !wanted {
-                break;
-            }
-        }
-        Ok(wanted)
-    }
 }
 
 /// Sends the answer on as it comes, and an empty chunk at its end.
@@ -267,8 +237,8 @@ async fn read(
 ) -> Result<(), StoreError> {
     let too_slow = |_| StoreError::Away { reason: format!("InfluxDB did not go on with its answer for {} s", patience.as_secs()) };
     let mut answer = timeout(patience, client.query(flux)).await.map_err(too_slow)?.map_err(|failed| match failed {
-        Failed::Away(reason) | Failed::Open(reason) | Failed::Denied(reason) => StoreError::Away { reason },
         Failed::Refused(reason) => StoreError::Failed { reason },
+        failed => StoreError::Away { reason: failed.why() },
     })?;
     loop {
         let chunk = timeout(patience, answer.chunk()).await.map_err(too_slow)?;
@@ -345,27 +315,10 @@ impl Store for InfluxStore {
         coarse: Coarse<'_>,
         sink: &mut PieceSink<'_>,
     ) -> Result<(), StoreError> {
-        let mut left = TimeRange { from: range.from.max(0), ..range };
-        // Flux's own calendar is not trusted (flux#4312): for days of a zone and longer the readings come.
-        let (grid, aggs, every) = match coarse {
-            Coarse::Buckets { grid: grid @ Grid::Whole, aggs } => (grid, aggs, None),
-            Coarse::Buckets { grid: grid @ Grid::Fixed(every), aggs } => (grid, aggs, Some(*every)),
-            Coarse::Buckets { grid: Grid::Calendar(_), .. } | Coarse::Columns(_) | Coarse::WhereGone => {
-                return self.scan(pin, series, range, &mut |block| sink(Piece::Points(block)));
-            }
-        };
-        if !totals::tell(aggs) || self.count(pin, series, range)? < grid.buckets_in(left).saturating_mul(totals::WORTHWHILE) {
-            return self.scan(pin, series, range, &mut |block| sink(Piece::Points(block)));
+        match coarse {
+            Coarse::Buckets { grid, aggs } => self.scan_buckets(pin, series, range, (grid, aggs), sink),
+            Coarse::Columns(_) | Coarse::WhereGone => self.scan(pin, series, range, &mut |block| sink(Piece::Points(block))),
         }
-        while left.from < left.to {
-            let end = every.map_or(left.to, |every| left.from.div_euclid(every).saturating_add(totals::AT_ONCE).saturating_mul(every));
-            let piece = TimeRange { to: end.min(left.to), ..left };
-            if !self.totals(pin, series, piece, every, aggs, sink)? {
-                break;
-            }
-            left.from = piece.to;
-        }
-        Ok(())
     }
 
     fn tend(&self, now: TimeNs, _budget: Duration) -> Result<bool, StoreError> {
@@ -402,9 +355,7 @@ impl Store for InfluxStore {
                 self.progress.seen();
                 Ok(())
             }
-            Err(Failed::Away(reason) | Failed::Open(reason) | Failed::Denied(reason) | Failed::Refused(reason)) => {
-                Err(StoreError::Away { reason })
-            }
+            Err(failed) => Err(StoreError::Away { reason: failed.why() }),
         }
     }
 

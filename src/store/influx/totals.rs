@@ -5,31 +5,39 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::rows::Row;
-use crate::model::{TimeNs, Value, ValueType};
+use super::windows::{Stretch, Window};
+use crate::model::{TimeNs, TimeRange, Value, ValueType};
 use crate::query::buckets::Agg;
 use crate::query::summary::Totals;
 use crate::store::StoreError;
 
 /// Fewer readings a bucket than this are read as they are: each aggregate would be a row too.
 pub(super) const WORTHWHILE: u64 = 4;
-/// Buckets that one query tells.
-pub(super) const AT_ONCE: i64 = 10_000;
+/// Buckets, and stretches of them, that one query tells.
+pub(super) const BUCKETS_AT_ONCE: u64 = 10_000;
+pub(super) const STRETCHES_AT_ONCE: usize = 8;
 
 /// Whether totals tell all of these.
 pub(super) fn tell(aggs: &[Agg]) -> bool {
     aggs.iter().all(|agg| Agg::OF_TOTALS.contains(agg))
 }
 
-/// The query for `base`, which is one series over one range.
-pub(super) fn flux(base: &str, every: Option<i64>, aggs: &[Agg]) -> String {
+/// The query for stretches of one series; `base` says what stands of it in a range.
+pub(super) fn flux(base: impl Fn(TimeRange) -> String, stretches: &[Stretch], aggs: &[Agg]) -> String {
     let mut flux = String::new();
-    for part in parts(aggs) {
-        let window = match every {
-            Some(every) => format!("aggregateWindow(every: {every}ns, fn: {part}, createEmpty: false, timeSrc: \"_start\")"),
-            None => format!("{part}()"),
-        };
-        let columns = if every.is_some() { "\"_time\", \"_value\"" } else { "\"_value\"" };
-        writeln!(flux, "{base} |> {window} |> keep(columns: [{columns}]) |> yield(name: \"{part}\")").expect("memory takes every byte");
+    for (number, Stretch { range, window }) in stretches.iter().enumerate() {
+        let base = base(*range);
+        for part in parts(aggs) {
+            let (made, columns) = match window {
+                Some(Window { every, offset }) => {
+                    let of = format!("every: {every}ns, offset: {offset}ns, fn: {part}, createEmpty: false, timeSrc: \"_start\"");
+                    (format!("aggregateWindow({of})"), "\"_time\", \"_value\"")
+                }
+                None => (format!("{part}()"), "\"_value\""),
+            };
+            writeln!(flux, "{base} |> {made} |> keep(columns: [{columns}]) |> yield(name: \"{number}.{part}\")")
+                .expect("memory takes every byte");
+        }
     }
     flux
 }
@@ -59,27 +67,30 @@ fn parts(aggs: &[Agg]) -> Vec<&'static str> {
 #[derive(Debug)]
 pub(super) struct Gathered {
     value_type: ValueType,
-    /// Where the bucket begins that is told without a time.
-    from: TimeNs,
+    /// Where stretches begin: one that is one bucket is told without a time.
+    from: Vec<TimeNs>,
     buckets: BTreeMap<TimeNs, Totals>,
 }
 
 impl Gathered {
-    pub(super) fn new(value_type: ValueType, from: TimeNs) -> Self {
-        Self { value_type, from, buckets: BTreeMap::new() }
+    pub(super) fn new(value_type: ValueType, stretches: &[Stretch]) -> Self {
+        Self { value_type, from: stretches.iter().map(|stretch| stretch.range.from).collect(), buckets: BTreeMap::new() }
     }
 
     pub(super) fn take(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
-        let start = row.time.unwrap_or(self.from);
+        let not_asked = || StoreError::Failed { reason: format!("InfluxDB answered `{}`, which was not asked for", row.result) };
+        let (number, part) = row.result.split_once('.').ok_or_else(not_asked)?;
+        let from = number.parse().ok().and_then(|number: usize| self.from.get(number)).ok_or_else(not_asked)?;
+        let start = row.time.unwrap_or(*from);
         let totals = self.buckets.entry(start).or_insert_with(|| Totals { start, ..Totals::default() });
-        match row.result {
+        match part {
             "count" => totals.count = row.count()?,
             "sum" => totals.sum = Some(row.value(ValueType::Number)?),
             "min" => put(&mut totals.extremes, row.value(ValueType::Number)?, false),
             "max" => put(&mut totals.extremes, row.value(ValueType::Number)?, true),
             "first" => put(&mut totals.ends, row.value(self.value_type)?, false),
             "last" => put(&mut totals.ends, row.value(self.value_type)?, true),
-            other => return Err(StoreError::Failed { reason: format!("InfluxDB answered `{other}`, which was not asked for") }),
+            _ => return Err(not_asked()),
         }
         Ok(())
     }
@@ -111,12 +122,15 @@ mod tests {
     fn each_aggregate_is_asked_for_once() {
         assert_eq!(parts(&Agg::OF_TOTALS), ["count", "first", "last", "max", "min", "sum"]);
         assert_eq!(parts(&[Agg::Mean]), ["count", "sum"]);
-        let asked = flux("from(x)", Some(60), &[Agg::Max]);
+        let windows = Stretch { range: TimeRange { from: 1, to: 200 }, window: Some(Window { every: 60, offset: 7 }) };
+        let one = Stretch { range: TimeRange { from: 200, to: 300 }, window: None };
+        let base = |range: TimeRange| format!("from({})", range.from);
         assert_eq!(
-            asked,
-            "from(x) |> aggregateWindow(every: 60ns, fn: max, createEmpty: false, timeSrc: \"_start\") |> keep(columns: [\"_time\", \"_value\"]) |> yield(name: \"max\")\n"
+            flux(base, &[windows, one], &[Agg::Max]),
+            "from(1) |> aggregateWindow(every: 60ns, offset: 7ns, fn: max, createEmpty: false, timeSrc: \"_start\") \
+             |> keep(columns: [\"_time\", \"_value\"]) |> yield(name: \"0.max\")\n\
+             from(200) |> max() |> keep(columns: [\"_value\"]) |> yield(name: \"1.max\")\n"
         );
-        assert_eq!(flux("from(x)", None, &[Agg::Count]), "from(x) |> count() |> keep(columns: [\"_value\"]) |> yield(name: \"count\")\n");
     }
 
     #[test]
@@ -129,10 +143,11 @@ mod tests {
 
     #[test]
     fn parts_are_put_together_by_bucket() {
-        let answer = ",result,table,_time,_value\n,count,0,1970-01-01T00:00:01Z,3\n,count,0,1970-01-01T00:00:03Z,1\n\n\
-                      ,result,table,_time,_value\n,max,0,1970-01-01T00:00:01Z,9.5\n,max,0,1970-01-01T00:00:03Z,2\n\n\
-                      ,result,table,_time,_value\n,sum,0,1970-01-01T00:00:01Z,+Inf\n,sum,0,1970-01-01T00:00:03Z,2\n";
-        let (mut rows, mut gathered) = (Rows::new(), Gathered::new(ValueType::Number, 0));
+        let answer = ",result,table,_time,_value\n,0.count,0,1970-01-01T00:00:01Z,3\n,0.count,0,1970-01-01T00:00:03Z,1\n\n\
+                      ,result,table,_time,_value\n,1.max,0,1970-01-01T00:00:01Z,9.5\n,1.max,0,1970-01-01T00:00:03Z,2\n\n\
+                      ,result,table,_time,_value\n,0.sum,0,1970-01-01T00:00:01Z,+Inf\n,0.sum,0,1970-01-01T00:00:03Z,2\n";
+        let (mut rows, mut gathered) =
+            (Rows::new(), Gathered::new(ValueType::Number, &[Stretch { range: TimeRange::ALL, window: None }; 2]));
         let mut each = |row: Row<'_>| gathered.take(&row);
         for chunk in [answer.as_bytes(), &[]] {
             rows.push(chunk, &mut each).unwrap();
