@@ -123,6 +123,11 @@ pub const MAILBOX_BYTES: usize = 1 << 20;
 /// Points of one snapshot: 80 MB of memory when they come out of the store, twice that when they came late. Beyond: the
 /// subscription is refused `too_many_points` with a hint; a resume with more is a fresh snapshot.
 pub const LIVE_HISTORY_POINTS: usize = 5_000_000;
+/// Readings that a snapshot with `points` may be thinned from: about half a second of one core. Beyond: `too_many_points`.
+pub const LIVE_THIN_POINTS: usize = 50_000_000;
+/// Readings of columns that one tick of a subscription with `points` reads again because of late ones. Beyond: the late readings
+/// are thinned among themselves and added.
+pub const COLUMN_LOOK_POINTS: usize = 1 << 20;
 /// Bytes of snapshots made of store, log or an overlapping head, until viewers have taken them, all together: one of the most
 /// points fits when it is alone. Beyond: the subscription is refused `too_slow`.
 pub const SNAPSHOT_BYTES: usize = 256 << 20;
@@ -135,6 +140,8 @@ pub const VIEWER_MESSAGE_BYTES: usize = 64 << 10;
 /// Slowest and fastest `max_hz` a viewer may ask for, and what it gets unasked.
 pub const MAX_HZ: (f64, f64, f64) = (0.1, 60.0, 10.0);
 
+/// Most `points` of a subscription: pixels of the widest wall of screens. Beyond: refused.
+pub const LIVE_COLUMNS: u32 = 20_000;
 /// Longest id of a subscription in bytes. Beyond: the subscribe is refused.
 pub const SUBSCRIPTION_ID_BYTES: usize = 256;
 /// Errors waiting for one viewer. Beyond: the oldest goes.

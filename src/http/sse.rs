@@ -28,7 +28,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
         ("select" = Vec<String>, Query, description = "Selector. Several are a union."),
         ("history" = Option<String>, Query, description = "How far back the snapshot goes: `15m`. Default: last known values."),
         ("max_hz" = Option<f64>, Query, description = "Most events a second, 0.1 to 60. Default: 10."),
-        ("points" = Option<u64>, Query, description = "Not served yet: refused."),
+        ("points" = Option<u64>, Query, description = "Pixels that the history is drawn on: of each column the smallest, the largest and the last reading. Needs `history`."),
         ("cursor" = Option<String>, Query, description = "Resume: only what was committed after it, if that is still known."),
         ("ticket" = Option<String>, Query, description = "From `POST live/ticket`, instead of a token; good for one connection."),
         ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event; goes before `cursor`. A browser sends it when it connects again.")),

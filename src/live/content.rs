@@ -45,6 +45,8 @@ pub struct Span {
     /// there is nothing else.
     pub deleted: bool,
     pub points: Vec<(TimeNs, Value)>,
+    /// Readings of it that are not sent, for viewers that gave `points`.
+    pub left_out: u64,
 }
 
 impl Span {
@@ -71,7 +73,7 @@ pub struct Tick {
     pub runs: Vec<Run>,
     pub spans: Vec<Span>,
     pub states: Vec<DeviceState>,
-    /// Readings left out; above 0 only in what a full mailbox merged.
+    /// Readings left out: by a full mailbox, or because `points` was given.
     pub merged: u64,
     /// Nothing of this viewer's changed, but it is told the cursor: all members of a group stand at one.
     pub mark: bool,
@@ -82,6 +84,13 @@ impl Tick {
     pub fn empty(before: Cursor, cursor: Cursor) -> Self {
         let (announced, runs, spans, states) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { before, cursor, announced, runs, spans, states, merged: 0, mark: false }
+    }
+
+    /// Counts what its spans leave out.
+    #[must_use]
+    pub fn with_left_out(mut self) -> Self {
+        self.merged += self.spans.iter_mut().map(|span| std::mem::take(&mut span.left_out)).sum::<u64>();
+        self
     }
 
     #[must_use]
@@ -129,6 +138,8 @@ pub struct Snapshot {
     /// Only when recovered: deletes since the viewer's cursor, applied before the points.
     pub spans: Vec<Span>,
     pub series: Vec<SnapshotSeries>,
+    /// Readings left out because `points` was given.
+    pub merged: u64,
     /// What it takes of the room for snapshots.
     pub place: Place,
 }

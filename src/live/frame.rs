@@ -242,7 +242,8 @@ fn snapshot_part_as<W: Write>(envelope: &Envelope, snapshot: &Snapshot, start: S
     let last = next.is_none();
     let mut out = Vec::new();
     W::message(&mut out, |w| {
-        w.map(5 + usize::from(!spans.is_empty()));
+        let merged = last && snapshot.merged > 0;
+        w.map(5 + usize::from(!spans.is_empty()) + usize::from(merged));
         head(w, "snapshot", envelope);
         if last {
             w.cursor(snapshot.cursor);
@@ -255,6 +256,10 @@ fn snapshot_part_as<W: Write>(envelope: &Envelope, snapshot: &Snapshot, start: S
         }
         w.key("recovered");
         w.boolean(snapshot.recovered);
+        if merged {
+            w.key("merged");
+            w.uint(snapshot.merged);
+        }
         if !spans.is_empty() {
             ranges(w, &snapshot.spans[spans].iter().map(Piece::whole).collect::<Vec<_>>());
         }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::content::{Named, Points, Snapshot, SnapshotSeries};
+use super::column::{Point, Thinner};
+use super::content::{Named, Points, Snapshot, SnapshotSeries, point_weight};
 use super::cursor::Cursor;
 use super::frame;
 use super::mailbox::{SnapshotSlot, SubId};
@@ -15,6 +16,7 @@ use super::protocol::Refused;
 use super::room::{Place, Room, Unmade};
 use crate::block::{BLOCK_POINTS, Block};
 use crate::head::{ColumnView, Layers};
+use crate::limits::LIVE_THIN_POINTS;
 use crate::model::{SeriesId, TimeNs, TimeRange, Value};
 use crate::query::source::{self, Past};
 use crate::store::{Pin, Store, StoreError};
@@ -44,6 +46,8 @@ pub(super) struct Fresh {
     pub shown: Vec<Shown>,
     /// None: the head has all of it.
     pub behind: Option<Behind>,
+    /// Where `points` was given: the history is thinned into columns of this width.
+    pub column_ns: Option<i64>,
 }
 
 /// A snapshot, and what of it could not be read.
@@ -101,11 +105,14 @@ impl Newcomers {
 impl Fresh {
     /// All is in the head, and in one line there: it takes no time to make.
     pub(super) fn is_at_hand(&self) -> bool {
-        self.behind.is_none() && !self.shown.iter().any(|shown| matches!(shown, Shown::Layers(_)))
+        self.column_ns.is_none() && self.behind.is_none() && !self.shown.iter().any(|shown| matches!(shown, Shown::Layers(_)))
     }
 
     /// Cheap where it is at hand. An error of the store leaves out what lies behind the head.
     pub(super) fn make(self, newcomers: &Newcomers) -> Result<Made, Unmade> {
+        if let Some(width) = self.column_ns {
+            return self.make_thinned(width, newcomers);
+        }
         let mut place = newcomers.room.place();
         let mut left = newcomers.room.points;
         let mut series = Vec::with_capacity(self.named.len());
@@ -131,7 +138,77 @@ impl Fresh {
             Err(Stopped::Store(error)) => Some(error),
             Err(Stopped::Unmade(unmade)) => return Err(unmade),
         };
-        Ok((Snapshot { cursor: self.cursor, recovered: false, spans: Vec::new(), series, place }, failed))
+        let (spans, merged) = (Vec::new(), 0);
+        Ok((Snapshot { cursor: self.cursor, recovered: false, spans, series, merged, place }, failed))
+    }
+
+    /// Of each column its smallest, largest and last reading. What is thinned is read, and not kept.
+    fn make_thinned(self, width: i64, newcomers: &Newcomers) -> Result<Made, Unmade> {
+        let mut thinned = Thinned { place: newcomers.room.place(), points: newcomers.room.points, looks: LIVE_THIN_POINTS, left_out: 0 };
+        let (mut series, mut failed) = (Vec::with_capacity(self.named.len()), None);
+        for (named, shown) in self.named.into_iter().zip(self.shown) {
+            let view = match shown {
+                Shown::Last(last) => {
+                    series.push(SnapshotSeries { named, points: Points::List(last.into_iter().collect()) });
+                    continue;
+                }
+                Shown::View(view) => view,
+                Shown::Layers(layers) => layers.merge(),
+            };
+            let behind = self.behind.as_ref().filter(|_| failed.is_none());
+            let points = match thinned.of(&view, behind, named.series.id, width, newcomers) {
+                Ok(points) => points,
+                Err(Stopped::Unmade(unmade)) => return Err(unmade),
+                Err(Stopped::Store(error)) => {
+                    failed = Some(error);
+                    thinned.of(&view, None, named.series.id, width, newcomers).or(Err(Unmade::Unwanted))?
+                }
+            };
+            series.push(SnapshotSeries { named, points: Points::List(points) });
+        }
+        let Thinned { place, left_out: merged, .. } = thinned;
+        Ok((Snapshot { cursor: self.cursor, recovered: false, spans: Vec::new(), series, merged, place }, failed))
+    }
+}
+
+/// What the thinned series of one snapshot share.
+struct Thinned {
+    place: Place,
+    /// That it may still hold, and that may still be read.
+    points: usize,
+    looks: usize,
+    left_out: u64,
+}
+
+impl Thinned {
+    fn of(
+        &mut self,
+        view: &ColumnView,
+        behind: Option<&Behind>,
+        id: SeriesId,
+        width: i64,
+        newcomers: &Newcomers,
+    ) -> Result<Vec<Point>, Stopped> {
+        let mut thinner = Thinner::new(width);
+        let mut unmade = newcomers.wanted();
+        let range = behind.map_or(TimeRange::ALL, Behind::range);
+        source::scan(view, behind.map(Behind::past), id, range, &mut |run| {
+            unmade = unmade.and_then(|()| newcomers.wanted());
+            match self.looks.checked_sub(run.len()) {
+                Some(left) => self.looks = left,
+                None => unmade = unmade.and(Err(Unmade::TooManyPoints)),
+            }
+            if unmade.is_ok() {
+                (0..run.len()).for_each(|i| thinner.push(run.time(i), &run.value(i)));
+            }
+            unmade.is_ok()
+        })?;
+        unmade?;
+        let (points, left_out) = thinner.finish();
+        self.left_out += left_out;
+        self.points = self.points.checked_sub(points.len()).ok_or(Unmade::TooManyPoints)?;
+        self.place.grow(points.iter().map(|(_, value)| point_weight(value)).sum())?;
+        Ok(points)
     }
 }
 

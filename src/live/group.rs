@@ -11,12 +11,15 @@ use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
+use super::column::{bounds, column_of};
 use super::content::{Named, Number, Run, Span, Tick, point_weight};
 use super::cursor::Cursor;
 use super::merge::unite;
+use super::open::{Changes, Columns, Open, unknown_front};
 use super::presence::DeviceState;
 use crate::head::ColumnView;
 use crate::keyed::KeyedSet;
+use crate::limits::COLUMN_LOOK_POINTS;
 use crate::model::{SeriesId, TimeNs, Value};
 use crate::series::Series;
 
@@ -32,6 +35,8 @@ pub struct Group<H> {
     /// What every member was told last: all that was committed up to here has been sent, as far as it is of this group.
     cursor: Cursor,
     weight: usize,
+    /// Viewers that gave `points`: the width of a pixel.
+    column_ns: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -93,9 +98,19 @@ struct Slot {
     changes: Vec<Change>,
     /// `changes` are puts only, each newer than all before: the common case, sent as it is.
     in_order: bool,
+    /// Where columns are sent: the one of the newest reading.
+    open: Option<Open>,
 }
 
-/// Several late points of one series: `count` of them in [from, to].
+/// The head over the times of a series' late points, from a time on.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub from: TimeNs,
+    pub view: ColumnView,
+}
+
+/// Several late points of one series: `count` of them in [from, to]. Where columns are sent: the columns that have to be looked at
+/// lie in [from, to].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Late {
     pub number: Number,
@@ -111,10 +126,34 @@ enum Change {
     Delete(TimeNs, TimeNs),
 }
 
+impl Change {
+    fn from(&self) -> TimeNs {
+        match self {
+            Self::Put(time, _) => *time,
+            Self::Delete(from, _) => *from,
+        }
+    }
+
+    fn time(&self) -> Option<TimeNs> {
+        match self {
+            Self::Put(time, _) => Some(*time),
+            Self::Delete(..) => None,
+        }
+    }
+
+    fn into_point(self) -> Option<(TimeNs, Value)> {
+        match self {
+            Self::Put(time, value) => Some((time, value)),
+            Self::Delete(..) => None,
+        }
+    }
+}
+
 impl<H> Group<H> {
     #[must_use]
-    pub fn new(cursor: Cursor) -> Self {
+    pub fn new(cursor: Cursor, column_ns: Option<i64>) -> Self {
         Self {
+            column_ns,
             numbers: FxHashMap::default(),
             slots: Vec::new(),
             dirty: Vec::new(),
@@ -136,7 +175,15 @@ impl<H> Group<H> {
         if !self.devices.contains(&*series.key.device) {
             self.devices.insert(Arc::clone(&series.key.device));
         }
-        self.slots.push(Slot { series, announced: false, newest: None, floor_max: TimeNs::MIN, changes: Vec::new(), in_order: true });
+        self.slots.push(Slot {
+            series,
+            announced: false,
+            newest: None,
+            floor_max: TimeNs::MIN,
+            changes: Vec::new(),
+            in_order: true,
+            open: None,
+        });
         number
     }
 
@@ -211,6 +258,14 @@ impl<H> Group<H> {
     /// [`Group::take`] can make few spans of many points.
     #[must_use]
     pub fn late(&self) -> Vec<Late> {
+        if let Some(width) = self.column_ns {
+            let late = |number: &Number| {
+                let slot = &self.slots[*number as usize];
+                let from = slot.look_from(width)?;
+                Some(Late { number: *number, series: slot.series.id, from, to: TimeNs::MAX, count: slot.changes.len() })
+            };
+            return self.dirty.iter().filter_map(late).collect();
+        }
         let late = |number: &Number| {
             let slot = &self.slots[*number as usize];
             let newest = slot.newest.filter(|_| !slot.in_order)?;
@@ -227,18 +282,25 @@ impl<H> Group<H> {
     /// What is pending becomes a tick; `cursor` is the place up to which commits have been put in. `mark`: tell the cursor even
     /// if there is nothing else, because someone is about to join there. `views`: the head at `cursor`, see [`Group::late`].
     /// None: nothing to say.
-    pub fn take(&mut self, cursor: Cursor, mark: bool, views: &FxHashMap<Number, ColumnView>) -> Option<Tick> {
+    pub fn take(&mut self, cursor: Cursor, mark: bool, views: &FxHashMap<Number, Seen>) -> Option<Tick> {
         let mut tick = Tick::empty(self.cursor, cursor);
         tick.states = std::mem::take(&mut self.states).into_values().collect();
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.sort_unstable();
+        let mut budget = COLUMN_LOOK_POINTS;
         for number in dirty {
             let slot = &mut self.slots[number as usize];
-            let used = slot.settle(number, &mut tick, views.get(&number));
+            let used = match self.column_ns {
+                Some(width) => slot.settle_columns(number, width, &mut budget, &mut tick, views.get(&number)),
+                None => slot.settle(number, &mut tick, views.get(&number)),
+            };
             if used && !slot.announced {
                 slot.announced = true;
                 tick.announced.push(Named { number, series: Arc::clone(&slot.series) });
             }
+        }
+        if mark && !self.members.is_empty() {
+            self.tidy(&mut tick);
         }
         self.weight = 0;
         tick.mark = mark && !tick.has_readings() && cursor != self.cursor;
@@ -246,6 +308,20 @@ impl<H> Group<H> {
             self.cursor = cursor;
         }
         (tick.has_readings() || !tick.states.is_empty()).then_some(tick)
+    }
+
+    /// All members are to have the same of the open columns.
+    fn tidy(&mut self, tick: &mut Tick) {
+        let Some(width_ns) = self.column_ns else {
+            return;
+        };
+        for (number, slot) in (0..).zip(&mut self.slots) {
+            let mut columns = Columns { number, width_ns, open: &mut slot.open, newest: slot.newest, budget: &mut 0 };
+            if let Some(said) = columns.tidy() {
+                tick.spans.extend(said.spans);
+                tick.merged += said.left_out;
+            }
+        }
     }
 
     /// Someone joins with a snapshot of the present state at `cursor`, after a `take` at the same place.
@@ -257,6 +333,9 @@ impl<H> Group<H> {
             slot.floor_max = slot.floor_max.max(floor);
             // The newcomer's snapshot describes every series; alone, nobody needs to be told again.
             slot.announced |= self.members.is_empty();
+            if self.members.is_empty() {
+                slot.open = None; // what was counted is not what the snapshot shows
+            }
         }
         self.cursor = cursor;
         self.members.push(member);
@@ -270,7 +349,7 @@ impl<H> Group<H> {
         let first = |span: &Span| if span.deleted { span.to } else { span.from };
         let below_any = |span: &Span| first(span) < self.slots[span.number as usize].floor_max;
         if !tick.spans.iter().any(below_any) {
-            return vec![(tick, (0..self.members.len()).collect())];
+            return vec![(tick.with_left_out(), (0..self.members.len()).collect())];
         }
         // By the spans that are kept, each with the time before which its points are not.
         let mut by_kept: BTreeMap<Vec<(usize, TimeNs)>, Vec<usize>> = BTreeMap::new();
@@ -283,7 +362,7 @@ impl<H> Group<H> {
         }
         let part = |(kept, members): (Vec<(usize, TimeNs)>, Vec<usize>)| {
             let spans = kept.iter().map(|(i, floor)| tick.spans[*i].since(*floor)).collect();
-            let mut part = Tick { spans, ..tick.clone() };
+            let mut part = Tick { spans, ..tick.clone() }.with_left_out();
             part.mark = !part.has_readings();
             (part, members)
         };
@@ -293,7 +372,7 @@ impl<H> Group<H> {
 
 impl Slot {
     /// Adds what its changes come to. False: they cancel out, or nothing of them is known to anyone.
-    fn settle(&mut self, number: Number, tick: &mut Tick, view: Option<&ColumnView>) -> bool {
+    fn settle(&mut self, number: Number, tick: &mut Tick, seen: Option<&Seen>) -> bool {
         let changes = std::mem::take(&mut self.changes);
         if std::mem::replace(&mut self.in_order, true) {
             let point = |change| match change {
@@ -311,7 +390,7 @@ impl Slot {
         }
         unite(&mut deletes);
         let mut gone: Vec<Span> =
-            deletes.into_iter().map(|(from, to)| Span { number, from, to, deleted: true, points: Vec::new() }).collect();
+            deletes.into_iter().map(|(from, to)| Span { number, from, to, deleted: true, points: Vec::new(), left_out: 0 }).collect();
         let (mut run, mut late) = (Vec::new(), Vec::new());
         let newest = self.newest;
         self.newest = self.newest.max(points.last_key_value().map(|(time, _)| *time));
@@ -320,19 +399,60 @@ impl Slot {
             match gone.get_mut(place) {
                 Some(span) if span.from <= time => span.points.push((time, value)),
                 _ if newest.is_none_or(|newest| time > newest) => run.push((time, value)),
-                _ => late.push(Span { number, from: time, to: time, deleted: false, points: vec![(time, value)] }),
+                _ => late.push(Span { number, from: time, to: time, deleted: false, points: vec![(time, value)], left_out: 0 }),
             }
         }
         let used = !(run.is_empty() && late.is_empty() && gone.is_empty());
         tick.spans.append(&mut gone);
-        tick.spans.extend(match view {
-            Some(view) => join_neighbours(late, view),
+        tick.spans.extend(match seen {
+            Some(seen) => join_neighbours(late, &seen.view),
             None => late,
         });
         if !run.is_empty() {
             tick.runs.push(Run { number, points: run });
         }
         used
+    }
+
+    /// The same in columns: see `open`.
+    fn settle_columns(&mut self, number: Number, width_ns: i64, budget: &mut usize, tick: &mut Tick, seen: Option<&Seen>) -> bool {
+        let changes = std::mem::take(&mut self.changes);
+        let newest_now = changes.iter().filter_map(Change::time).max();
+        let changes = if std::mem::replace(&mut self.in_order, true) {
+            let fresh = changes.into_iter().filter_map(Change::into_point).collect();
+            Changes { fresh, late: BTreeMap::new(), deletes: Vec::new() }
+        } else {
+            let (mut points, mut deletes) = fold(changes);
+            if self.newest.is_none() {
+                deletes.clear(); // nobody has anything of it
+            }
+            unite(&mut deletes);
+            let is_gone = |time: TimeNs| deletes.iter().any(|(from, to)| (*from..=*to).contains(&time));
+            let is_fresh = |time: TimeNs| self.newest.is_none_or(|newest| time > newest) && !is_gone(time);
+            let fresh = points.extract_if(.., |time, _| is_fresh(*time)).collect();
+            Changes { fresh, late: points, deletes }
+        };
+        let said = Columns { number, width_ns, open: &mut self.open, newest: self.newest, budget }.settle(changes, seen);
+        self.newest = self.newest.max(newest_now);
+        let used = !(said.run.is_empty() && said.spans.is_empty());
+        tick.merged += said.left_out;
+        tick.spans.extend(said.spans);
+        if !said.run.is_empty() {
+            tick.runs.push(Run { number, points: said.run });
+        }
+        used
+    }
+
+    /// Where the first column begins that has to be looked at in the head for what is pending. None: nowhere.
+    fn look_from(&self, width_ns: i64) -> Option<TimeNs> {
+        let newest = self.newest?;
+        let column = if self.in_order {
+            unknown_front(self.open.as_ref(), Some(newest), self.changes.first().and_then(Change::time), width_ns)?
+        } else {
+            let first = self.changes.iter().map(Change::from).min()?;
+            column_of(first.min(newest), width_ns)
+        };
+        Some(bounds(column, width_ns).0)
     }
 }
 
@@ -402,7 +522,7 @@ impl Since {
     pub fn settle(self, number: Number) -> (Vec<Span>, Vec<(TimeNs, Value)>) {
         let (points, mut deletes) = fold(self.changes);
         unite(&mut deletes);
-        let span = |(from, to)| Span { number, from, to, deleted: true, points: Vec::new() };
+        let span = |(from, to)| Span { number, from, to, deleted: true, points: Vec::new(), left_out: 0 };
         (deletes.into_iter().map(span).collect(), points.into_iter().collect())
     }
 }

@@ -157,7 +157,7 @@ impl Mailbox {
         waits
     }
 
-    pub fn push_frame(&mut self, sub: SubId, frame: Arc<Frame>, interval_ns: u64) {
+    pub fn push_frame(&mut self, sub: SubId, frame: Arc<Frame>, column_ns: i64) {
         if self.closed || self.refused.contains(&sub) {
             return;
         }
@@ -174,7 +174,7 @@ impl Mailbox {
         }
         let mergeable = || self.items.iter().filter(|item| matches!(item, Item::Frame(..) | Item::Merged(..))).count();
         if self.weight > self.limit && (self.merged || mergeable() > 1) {
-            self.merge(interval_ns);
+            self.merge(column_ns);
         }
     }
 
@@ -187,8 +187,7 @@ impl Mailbox {
 
     /// Merges the waiting frames of each subscription at the place of its first, then thins until the bound is kept or nothing
     /// but the last reading of each series is left.
-    fn merge(&mut self, interval_ns: u64) {
-        let width = i64::try_from(interval_ns).unwrap_or(i64::MAX);
+    fn merge(&mut self, width: i64) {
         let mut kept: VecDeque<Item> = VecDeque::with_capacity(self.items.len());
         for item in self.items.drain(..) {
             let Item::Frame(sub, frame) = item else {

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::column::Thinner;
 use super::content::{Named, Number, Run, Span, Tick, point_weight};
 use super::cursor::Cursor;
 use super::presence::DeviceState;
@@ -40,7 +41,7 @@ struct Series {
 }
 
 impl Merged {
-    /// `width_ns` is the width of the first columns: the time between two frames.
+    /// `width_ns` is the width of the first columns: a pixel's where `points` was given, else the time between two frames.
     #[must_use]
     pub fn new(tick: &Tick, width_ns: i64) -> Self {
         let mut merged = Self {
@@ -159,18 +160,11 @@ impl Series {
 
     /// Keeps min, max and last of each column; says how many readings were left out.
     fn thin(&mut self, width_ns: i64) -> u64 {
-        let before = self.points.len();
-        let mut kept = BTreeMap::new();
-        let mut column: Vec<(TimeNs, Value)> = Vec::new();
-        for (time, value) in std::mem::take(&mut self.points) {
-            if column.first().is_some_and(|(first, _)| first.div_euclid(width_ns) != time.div_euclid(width_ns)) {
-                keep_extremes(&mut column, &mut kept);
-            }
-            column.push((time, value));
-        }
-        keep_extremes(&mut column, &mut kept);
-        self.points = kept;
-        (before - self.points.len()) as u64
+        let mut thinner = Thinner::new(width_ns);
+        std::mem::take(&mut self.points).iter().for_each(|(time, value)| thinner.push(*time, value));
+        let (kept, left_out) = thinner.finish();
+        self.points = kept.into_iter().collect();
+        left_out
     }
 
     fn keep_last(&mut self) -> u64 {
@@ -182,7 +176,7 @@ impl Series {
     }
 
     fn split(self, number: Number, runs: &mut Vec<Run>, spans: &mut Vec<Span>) {
-        let deleted = |&(from, to): &(TimeNs, TimeNs)| Span { number, from, to, deleted: true, points: Vec::new() };
+        let deleted = |&(from, to): &(TimeNs, TimeNs)| Span { number, from, to, deleted: true, points: Vec::new(), left_out: 0 };
         let mut gone: Vec<Span> = self.deletes.iter().map(deleted).collect();
         let mut late = Vec::new();
         let mut run = Vec::new();
@@ -191,7 +185,7 @@ impl Series {
             match gone.get_mut(place) {
                 Some(span) if span.from <= time => span.points.push((time, value)),
                 _ if self.first_new.is_some_and(|first| time >= first) => run.push((time, value)),
-                _ => late.push(Span { number, from: time, to: time, deleted: false, points: vec![(time, value)] }),
+                _ => late.push(Span { number, from: time, to: time, deleted: false, points: vec![(time, value)], left_out: 0 }),
             }
         }
         spans.append(&mut gone);
@@ -200,18 +194,6 @@ impl Series {
             runs.push(Run { number, points: run });
         }
     }
-}
-
-fn keep_extremes(column: &mut Vec<(TimeNs, Value)>, kept: &mut BTreeMap<TimeNs, Value>) {
-    let key = |(_, value): &(TimeNs, Value)| value.as_f64();
-    let by_value = |a: &&(TimeNs, Value), b: &&(TimeNs, Value)| key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal);
-    if column.first().is_some_and(|point| key(point).is_some()) {
-        for (time, value) in column.iter().min_by(by_value).into_iter().chain(column.iter().max_by(by_value)) {
-            kept.insert(*time, value.clone());
-        }
-    }
-    kept.extend(column.pop());
-    column.clear();
 }
 
 /// Sorts ranges and makes one of those that touch or overlap.

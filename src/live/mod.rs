@@ -2,13 +2,14 @@
 //!
 //! commit -> `log::tail` -> [`engine`] (one thread) -> [`group`] (equal wishes share everything) -> one [`mailbox`] per viewer ->
 //! [`outbox`], from which the [`socket`] pulls, or an answer of server-sent events ([`sse`]). `protocol` reads what viewers send,
-//! `frame` and `write` make bytes, `merge` is what a slow viewer gets, `fresh` what a new one gets, `resume` a returning one, `room`
+//! `frame` and `write` make bytes, `merge` is what a slow viewer gets, `column` and `open` what one gets that told its pixels, `fresh` what a new one gets, `resume` a returning one, `room`
 //! bounds both, `presence` knows who is online.
 //!
 //! What the contract leaves open is decided in LIVE.md.
 //!
 //! Invariant: nobody awaits a viewer. What the engine does takes as long with a stuck viewer as without.
 
+mod column;
 pub mod content;
 pub mod cursor;
 pub mod engine;
@@ -17,6 +18,7 @@ mod fresh;
 pub mod group;
 pub mod mailbox;
 pub mod merge;
+mod open;
 pub mod outbox;
 pub mod presence;
 pub mod protocol;

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::cursor::Cursor;
-use crate::limits::{MAX_HZ, SELECTORS, SUBSCRIPTION_ID_BYTES};
+use crate::limits::{LIVE_COLUMNS, MAX_HZ, SELECTORS, SUBSCRIPTION_ID_BYTES};
 use crate::query::selector::Selector;
 use crate::query::time::parse_duration;
 
@@ -43,6 +43,8 @@ pub struct Wish {
     pub select: Vec<Selector>,
     /// How far back the first snapshot goes, ns. None: last known values.
     pub history: Option<i64>,
+    /// The width of a pixel where `points` was given, ns.
+    pub column_ns: Option<i64>,
     pub max_hz: f64,
 }
 
@@ -258,16 +260,24 @@ impl Raw {
         if !(min..=max).contains(&max_hz) {
             return Err(refuse(format!("`max_hz` is {max_hz}; expected {min} to {max}")));
         }
-        match (self.points, history) {
+        let column_ns = match (self.points.map(u32::try_from), history) {
             (Some(_), None) => return Err(refuse("`points` needs `history`: without it there is nothing to thin".to_owned())),
+            (Some(Ok(columns @ 1..=LIVE_COLUMNS)), Some(history)) => Some(width_of(history, columns)),
             (Some(_), Some(_)) => {
-                return Err(refuse("`points` is not served by this version: subscribe without it, every reading is sent".to_owned()));
+                let points = self.points.unwrap_or_default();
+                return Err(refuse(format!("`points` is {points}; expected 1 to {LIVE_COLUMNS}, the pixels that the history is drawn on")));
             }
-            (None, _) => {}
-        }
+            (None, _) => None,
+        };
         let cursor = self.cursor.as_deref().map(|text| Cursor::parse(text).unwrap_or(Cursor { epoch: 0, position: NEVER }));
-        Ok(Subscribe { wish: Wish { id, select, history, max_hz }, cursor })
+        Ok(Subscribe { wish: Wish { id, select, history, column_ns, max_hz }, cursor })
     }
+}
+
+/// Rounded up, so that there are never more columns than pixels but for the one that is cut at the start.
+fn width_of(history: i64, columns: u32) -> i64 {
+    let columns = i64::from(columns);
+    (history / columns + i64::from(history % columns > 0)).max(1)
 }
 
 /// The place of a cursor that cannot be read: ahead of every commit, so it is answered like one of another epoch.
@@ -337,7 +347,9 @@ mod tests {
             (with(r#","max_hz":0.05"#), "bad_parameter", "`max_hz` is 0.05; expected 0.1 to 60"),
             (with(r#","max_hz":61"#), "bad_parameter", "`max_hz` is 61"),
             (with(r#","points":100"#), "bad_parameter", "`points` needs `history`"),
-            (with(r#","points":100,"history":"1m""#), "bad_parameter", "`points` is not served by this version"),
+            (with(r#","points":0,"history":"1m""#), "bad_parameter", "`points` is 0; expected 1 to 20000"),
+            (with(r#","points":20001,"history":"1m""#), "bad_parameter", "`points` is 20001"),
+            (with(r#","points":5000000000,"history":"1m""#), "bad_parameter", "`points` is 5000000000"),
             (with(r#","points":"many","history":"1m""#), "bad_parameter", "key `points`"),
             (with(r#","id":"b""#), "bad_parameter", "key `id` stands there twice"),
             (r#"{"type":"subscribe","id":"a","select":["nothing"]}"#.into(), "bad_selector", "nothing/*"),

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
+use super::column::Thinner;
 use super::content::{Named, Number, Points, Snapshot, SnapshotSeries, point_weight};
 use super::cursor::Cursor;
 use super::fresh::{Fresh, Newcomers};
@@ -34,7 +35,7 @@ impl Resume {
     pub(super) fn run(self) {
         let cursor = self.otherwise.cursor;
         let made = match self.changes(cursor.position) {
-            Ok((since, place)) => Ok((recovered(&self.named, since, cursor, place), None)),
+            Ok((since, place)) => Ok((recovered(&self.named, since, cursor, place, self.otherwise.column_ns), None)),
             Err(Unable::Made(Unmade::Unwanted)) => Err(Unmade::Unwanted),
             Err(error) => {
                 tracing::debug!(%error, "a cursor cannot be honoured; the viewer is sent a full snapshot");
@@ -124,13 +125,20 @@ impl Gathered {
 /// What a change takes beside its point.
 const CHANGE_BYTES: usize = 16;
 
-fn recovered(named: &[Named], mut since: FxHashMap<Number, Since>, cursor: Cursor, place: Place) -> Snapshot {
-    let mut spans = Vec::new();
+fn recovered(named: &[Named], mut since: FxHashMap<Number, Since>, cursor: Cursor, place: Place, column_ns: Option<i64>) -> Snapshot {
+    let (mut spans, mut merged) = (Vec::new(), 0);
     let series = named.iter().map(|named| {
-        let (mut deleted, points) = since.remove(&named.number).unwrap_or_default().settle(named.number);
+        let (mut deleted, mut points) = since.remove(&named.number).unwrap_or_default().settle(named.number);
         spans.append(&mut deleted);
+        if let Some(width) = column_ns {
+            let mut thinner = Thinner::new(width);
+            points.iter().for_each(|(time, value)| thinner.push(*time, value));
+            let left_out;
+            (points, left_out) = thinner.finish();
+            merged += left_out;
+        }
         SnapshotSeries { named: named.clone(), points: Points::List(points) }
     });
     let series = series.collect();
-    Snapshot { cursor, recovered: true, spans, series, place }
+    Snapshot { cursor, recovered: true, spans, series, merged, place }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use rustc_hash::FxHashMap;
 
 use super::{Engine, GroupId, Handle, Joiner, send};
+use crate::live::column::{bounds, column_of};
 use crate::live::content::{Named, Tick};
 use crate::live::cursor::Cursor;
 use crate::live::fresh::{Behind, Fresh, Newcomers, Shown};
@@ -23,12 +24,16 @@ struct JoinTick {
 impl Engine {
     /// Takes the head's state, brings the group to the same place, and lets the newcomers in there.
     pub(super) fn admit(&mut self, id: GroupId, now_ns: u64) {
+        if self.groups[id].as_ref().is_some_and(|watched| watched.wish.column_ns.is_some() && !watched.group.members.is_empty()) {
+            // Late points are looked at in the head, which must not go on between the newcomers' look and their admission.
+            self.send(id, now_ns);
+        }
         let (start, states) = loop {
             let Some(watched) = &self.groups[id] else {
                 return;
             };
             let ids: Vec<SeriesId> = watched.group.series().map(|series| series.id).collect();
-            let start = self.look(&ids, watched.wish.history);
+            let start = self.look(&ids, watched.wish.history, watched.wish.column_ns);
             self.follow_to(start.position);
             let Some(watched) = &self.groups[id] else {
                 return;
@@ -72,7 +77,7 @@ impl Engine {
             handle.outbox.with(|mailbox| {
                 mailbox.push_snapshot(handle.sub, Arc::clone(&slot));
                 if !state.tick.states.is_empty() {
-                    mailbox.push_frame(handle.sub, Arc::clone(state), watched.interval_ns);
+                    mailbox.push_frame(handle.sub, Arc::clone(state), watched.merge_ns());
                 }
             });
             let floor = match after {
@@ -82,7 +87,9 @@ impl Engine {
             watched.group.join(Member { handle: handle.clone(), floor }, *cursor, &start.last);
         }
         let (named, viewers) = (named(&watched.group), handles.into_iter().map(|handle| (handle.sub, handle.outbox)).collect());
-        let fresh = Fresh { cursor: *cursor, named: named.clone(), shown: start.shown.clone(), behind: start.behind.clone() };
+        let column_ns = watched.wish.column_ns;
+        let (shown, behind) = (start.shown.clone(), start.behind.clone());
+        let fresh = Fresh { cursor: *cursor, named: named.clone(), shown, behind, column_ns };
         let newcomers = Newcomers { slot, viewers, room: Arc::clone(&self.room), refused: Arc::clone(&self.refused) };
         match after {
             None if fresh.is_at_hand() => newcomers.give(fresh),
@@ -97,8 +104,10 @@ impl Engine {
     }
 
     /// What a snapshot shows of these series, all at one position.
-    fn look(&self, ids: &[SeriesId], history: Option<i64>) -> Start {
-        let from = history.map(|length| self.parts.clock.now().saturating_sub(length));
+    fn look(&self, ids: &[SeriesId], history: Option<i64>, column_ns: Option<i64>) -> Start {
+        // Columns begin as a whole, or the first would change when a late reading comes in it.
+        let start = |time: TimeNs| column_ns.map_or(time, |width| bounds(column_of(time, width), width).0);
+        let from = history.map(|length| start(self.parts.clock.now().saturating_sub(length)));
         let mut start = self.parts.head.with_reader(|head| {
             let last: Vec<Option<TimeNs>> = ids.iter().map(|id| head.newest_time(*id)).collect();
             let points = |id: &SeriesId| match from {

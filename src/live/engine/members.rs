@@ -122,7 +122,7 @@ impl Engine {
             interval_ns: wish.interval_ns(),
             due_ns: now_ns,
             busy: false,
-            group: Group::new(Cursor { epoch: self.epoch, position: self.position }),
+            group: Group::new(Cursor { epoch: self.epoch, position: self.position }, wish.column_ns),
             joining: Vec::new(),
             key: key.clone(),
             wish,
@@ -168,7 +168,7 @@ impl Engine {
         };
         unroute(&mut self.routes, id, &watched.group);
         let cursor = Cursor { epoch: self.epoch, position: self.position };
-        let old = std::mem::replace(&mut watched.group, Group::new(cursor));
+        let old = std::mem::replace(&mut watched.group, Group::new(cursor, watched.wish.column_ns));
         // Those who wait to resume stood in what is replaced now.
         watched.joining.iter_mut().for_each(|joiner| joiner.cursor = None);
         watched.joining.extend(old.members.into_iter().map(|member| Joiner { handle: member.handle, cursor: None }));
@@ -183,7 +183,7 @@ fn unroute(routes: &mut Routes, id: GroupId, group: &Group<Handle>) {
 
 /// Equal wishes of equal encoding give equal text.
 fn wish_key(wish: &Wish, encoding: Encoding) -> String {
-    let mut key = format!("{encoding:?} {:?} {:?} {}", wish.id, wish.history, wish.max_hz);
+    let mut key = format!("{encoding:?} {:?} {:?} {:?} {}", wish.id, wish.history, wish.column_ns, wish.max_hz);
     for selector in &wish.select {
         write!(key, " {:?}", selector.to_string()).expect("a String takes all");
     }

@@ -20,13 +20,14 @@ use rustc_hash::FxHashMap;
 
 use crate::auth::access::Access;
 use crate::clock::Clock;
-use crate::head::{ColumnView, Head};
+use crate::head::Head;
 use crate::keyed::KeyedMap;
 use crate::limits::{GROUP_PENDING_BYTES, LIVE_HISTORY_POINTS, SNAPSHOT_BYTES};
+use crate::live::column::{bounds, column_of};
 use crate::live::content::Envelope;
 use crate::live::cursor::Cursor;
 use crate::live::fresh::RefusedSubs;
-use crate::live::group::{Group, Late};
+use crate::live::group::{Group, Late, Seen};
 use crate::live::mailbox::{Frame, SubId};
 use crate::live::outbox::{Outbox, ViewerId};
 use crate::live::presence::Presence;
@@ -149,6 +150,11 @@ struct Joiner {
 impl Watched {
     fn reaches(&self, series: &Series, attributes: &dyn Attributes) -> bool {
         self.access.scope().reaches(&series.key, attributes) && self.wish.select.iter().any(|s| s.matches(&series.key, attributes))
+    }
+
+    /// How wide the columns are into which a full mailbox merges, at first.
+    fn merge_ns(&self) -> i64 {
+        self.wish.column_ns.unwrap_or_else(|| i64::try_from(self.interval_ns).unwrap_or(i64::MAX))
     }
 
     /// Whether an edit of attributes can change which series it reaches.
@@ -372,43 +378,70 @@ impl Engine {
     /// Sends a group what is pending. Late points are looked at in the head, so that a backlog travels as few spans and not as
     /// one for each point.
     fn send(&mut self, id: GroupId, now_ns: u64) {
-        let late = self.groups[id].as_ref().map(|watched| watched.group.late()).unwrap_or_default();
-        let views = if late.is_empty() {
-            FxHashMap::default()
-        } else {
-            let (position, views) = look_at_late(&self.parts.head, &late);
-            self.follow_to(position);
-            views
-        };
+        let views = self.look_at_late(id);
         let cursor = Cursor { epoch: self.epoch, position: self.position };
         if let Some(watched) = self.groups[id].as_mut() {
             send(watched, cursor, false, &views, now_ns, &self.parts.metrics);
         }
     }
+
+    /// The head over the times of late points, with the group brought to the same place.
+    fn look_at_late(&mut self, id: GroupId) -> Views {
+        let column_ns = self.groups[id].as_ref().and_then(|watched| watched.wish.column_ns);
+        let late = |engine: &Self| engine.groups[id].as_ref().map(|watched| watched.group.late()).unwrap_or_default();
+        let mut wanted = late(self);
+        for _ in 0..LOOKS {
+            if wanted.is_empty() {
+                break;
+            }
+            let (position, views) = look(&self.parts.head, &wanted, column_ns);
+            self.follow_to(position);
+            let looked_at = std::mem::replace(&mut wanted, late(self));
+            // In between others may have come: for columns they are to be looked at too.
+            let is_seen = |late: &Late| looked_at.iter().any(|before| before.number == late.number && before.from <= late.from);
+            if column_ns.is_none() || wanted.iter().all(is_seen) {
+                return views;
+            }
+        }
+        Views::default()
+    }
 }
 
-/// The head over the times of late points. Left out: a series whose points lie far apart among many others, and one of which the
-/// store may hold others in between.
-fn look_at_late(head: &Head, late: &[Late]) -> (Position, FxHashMap<u32, ColumnView>) {
+/// The head over the late points of series, by number.
+type Views = FxHashMap<u32, Seen>;
+
+/// How often the head is looked at for one tick while new late points come in between; then the tick goes without.
+const LOOKS: usize = 3;
+
+/// Left out: a series of which the store may hold other points in between, and one whose points lie far apart among many others. For
+/// columns it is looked at as far back as the head alone has them.
+fn look(head: &Head, late: &[Late], column_ns: Option<i64>) -> (Position, Views) {
     let (position, views) = head.with_reader(|head| {
-        let alone = late.iter().filter(|late| late.from > head.stored_until(late.series));
-        let view = |late: &Late| head.view(late.series, TimeRange { from: late.from, to: late.to.saturating_add(1) });
-        (head.position(), alone.map(|late| (late.number, late.count, view(late))).collect::<Vec<_>>())
+        let view = |late: &Late| {
+            let stored = head.stored_until(late.series);
+            let from = match column_ns {
+                Some(width) if late.from <= stored => bounds(column_of(stored, width).saturating_add(1), width).0,
+                None if late.from <= stored => return None,
+                _ => late.from,
+            };
+            Some((late.number, late.count, from, head.view(late.series, TimeRange { from, to: late.to.saturating_add(1) })))
+        };
+        (head.position(), late.iter().filter_map(view).collect::<Vec<_>>())
     });
-    let views = views.into_iter().map(|(number, count, layers)| (number, count, layers.merge()));
-    let worth = views.filter(|(_, count, view)| view.points() <= 4 * count + 64);
-    (position, worth.map(|(number, _, view)| (number, view)).collect())
+    let views = views.into_iter().map(|(number, count, from, layers)| (number, count, Seen { from, view: layers.merge() }));
+    let worth = views.filter(|(_, count, seen)| column_ns.is_some() || seen.view.points() <= 4 * count + 64);
+    (position, worth.map(|(number, _, seen)| (number, seen)).collect())
 }
 
 /// Sends a group what is pending at `cursor`, and sets when it may be sent something again.
-fn send(watched: &mut Watched, cursor: Cursor, mark: bool, views: &FxHashMap<u32, ColumnView>, now_ns: u64, metrics: &Metrics) {
+fn send(watched: &mut Watched, cursor: Cursor, mark: bool, views: &Views, now_ns: u64, metrics: &Metrics) {
     if let Some(messages) = deliver(watched, cursor, mark, views, metrics) {
         watched.due_ns = now_ns + watched.interval_ns * messages.max(1);
     }
 }
 
 /// Puts what is pending at `cursor` into the mailboxes. Says how many messages it is; None: there was nothing.
-fn deliver(watched: &mut Watched, cursor: Cursor, mark: bool, views: &FxHashMap<u32, ColumnView>, metrics: &Metrics) -> Option<u64> {
+fn deliver(watched: &mut Watched, cursor: Cursor, mark: bool, views: &Views, metrics: &Metrics) -> Option<u64> {
     let tick = watched.group.take(cursor, mark, views)?;
     let messages = tick.messages();
     for (tick, members) in watched.group.audience(tick) {
@@ -416,7 +449,7 @@ fn deliver(watched: &mut Watched, cursor: Cursor, mark: bool, views: &FxHashMap<
         metrics.live_frames.add(members.len() as u64);
         for index in members {
             let Handle { sub, outbox } = &watched.group.members[index].handle;
-            outbox.with(|mailbox| mailbox.push_frame(*sub, Arc::clone(&frame), watched.interval_ns));
+            outbox.with(|mailbox| mailbox.push_frame(*sub, Arc::clone(&frame), watched.merge_ns()));
         }
     }
     Some(messages)

@@ -136,7 +136,7 @@ fn what_nobody_waits_for_is_not_made() {
         let named = vec![Named { number: 0, series: scene.world.series.by_id(scene.a).unwrap() }];
         let pin = scene.world.head.with_reader(|head| head.pin());
         let behind = Behind { store: scene.world.store.clone(), pin, from: NOW - 3_600_000 * MS };
-        let fresh = Fresh { cursor, named, shown: vec![Shown::View(ColumnView::empty())], behind: Some(behind) };
+        let fresh = Fresh { cursor, named, shown: vec![Shown::View(ColumnView::empty())], behind: Some(behind), column_ns: None };
         (fresh, newcomers)
     };
     let envelope = Arc::new(Envelope { id: "s".into(), encoding: Encoding::Json });

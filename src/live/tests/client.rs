@@ -65,6 +65,7 @@ impl Client {
         (self.outbox, self.reading, self.resumed) = (outbox, None, true);
         self.bytes.clear();
         self.names.clear();
+        self.log.push("reconnect".to_owned());
     }
 
     /// The next whole message, if any has come.
@@ -160,6 +161,7 @@ impl Client {
         if !recovered && self.log.iter().rev().nth(1).is_none_or(|kind| kind != "snapshot more") {
             (self.points, self.start, self.names) = Default::default();
             (self.resumed, self.merged) = (false, 0);
+            self.cursor = None; // what it had is gone: whoever breaks off in the middle has no place to resume from
         }
         self.describe(message);
         self.ranges(message);
@@ -176,6 +178,7 @@ impl Client {
                 }
             }
         }
+        self.merged += message["merged"].as_u64().unwrap_or(0);
         if more {
             *self.log.last_mut().unwrap() = "snapshot more".to_owned();
             return Step::Between;

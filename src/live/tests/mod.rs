@@ -3,9 +3,12 @@
 
 mod attributes;
 mod bounds;
+mod breaks;
 mod client;
+mod columns;
 mod events;
 mod exact;
+mod flood;
 mod large;
 mod rules;
 
