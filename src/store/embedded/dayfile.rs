@@ -416,6 +416,18 @@ impl Reading<'_> {
         self.prepare(sql)?.query_map(params![metric, series.0, seal.0.cast_signed()], each)?.collect()
     }
 
+    /// A row's level, whether it has numbers, and its body.
+    pub(super) fn rollup_body(&self, id: i64) -> rusqlite::Result<(i64, bool, Vec<u8>)> {
+        let mut ask = self.prepare("SELECT level, numbers, body FROM rollups WHERE id = ?1")?;
+        ask.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    }
+
+    /// Whether all these rows are there.
+    pub(super) fn has_rollups(&self, ids: impl IntoIterator<Item = i64>) -> rusqlite::Result<bool> {
+        let mut ask = self.prepare("SELECT EXISTS (SELECT 1 FROM rollups WHERE id = ?1)")?;
+        ids.into_iter().try_fold(true, |all, id| Ok(all && ask.query_row([id], |row| row.get(0))?))
+    }
+
     /// Points and bytes of bodies.
     pub(super) fn sums(&self) -> rusqlite::Result<(u64, u64)> {
         let sql = "SELECT (SELECT coalesce(sum(count), 0) FROM chunks) + (SELECT coalesce(sum(count), 0) FROM blocks), \
@@ -487,6 +499,19 @@ pub(super) fn remove(db: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()
         Form::Many { .. } => "DELETE FROM blocks WHERE id = ?1",
     };
     db.prepare_cached(sql)?.execute([entry.id]).map(drop)
+}
+
+/// A row like another, but for its number, its series and its body, and for its mark if there is another.
+pub(super) fn insert_rollup_like(
+    db: &Transaction<'_>,
+    id: i64,
+    mark: Option<i64>,
+    (lo, hi): (SeriesId, SeriesId),
+    body: &[u8],
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO rollups (level, metric, lo, hi, own, mark, seal, numbers, body) \
+               SELECT level, metric, ?2, ?3, own, coalesce(?4, mark), seal, numbers, ?5 FROM rollups WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![id, lo.0, hi.0, mark, body]).map(drop)
 }
 
 pub(super) fn remove_rollups(db: &Transaction<'_>, ids: impl IntoIterator<Item = i64>) -> rusqlite::Result<()> {

@@ -41,6 +41,13 @@ enum SharedTimes {
     Bytes { id: i64, body: Vec<u8> },
 }
 
+/// What there is of a series in a stretch of time, without its points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) newest_seal: Position,
+    pub(super) first: TimeNs,
+}
+
 /// The series of a block, by id.
 pub(super) type OfMany = Vec<(SeriesId, Arc<Block>)>;
 
@@ -95,6 +102,30 @@ impl Decoder<'_> {
         }
         parts.retain(|part| part.first < range.to && part.last >= range.from);
         Ok(Some(parts))
+    }
+
+    /// Blocks that may hold the series are looked into. None: there is nothing of it.
+    pub(super) fn held(
+        &self,
+        file: &Arc<DayFile>,
+        (series, metric): (SeriesId, u32),
+        range: TimeRange,
+        sealed: Position,
+    ) -> Result<Option<Held>, StoreError> {
+        let (own, many) = file.read("look for rows in", |db| {
+            let own = db.own(series, range, sealed, u32::MAX - 1)?;
+            let many = db.many(metric, series, range, sealed)?;
+            let many = many.into_iter().map(|entry| Ok((entry, self.fetch(file, db, &entry)?))).collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok((own, many))
+        })?;
+        let mut held: Vec<_> = own.iter().map(|entry| Held { newest_seal: entry.seal, first: entry.first }).collect();
+        for (entry, fetched) in many {
+            let Some(blocks) = self.many(file, &entry, fetched) else { continue };
+            let first = blocks.binary_search_by_key(&series, |(id, _)| *id).ok().and_then(|at| blocks[at].1.first_time());
+            held.extend(first.map(|first| Held { newest_seal: entry.seal, first }));
+        }
+        let both = |a: Held, b: Held| Held { newest_seal: a.newest_seal.max(b.newest_seal), first: a.first.min(b.first) };
+        Ok(held.into_iter().reduce(both))
     }
 
     fn own_part(&self, file: &Arc<DayFile>, db: &Reading<'_>, entry: Entry) -> rusqlite::Result<Part> {

@@ -19,6 +19,7 @@ mod anew;
 mod beside;
 mod broken;
 mod gone;
+mod kept;
 mod left;
 mod looks;
 mod moved;

@@ -74,8 +74,8 @@ struct NewRollup {
 #[derive(Debug, Default)]
 struct Piece {
     rows: Vec<NewRollup>,
-    /// Series whose own rows go before.
-    old: Vec<SeriesId>,
+    /// Series whose own rows go before, with the mark of these.
+    old: Vec<(SeriesId, i64)>,
 }
 
 impl Piece {
@@ -158,10 +158,9 @@ impl Making {
         for mark in marks {
             match known.get(&mark.series) {
                 Some(known) if *known == mark.id => continue,
-                // What is left of readings that expired says more than what came since.
-                Some(known) if !there.contains(&(true, *known)) => continue,
-                Some(_) => piece.old.push(mark.series),
-                None => {}
+                Some(known) if there.contains(&(true, *known)) => piece.old.push((mark.series, *known)),
+                // What is left of readings that expired stays beside it.
+                _ => {}
             }
             if let Some((block, seal)) = self.whole(store, mark.series)? {
                 piece.rows.extend(own_rows(store.info.metric(mark.series), &OwnMark { seal, ..mark }, &block));
@@ -261,8 +260,8 @@ impl Making {
         }
         let file = store.files.get_or_make(self.key(), piece.bytes())?;
         let written = file.write("write rollups to", |db| {
-            let mut remove = db.prepare_cached("DELETE FROM rollups WHERE own = 1 AND lo = ?1")?;
-            old.iter().try_for_each(|series| remove.execute([series.0]).map(drop))?;
+            let mut remove = db.prepare_cached("DELETE FROM rollups WHERE own = 1 AND lo = ?1 AND mark = ?2")?;
+            old.iter().try_for_each(|(series, mark)| remove.execute(params![series.0, mark]).map(drop))?;
             rows.iter().try_for_each(|row| insert(db, row))
         });
         self.of_rollups(written)
