@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use rusqlite::{CachedStatement, Connection, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::files::with_suffix;
@@ -32,6 +32,8 @@ pub(super) struct DayFile {
     pub(super) used: AtomicU64,
     written: AtomicBool,
     news: News,
+    /// The state knows that nothing is new in it.
+    noted: AtomicBool,
     /// Its rows have other numbers than those that rollups name as gone.
     numbered: AtomicBool,
     gone: AtomicBool,
@@ -69,6 +71,14 @@ impl Entry {
     pub(super) fn series(&self) -> SeriesId {
         match self.form {
             Form::Own { series, .. } | Form::Many { lo: series, .. } => series,
+        }
+    }
+
+    /// Whether a series lies between the ends of it.
+    pub(super) fn holds(&self, series: SeriesId) -> bool {
+        match self.form {
+            Form::Own { series: own, .. } => own == series,
+            Form::Many { lo, hi, .. } => lo <= series && series <= hi,
         }
     }
 
@@ -148,24 +158,43 @@ impl DayFile {
     }
 
     pub(super) fn at(path: PathBuf, key: FileKey, number: u64) -> Self {
-        Self {
+        let mut file = Self {
             key,
             path,
             number,
             idle: Mutex::default(),
             used: AtomicU64::new(0),
-            // Perhaps a WAL was left.
-            written: AtomicBool::new(true),
+            written: AtomicBool::new(false),
             news: News::default(),
+            noted: AtomicBool::new(false),
             numbered: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             sums: Mutex::default(),
-        }
+        };
+        // Left by a run before.
+        file.written = AtomicBool::new(file.wal_bytes() > 0);
+        file
     }
 
     /// A file that is about to be made.
     pub(super) fn made(dir: &Path, key: FileKey, number: u64) -> Self {
         Self { news: News::of_new(), ..Self::new(dir, key, number) }
+    }
+
+    /// It is as it was when it was looked at by a run before.
+    pub(super) fn remember(&self, sums: (u64, u64)) {
+        self.news.remember();
+        *self.sums.lock() = Some(sums);
+        self.set_noted();
+    }
+
+    pub(super) fn set_noted(&self) {
+        self.noted.store(true, Ordering::Release);
+    }
+
+    /// Nothing is new in it, which is not noted yet.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.noted.load(Ordering::Acquire) && !self.is_written() && self.news.are_none()
     }
 
     pub(super) fn news(&self) -> &News {
@@ -249,6 +278,7 @@ impl DayFile {
         });
         let done = attempt.map_err(|error| sql::sql_error(what, &self.path, &error))?;
         *self.sums.lock() = None;
+        self.noted.store(false, Ordering::Release);
         self.written.store(true, Ordering::Release);
         self.idle.lock().push(db);
         Ok(done)
@@ -311,6 +341,27 @@ impl Reading<'_> {
         ))?;
         let found = ask.query_map(params![series.0, least, range.to, range.from, seal.0.cast_signed(), limit], Entry::own)?;
         found.collect()
+    }
+
+    /// Row numbers and first times of `own`, out of the index alone.
+    pub(super) fn own_places(&self, series: SeriesId, range: TimeRange) -> rusqlite::Result<Vec<(i64, TimeNs)>> {
+        let least = range.from.saturating_sub(super::key::WINDOW_NS);
+        let sql = "SELECT id, first FROM chunks INDEXED BY chunks_series WHERE series = ?1 AND first >= ?2 AND first < ?3 ORDER BY first";
+        self.prepare(sql)?.query_map(params![series.0, least, range.to], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    }
+
+    /// Row numbers and least series of blocks that may hold a series, out of the index alone.
+    pub(super) fn many_places(&self, metric: u32, series: SeriesId) -> rusqlite::Result<Vec<(i64, SeriesId)>> {
+        let sql = "SELECT id, lo FROM blocks INDEXED BY blocks_metric WHERE metric = ?1 AND lo <= ?2";
+        self.prepare(sql)?.query_map(params![metric, series.0], |row| Ok((row.get(0)?, SeriesId(row.get(1)?))))?.collect()
+    }
+
+    pub(super) fn own_entry(&self, id: i64) -> rusqlite::Result<Option<Entry>> {
+        self.prepare(&format!("{OWN} WHERE id = ?1"))?.query_row([id], Entry::own).optional()
+    }
+
+    pub(super) fn many_entry(&self, id: i64) -> rusqlite::Result<Option<Entry>> {
+        self.prepare(&format!("{MANY} WHERE id = ?1"))?.query_row([id], Entry::many).optional()
     }
 
     /// The blocks in which a series of this metric may have points in the range.
@@ -395,6 +446,16 @@ impl Reading<'_> {
     /// The blocks that rows were made of.
     pub(super) fn rollup_blocks(&self) -> rusqlite::Result<FxHashSet<i64>> {
         self.prepare("SELECT DISTINCT mark FROM rollups WHERE own = 0")?.query_map([], |row| row.get(0))?.collect()
+    }
+
+    /// The blocks of which only some rows are there.
+    pub(super) fn unfinished_rollups(&self) -> rusqlite::Result<FxHashSet<i64>> {
+        // A file that was made before there were such has no table for them.
+        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'unfinished')";
+        if !self.prepare(sql)?.query_row([], |row| row.get(0))? {
+            return Ok(FxHashSet::default());
+        }
+        self.prepare("SELECT mark FROM unfinished")?.query_map([], |row| row.get(0))?.collect()
     }
 
     pub(super) fn rollup_spans(&self, metric: u32) -> rusqlite::Result<Vec<RollupSpan>> {
@@ -499,6 +560,23 @@ pub(super) fn remove(db: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()
         Form::Many { .. } => "DELETE FROM blocks WHERE id = ?1",
     };
     db.prepare_cached(sql)?.execute([entry.id]).map(drop)
+}
+
+/// More rows of a block will come, in other transactions.
+pub(super) fn begin_rollups(db: &Transaction<'_>, mark: i64) -> rusqlite::Result<()> {
+    db.execute("CREATE TABLE IF NOT EXISTS unfinished (mark INTEGER PRIMARY KEY)", [])?;
+    db.execute("INSERT OR IGNORE INTO unfinished (mark) VALUES (?1)", [mark]).map(drop)
+}
+
+/// All of them are there.
+pub(super) fn finish_rollups(db: &Transaction<'_>, mark: i64) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM unfinished WHERE mark = ?1", [mark]).map(drop)
+}
+
+/// Those of a block that were written when it was cut off.
+pub(super) fn remove_unfinished_rollups(db: &Transaction<'_>, mark: i64) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM rollups WHERE own = 0 AND mark = ?1", [mark])?;
+    finish_rollups(db, mark)
 }
 
 /// A row like another, but for its number, its series and its body, and for its mark if there is another.

@@ -26,6 +26,7 @@ mod moved;
 mod pieces;
 mod remade;
 mod shrunk;
+mod sums;
 mod trouble;
 
 const HOUR: i64 = 3600 * 1_000_000_000;

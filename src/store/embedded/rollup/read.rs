@@ -15,7 +15,7 @@ use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::query::agg::tells_spread;
 use crate::query::buckets::Agg;
 use crate::query::grid::Grid;
-use crate::query::summary::Summary;
+use crate::query::summary::{Summary, tell_sum, tells_increase};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::embedded::damage;
 use crate::store::embedded::dayfile::{DayFile, RollupRow};
@@ -37,8 +37,8 @@ pub(in crate::store::embedded) fn scan_coarse(
     if aggs.iter().any(|agg| agg.needs_readings()) {
         return read::scan(store, pin, series, range, Direction::Forward, &mut |block| sink(Piece::Points(block)));
     }
-    let (sealed, metric, of_spread) = (pin.sealed(), store.info.metric(series), aggs.contains(&Agg::StdDev));
-    let asked = Asked { store, series, metric, sealed, hides: store.tombs.of(series, sealed), coarse, of_spread };
+    let (sealed, metric, of) = (pin.sealed(), store.info.metric(series), Of::aggs(aggs));
+    let asked = Asked { store, series, metric, sealed, hides: store.tombs.of(series, sealed), coarse, of };
     let mut wanted = true;
     for day in store.files.all_days_in(range) {
         for within in parts(coarse, day.range(range)) {
@@ -74,8 +74,22 @@ struct Asked<'a> {
     sealed: Position,
     hides: Hides,
     coarse: Coarse<'a>,
-    /// A deviation is asked for, which not every summary tells.
-    of_spread: bool,
+    /// What is asked for that not every summary tells.
+    of: Of,
+}
+
+#[derive(Clone, Copy)]
+struct Of {
+    sum: bool,
+    spread: bool,
+    increase: bool,
+}
+
+impl Of {
+    fn aggs(aggs: &[Agg]) -> Self {
+        let any = |wanted: &[Agg]| aggs.iter().any(|agg| wanted.contains(agg));
+        Self { sum: any(&[Agg::Sum, Agg::Mean]), spread: any(&[Agg::StdDev]), increase: any(&[Agg::Increase, Agg::Rate]) }
+    }
 }
 
 /// What a raw file may hold of the series, by the ends of its rows. Of a block only its own say whether the series is in it.
@@ -333,16 +347,28 @@ impl Asked<'_> {
         }
         // What is left of readings that are gone is taken as it is.
         let has_gone = || layer.summaries.iter().any(|summary| is_gone(summary, layer.gone_until));
-        if !layer.summaries.iter().all(|summary| self.tells(summary)) && !has_gone() {
+        if !self.tell(&layer.summaries) && !has_gone() {
             return None;
         }
         Some(layer)
     }
 
-    /// Whether the aggregates that are asked for can be made of it as exactly as of readings.
-    fn tells(&self, summary: &Summary) -> bool {
-        !self.of_spread || tells_spread(summary)
+    /// Whether the aggregates that are asked for can be made of these as exactly as of readings.
+    fn tell(&self, summaries: &[Summary]) -> bool {
+        let Coarse::Buckets { grid, .. } = self.coarse else { return true };
+        (!self.of.spread || summaries.iter().all(tells_spread))
+            && (!self.of.increase || summaries.iter().all(tells_increase))
+            && (!self.of.sum || of_buckets(grid, summaries).all(|some| tell_sum(some.iter())))
     }
+}
+
+fn of_buckets<'a>(grid: &'a Grid, mut summaries: &'a [Summary]) -> impl Iterator<Item = &'a [Summary]> {
+    std::iter::from_fn(move || {
+        let end = grid.bucket(summaries.first()?.start, TimeRange::ALL).to;
+        let (of_bucket, rest) = summaries.split_at(summaries.partition_point(|summary| summary.start < end).max(1));
+        summaries = rest;
+        Some(of_bucket)
+    })
 }
 
 /// The next to be laid under those that were taken: of their level, or of another that was made of other rows.
