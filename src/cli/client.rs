@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Exit, Failure};
-use crate::http::export::READINGS;
+use crate::http::export::{LEFT_OUT, READINGS};
 use crate::http::local;
 
 /// The hub is on this machine; one that does not answer for so long hangs.
@@ -55,11 +55,18 @@ fn exchange(mut stream: UnixStream, data_dir: &Path, request: &[u8]) -> Result<V
     read(&answer).unwrap_or_else(|| Err(no_json(data_dir)))
 }
 
-/// What a GET answers, whole or an error. `begin` is told the number of readings. None: no hub runs.
+/// What is said of a download before its first byte.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    pub(super) readings: u64,
+    pub(super) left_out: Vec<String>,
+}
+
+/// What a GET answers, whole or an error. `begin` is told what its head says. None: no hub runs.
 pub(super) fn download(
     data_dir: &Path,
     path: &str,
-    begin: &mut dyn FnMut(u64),
+    begin: &mut dyn FnMut(Head),
     sink: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<Option<()>, Failure> {
     let Some(mut stream) = connect(data_dir, LONG_PATIENCE)? else { return Ok(None) };
@@ -74,9 +81,10 @@ pub(super) fn download(
         answer.take(MOST_BYTES).read_to_end(&mut head).map_err(silent(data_dir))?;
         return read(&head).unwrap_or_else(|| Err(no_json(data_dir))).and(Err(no_json(data_dir)));
     }
-    let readings = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(READINGS.as_str()));
-    let readings = readings.and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok());
-    begin(readings.unwrap_or_default());
+    let header = |name: &str| response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value);
+    let readings = header(READINGS.as_str()).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+    let left_out = header(LEFT_OUT.as_str()).and_then(|value| serde_json::from_slice(value).ok());
+    begin(Head { readings: readings.unwrap_or_default(), left_out: left_out.unwrap_or_default() });
     let broken =
         |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, format!("the hub broke off its answer, and its log says why: {error}"));
     while let Some(mut left) = chunk(&mut answer).map_err(|error| broken(&error))? {

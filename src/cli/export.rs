@@ -1,7 +1,7 @@
 //! `telltale export`: every reading of a selection, into a file or to stdout. A file appears under its name when it is whole: until then
 //! it is `FILE.part`, and what was cut off begins anew.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -11,6 +11,7 @@ use clap::Args;
 use memchr::memchr_iter;
 use url::form_urlencoded::Serializer;
 
+use super::client::Head;
 use super::task::Bar;
 use super::{Exit, Failure, Place, client, offline, print};
 use crate::auth::access::Scope;
@@ -34,6 +35,9 @@ pub(super) struct Export {
     /// Where to write [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Leave out what cannot be read for damage, and say what that was
+    #[arg(long)]
+    skip_damaged: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -41,9 +45,9 @@ pub(super) struct Export {
 impl Export {
     pub(super) fn run(self) -> Result<(), Failure> {
         let dir = self.place.data_dir()?;
-        let Self { select, from, to, format, output, place } = self;
+        let Self { select, from, to, format, output, skip_damaged, place } = self;
         let format = format_of(format.as_deref(), output.as_deref())?.unwrap_or(RowFormat::Csv);
-        let wish = Wish { select, from, to, format };
+        let wish = Wish { select, from, to, format, skip_damaged };
         let Some(file) = output else {
             return fetch(&dir, &place, wish, io::stdout()).map(drop);
         };
@@ -78,16 +82,21 @@ fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: 
     let is_text = RowFormat::LINES.contains(&wish.format);
     let mut out = Counted { out, lines: 0, is_text, bar: Bar::of_readings() };
     let path = format!("/api/v1/export?{}", query(&wish));
-    let total = Cell::new(0);
+    let (total, left_out) = (Cell::new(0), RefCell::new(Vec::new()));
     if offline::is_running(dir) {
-        let done = client::download(dir, &path, &mut |readings| total.set(readings), &mut |bytes| out.write(bytes, total.get()))?;
-        if done.is_some() {
+        let mut begin = |head: Head| {
+            total.set(head.readings);
+            left_out.replace(head.left_out);
+        };
+        let done = client::download(dir, &path, &mut begin, &mut |bytes| out.write(bytes, total.get()));
+        if done.map_err(|broken| why(dir, &path, broken))?.is_some() {
+            tell(&left_out.take())?;
             return out.finish(total.get());
         }
     }
     offline::with_hub(place, async |hub| {
         let work = move || {
-            let format = wish.format;
+            let (format, skip_damaged) = (wish.format, wish.skip_damaged);
             let plan = plan(&hub, &wish, &Scope::default()).map_err(|error| Failure::of(&error))?;
             let total = readings(&plan) as u64;
             let mut unwritten = None;
@@ -98,8 +107,9 @@ fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: 
                     false
                 }
             };
-            let done = write(&plan, format, &mut sink);
+            let done = write(&plan, format, skip_damaged, &mut sink);
             done.map_err(|error| unwritten.unwrap_or_else(|| Failure::of(&error)))?;
+            tell(&plan.damaged())?;
             drop(plan);
             drop(hub);
             out.finish(total)
@@ -107,6 +117,21 @@ fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: 
         // The store may wait for others, which only a thread of its own may do.
         tokio::task::spawn_blocking(work).await.map_err(|error| Failure::of(&error))?
     })
+}
+
+/// An answer that broke off cannot say why. What the hub found meanwhile, it refuses the same question for.
+fn why(dir: &Path, path: &str, broken: Failure) -> Failure {
+    let (is_begun, stop) = (Cell::new(false), || Failure::new(Exit::Failed, String::new()));
+    match client::download(dir, path, &mut |_| is_begun.set(true), &mut |_| Err(stop())) {
+        Err(refused) if !is_begun.get() => refused,
+        _ => broken,
+    }
+}
+
+/// On stderr, since the export itself may go to stdout.
+fn tell(left_out: &[String]) -> Result<(), Failure> {
+    let mut stderr = io::stderr().lock();
+    left_out.iter().try_for_each(|place| writeln!(stderr, "left out: {place}")).map_err(|error| failed(&error))
 }
 
 /// Shows how far it is by the lines. A text may hold several: then the bar is a little ahead. Parquet has none; its bar stays where it is.
@@ -142,5 +167,8 @@ fn query(wish: &Wish) -> String {
     query.extend_pairs(wish.from.iter().map(|from| ("from", from)));
     query.extend_pairs(wish.to.iter().map(|to| ("to", to)));
     query.append_pair("format", wish.format.as_str());
+    if wish.skip_damaged {
+        query.append_pair("skip_damaged", "true");
+    }
     query.finish()
 }

@@ -1,7 +1,7 @@
 //! `GET export`: every reading of a selection as lines of text (`src/rows`), for `POST import` and for other programs.
 //!
 //! Invariant: an export is whole or refused. What is known to be missing is said before the first byte; an error after it breaks the
-//! connection.
+//! connection. Who asks for it gets what can be read, and is told what is left out.
 
 use std::sync::Arc;
 
@@ -30,6 +30,11 @@ use crate::rows::write::{Told, Writer, unsayable};
 /// How many readings the answer holds, for those who show how far it is.
 pub const READINGS: HeaderName = HeaderName::from_static("x-telltale-readings");
 
+/// What was left out of an export for damage: a list of texts, as JSON.
+pub const LEFT_OUT: HeaderName = HeaderName::from_static("x-telltale-left-out");
+/// Of that header, about.
+const LEFT_OUT_BYTES: usize = 4 << 10;
+
 /// The forms of exports and imports.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
@@ -50,6 +55,8 @@ pub struct Wish {
     /// None: up to the last.
     pub to: Option<String>,
     pub format: RowFormat,
+    /// What cannot be read for damage is left out.
+    pub skip_damaged: bool,
 }
 
 impl Wish {
@@ -57,7 +64,12 @@ impl Wish {
         let text = |name| params.one(name).map(|text| text.map(str::to_owned));
         let select = params.all("select").into_iter().map(str::to_owned).collect();
         let format = params.one("format")?.map_or(Ok(RowFormat::Csv), RowFormat::parse)?;
-        Ok(Self { select, from: text("from")?, to: text("to")?, format })
+        let skip_damaged = match params.one("skip_damaged")? {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => return Err(ApiError::parameter(format!("skip_damaged={other}: expected true or false"))),
+        };
+        Ok(Self { select, from: text("from")?, to: text("to")?, format, skip_damaged })
     }
 
     fn question(&self, now: TimeNs) -> Result<History, QueryError> {
@@ -86,7 +98,8 @@ impl Wish {
         ("select" = Vec<String>, Query, description = "Selector. Several are a union."),
         ("from" = Option<String>, Query, description = "Start, inside, as for history. Default: the first reading."),
         ("to" = Option<String>, Query, description = "End, outside. Default: beyond the last reading."),
-        ("format" = Option<RowFormatParam>, Query, description = "`csv` (default), `ndjson`, `lp` (line protocol) or `parquet`.")),
+        ("format" = Option<RowFormatParam>, Query, description = "`csv` (default), `ndjson`, `lp` (line protocol) or `parquet`."),
+        ("skip_damaged" = Option<bool>, Query, description = "`true`: what cannot be read for damage is left out, and `X-Telltale-Left-Out` names it. Default: such an export is refused, or breaks off.")),
     responses(
         (status = 200, description = "Streamed. A connection that breaks off means an incomplete answer.",
             content((String = "text/csv"), (Vec<serde_json::Value> = "application/x-ndjson"), (String = "text/plain")),
@@ -94,26 +107,45 @@ impl Wish {
         (status = 400, body = ErrorBody, description = "`bad_selector`, `bad_time` or `bad_parameter`, also where `lp` cannot say a name."),
         (status = 503, body = ErrorBody, description = "`too_slow`, `store_away` or `store_failed`: something is missing now.")))]
 pub async fn export(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let wish = Wish::read(&Params::read(&request, &["select", "from", "to", "format"])?)?;
+    let wish = Wish::read(&Params::read(&request, &["select", "from", "to", "format", "skip_damaged"])?)?;
     let place = stream::place(&hub.long_answers).await?;
-    let (hub, format) = (hub.into_inner(), wish.format);
+    let (hub, format, skip_damaged) = (hub.into_inner(), wish.format, wish.skip_damaged);
     let plan = web::block(move || plan(&hub, &wish, reader.0.scope())).await??;
-    let readings = HeaderValue::from(readings(&plan));
-    let mut answer = stream::answer(place, format.content_type(), "export", move |sink| write(&plan, format, sink));
+    let (readings, left_out) = (HeaderValue::from(readings(&plan)), left_out(&plan.damaged()));
+    let mut answer = stream::answer(place, format.content_type(), "export", move |sink| write(&plan, format, skip_damaged, sink));
     answer.headers_mut().insert(READINGS, readings);
+    left_out.into_iter().for_each(|places| drop(answer.headers_mut().insert(LEFT_OUT, places)));
     Ok(answer)
+}
+
+/// JSON, as far as a header may be long. None: nothing is.
+fn left_out(places: &[String]) -> Option<HeaderValue> {
+    let first = places.first()?;
+    let (mut told, mut bytes) = (vec![first.clone()], first.len());
+    for place in &places[1..] {
+        bytes += place.len();
+        if bytes > LEFT_OUT_BYTES {
+            told.push(format!("and {} more places", places.len() - told.len()));
+            break;
+        }
+        told.push(place.clone());
+    }
+    HeaderValue::from_bytes(&serde_json::to_vec(&told).ok()?).ok()
 }
 
 /// What is to be written, frozen at one commit. Blocking.
 pub fn plan(hub: &Arc<Hub>, wish: &Wish, scope: &Scope) -> Result<Plan, ApiError> {
     let question = wish.question(hub.clock.now())?;
     let sources = Sources { series: &hub.series, head: &hub.head, store: Some(&hub.store), retention: &hub.retention };
-    let plan = Plan::make(question, sources, scope, &*hub.devices, usize::MAX)?;
+    let mut plan = Plan::make(question, sources, scope, &*hub.devices, usize::MAX)?;
     if let Some(why) = plan.lacks() {
         return Err(ApiError::new(ErrorCode::StoreAway, why).with_hint("an export would not be whole; history answers what is there"));
     }
-    if let Some(why) = plan.incomplete() {
-        let hint = "an export would not be whole; narrow select, from or to, or ask history for what is there";
+    if wish.skip_damaged {
+        plan.read_through().map_err(QueryError::from)?;
+    } else if let Some(why) = plan.incomplete() {
+        let hint =
+            "an export would not be whole; narrow select, from or to, or leave out what is damaged with skip_damaged=true (--skip-damaged)";
         return Err(ApiError::new(ErrorCode::StoreFailed, why).with_hint(hint));
     }
     let unsaid = plan.series.iter().find_map(|one| Some((&one.series.key, unsayable(wish.format, &one.series.key)?)));
@@ -130,7 +162,7 @@ pub fn readings(plan: &Plan) -> usize {
 }
 
 /// Blocking; what is in memory is one chunk.
-pub fn write(plan: &Plan, format: RowFormat, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
+pub fn write(plan: &Plan, format: RowFormat, skip_damaged: bool, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
     let mut writer = Writer::new(format);
     for one in &plan.series {
         let meta = one.series.meta();
@@ -145,7 +177,7 @@ pub fn write(plan: &Plan, format: RowFormat, sink: &mut ChunkSink<'_>) -> Result
             return Err(Broken::ClientGone);
         }
     }
-    if let Some(why) = plan.incomplete() {
+    if let Some(why) = if skip_damaged { plan.lacks() } else { plan.incomplete() } {
         return Err(Broken::Incomplete(why));
     }
     writer.finish();

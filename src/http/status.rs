@@ -60,6 +60,8 @@ pub struct StatusBody {
 pub struct StoreStatus {
     points: u64,
     bytes: u64,
+    /// Places that were found to be unreadable since the start; `telltale check` finds all of them.
+    damaged: Vec<String>,
     /// When the store is InfluxDB.
     #[serde(skip_serializing_if = "Option::is_none")]
     influxdb: Option<InfluxStatus>,
@@ -208,7 +210,12 @@ fn body(hub: &Hub, access: &Access) -> StatusBody {
         position: hub.head.position().0,
         series: hub.series.len(),
         head_points: hub.head.points(),
-        store: StoreStatus { points: store.points, bytes: store.bytes, influxdb: influx(hub) },
+        store: StoreStatus {
+            points: store.points,
+            bytes: store.bytes,
+            damaged: hub.store.damaged().iter().map(ToString::to_string).collect(),
+            influxdb: influx(hub),
+        },
         queue: Filled { now: hub.queue.depth(), max: WRITER_QUEUE_BATCHES },
         long_answers: Filled { now: HISTORY_ANSWERS - hub.long_answers.available_permits(), max: HISTORY_ANSWERS },
         counters: counters(&hub.metrics).collect(),

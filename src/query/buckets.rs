@@ -43,6 +43,8 @@ struct Open {
     end: TimeNs,
     count: u64,
     sum: Sum,
+    /// A part of it is not told: its readings are gone, and their sum was beyond what a float can say.
+    lacks_sum: bool,
     /// Least and greatest.
     extremes: Option<(Value, Value)>,
     /// First and last.
@@ -175,7 +177,7 @@ impl<'a> Buckets<'a> {
 impl Open {
     fn at(time: TimeNs, grid: &Grid, range: TimeRange) -> Self {
         let TimeRange { from: start, to: end } = grid.bucket(time, range);
-        Self { start, end, count: 0, sum: Sum::default(), extremes: None, ends: None }
+        Self { start, end, count: 0, sum: Sum::default(), lacks_sum: false, extremes: None, ends: None }
     }
 
     fn add(&mut self, run: &Run<'_>, needs: Needs) {
@@ -199,6 +201,7 @@ impl Open {
         let first = self.ends.take().map_or_else(|| summary.first.1.clone(), |(first, _)| first);
         self.ends = Some((first, summary.last.1.clone()));
         if let Some(numbers) = &summary.numbers {
+            self.lacks_sum |= !numbers.has_sum();
             self.sum.add_total(&numbers.sum);
             self.widen(numbers.least.1.clone(), numbers.greatest.1.clone());
         }
@@ -231,6 +234,7 @@ impl Open {
     fn value(&self, agg: Agg) -> Option<Value> {
         match agg {
             Agg::Count => Some(Value::Int(i64::try_from(self.count).unwrap_or(i64::MAX))),
+            Agg::Mean | Agg::Sum if self.lacks_sum => None,
             // Where a state holds there may be no reading.
             Agg::Mean => (self.count > 0).then(|| Value::Float(self.sum.mean(self.count))),
             Agg::Min => self.extremes.as_ref().map(|(low, _)| low.clone()),

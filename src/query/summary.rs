@@ -46,6 +46,63 @@ pub struct Totals {
     pub ends: Option<(Value, Value)>,
 }
 
+/// In place of a sum that is beyond what a float can say.
+const UNTOLD: f64 = f64::MAX;
+
+impl Numbers {
+    /// Whether the sum is told at all.
+    #[must_use]
+    pub fn has_sum(&self) -> bool {
+        !is_untold(&self.sum)
+    }
+
+    #[must_use]
+    pub fn has_squares(&self) -> bool {
+        !is_untold(&Value::Float(self.squares))
+    }
+
+    #[must_use]
+    pub fn has_increase(&self) -> bool {
+        !is_untold(&self.increase)
+    }
+
+    fn are_ints(&self) -> bool {
+        matches!((&self.least.1, &self.greatest.1), (Value::Int(_), Value::Int(_)))
+    }
+}
+
+fn is_untold(value: &Value) -> bool {
+    matches!(value, Value::Float(f) if f.abs() >= UNTOLD)
+}
+
+/// Whether the sums of these, which lie in one bucket, add up to what their readings do, within 1e-12. Sums of ints do unless they were
+/// rounded; those of floats, each of which is rounded, unless they cancel each other out.
+#[must_use]
+pub fn tell_sum<'a>(summaries: impl Iterator<Item = &'a Summary>) -> bool {
+    let (mut total, mut size) = (Sum::default(), 0.0);
+    for numbers in summaries.filter_map(|summary| summary.numbers.as_ref()) {
+        if !numbers.has_sum() || (numbers.are_ints() && matches!(numbers.sum, Value::Float(_))) {
+            return false;
+        }
+        total.add_total(&numbers.sum);
+        if let Value::Float(sum) = numbers.sum {
+            // On a scale on which it cannot pass the largest float.
+            size += sum.abs() / SCALE;
+        }
+    }
+    size * f64::EPSILON <= 1e-12 * (total.mean(1) / SCALE).abs()
+}
+
+/// More than the summaries of a day.
+const SCALE: f64 = 4096.0;
+
+/// Whether what a counter grew by is as exact as that of the readings.
+#[must_use]
+pub fn tells_increase(summary: &Summary) -> bool {
+    let exact = |numbers: &Numbers| numbers.has_increase() && !(numbers.are_ints() && matches!(numbers.increase, Value::Float(_)));
+    summary.numbers.as_ref().is_none_or(exact)
+}
+
 impl Summary {
     /// The points that it is certain of, in time order: each once.
     #[must_use]
@@ -151,10 +208,9 @@ impl Open {
         let numbers = self.extremes.map(|(least, greatest)| Numbers {
             least,
             greatest,
-            // Beyond f64 the nearest there is: the mean is then as wrong as the sum.
-            sum: self.sum.total().unwrap_or(Value::Float(f64::MAX)),
-            squares: self.squares.total().map_or(f64::MAX, |squares| number::to_f64(&squares)),
-            increase: self.increase.total().unwrap_or(Value::Float(f64::MAX)),
+            sum: self.sum.total().unwrap_or(Value::Float(UNTOLD)),
+            squares: self.squares.total().map_or(UNTOLD, |squares| number::to_f64(&squares)),
+            increase: self.increase.total().unwrap_or(Value::Float(UNTOLD)),
         });
         Summary { start: self.start, count: self.count, first: self.first, last: self.last, numbers }
     }

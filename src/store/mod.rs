@@ -82,6 +82,13 @@ pub struct Extent {
     pub is_unclear: bool,
 }
 
+/// A stretch of a series that cannot be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    pub range: TimeRange,
+    pub why: String,
+}
+
 /// Receives blocks in time order (or the reverse, where it says so), none empty. False stops the scan.
 pub type Sink<'a> = dyn FnMut(&Block) -> bool + 'a;
 
@@ -164,6 +171,15 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn is_damaged(&self, series: SeriesId, range: TimeRange) -> bool {
         let _unused = (series, range);
         false
+    }
+    /// What that is.
+    fn unreadable(&self, series: SeriesId, range: TimeRange) -> Vec<Unreadable> {
+        let all = || Unreadable { range, why: "the store set some of it aside".to_owned() };
+        self.is_damaged(series, range).then(all).into_iter().collect()
+    }
+    /// All places that were found to be unreadable, as far as they are named.
+    fn damaged(&self) -> Vec<embedded::Damage> {
+        Vec::new()
     }
     /// Of the log only what lies behind this may go, whatever else is kept.
     fn released(&self) -> Position {

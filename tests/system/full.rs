@@ -4,9 +4,17 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use telltale::block::Block;
+use telltale::model::{Position, SeriesId, TimeRange, Value};
+use telltale::retention::{Floors, RuleId};
+use telltale::store::embedded::{Budget, EmbeddedStore, Parts, SeriesInfo};
+use telltale::store::{Handover, Pins, SeriesRun, Store};
+
 use crate::agent::{Agent, Answer, Sent, batch};
+use crate::inside::SmallDisk;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// 2026-01-01T00:00:00Z
@@ -127,4 +135,104 @@ async fn a_disk_that_is_nearly_full_is_not_filled_and_room_is_noticed() {
 #[tokio::test]
 async fn a_disk_that_is_full_to_the_last_byte_loses_nothing() {
     full("0").await;
+}
+
+/// Set where a test runs anew within a small disk, and says where that is.
+const INSIDE: &str = "TELLTALE_TEST_SMALL_DISK";
+const DAY: i64 = 86_400_000_000_000;
+
+#[derive(Debug)]
+struct OneMetric;
+
+impl SeriesInfo for OneMetric {
+    fn metric(&self, _: SeriesId) -> u32 {
+        1
+    }
+
+    fn rule(&self, _: SeriesId) -> RuleId {
+        RuleId(0)
+    }
+}
+
+fn open_store(data: &Path, pins: &Arc<Pins>, sealed: u64, max_bytes: u64) -> EmbeddedStore {
+    let parts = Parts {
+        dir: &data.join("store"),
+        set_aside: &data.join("set-aside"),
+        sealed: Position(sealed),
+        sealed_at: START + DAY / 2,
+        pins: Arc::clone(pins),
+        info: Arc::new(OneMetric),
+        cache_bytes: 1 << 20,
+        rules: &[],
+        floors: Arc::new(Floors::new(&[])),
+        budget: Budget { data: data.to_owned(), max_bytes },
+    };
+    EmbeddedStore::open(parts).unwrap()
+}
+
+/// Floats without any order: about eight bytes each.
+fn seal_some(store: &EmbeddedStore, rng: &mut fastrand::Rng, number: u64) {
+    let blocks: Vec<_> = (0..10)
+        .map(|_| {
+            let mut block = Block::default();
+            for i in 0..5_000 {
+                let time = START + (number as i64 * 5_000 + i) * 100_000_000;
+                drop(block.put(time, Value::Float(rng.f64()), time));
+            }
+            [Arc::new(block)]
+        })
+        .collect();
+    let runs = (0..).map(SeriesId).zip(&blocks).map(|(series, blocks)| SeriesRun { series, blocks }).collect();
+    store.seal(&Handover { up_to: Position(number + 1), runs, deletes: &[] }).unwrap();
+    store.set_sealed(Position(number + 1));
+}
+
+fn allocated(dir: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let entries = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.metadata().map_or(0, |meta| meta.blocks() * 512));
+    entries.sum()
+}
+
+/// Over the bound on bytes, and others filled the disk to the last byte: the oldest readings of the open day go all the same.
+#[test]
+fn on_a_full_disk_the_oldest_readings_go_so_that_the_bound_holds() {
+    const BEFORE: u64 = 40 << 20;
+    const BOUND: u64 = 8 << 20;
+    let Some(disk) = std::env::var_os(INSIDE).map(PathBuf::from) else {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = SmallDisk::make(&dir.path().join("disk"), 48);
+        let mut command = disk.command(&std::env::current_exe().unwrap());
+        let test = ["--exact", "full::on_a_full_disk_the_oldest_readings_go_so_that_the_bound_holds"];
+        let output = command.args(test).env(INSIDE, &disk.at).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    };
+    let (data, pins, mut rng) = (disk.join("data"), Arc::new(Pins::default()), fastrand::Rng::with_seed(3));
+    let (now, second) = (START + DAY / 2, Duration::from_secs(1));
+    std::fs::create_dir(&data).unwrap();
+    let store = open_store(&data, &pins, 0, BEFORE);
+    for number in 0..40 {
+        seal_some(&store, &mut rng, number);
+    }
+    while store.tend(now, second).unwrap() {}
+    let before = allocated(&data.join("store"));
+    assert!(before > BOUND + (4 << 20) && data.join("store/reserve").exists(), "{before}");
+    drop(store);
+    let store = open_store(&data, &pins, 40, BOUND);
+    // Readers hold files open, as at a hub.
+    let count = |store: &EmbeddedStore| store.count(&pins.pin(Position(40)), SeriesId(1), TimeRange::ALL).unwrap();
+    assert_eq!(count(&store), 200_000);
+    let mut filler = std::fs::File::create(disk.join("filler")).unwrap();
+    while std::io::Write::write_all(&mut filler, &[0; 4096]).is_ok() {}
+    let began = Instant::now();
+    while allocated(&data.join("store")) > BOUND {
+        assert!(began.elapsed() < PATIENCE, "{} bytes are left of {before}", allocated(&data.join("store")));
+        drop(store.tend(now, Duration::from_millis(100)));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let left = count(&store);
+    assert!(left > 20_000 && left < 100_000, "{left} of 200000");
+    let newest = store.look_up(&pins.pin(Position(40)), SeriesId(1), &[START + 199_999 * 100_000_000]).unwrap();
+    assert!(newest[0].is_some(), "the newest is there");
 }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::agent::{Agent, Answer, Sent, batch};
 use crate::hub::Hub;
@@ -187,6 +188,24 @@ async fn stats_sum_up() {
     assert_eq!(hub.ask("/api/v1/stats?top=x").0, 400);
 }
 
+/// Waits until so many days are merged and summed up: the last that is written of a day says so.
+fn summed_up(dir: &Path, days: i64) {
+    let is_done = |day: i64| -> rusqlite::Result<bool> {
+        let file = |kind: &str| dir.join(format!("data/store/2026-01-{:02}.{kind}.0.sqlite", day + 1));
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(file("raw"), flags)?;
+        db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        let newest = "max((SELECT coalesce(max(seal), 0) FROM chunks), (SELECT coalesce(max(seal), 0) FROM blocks))";
+        let is_merged: bool = db.query_row(&format!("SELECT up_to >= {newest} FROM merged"), [], |row| row.get(0))?;
+        Ok(is_merged && file("rollup").exists())
+    };
+    let began = Instant::now();
+    while !(0..days).all(|day| is_done(day).unwrap_or(false)) {
+        assert!(began.elapsed() < Duration::from_secs(60), "{days} days are not summed up");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn restored(dir: &Path, backup: &str, more: &[&str]) -> (tempfile::TempDir, String) {
     let to = tempfile::tempdir().unwrap();
     let arguments: Vec<_> = ["restore", backup, "--verify"].iter().chain(more).copied().collect();
@@ -266,15 +285,20 @@ async fn a_second_backup_copies_what_changed_and_one_that_is_cut_off_leaves_the_
     let (first, all) = copied(&stdout);
     assert!(first == all && all >= 7, "{stdout}");
     // Days that are over are merged and rolled up meanwhile; then nothing changes. The catalog and the state are always copied.
-    let settled =
-        || (0..100).map(|_| copied(&run(dir.path(), &["backup", to]).1)).find(|(copied, _)| *copied == 2).expect("it comes to rest").1;
-    let all = settled();
+    let settled = |days| {
+        summed_up(dir.path(), days);
+        let _what_changed = run(dir.path(), &["backup", to]);
+        let (changed, all) = copied(&run(dir.path(), &["backup", to]).1);
+        assert_eq!(changed, 2, "of {all}");
+        all
+    };
+    let all = settled(5);
     send(&hub, 9, &readings(5)).await;
     let (changed, now) = copied(&run(dir.path(), &["backup", to]).1);
     assert!((3..=4).contains(&changed) && now > all, "{changed} of {now}");
-    settled();
+    settled(6);
     assert_eq!(hub.stop(), Some(0));
-    settled();
+    settled(6);
 
     let hub = Hub::start(dir.path());
     send(&hub, 10, &readings(6)).await;
@@ -336,4 +360,44 @@ async fn a_restore_takes_nothing_that_is_not_whole_and_nothing_that_is_not_empty
     assert_eq!(code, 0, "the same again: {stdout}{stderr}");
     let (code, stdout, _) = run(fresh.path(), &["check"]);
     assert_eq!(code, 0, "{stdout}");
+}
+
+/// Lines of an export of what a selection holds, and what was said beside.
+fn exported(dir: &Path, arguments: &[&str]) -> (i32, usize, String) {
+    let (code, stdout, stderr) = run(dir, &[&["export", "--format", "ndjson"], arguments].concat());
+    (code, stdout.lines().count(), stderr)
+}
+
+#[tokio::test]
+async fn damage_breaks_only_exports_that_meet_it_and_can_be_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    for day in 0..2 {
+        send(&hub, day as u64, &readings(day)).await;
+    }
+    assert_eq!(hub.stop(), Some(0));
+    flip_body(&store_file(dir.path()), "SELECT body FROM chunks WHERE id = 1");
+    for is_running in [false, true] {
+        let hub = is_running.then(|| Hub::start(dir.path()));
+        let place =
+            "fast/a from 2026-01-01T00:00:00Z to 2026-01-01T05:49:00.002Z could not be read (2026-01-01.raw.0.sqlite chunks row 1: ";
+        for _ in 0..2 {
+            let (code, _, stderr) = exported(dir.path(), &["--select", "*/*"]);
+            assert!(code == 1 && stderr.contains(place) && stderr.contains("--skip-damaged"), "{is_running} {stderr}");
+        }
+        assert_eq!(exported(dir.path(), &["--select", "*/b", "--select", "slow/*"]), (0, 714, String::new()), "other series");
+        assert_eq!(exported(dir.path(), &["--select", "*/*", "--from", "2026-01-02T00:00:00Z"]), (0, 707, String::new()), "another day");
+        assert_eq!(exported(dir.path(), &["--select", "*/*", "--from", "2026-01-01T05:49:01Z"]), (0, 707, String::new()), "behind it");
+        let (code, lines, stderr) = exported(dir.path(), &["--select", "*/*", "--skip-damaged"]);
+        assert!((code, lines) == (0, 1064) && stderr.starts_with(&format!("left out: {place}")), "{lines} {stderr}");
+        let Some(hub) = hub else { continue };
+        let history = hub.get("/api/v1/history?select=*/*&from=0s");
+        assert_eq!(history["incomplete"], true);
+        assert!(history["incomplete_why"].as_str().unwrap().starts_with(place), "{}", history["incomplete_why"]);
+        assert!(hub.get("/api/v1/history?select=*/b&from=0s")["incomplete"].is_null());
+        assert_eq!(hub.get("/api/v1/status")["store"]["damaged"].as_array().unwrap().len(), 1);
+        assert_eq!(hub.ask("/api/v1/export?select=*/*&skip_damaged=yes").0, 400);
+        let (status, text) = hub.ask("/api/v1/export?select=*/*");
+        assert!(status == 503 && text.contains("store_failed") && text.contains("chunks row 1"), "{status} {text}");
+    }
 }

@@ -5,8 +5,8 @@ use crate::http::series::Described;
 use crate::model::{TimeNs, Value};
 #[cfg(feature = "parquet")]
 use crate::query::buckets::Agg;
-use crate::query::request::Shape;
-use crate::query::request::{Format, History};
+use crate::query::request::{Format, History, Shape};
+use crate::query::run::Run;
 #[cfg(feature = "parquet")]
 use crate::rows::parquet::write::{Cell, Names, Sheet};
 
@@ -73,6 +73,15 @@ impl Encoder {
                 sheet.row(time, [Some(value)]);
                 *points += 1;
             }
+        }
+    }
+
+    /// Every point of a run.
+    pub(super) fn run(&mut self, run: &Run<'_>) {
+        match self {
+            Self::Text(text) => text.run(run),
+            #[cfg(feature = "parquet")]
+            Self::Parquet { .. } => (0..run.len()).for_each(|i| self.point(run.time(i), &run.value(i))),
         }
     }
 

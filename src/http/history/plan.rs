@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::budget::Budget;
 use super::readings;
 use crate::auth::access::Scope;
@@ -18,7 +20,7 @@ use crate::query::selector::Attributes;
 use crate::query::source::{self, Past};
 use crate::retention::Retention;
 use crate::series::{Series, SeriesTable};
-use crate::store::{Pin, Store};
+use crate::store::{Pin, Store, StoreError, Unreadable};
 
 /// Where an answer is read from.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +128,10 @@ pub(super) fn before(range: TimeRange) -> TimeRange {
     TimeRange { from: range.from.saturating_sub(back), to: range.from }
 }
 
+fn told(time: TimeNs) -> String {
+    Timestamp::from_nanosecond(time.into()).map_or_else(|_| time.to_string(), |at| at.to_string())
+}
+
 fn check_types(shape: &Shape, series: &[Arc<Series>]) -> Result<(), QueryError> {
     let Shape::Buckets { aggs, fill, grouping, .. } = shape else {
         return Ok(());
@@ -171,10 +177,45 @@ impl Plan {
     /// The same, and what was found to be unreadable, now that the answer was read.
     #[must_use]
     pub fn incomplete(&self) -> Option<String> {
-        let is_damaged = |one: &Planned| self.store.as_ref().is_some_and(|store| store.is_damaged(one.series.id, self.range()));
-        let damaged =
-            || self.series.iter().find(|one| is_damaged(one)).map(|one| format!("something of {} could not be read", one.series.key));
+        let damaged = || {
+            let damaged = self.damaged();
+            let first = damaged.first()?;
+            let more = damaged.len() - 1;
+            Some(if more == 0 { first.clone() } else { format!("{first}; and {more} more places") })
+        };
         self.lacks().or_else(damaged)
+    }
+
+    /// Each place that was found to be unreadable: its series, from when to when, and where it lies.
+    #[must_use]
+    pub fn damaged(&self) -> Vec<String> {
+        let places = |one: &Planned| {
+            let found = self.store.as_ref().map_or_else(Vec::new, |store| store.unreadable(one.series.id, self.range()));
+            found
+                .into_iter()
+                .map(|Unreadable { range, why }| {
+                    let [from, to] = [range.from, range.to.saturating_sub(1)].map(told);
+                    format!("{} from {from} to {to} could not be read ({why})", one.series.key)
+                })
+                .collect::<Vec<_>>()
+        };
+        self.series.iter().flat_map(places).collect()
+    }
+
+    /// Reads all of it, so that every damage is known before the first byte, and counts what there is.
+    pub fn read_through(&mut self) -> Result<(), StoreError> {
+        let range = self.question.range;
+        let mut counts = Vec::with_capacity(self.series.len());
+        for one in &self.series {
+            let mut points = 0;
+            source::scan(&one.view, self.past(), one.series.id, range, &mut |run| {
+                points += run.len();
+                true
+            })?;
+            counts.push(points);
+        }
+        self.series.iter_mut().zip(counts).for_each(|(one, points)| one.points = points);
+        Ok(())
     }
 
     #[must_use]

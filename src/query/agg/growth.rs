@@ -10,6 +10,8 @@ use crate::query::summary::{At, Summary};
 #[derive(Debug, Default)]
 pub(super) struct Growth {
     grown: Sum,
+    /// A part is not told: its readings are gone, and it was beyond what a float can say.
+    lacks: bool,
     /// The time of the reading that the first step began at.
     since: Option<TimeNs>,
     last: Option<At>,
@@ -30,6 +32,7 @@ impl Growth {
     pub(super) fn add_summary(&mut self, summary: &Summary) {
         self.step(summary.first.0, &summary.first.1);
         if let Some(numbers) = &summary.numbers {
+            self.lacks |= !numbers.has_increase();
             self.grown.add_total(&numbers.increase);
         }
         self.last = Some(summary.last.clone());
@@ -50,18 +53,18 @@ impl Growth {
     /// 0 where nothing is known from before and there is one reading. None: there is no reading.
     pub(super) fn increase(&self) -> Option<Value> {
         self.since?;
-        self.grown.total()
+        self.grown.total().filter(|_| !self.lacks)
     }
 
     /// A second, between the readings that the increase is told of. None: there is but one.
     #[expect(clippy::cast_precision_loss, reason = "a rate is f64 by contract")]
     pub(super) fn rate(&self) -> Option<f64> {
         let elapsed = self.last.as_ref()?.0.saturating_sub(self.since?);
-        let rate = number::to_f64(&self.grown.total()?) / (elapsed as f64 / NS_PER_SEC as f64);
+        let rate = number::to_f64(&self.increase()?) / (elapsed as f64 / NS_PER_SEC as f64);
         rate.is_finite().then_some(rate)
     }
 
     pub(super) fn close(&mut self) {
-        (self.grown, self.since) = (Sum::default(), None);
+        (self.grown, self.lacks, self.since) = (Sum::default(), false, None);
     }
 }

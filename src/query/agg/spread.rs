@@ -74,7 +74,8 @@ fn distances(values: impl Iterator<Item = f64>, mean: f64) -> f64 {
 #[must_use]
 pub fn tells_spread(summary: &Summary) -> bool {
     summary.numbers.as_ref().is_none_or(|numbers| {
-        numbers.least.1 == numbers.greatest.1 || (numbers.squares.is_finite() && around_mean(summary, numbers) >= TOLD * numbers.squares)
+        numbers.least.1 == numbers.greatest.1
+            || (numbers.has_squares() && numbers.has_sum() && around_mean(summary, numbers) >= TOLD * numbers.squares)
     })
 }
 

@@ -92,7 +92,7 @@ pub(super) fn list(dir: &Path) -> Result<Vec<(String, u64)>, StoreError> {
 
 fn of_file(name: &str, what: String) -> Damage {
     let (first, last) = key_of(name).map_or((TimeNs::MIN, TimeNs::MAX), |key| (key.first_time(), key.last_time()));
-    Damage { file: name.to_owned(), table: "file", row: 0, lo: SeriesId(0), hi: SeriesId(u32::MAX), first, last, what }
+    Damage { file: name.to_owned(), table: "file", row: 0, metric: None, lo: SeriesId(0), hi: SeriesId(u32::MAX), first, last, what }
 }
 
 /// A row of `chunks` or `blocks`.
@@ -186,7 +186,7 @@ impl<'a> Check<'a> {
 
     fn of_row(&self, row: &Found, table: &'static str, what: String) -> Damage {
         let Found { id, first, last, lo, hi, .. } = *row;
-        Damage { file: self.name.to_owned(), table, row: id, lo, hi, first, last, what }
+        Damage { file: self.name.to_owned(), table, row: id, metric: None, lo, hi, first, last, what }
     }
 
     fn rollups(&mut self, db: &Connection) -> rusqlite::Result<()> {

@@ -33,6 +33,8 @@ pub struct Damage {
     pub file: String,
     pub table: &'static str,
     pub row: i64,
+    /// The metric of the series; None: of any.
+    pub metric: Option<u32>,
     pub lo: SeriesId,
     pub hi: SeriesId,
     pub first: TimeNs,
@@ -52,28 +54,60 @@ impl fmt::Display for Damage {
 }
 
 impl Damage {
-    fn concerns(&self, series: SeriesId, range: TimeRange) -> bool {
-        self.lo <= series && series <= self.hi && self.first < range.to && range.from <= self.last
+    fn concerns(&self, (series, metric): (SeriesId, u32), range: TimeRange) -> bool {
+        let is_of = self.lo <= series && series <= self.hi && self.metric.is_none_or(|own| own == metric);
+        is_of && self.first < range.to && range.from <= self.last
+    }
+
+    /// Without series and times.
+    pub(super) fn place_and_what(&self) -> String {
+        let Self { file, table, row, what, .. } = self;
+        if *row == 0 { format!("{file}: {what}") } else { format!("{file} {table} row {row}: {what}") }
+    }
+
+    /// A place is told by its row; what is of no row, by what it concerns.
+    fn holds(&self, other: &Self) -> bool {
+        let is_there = self.file == other.file && self.table == other.table && self.row == other.row;
+        let is_within = self.lo <= other.lo && other.hi <= self.hi && self.first <= other.first && other.last <= self.last;
+        is_there && (self.row != 0 || is_within)
     }
 }
 
 pub(super) fn of_entry(file: &DayFile, entry: &Entry, what: String) -> Damage {
-    let (table, lo, hi) = match entry.form {
-        Form::Own { series, .. } => ("chunks", series, series),
-        Form::Many { lo, hi, .. } => ("blocks", lo, hi),
+    let (table, metric, lo, hi) = match entry.form {
+        Form::Own { series, .. } => ("chunks", None, series, series),
+        Form::Many { metric, lo, hi } => ("blocks", Some(metric), lo, hi),
     };
-    Damage { file: file.key.file_name(), table, row: entry.id, lo, hi, first: entry.first, last: entry.last, what }
+    Damage { file: file.key.file_name(), table, row: entry.id, metric, lo, hi, first: entry.first, last: entry.last, what }
 }
 
 pub(super) fn of_file(file: &DayFile, what: String) -> Damage {
     let (lo, hi) = (SeriesId(0), SeriesId(u32::MAX));
     let (first, last) = (file.key.first_time(), file.key.last_time());
-    Damage { file: file.key.file_name(), table: "file", row: 0, lo, hi, first, last, what }
+    Damage { file: file.key.file_name(), table: "file", row: 0, metric: None, lo, hi, first, last, what }
+}
+
+/// What of one series cannot be found in a file that can be opened.
+pub(super) fn of_series(file: &DayFile, series: SeriesId, range: TimeRange, what: String) -> Damage {
+    Damage { lo: series, hi: series, first: range.from, last: range.to.saturating_sub(1), ..of_file(file, what) }
+}
+
+/// A row that cannot even be read from its page.
+pub(super) fn of_row(
+    file: &DayFile,
+    (table, row): (&'static str, i64),
+    series: (SeriesId, Option<u32>),
+    span: TimeRange,
+    what: String,
+) -> Damage {
+    let (series, metric) = series;
+    let hi = if metric.is_some() { SeriesId(u32::MAX) } else { series };
+    Damage { table, row, metric, hi, ..of_series(file, series, span, what) }
 }
 
 pub(super) fn of_rollup(file: &DayFile, row: &RollupHead, what: String) -> Damage {
     let (first, last) = (file.key.first_time(), file.key.last_time());
-    Damage { file: file.key.file_name(), table: "rollups", row: row.id, lo: row.lo, hi: row.hi, first, last, what }
+    Damage { file: file.key.file_name(), table: "rollups", row: row.id, metric: None, lo: row.lo, hi: row.hi, first, last, what }
 }
 
 impl Damages {
@@ -84,7 +118,7 @@ impl Damages {
     /// Notes a place, once, with its bytes where there are some.
     pub(super) fn note(&self, damage: Damage, body: &[u8]) {
         let mut found = self.found.lock();
-        if found.places.iter().any(|known| known.file == damage.file && known.table == damage.table && known.row == damage.row) {
+        if found.places.iter().any(|known| known.holds(&damage)) {
             return;
         }
         found.count += 1;
@@ -106,7 +140,12 @@ impl Damages {
         File::create(self.set_aside.join(name))?.write_all(body)
     }
 
-    pub(super) fn concern(&self, series: SeriesId, range: TimeRange) -> bool {
+    /// The places of a series, with its metric, that meet a range.
+    pub(super) fn of(&self, series: (SeriesId, u32), range: TimeRange) -> Vec<Damage> {
+        self.found.lock().places.iter().filter(|damage| damage.concerns(series, range)).cloned().collect()
+    }
+
+    pub(super) fn concern(&self, series: (SeriesId, u32), range: TimeRange) -> bool {
         self.found.lock().places.iter().any(|damage| damage.concerns(series, range))
     }
 

@@ -35,6 +35,8 @@ pub(super) struct DayFile {
     /// Odd while something is written. Who reads between two equal even ones read what stands until the next.
     version: AtomicU64,
     news: News,
+    /// The state knows that nothing is new in it.
+    noted: AtomicBool,
     /// Its rows have other numbers than those that rollups name as gone.
     numbered: AtomicBool,
     gone: AtomicBool,
@@ -72,6 +74,14 @@ impl Entry {
     pub(super) fn series(&self) -> SeriesId {
         match self.form {
             Form::Own { series, .. } | Form::Many { lo: series, .. } => series,
+        }
+    }
+
+    /// Whether a series lies between the ends of it.
+    pub(super) fn holds(&self, series: SeriesId) -> bool {
+        match self.form {
+            Form::Own { series: own, .. } => own == series,
+            Form::Many { lo, hi, .. } => lo <= series && series <= hi,
         }
     }
 
@@ -122,10 +132,11 @@ pub(super) struct RollupRow {
 pub(super) struct RollupHead {
     pub(super) id: i64,
     pub(super) level: i64,
+    pub(super) is_own: bool,
+    pub(super) mark: i64,
     pub(super) lo: SeriesId,
     pub(super) hi: SeriesId,
     pub(super) seal: Position,
-    pub(super) numbers: bool,
 }
 
 /// A row of rollups without what it holds.
@@ -159,25 +170,44 @@ impl DayFile {
     }
 
     pub(super) fn at(path: PathBuf, key: FileKey, number: u64) -> Self {
-        Self {
+        let mut file = Self {
             key,
             path,
             number,
             idle: Mutex::default(),
             used: AtomicU64::new(0),
-            // Perhaps a WAL was left.
-            written: AtomicBool::new(true),
+            written: AtomicBool::new(false),
             version: AtomicU64::new(0),
             news: News::default(),
+            noted: AtomicBool::new(false),
             numbered: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             sums: Mutex::default(),
-        }
+        };
+        // Left by a run before.
+        file.written = AtomicBool::new(file.wal_bytes() > 0);
+        file
     }
 
     /// A file that is about to be made.
     pub(super) fn made(dir: &Path, key: FileKey, number: u64) -> Self {
         Self { news: News::of_new(), ..Self::new(dir, key, number) }
+    }
+
+    /// It is as it was when it was looked at by a run before.
+    pub(super) fn remember(&self, sums: (u64, u64)) {
+        self.news.remember();
+        *self.sums.lock() = Some(sums);
+        self.set_noted();
+    }
+
+    pub(super) fn set_noted(&self) {
+        self.noted.store(true, Ordering::Release);
+    }
+
+    /// Nothing is new in it, which is not noted yet.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.noted.load(Ordering::Acquire) && !self.is_written() && self.news.are_none()
     }
 
     pub(super) fn news(&self) -> &News {
@@ -268,6 +298,7 @@ impl DayFile {
         self.version.fetch_add(1, Ordering::SeqCst);
         let done = attempt.map_err(|error| sql::sql_error(what, &self.path, &error))?;
         *self.sums.lock() = None;
+        self.noted.store(false, Ordering::Release);
         self.written.store(true, Ordering::Release);
         self.idle.lock().push(db);
         Ok(done)
@@ -330,6 +361,27 @@ impl Reading<'_> {
         ))?;
         let found = ask.query_map(params![series.0, least, range.to, range.from, seal.0.cast_signed(), limit], Entry::own)?;
         found.collect()
+    }
+
+    /// Row numbers and first times of `own`, out of the index alone.
+    pub(super) fn own_places(&self, series: SeriesId, range: TimeRange) -> rusqlite::Result<Vec<(i64, TimeNs)>> {
+        let least = range.from.saturating_sub(super::key::WINDOW_NS);
+        let sql = "SELECT id, first FROM chunks INDEXED BY chunks_series WHERE series = ?1 AND first >= ?2 AND first < ?3 ORDER BY first";
+        self.prepare(sql)?.query_map(params![series.0, least, range.to], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    }
+
+    /// Row numbers and least series of blocks that may hold a series, out of the index alone.
+    pub(super) fn many_places(&self, metric: u32, series: SeriesId) -> rusqlite::Result<Vec<(i64, SeriesId)>> {
+        let sql = "SELECT id, lo FROM blocks INDEXED BY blocks_metric WHERE metric = ?1 AND lo <= ?2";
+        self.prepare(sql)?.query_map(params![metric, series.0], |row| Ok((row.get(0)?, SeriesId(row.get(1)?))))?.collect()
+    }
+
+    pub(super) fn own_entry(&self, id: i64) -> rusqlite::Result<Option<Entry>> {
+        self.prepare(&format!("{OWN} WHERE id = ?1"))?.query_row([id], Entry::own).optional()
+    }
+
+    pub(super) fn many_entry(&self, id: i64) -> rusqlite::Result<Option<Entry>> {
+        self.prepare(&format!("{MANY} WHERE id = ?1"))?.query_row([id], Entry::many).optional()
     }
 
     /// The blocks in which a series of this metric may have points in the range.
@@ -427,6 +479,16 @@ impl Reading<'_> {
         self.prepare("SELECT DISTINCT mark FROM rollups WHERE own = 0")?.query_map([], |row| row.get(0))?.collect()
     }
 
+    /// The blocks of which only some rows are there.
+    pub(super) fn unfinished_rollups(&self) -> rusqlite::Result<FxHashSet<i64>> {
+        // A file that was made before there were such has no table for them.
+        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'unfinished')";
+        if !self.prepare(sql)?.query_row([], |row| row.get(0))? {
+            return Ok(FxHashSet::default());
+        }
+        self.prepare("SELECT mark FROM unfinished")?.query_map([], |row| row.get(0))?.collect()
+    }
+
     pub(super) fn rollup_spans(&self, metric: u32) -> rusqlite::Result<Vec<RollupSpan>> {
         let each = |row: &Row<'_>| {
             let (lo, hi, seal) = (SeriesId(row.get(3)?), SeriesId(row.get(4)?), row.get::<_, i64>(5)?);
@@ -446,17 +508,25 @@ impl Reading<'_> {
 
     /// Every row that may hold a series.
     pub(super) fn rollup_heads(&self, metric: u32, series: SeriesId) -> rusqlite::Result<Vec<RollupHead>> {
-        let sql = "SELECT id, level, lo, hi, seal, numbers FROM rollups WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2";
+        let sql = "SELECT id, level, own, mark, lo, hi, seal FROM rollups WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2";
         let each = |row: &Row<'_>| {
-            let (lo, hi, seal) = (SeriesId(row.get(2)?), SeriesId(row.get(3)?), row.get::<_, i64>(4)?);
-            Ok(RollupHead { id: row.get(0)?, level: row.get(1)?, lo, hi, seal: Position(seal.cast_unsigned()), numbers: row.get(5)? })
+            let (id, level, is_own, mark) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            let (lo, hi, seal) = (SeriesId(row.get(4)?), SeriesId(row.get(5)?), row.get::<_, i64>(6)?);
+            Ok(RollupHead { id, level, is_own, mark, lo, hi, seal: Position(seal.cast_unsigned()) })
         };
         self.prepare(sql)?.query_map(params![metric, series.0], each)?.collect()
     }
 
-    /// None: it is not there any more.
-    pub(super) fn rollup_body(&self, id: i64) -> rusqlite::Result<Option<Vec<u8>>> {
-        self.prepare("SELECT body FROM rollups WHERE id = ?1")?.query_row([id], |row| row.get(0)).optional()
+    /// A row's level, whether it has numbers, and its body. None: it is not there any more.
+    pub(super) fn rollup_body(&self, id: i64) -> rusqlite::Result<Option<(i64, bool, Vec<u8>)>> {
+        let mut ask = self.prepare("SELECT level, numbers, body FROM rollups WHERE id = ?1")?;
+        ask.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+    }
+
+    /// Whether all these rows are there.
+    pub(super) fn has_rollups(&self, ids: impl IntoIterator<Item = i64>) -> rusqlite::Result<bool> {
+        let mut ask = self.prepare("SELECT EXISTS (SELECT 1 FROM rollups WHERE id = ?1)")?;
+        ids.into_iter().try_fold(true, |all, id| Ok(all && ask.query_row([id], |row| row.get(0))?))
     }
 
     /// Points and bytes of bodies.
@@ -530,6 +600,36 @@ pub(super) fn remove(db: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()
         Form::Many { .. } => "DELETE FROM blocks WHERE id = ?1",
     };
     db.prepare_cached(sql)?.execute([entry.id]).map(drop)
+}
+
+/// More rows of a block will come, in other transactions.
+pub(super) fn begin_rollups(db: &Transaction<'_>, mark: i64) -> rusqlite::Result<()> {
+    db.execute("CREATE TABLE IF NOT EXISTS unfinished (mark INTEGER PRIMARY KEY)", [])?;
+    db.execute("INSERT OR IGNORE INTO unfinished (mark) VALUES (?1)", [mark]).map(drop)
+}
+
+/// All of them are there.
+pub(super) fn finish_rollups(db: &Transaction<'_>, mark: i64) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM unfinished WHERE mark = ?1", [mark]).map(drop)
+}
+
+/// Those of a block that were written when it was cut off.
+pub(super) fn remove_unfinished_rollups(db: &Transaction<'_>, mark: i64) -> rusqlite::Result<()> {
+    db.execute("DELETE FROM rollups WHERE own = 0 AND mark = ?1", [mark])?;
+    finish_rollups(db, mark)
+}
+
+/// A row like another, but for its number, its series and its body, and for its mark if there is another.
+pub(super) fn insert_rollup_like(
+    db: &Transaction<'_>,
+    id: i64,
+    mark: Option<i64>,
+    (lo, hi): (SeriesId, SeriesId),
+    body: &[u8],
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO rollups (level, metric, lo, hi, own, mark, seal, numbers, body) \
+               SELECT level, metric, ?2, ?3, own, coalesce(?4, mark), seal, numbers, ?5 FROM rollups WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![id, lo.0, hi.0, mark, body]).map(drop)
 }
 
 pub(super) fn remove_rollups(db: &Transaction<'_>, ids: impl IntoIterator<Item = i64>) -> rusqlite::Result<()> {

@@ -13,6 +13,7 @@ use super::EmbeddedStore;
 use super::damage;
 use super::dayfile::{self, DayFile};
 use super::key::{self, FileKey, FileKind};
+use super::room::Room;
 use super::sql;
 use super::state::Dropped;
 use crate::clock::NS_PER_SEC;
@@ -61,12 +62,14 @@ pub(super) struct Expiry {
     doubted_since: Option<Instant>,
     /// The budget cannot be kept, and that was said.
     told: bool,
+    room: Room,
 }
 
 impl Expiry {
     /// `sealed_at`: the newest time that is known to have been.
-    pub(super) fn new(budget: Budget, sealed_at: TimeNs) -> Self {
-        Self { budget, looked: None, wait: EVERY, seen: sealed_at, doubted_since: None, told: false }
+    pub(super) fn new(budget: Budget, sealed_at: TimeNs, store: &Path) -> Self {
+        let room = Room::new(store, budget.max_bytes);
+        Self { budget, looked: None, wait: EVERY, seen: sealed_at, doubted_since: None, told: false, room }
     }
 
     #[cfg(test)]
@@ -206,7 +209,14 @@ impl EmbeddedStore {
             } else {
                 match self.drop_oldest(next, max_bytes / PIECE, today) {
                     Ok(true) => {}
-                    Err(error @ StoreError::DiskFull { .. }) => return Err(error),
+                    Err(error @ StoreError::DiskFull { .. }) => {
+                        // What the attempt wrote is given back, and what was held for this.
+                        let _later = next.checkpoint();
+                        if expiry.room.release() {
+                            continue;
+                        }
+                        return Err(error);
+                    }
                     other => {
                         if let Err(error) = other {
                             tracing::warn!(%error, "a day gives no room; the next has to");
@@ -219,6 +229,7 @@ impl EmbeddedStore {
             gone += 1;
             expiry.told = false;
         }
+        expiry.room.hold();
         Ok(gone)
     }
 
@@ -234,6 +245,10 @@ impl EmbeddedStore {
     /// The oldest rows of a file, of so many bytes together. False: it has none. A day that is summed up is given up whole: what came
     /// late for the rest of it would have its rollups made anew of that rest.
     fn drop_oldest(&self, file: &DayFile, bytes: u64, today: i32) -> Result<bool, StoreError> {
+        // Of rows that went before, when the disk was full in the middle.
+        if self.give_back(file)? {
+            return Ok(true);
+        }
         let key = file.key;
         let read = file.read("look for the oldest rows of", |db| db.end_of_oldest(bytes));
         let until = match read {
@@ -248,13 +263,20 @@ impl EmbeddedStore {
         let is_summed_up = key.day < today && !self.is_dirty(file, self.sealed())?;
         self.drop_until(key, if is_summed_up { key.last_time().saturating_add(1) } else { until })?;
         file.write("drop the oldest rows of", |db| dayfile::remove_until(db, until))?;
-        loop {
-            let more = file.write("shrink", |db| sql::shrink(db, self.piece_bytes))?;
+        file.checkpoint()?;
+        self.give_back(file)?;
+        Ok(true)
+    }
+
+    /// Free pages of a file go back to the disk, a few at a time: each lies in the WAL before. Says whether there were some.
+    fn give_back(&self, file: &DayFile) -> Result<bool, StoreError> {
+        let mut given = false;
+        while file.write("shrink", |db| sql::shrink(db, self.piece_bytes / 4))? {
             file.checkpoint()?;
-            if !more {
-                return Ok(true);
-            }
+            given = true;
         }
+        file.checkpoint()?;
+        Ok(given)
     }
 }
 
@@ -289,7 +311,7 @@ mod tests {
             (20_000 * day, vec![20_001 * day, 46_000 * day, 20_001 * day], vec![true, false, false]),
             (20_000 * day, vec![-6_000 * day, 100 * day], vec![true, true]),
         ] {
-            let mut expiry = Expiry::new(budget.clone(), sealed_at);
+            let mut expiry = Expiry::new(budget.clone(), sealed_at, Path::new(""));
             let found: Vec<_> = steps.iter().map(|now| expiry.trusted(*now).is_some()).collect();
             assert_eq!(found, expected, "{sealed_at} {steps:?}");
         }

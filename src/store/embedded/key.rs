@@ -75,6 +75,11 @@ pub(super) fn day_of(time: TimeNs) -> i32 {
     i32::try_from(time.div_euclid(DAY_NS)).expect("64 bits of nanoseconds are 213,504 days")
 }
 
+/// Where the quarter of a day ends that a time lies in.
+pub(super) fn window_end(time: TimeNs) -> TimeNs {
+    window_of(time).saturating_add(1).saturating_mul(WINDOW_NS)
+}
+
 pub(super) fn window_of(time: TimeNs) -> i64 {
     time.div_euclid(WINDOW_NS)
 }

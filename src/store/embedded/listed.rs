@@ -86,8 +86,8 @@ impl Decoder<'_> {
         if let Some(Decoded::Rolled(rolled)) = self.cache.get(key) {
             return Ok(Some(rolled));
         }
-        let Some(body) = file.read("read rollups of", |db| db.rollup_body(row.id))? else { return Ok(None) };
-        let decoded: Result<Rolled, chunk::Damaged> = rollup::decode(&body, row.numbers);
+        let Some((_, numbers, body)) = file.read("read rollups of", |db| db.rollup_body(row.id))? else { return Ok(None) };
+        let decoded: Result<Rolled, chunk::Damaged> = rollup::decode(&body, numbers);
         match decoded {
             Ok(rolled) => {
                 let rolled = Arc::new(rolled);

@@ -15,12 +15,14 @@ mod files;
 mod key;
 mod later;
 mod listed;
+mod looked;
 mod merge;
 mod merge_many;
 mod news;
 mod parts;
 mod read;
 mod rollup;
+mod room;
 mod rows;
 mod seal;
 mod sizes;
@@ -43,7 +45,7 @@ pub use expire::Budget;
 pub use key::ClassId;
 pub use sizes::{FileSize, Sizes, sizes};
 
-use super::{Coarse, Extent, Handover, PieceSink, Pin, Pins, Sink, Store, StoreError, StoreStats};
+use super::{Coarse, Extent, Handover, PieceSink, Pin, Pins, Sink, Store, StoreError, StoreStats, Unreadable};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
 use crate::retention::{Floors, RetentionRule, RuleId};
 use cache::Cache;
@@ -136,10 +138,11 @@ impl EmbeddedStore {
             sealed: AtomicU64::new(sealed.0),
             unfinished: AtomicBool::new(false),
             piece_bytes: budget.piece_bytes(),
-            tending: Mutex::new(Tending::new(Expiry::new(budget, sealed_at))),
+            tending: Mutex::new(Tending::new(Expiry::new(budget, sealed_at, dir))),
         };
         store.clean()?;
         store.tombs.add(&store.state.deletes()?);
+        store.tending.lock().noting = store.remember()?;
         Ok(store)
     }
 
@@ -164,6 +167,16 @@ impl EmbeddedStore {
     #[must_use]
     pub fn damages(&self) -> Vec<Damage> {
         self.damages.all()
+    }
+
+    /// What of a series is missing for damage. Rollups that cannot be read are, when their readings are not there to answer.
+    fn lost(&self, series: SeriesId, range: TimeRange) -> Vec<Damage> {
+        let mut lost = self.damages.of((series, self.info.metric(series)), range);
+        lost.retain(|damage| {
+            let key = files::key_of(&damage.file).filter(|key| key.kind == FileKind::Rollup);
+            key.is_none_or(|key| self.files.get(key::FileKey { kind: FileKind::Raw, ..key }).is_none())
+        });
+        lost
     }
 
     /// Where a series' rows go now.
@@ -235,7 +248,17 @@ impl Store for EmbeddedStore {
     }
 
     fn is_damaged(&self, series: SeriesId, range: TimeRange) -> bool {
-        self.damages.concern(series, range)
+        !self.lost(series, range).is_empty()
+    }
+
+    fn unreadable(&self, series: SeriesId, range: TimeRange) -> Vec<Unreadable> {
+        let lost = self.lost(series, range).into_iter();
+        let span = |damage: &Damage| TimeRange { from: damage.first.max(range.from), to: damage.last.saturating_add(1).min(range.to) };
+        lost.map(|damage| Unreadable { range: span(&damage), why: damage.place_and_what() }).collect()
+    }
+
+    fn damaged(&self) -> Vec<Damage> {
+        self.damages()
     }
 
     fn stats(&self) -> StoreStats {

@@ -21,6 +21,11 @@ impl News {
         Self(Mutex::new(Known { is_asked: true, seals: None }))
     }
 
+    /// Of a file that a run before looked at, if nothing was told of it since.
+    pub(super) fn remember(&self) {
+        self.0.lock().is_asked = true;
+    }
+
     /// A seal writes into the file.
     pub(super) fn sealed(&self, seal: Position) {
         let mut known = self.0.lock();
@@ -43,6 +48,12 @@ impl News {
     /// Something else than a seal wrote into it.
     pub(super) fn forget(&self) {
         self.0.lock().is_asked = false;
+    }
+
+    /// Nothing is there that was not looked at.
+    pub(super) fn are_none(&self) -> bool {
+        let known = self.0.lock();
+        known.is_asked && known.seals.is_none()
     }
 
     pub(super) fn are_known(&self) -> bool {

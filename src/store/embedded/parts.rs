@@ -41,6 +41,13 @@ enum SharedTimes {
     Bytes { id: i64, body: Vec<u8> },
 }
 
+/// What there is of a series in a stretch of time, without its points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) newest_seal: Position,
+    pub(super) first: TimeNs,
+}
+
 /// The series of a block, by id.
 pub(super) type OfMany = Vec<(SeriesId, Arc<Block>)>;
 
@@ -97,13 +104,24 @@ impl Decoder<'_> {
             let many = many.map(|entry| Ok((entry, self.fetch(file, db, &entry)?))).collect::<rusqlite::Result<Vec<_>>>()?;
             Ok(Some((own, many)))
         });
-        let (mut parts, many) = match read {
+        let (parts, many) = match read {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(None),
             // Its expiry came in between.
             Err(_) if file.is_gone() => return Ok(Some(Vec::new())),
             Err(error) => return Err(error),
         };
+        Ok(Some(self.with_blocks(file, series, range, parts, many)))
+    }
+
+    fn with_blocks(
+        &self,
+        file: &DayFile,
+        series: SeriesId,
+        range: TimeRange,
+        mut parts: Vec<Part>,
+        many: Vec<(Entry, Fetched)>,
+    ) -> Vec<Part> {
         for (entry, fetched) in many {
             let Some(blocks) = self.many(file, &entry, fetched) else { continue };
             if let Ok(at) = blocks.binary_search_by_key(&series, |(id, _)| *id) {
@@ -111,7 +129,74 @@ impl Decoder<'_> {
             }
         }
         parts.retain(|part| part.first < range.to && part.last >= range.from);
-        Ok(Some(parts))
+        parts
+    }
+
+    /// The same, row by row, where a page of the file cannot be read: its rows are named, and the others answer. Not for merges, which
+    /// would take the rest for all there is.
+    pub(super) fn salvage(
+        &self,
+        file: &Arc<DayFile>,
+        (series, metric): (SeriesId, u32),
+        range: TimeRange,
+        sealed: Position,
+    ) -> Result<Vec<Part>, StoreError> {
+        let (own, many) = file.read("list chunks of", |db| Ok((db.own_places(series, range)?, db.many_places(metric, series)?)))?;
+        let (mut parts, mut blocks) = (Vec::new(), Vec::new());
+        for (at, (id, first)) in own.iter().enumerate() {
+            let read = file.read("read a chunk from", |db| {
+                let entry = db.own_entry(*id)?.filter(|entry| entry.seal <= sealed);
+                entry.map(|entry| self.own_part(file, db, entry)).transpose()
+            });
+            let end = own.get(at + 1).map_or(super::key::window_end(*first), |(_, next)| *next);
+            let of = |what| damage::of_row(file, ("chunks", *id), (series, None), TimeRange { from: *first, to: end.max(first + 1) }, what);
+            parts.extend(self.or_note(read, of)?.flatten());
+        }
+        let meets = |entry: &Entry| entry.seal <= sealed && entry.first < range.to && entry.last >= range.from;
+        for (id, lo) in many {
+            let read = file.read("read a block from", |db| {
+                let entry = db.many_entry(id)?.filter(|entry| entry.holds(series) && meets(entry));
+                entry.map(|entry| Ok((entry, self.fetch(file, db, &entry)?))).transpose()
+            });
+            let day = TimeRange { from: file.key.first_time(), to: file.key.last_time().saturating_add(1) };
+            blocks.extend(self.or_note(read, |what| damage::of_row(file, ("blocks", id), (lo, Some(metric)), day, what))?.flatten());
+        }
+        Ok(self.with_blocks(file, series, range, parts, blocks))
+    }
+
+    /// None: it is damaged, which is noted.
+    fn or_note<T>(&self, read: Result<T, StoreError>, of: impl FnOnce(String) -> damage::Damage) -> Result<Option<T>, StoreError> {
+        match read {
+            Err(StoreError::Damaged { reason }) => {
+                self.damages.note(of(reason), &[]);
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    /// Blocks that may hold the series are looked into. None: there is nothing of it.
+    pub(super) fn held(
+        &self,
+        file: &Arc<DayFile>,
+        (series, metric): (SeriesId, u32),
+        range: TimeRange,
+        sealed: Position,
+    ) -> Result<Option<Held>, StoreError> {
+        let (own, many) = file.read("look for rows in", |db| {
+            let own = db.own(series, range, sealed, u32::MAX - 1)?;
+            let many = db.many(metric, series, range, sealed)?;
+            let many = many.into_iter().map(|entry| Ok((entry, self.fetch(file, db, &entry)?))).collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok((own, many))
+        })?;
+        let mut held: Vec<_> = own.iter().map(|entry| Held { newest_seal: entry.seal, first: entry.first }).collect();
+        for (entry, fetched) in many {
+            let Some(blocks) = self.many(file, &entry, fetched) else { continue };
+            let first = blocks.binary_search_by_key(&series, |(id, _)| *id).ok().and_then(|at| blocks[at].1.first_time());
+            held.extend(first.map(|first| Held { newest_seal: entry.seal, first }));
+        }
+        let both = |a: Held, b: Held| Held { newest_seal: a.newest_seal.max(b.newest_seal), first: a.first.min(b.first) };
+        Ok(held.into_iter().reduce(both))
     }
 
     fn own_part(&self, file: &Arc<DayFile>, db: &Reading<'_>, entry: Entry) -> rusqlite::Result<Part> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::EmbeddedStore;
 use super::damage;
-use super::dayfile::Entry;
+use super::dayfile::{DayFile, Entry};
 use super::files::Day;
 use super::key::{self, WINDOW_NS};
 use super::parts::{self, Part};
@@ -84,11 +84,25 @@ impl<'a> Reader<'a> {
             match self.store.decoder().parts_of(&file, (self.series, self.metric), range, self.sealed, limit, only) {
                 Ok(Some(parts)) => all.extend(parts),
                 Ok(None) => return Ok(None),
-                Err(StoreError::Damaged { reason }) => self.store.damages.note(damage::of_file(&file, reason), &[]),
+                Err(StoreError::Damaged { .. }) => all.extend(self.salvage(&file, range)?),
                 Err(error) => return Err(error),
             }
         }
         Ok(Some(all))
+    }
+}
+
+impl Reader<'_> {
+    /// What can be read one by one, when not all can be read at once.
+    fn salvage(&self, file: &Arc<DayFile>, range: TimeRange) -> Result<Vec<Part>, StoreError> {
+        match self.store.decoder().salvage(file, (self.series, self.metric), range, self.sealed) {
+            Err(_) if file.is_gone() => Ok(Vec::new()),
+            Err(StoreError::Damaged { reason }) => {
+                self.store.damages.note(damage::of_series(file, self.series, range, reason), &[]);
+                Ok(Vec::new())
+            }
+            other => other,
+        }
     }
 }
 
@@ -175,7 +189,7 @@ impl Reader<'_> {
         let _no_move = self.store.layout.read();
         let files = self.store.files.of_day(day);
         let [file] = &files[..] else { return Ok(None) };
-        if self.store.damages.concern(self.series, within) || !self.store.files.retired_of_day(day).is_empty() {
+        if self.store.damages.concern((self.series, self.metric), within) || !self.store.files.retired_of_day(day).is_empty() {
             return Ok(None);
         }
         self.store.files.used(file);

@@ -15,3 +15,5 @@ CREATE TABLE rollups (
 );
 CREATE INDEX rollups_metric ON rollups (metric, lo);
 CREATE INDEX rollups_mark ON rollups (own, mark);
+-- Blocks whose rows are written in several transactions, until the last.
+CREATE TABLE unfinished (mark INTEGER PRIMARY KEY);

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::key::{ClassId, FileKey, FileKind};
+use super::looked::{self, Looked};
 use super::sql::{self, Schema};
 use crate::model::{Delete, Position, SeriesId, TimeNs};
 use crate::store::{PositionedDelete, StoreError};
@@ -132,6 +133,14 @@ impl State {
             };
             ask.query_map([], each)?.collect()
         })
+    }
+
+    pub(super) fn looked(&self) -> Result<Vec<Looked>, StoreError> {
+        self.read("read what was looked at from", looked::read)
+    }
+
+    pub(super) fn note_looked(&self, looked: &[Looked], vanished: &[String]) -> Result<(), StoreError> {
+        self.write("note what was looked at in", |db| looked::write(db, looked, vanished))
     }
 
     fn read<T>(&self, what: &'static str, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {

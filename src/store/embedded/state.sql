@@ -25,3 +25,12 @@ CREATE TABLE dropped (
     until INTEGER NOT NULL,
     PRIMARY KEY (class, kind)
 ) WITHOUT ROWID;
+-- Days that are over in which nothing is new, with length and time of change of their files as they were then, and what their rows
+-- add up to. A file that is not as it was is asked again.
+CREATE TABLE looked (
+    file       TEXT PRIMARY KEY,
+    bytes      INTEGER NOT NULL,
+    changed_ns INTEGER NOT NULL,
+    points     INTEGER NOT NULL,
+    body_bytes INTEGER NOT NULL
+) WITHOUT ROWID;

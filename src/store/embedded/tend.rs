@@ -17,6 +17,7 @@ use super::dayfile::DayFile;
 use super::expire::Expiry;
 use super::key::{self, FileKey, FileKind};
 use super::later::{Later, MUCH_LATER, SOON};
+use super::looked::Noting;
 use super::merge::Visit;
 use super::rollup;
 use crate::model::{Position, TimeNs, TimeRange};
@@ -32,6 +33,7 @@ pub(super) struct Tending {
     later: Later,
     /// Deletes up to here could not be applied everywhere; when they are tried again.
     stuck: Option<(Position, Instant)>,
+    pub(super) noting: Noting,
     /// Files that were asked whether they have new rows.
     #[cfg(test)]
     pub(super) asked: u64,
@@ -44,6 +46,7 @@ impl Tending {
             round: None,
             later: Later::default(),
             stuck: None,
+            noting: Noting::default(),
             #[cfg(test)]
             asked: 0,
         }
@@ -64,6 +67,7 @@ impl Tending {
     pub(super) fn look_again(&mut self) {
         self.expiry.look_again();
         self.later.clear();
+        self.noting.look_again();
     }
 }
 
@@ -136,7 +140,9 @@ impl EmbeddedStore {
             tending.stuck.take_if(|(_, until)| *until <= Instant::now());
             tending.round = self.round(tending, now);
         }
-        let Tending { round: Some(round), later, .. } = tending else { return Ok(self.ask_one(tending, now)) };
+        let Tending { round: Some(round), later, .. } = tending else {
+            return Ok(self.ask_one(tending, now) || self.note_looked(&mut tending.noting));
+        };
         if self.round_step(round, later, now)? {
             return Ok(true);
         }

@@ -20,12 +20,14 @@ mod anew;
 mod beside;
 mod broken;
 mod gone;
+mod kept;
 mod left;
 mod looks;
 mod moved;
 mod pieces;
 mod remade;
 mod shrunk;
+mod sums;
 mod trouble;
 
 const HOUR: i64 = 3600 * 1_000_000_000;

@@ -21,7 +21,7 @@ use crate::query::run::Run;
 use crate::query::summary::{Summary, Summing};
 use crate::store::StoreError;
 use crate::store::embedded::EmbeddedStore;
-use crate::store::embedded::dayfile::{DayFile, Entry, Form, OwnMark};
+use crate::store::embedded::dayfile::{self, DayFile, Entry, Form, OwnMark};
 use crate::store::embedded::key::{FileKey, FileKind};
 use crate::store::embedded::merge_many::{share_a_span, together};
 use crate::store::embedded::parts::OfMany;
@@ -74,13 +74,32 @@ struct NewRollup {
 #[derive(Debug, Default)]
 struct Piece {
     rows: Vec<NewRollup>,
-    /// Series whose own rows go before.
-    old: Vec<SeriesId>,
+    /// Series whose own rows go before, with the mark of these.
+    old: Vec<(SeriesId, i64)>,
+    /// The block that these are rows of. It counts as done when it has some, unless it is noted that there are more to come.
+    unfinished: Option<i64>,
+    is_begun: bool,
+    is_last: bool,
 }
 
 impl Piece {
     fn bytes(&self) -> usize {
         self.rows.iter().map(|row| row.body.len()).sum()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.old.is_empty() && !self.is_begun
+    }
+
+    fn write(&self, db: &Transaction<'_>) -> rusqlite::Result<()> {
+        match self.unfinished {
+            Some(mark) if !self.is_begun && !self.is_last => dayfile::begin_rollups(db, mark)?,
+            Some(mark) if self.is_begun && self.is_last => dayfile::finish_rollups(db, mark)?,
+            _ => {}
+        }
+        let mut remove = db.prepare_cached("DELETE FROM rollups WHERE own = 1 AND lo = ?1 AND mark = ?2")?;
+        self.old.iter().try_for_each(|(series, mark)| remove.execute(params![series.0, mark]).map(drop))?;
+        self.rows.iter().try_for_each(|row| insert(db, row))
     }
 }
 
@@ -158,10 +177,9 @@ impl Making {
         for mark in marks {
             match known.get(&mark.series) {
                 Some(known) if *known == mark.id => continue,
-                // What is left of readings that expired says more than what came since.
-                Some(known) if !there.contains(&(true, *known)) => continue,
-                Some(_) => piece.old.push(mark.series),
-                None => {}
+                Some(known) if there.contains(&(true, *known)) => piece.old.push((mark.series, *known)),
+                // What is left of readings that expired stays beside it.
+                _ => {}
             }
             if let Some((block, seal)) = self.whole(store, mark.series)? {
                 piece.rows.extend(own_rows(store.info.metric(mark.series), &OwnMark { seal, ..mark }, &block));
@@ -196,28 +214,46 @@ impl Making {
     fn begin_blocks(&mut self, store: &EmbeddedStore) -> Result<Step, StoreError> {
         let all = self.file.read("list blocks of", |db| db.all_many(self.limit))?;
         let known = match store.files.get(self.key()) {
-            Some(file) => self.of_rollups(file.read("list rollups of", |db| db.rollup_blocks()))?,
+            Some(file) => self.whole_blocks(&file, &all)?,
             None => FxHashSet::default(),
         };
         let left = all.iter().filter(|entry| !known.contains(&entry.id)).copied().collect();
         Ok(Step::Blocks { all, left })
     }
 
+    /// The blocks whose rows are all there. What was cut off of others goes, and they are summed up anew.
+    fn whole_blocks(&mut self, rollups: &DayFile, all: &[Entry]) -> Result<FxHashSet<i64>, StoreError> {
+        let (known, unfinished) =
+            self.of_rollups(rollups.read("list rollups of", |db| Ok((db.rollup_blocks()?, db.unfinished_rollups()?))))?;
+        for mark in &unfinished {
+            // A block that went meanwhile has no others.
+            let is_there = all.iter().any(|entry| entry.id == *mark);
+            let end = if is_there { dayfile::remove_unfinished_rollups } else { dayfile::finish_rollups };
+            self.of_rollups(rollups.write("remove rollups from", |db| end(db, *mark)))?;
+        }
+        Ok(known.into_iter().filter(|mark| !unfinished.contains(mark)).collect())
+    }
+
     fn block(&mut self, store: &EmbeddedStore, entry: &Entry, all: &[Entry]) -> Result<(), StoreError> {
         let Form::Many { metric, .. } = entry.form else { return Ok(()) };
         let Some(series) = self.of_block(store, entry, all)? else { return Ok(()) };
-        let mut rows = Vec::new();
+        let mut piece = Piece { unfinished: Some(entry.id), ..Piece::default() };
         for level in LEVELS {
             for numbers in [true, false] {
                 let of_kind = series.iter().filter(|(_, block)| is_number(block) == numbers);
                 let rolled = of_kind.filter_map(|(series, block)| Some((*series, summaries(block, level)?)));
                 for some in in_rows(rolled) {
-                    rows.extend(row(level, metric, (false, entry.id, entry.seal), numbers, some));
+                    piece.rows.extend(row(level, metric, (false, entry.id, entry.seal), numbers, some));
+                    if piece.bytes() as u64 >= store.piece_bytes {
+                        self.write(store, &piece)?;
+                        self.checkpoint(store)?;
+                        (piece.is_begun, piece.rows) = (true, Vec::new());
+                    }
                 }
             }
         }
-        // At once, since a block with rows counts as done. They are few beside its points, of which a bucket has eight on average.
-        self.write(store, &Piece { rows, old: Vec::new() })
+        piece.is_last = true;
+        self.write(store, &piece)
     }
 
     /// The series that stand under a block, with all their points. None: it cannot be read, or too much lies beside it.
@@ -255,16 +291,11 @@ impl Making {
     }
 
     fn write(&mut self, store: &EmbeddedStore, piece: &Piece) -> Result<(), StoreError> {
-        let Piece { rows, old } = piece;
-        if rows.is_empty() && old.is_empty() {
+        if piece.is_empty() {
             return Ok(());
         }
         let file = store.files.get_or_make(self.key(), piece.bytes())?;
-        let written = file.write("write rollups to", |db| {
-            let mut remove = db.prepare_cached("DELETE FROM rollups WHERE own = 1 AND lo = ?1")?;
-            old.iter().try_for_each(|series| remove.execute([series.0]).map(drop))?;
-            rows.iter().try_for_each(|row| insert(db, row))
-        });
+        let written = file.write("write rollups to", |db| piece.write(db));
         self.of_rollups(written)
     }
 }

@@ -1,13 +1,15 @@
 //! Rollups: summaries of a day that is over, so that a question over a year need not read a year, and something is left when the
 //! readings have gone. Made and repaired by the merge; what was sealed since makes a row stale until then.
 //!
-//! `body` is summaries as bytes, of which `exact` knows what can be told as integers; `first_layout` reads what was written before. `make` keeps the rows of a file what its raw rows are, `outdate` removes them before raw rows
-//! are replaced, `read` answers from both.
+//! `body` is summaries as bytes, of which `exact` knows what can be told as integers; `first_layout` reads what was written before. `make`
+//! keeps the rows of a file what its raw rows are, `outdate` removes them before raw rows are replaced, but for what `gone` keeps of
+//! them, `read` answers from both.
 
 mod body;
 mod erase;
 mod exact;
 mod first_layout;
+mod gone;
 mod make;
 mod outdate;
 mod read;

@@ -1,13 +1,15 @@
 //! Before raw rows are replaced, the rollups made of them go. A seal's rows need no such care: their seal is newer than any rollup's.
 //! A merge's rows carry the seal of what they were made of, so nothing else would tell that a rollup knows less than they hold.
 //!
-//! Invariant: what names a raw row that is not there stays: nobody can make it anew.
+//! Invariant: what names a raw row that is not there stays: nobody can make it anew. Of what goes, summaries of readings that are gone
+//! already stay as well, in a row that names none.
 //!
 //! Invariant: before a rollup goes, its raw file says on disk that the rows it was made of are to be looked at again. So whatever comes
 //! in between, readings do not expire before they are summed up again.
 
 use rustc_hash::FxHashSet;
 
+use super::gone::{self, Rest};
 use crate::model::{Position, SeriesId};
 use crate::store::StoreError;
 use crate::store::embedded::EmbeddedStore;
@@ -39,7 +41,13 @@ pub(in crate::store::embedded) fn outdate(store: &EmbeddedStore, key: FileKey, t
                 return Ok(false);
             }
             note(store, key, rows.iter().map(|row| row.seal).min().unwrap_or_default())?;
-            file.write("remove rollups from", |db| dayfile::remove_rollups(db, rows.iter().map(|row| row.id)))
+            let rests = gone::rests(store, key, &file, &rows)?;
+            file.write("remove rollups from", |db| {
+                for Rest { row, lo, hi, body } in &rests {
+                    dayfile::insert_rollup_like(db, *row, Some(gone::NO_MARK), (*lo, *hi), body)?;
+                }
+                dayfile::remove_rollups(db, rows.iter().map(|row| row.id))
+            })
         }
         Err(error) => Err(error),
     };

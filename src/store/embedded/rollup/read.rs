@@ -1,19 +1,27 @@
 //! A scan that takes rollups where they hold and would do, and readings elsewhere.
+//!
+//! Invariant: what is left of readings that are gone is told whatever comes for the day. It is laid over what else there is: the rows of
+//! what came since fill its gaps, and so do readings.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{LEVELS, Rolled as Rows, level_ns};
+use rustc_hash::FxHashSet;
+
+use super::gone::{is_gone, may_have_lost};
+use super::outdate::named;
+use super::{LEVELS, Rolled, level_ns};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::query::agg::tells_spread;
 use crate::query::buckets::Agg;
 use crate::query::grid::Grid;
-use crate::query::summary::Summary;
+use crate::query::summary::{Summary, tell_sum, tells_increase};
 use crate::store::embedded::EmbeddedStore;
 use crate::store::embedded::damage;
 use crate::store::embedded::dayfile::{DayFile, RollupHead};
 use crate::store::embedded::files::Day;
-use crate::store::embedded::key::ClassId;
+use crate::store::embedded::parts::Held;
 use crate::store::embedded::read::{self, Direction};
 use crate::store::embedded::tombs::Hides;
 use crate::store::{Coarse, Piece, PieceSink, Pin, StoreError};
@@ -30,8 +38,8 @@ pub(in crate::store::embedded) fn scan_coarse(
     if aggs.iter().any(|agg| agg.needs_readings()) {
         return read::scan(store, pin, series, range, Direction::Forward, &mut |block| sink(Piece::Points(block)));
     }
-    let (sealed, metric, of_spread) = (pin.sealed(), store.info.metric(series), aggs.contains(&Agg::StdDev));
-    let asked = Asked { store, series, metric, sealed, hides: store.tombs.of(series, sealed), coarse, of_spread };
+    let (sealed, metric, of) = (pin.sealed(), store.info.metric(series), Of::aggs(aggs));
+    let asked = Asked { store, series, metric, sealed, hides: store.tombs.of(series, sealed), coarse, of };
     let mut wanted = true;
     for day in store.files.all_days_in(range) {
         for within in parts(coarse, day.range(range)) {
@@ -67,75 +75,128 @@ struct Asked<'a> {
     sealed: Position,
     hides: Hides,
     coarse: Coarse<'a>,
-    /// A deviation is asked for, which not every summary tells.
-    of_spread: bool,
+    /// What is asked for that not every summary tells.
+    of: Of,
 }
 
-/// The summaries of a part of a day, which hold in place of its readings.
-struct Rolled {
-    rows: Arc<Rows>,
-    /// The series in these rows, and which of its summaries.
-    at: usize,
-    shown: Range<usize>,
-    /// Nanoseconds.
-    level: i64,
-    covered: TimeRange,
-    /// Readings before this are not kept any more.
-    gone_until: TimeNs,
+#[derive(Clone, Copy)]
+struct Of {
+    sum: bool,
+    spread: bool,
+    increase: bool,
 }
 
-impl Rolled {
-    fn summaries(&self) -> &[Summary] {
-        &self.rows[self.at].1[self.shown.clone()]
+impl Of {
+    fn aggs(aggs: &[Agg]) -> Self {
+        let any = |wanted: &[Agg]| aggs.iter().any(|agg| wanted.contains(agg));
+        Self { sum: any(&[Agg::Sum, Agg::Mean]), spread: any(&[Agg::StdDev]), increase: any(&[Agg::Increase, Agg::Rate]) }
     }
 }
 
-/// What a raw file may hold of the series.
+/// What a raw file may hold of the series, by the ends of its rows. Of a block only its own say whether the series is in it.
 struct Raw {
-    class: ClassId,
-    newest_seal: Option<Position>,
-    first: Option<TimeNs>,
+    file: Arc<DayFile>,
+    quick: Option<Held>,
+    has_blocks: bool,
+    exact: OnceCell<Option<Held>>,
+}
+
+/// Summaries of one row, which hold in place of readings.
+struct Layer {
+    /// Nanoseconds.
+    level: i64,
+    rows: Arc<Rolled>,
+    /// The series in these rows, and which of its summaries.
+    at: usize,
+    shown: Range<usize>,
+    /// There is nothing but these: else what lies between them is told by the next layer.
+    is_whole: bool,
+    /// Readings before this are not kept any more.
+    gone_until: TimeNs,
+    /// Where readings are told instead.
+    until: TimeNs,
+}
+
+impl Layer {
+    fn summaries(&self) -> &[Summary] {
+        &self.rows[self.at].1[self.shown.clone()]
+    }
+
+    /// What of a range its buckets can tell.
+    fn covered(&self, range: TimeRange) -> TimeRange {
+        let to = range.to.div_euclid(self.level).saturating_mul(self.level);
+        TimeRange { from: up(range.from, self.level), to: to.min(self.until) }
+    }
+
+    /// What the layer tells of a range, in pieces, each with its summaries.
+    fn pieces(&self, range: TimeRange) -> Vec<(TimeRange, &[Summary])> {
+        let covered = self.covered(range);
+        if covered.from >= covered.to {
+            return Vec::new();
+        }
+        let summaries = self.summaries();
+        let [from, to] = [covered.from, covered.to].map(|time| summaries.partition_point(|summary| summary.start < time));
+        let within = &summaries[from..to];
+        if self.is_whole {
+            return vec![(covered, within)];
+        }
+        let end = |summary: &Summary| summary.start.saturating_add(self.level);
+        let joined = within.chunk_by(|a, b| end(a) == b.start);
+        joined.map(|some| (TimeRange { from: some[0].start, to: end(&some[some.len() - 1]) }, some)).collect()
+    }
 }
 
 impl Asked<'_> {
     /// Summaries as far as they hold, and the readings before and after. Says whether the sink wants more.
     fn part(&self, day: Day, within: TimeRange, pin: &Pin, sink: &mut PieceSink<'_>) -> Result<bool, StoreError> {
-        let mut wanted = true;
-        let rolled = match self.coarse {
+        let layers = match self.coarse {
             // What is gone is told by all there is; what is not, by what suits the columns.
-            Coarse::Columns(_) => match self.rolled(day, within, Coarse::WhereGone)? {
-                None => self.rolled(day, within, self.coarse)?,
+            Coarse::Columns(_) => match self.layers(day, within, Coarse::WhereGone)? {
+                none if none.is_empty() => self.layers(day, within, self.coarse)?,
                 gone => gone,
             },
-            coarse => self.rolled(day, within, coarse)?,
+            coarse => self.layers(day, within, coarse)?,
         };
-        let covered = rolled.as_ref().map_or(TimeRange { from: within.to, to: within.to }, |rolled| rolled.covered);
-        for points in [TimeRange { from: within.from, to: covered.from }, TimeRange { from: covered.to, to: within.to }] {
-            if points.from == covered.to
-                && let Some(rolled) = &rolled
-            {
-                wanted = wanted && self.give(day, rolled, pin, sink)?;
-            }
-            if wanted && points.from < points.to {
-                read::scan(self.store, pin, self.series, points, Direction::Forward, &mut |block| {
-                    wanted = sink(Piece::Points(block));
-                    wanted
-                })?;
-            }
+        self.fill(day, within, &layers, (pin, sink))
+    }
+
+    /// What the first layer does not tell, the next ones do, and in the end the readings.
+    fn fill(&self, day: Day, range: TimeRange, layers: &[Layer], to: (&Pin, &mut PieceSink<'_>)) -> Result<bool, StoreError> {
+        let (pin, sink) = to;
+        if range.from >= range.to {
+            return Ok(true);
         }
-        Ok(wanted)
+        let Some((layer, below)) = layers.split_first() else {
+            let mut wanted = true;
+            read::scan(self.store, pin, self.series, range, Direction::Forward, &mut |block| {
+                wanted = sink(Piece::Points(block));
+                wanted
+            })?;
+            return Ok(wanted);
+        };
+        let mut from = range.from;
+        for (piece, summaries) in layer.pieces(range) {
+            if !self.fill(day, TimeRange { from, to: piece.from }, below, (pin, sink))? {
+                return Ok(false);
+            }
+            if !self.give(day, layer, summaries, (pin, sink))? {
+                return Ok(false);
+            }
+            from = piece.to;
+        }
+        self.fill(day, TimeRange { from, to: range.to }, below, (pin, sink))
     }
 
     /// Summaries, and in place of those that do not tell what the columns need, their readings. Says whether the sink wants more.
-    fn give(&self, day: Day, rolled: &Rolled, pin: &Pin, sink: &mut PieceSink<'_>) -> Result<bool, StoreError> {
-        let summaries = rolled.summaries();
-        let piece = |summary| Piece::Summary { summary, is_gone: is_gone(summary, rolled.gone_until) };
+    fn give(&self, day: Day, layer: &Layer, summaries: &[Summary], to: (&Pin, &mut PieceSink<'_>)) -> Result<bool, StoreError> {
+        let (pin, sink) = to;
+        let piece = |summary| Piece::Summary { summary, is_gone: is_gone(summary, layer.gone_until) };
         let mut unclear = match self.coarse {
-            Coarse::Columns(columns) => columns.unclear(summaries, rolled.level),
+            Coarse::Columns(columns) => columns.unclear(summaries, layer.level),
             _ => Vec::new(),
         };
-        unclear.retain(|i| !is_gone(&summaries[*i], rolled.gone_until));
-        let bucket = |i: &usize| TimeRange { from: summaries[*i].start, to: summaries[*i].start.saturating_add(rolled.level) };
+        unclear.retain(|i| !is_gone(&summaries[*i], layer.gone_until));
+        let bucket = |i: &usize| TimeRange { from: summaries[*i].start, to: summaries[*i].start.saturating_add(layer.level) };
         let ranges: Vec<_> = unclear.iter().map(bucket).collect();
         let mut blocks = read::scan_ranges(self.store, pin, self.series, day, &ranges)?.into_iter().peekable();
         let mut from = 0;
@@ -154,77 +215,133 @@ impl Asked<'_> {
     }
 
     /// None: the readings are to be read.
-    fn rolled(&self, day: Day, within: TimeRange, coarse: Coarse<'_>) -> Result<Option<Rolled>, StoreError> {
+    fn layers(&self, day: Day, within: TimeRange, coarse: Coarse<'_>) -> Result<Vec<Layer>, StoreError> {
         let _no_move = self.store.layout.read();
         if !self.store.files.retired_of_day(day).is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let mut rollups = self.store.files.rollups_of_day(day);
         if coarse == Coarse::WhereGone {
             let classes: Vec<_> = self.store.files.of_day(day).iter().filter(|raw| !raw.is_gone()).map(|raw| raw.key.class).collect();
-            rollups.retain(|file| !classes.contains(&file.key.class) || self.is_below_floor(file));
+            rollups.retain(|file| !classes.contains(&file.key.class) || may_have_lost(self.store, file.key));
         }
         if rollups.is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let raw = self.raw(day, within)?;
         for file in rollups {
-            let of_class = raw.iter().find(|raw| raw.class == file.key.class);
-            let gone_until = self.gone_until(&file, of_class);
-            if coarse == Coarse::WhereGone && gone_until <= within.from {
+            // It changed its class: another file may have all, or nobody summed up both.
+            let others = raw.iter().filter(|raw| raw.file.key.class != file.key.class);
+            if others.map(|raw| self.exact(raw, within)).collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some) {
                 continue;
             }
-            if raw.iter().any(|raw| raw.class != file.key.class && raw.newest_seal.is_some()) {
-                // It changed its class: another file may have all, or nobody summed up both.
+            let layers = self.of_file(&file, raw.iter().find(|raw| raw.file.key.class == file.key.class), within, coarse)?;
+            if !layers.is_empty() {
+                return Ok(layers);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn of_file(&self, file: &DayFile, raw: Option<&Raw>, within: TimeRange, coarse: Coarse<'_>) -> Result<Vec<Layer>, StoreError> {
+        let gone_until = match raw {
+            None => TimeNs::MAX,
+            Some(raw) if may_have_lost(self.store, file.key) => self.exact(raw, within)?.map_or(TimeNs::MAX, |held| held.first),
+            Some(_) => TimeNs::MIN,
+        };
+        if coarse == Coarse::WhereGone && gone_until <= within.from {
+            return Ok(Vec::new());
+        }
+        self.store.files.used(file);
+        let mut rows = self.rows(file, within, coarse)?;
+        let Some(gone) = self.gone(file, raw, &rows)? else { return Ok(Vec::new()) };
+        // What is left of readings that are gone comes first, and of such as came after others had gone, the oldest.
+        rows.sort_by_key(|row| !gone.contains(&row.id));
+        let (mut layers, mut made_of) = (Vec::<Layer>::new(), Vec::new());
+        while let Some(row) = next_row(&mut rows, layers.first().map(|layer| layer.level), &made_of) {
+            let is_gone = gone.contains(&row.id);
+            if self.hides.touches(row.seal, within.from, within.to) || (!is_gone && self.is_stale(&row, raw, within)?) {
                 continue;
             }
-            self.store.files.used(&file);
-            let newest = of_class.and_then(|raw| raw.newest_seal).unwrap_or(Position(0));
-            for row in self.rows(&file, within, coarse)? {
-                let is_stale = newest > row.seal || self.hides.touches(row.seal, within.from, within.to);
-                if !is_stale && let Some(rolled) = self.of_row(&file, &row, within, gone_until, coarse)? {
-                    return Ok(Some(rolled));
+            let gone_until = if is_gone { None } else { Some(gone_until) };
+            if let Some(layer) = self.layer((file, &row), within, gone_until, coarse)? {
+                made_of.push((row.is_own, row.mark, row.seal));
+                let is_whole = layer.is_whole && layer.until == TimeNs::MAX;
+                layers.push(layer);
+                if is_whole {
+                    break;
                 }
             }
         }
-        Ok(None)
+        Ok(layers)
+    }
+
+    /// Something came for the series since.
+    fn is_stale(&self, row: &RollupHead, raw: Option<&Raw>, within: TimeRange) -> Result<bool, StoreError> {
+        let newer = |held: Option<Held>| held.is_some_and(|held| held.newest_seal > row.seal);
+        match raw {
+            Some(raw) if newer(raw.quick) => self.exact(raw, within).map(newer),
+            _ => Ok(false),
+        }
+    }
+
+    /// The rows whose readings are gone. None: it changes at this moment.
+    fn gone(&self, file: &DayFile, raw: Option<&Raw>, rows: &[RollupHead]) -> Result<Option<FxHashSet<i64>>, StoreError> {
+        let all = || rows.iter().map(|row| row.id);
+        let Some(raw) = raw else { return Ok(Some(all().collect())) };
+        let is_newer = || rows.iter().any(|row| raw.quick.is_some_and(|held| held.newest_seal > row.seal));
+        if !may_have_lost(self.store, file.key) && !is_newer() {
+            return Ok(Some(FxHashSet::default()));
+        }
+        let there = match named(Some(&raw.file), rows.iter().map(|row| (row.is_own, row.mark))) {
+            Err(_) if raw.file.is_gone() => return Ok(Some(all().collect())),
+            Err(StoreError::Damaged { .. }) => return Ok(Some(FxHashSet::default())),
+            other => other?,
+        };
+        let gone: FxHashSet<_> = rows.iter().filter(|row| !there.contains(&(row.is_own, row.mark))).map(|row| row.id).collect();
+        // A merge takes rollups away before what they were made of: those that are still there did not lose it to one.
+        let still_there = gone.is_empty() || file.read("look for rollups in", |db| db.has_rollups(gone.iter().copied()))?;
+        Ok(still_there.then_some(gone))
     }
 
     /// Of each raw file of the day. One that expires at this moment is none.
     fn raw(&self, day: Day, within: TimeRange) -> Result<Vec<Raw>, StoreError> {
         let mut all = Vec::new();
         for file in self.store.files.of_day(day) {
-            let (newest_seal, first) = match self.store.decoder().listed(&file, (self.series, self.metric)) {
+            let (quick, has_blocks) = match self.store.decoder().listed(&file, (self.series, self.metric)) {
                 Ok(listed) => {
                     let entries = || listed.own(within, self.sealed).chain(listed.many(within, self.sealed));
-                    (entries().map(|entry| entry.seal).max(), entries().map(|entry| entry.first).min())
+                    let newest = entries().map(|entry| entry.seal).max().zip(entries().map(|entry| entry.first).min());
+                    let quick = newest.map(|(newest_seal, first)| Held { newest_seal, first });
+                    (quick, listed.many(within, self.sealed).next().is_some())
                 }
                 Err(_) if file.is_gone() => continue,
-                Err(StoreError::Damaged { .. }) => (None, None),
+                Err(StoreError::Damaged { .. }) => (None, false),
                 Err(error) => return Err(error),
             };
-            all.push(Raw { class: file.key.class, newest_seal, first });
+            all.push(Raw { file, quick, has_blocks, exact: OnceCell::new() });
         }
         Ok(all)
     }
 
-    /// Up to where the readings of a file of rollups are not kept any more. A day that ends below the floor may have lost its oldest
-    /// readings only, or have got a file anew by what came late.
-    fn gone_until(&self, file: &DayFile, raw: Option<&Raw>) -> TimeNs {
-        match raw {
-            None => TimeNs::MAX,
-            Some(raw) if self.is_below_floor(file) => raw.first.unwrap_or(TimeNs::MAX),
-            Some(_) => TimeNs::MIN,
+    /// What is there of the series itself, for which blocks have to be looked into.
+    fn exact(&self, raw: &Raw, within: TimeRange) -> Result<Option<Held>, StoreError> {
+        if !raw.has_blocks {
+            return Ok(raw.quick);
         }
+        if let Some(known) = raw.exact.get() {
+            return Ok(*known);
+        }
+        let held = match self.store.decoder().held(&raw.file, (self.series, self.metric), within, self.sealed) {
+            Err(_) if raw.file.is_gone() => None,
+            Err(StoreError::Damaged { .. }) => None,
+            other => other?,
+        };
+        Ok(*raw.exact.get_or_init(|| held))
     }
 
-    fn is_below_floor(&self, file: &DayFile) -> bool {
-        let floor = self.store.floors.of(self.store.classes.rule(file.key.class));
-        floor.is_some_and(|floor| file.key.last_time() < floor)
-    }
-
-    /// Those that would do; first those that cover the part whole, and of these the coarsest. Where readings are gone and a line is
-    /// drawn, the finest. Of readings that came when others of the series had expired, there may be some as well: they come last.
+    /// Those that would do, the oldest first; then those that cover the part whole, and of these the coarsest. Where readings are gone
+    /// and a line is drawn, the finest.
     fn rows(&self, file: &DayFile, within: TimeRange, coarse: Coarse<'_>) -> Result<Vec<RollupHead>, StoreError> {
         let mut rows = match self.store.decoder().rollup_heads(file, (self.series, self.metric)) {
             Err(_) if file.is_gone() => Vec::new(),
@@ -244,20 +361,20 @@ impl Asked<'_> {
         });
         let leaves_ends = |level: i64| within.from % level_ns(level) != 0 || within.to % level_ns(level) != 0;
         rows.sort_by_key(|row| match coarse {
-            Coarse::WhereGone => (row.seal, false, row.level),
-            Coarse::Buckets { .. } | Coarse::Columns(_) => (row.seal, leaves_ends(row.level), -row.level),
+            Coarse::WhereGone => (row.seal, row.mark, false, row.level),
+            Coarse::Buckets { .. } | Coarse::Columns(_) => (row.seal, row.mark, leaves_ends(row.level), -row.level),
         });
         Ok(rows)
     }
 
-    fn of_row(
+    /// `gone_until`: up to where the readings are gone of a row whose raw row is there.
+    fn layer(
         &self,
-        file: &DayFile,
-        row: &RollupHead,
+        (file, row): (&DayFile, &RollupHead),
         within: TimeRange,
-        gone_until: TimeNs,
+        gone_until: Option<TimeNs>,
         coarse: Coarse<'_>,
-    ) -> Result<Option<Rolled>, StoreError> {
+    ) -> Result<Option<Layer>, StoreError> {
         let rows = match self.store.decoder().rolled(file, row) {
             Err(_) if file.is_gone() => None,
             Err(StoreError::Damaged { reason }) => {
@@ -269,32 +386,57 @@ impl Asked<'_> {
         Ok(rows.and_then(|rows| self.of_rows(rows, level_ns(row.level), within, gone_until, coarse)))
     }
 
-    fn of_rows(&self, rows: Arc<Rows>, level: i64, within: TimeRange, gone_until: TimeNs, coarse: Coarse<'_>) -> Option<Rolled> {
+    fn of_rows(&self, rows: Arc<Rolled>, level: i64, within: TimeRange, gone_until: Option<TimeNs>, coarse: Coarse<'_>) -> Option<Layer> {
         let at = rows.binary_search_by_key(&self.series, |(series, _)| *series).ok()?;
-        let summaries = &rows[at].1;
-        let mut covered = TimeRange { from: up(within.from, level), to: within.to.div_euclid(level).saturating_mul(level) };
+        let (is_whole, gone_until) = (gone_until.is_some(), gone_until.unwrap_or(TimeNs::MAX));
+        let shown = 0..rows[at].1.len();
+        let mut layer = Layer { level, rows, at, shown, is_whole, gone_until, until: TimeNs::MAX };
         if coarse == Coarse::WhereGone {
             // The readings from there on are read, but for those of a bucket of which only a part is left.
-            let last_gone = summaries.iter().rfind(|summary| is_gone(summary, gone_until));
-            covered.to = covered.to.min(last_gone?.start.saturating_add(level));
+            let last_gone = layer.summaries().iter().rfind(|summary| is_gone(summary, gone_until));
+            layer.until = last_gone?.start.saturating_add(level);
         }
+        let covered = layer.covered(within);
         if covered.from >= covered.to {
             return None;
         }
-        let from = summaries.partition_point(|summary| summary.start < covered.from);
-        let shown = from..summaries.partition_point(|summary| summary.start < covered.to);
-        // What is left of readings that are gone is taken as it is.
-        let has_gone = || summaries[shown.clone()].iter().any(|summary| is_gone(summary, gone_until));
-        if self.of_spread && !summaries[shown.clone()].iter().all(tells_spread) && !has_gone() {
+        let [from, to] = [covered.from, covered.to].map(|time| layer.summaries().partition_point(|summary| summary.start < time));
+        layer.shown = from..to;
+        if !is_whole && layer.shown.is_empty() {
             return None;
         }
-        Some(Rolled { rows, at, shown, level, covered, gone_until })
+        // What is left of readings that are gone is taken as it is.
+        let has_gone = || layer.summaries().iter().any(|summary| is_gone(summary, gone_until));
+        if !self.tell(layer.summaries()) && !has_gone() {
+            return None;
+        }
+        Some(layer)
+    }
+
+    /// Whether the aggregates that are asked for can be made of these as exactly as of readings.
+    fn tell(&self, summaries: &[Summary]) -> bool {
+        let Coarse::Buckets { grid, .. } = self.coarse else { return true };
+        (!self.of.spread || summaries.iter().all(tells_spread))
+            && (!self.of.increase || summaries.iter().all(tells_increase))
+            && (!self.of.sum || of_buckets(grid, summaries).all(|some| tell_sum(some.iter())))
     }
 }
 
-/// Of at least some of its readings.
-fn is_gone(summary: &Summary, gone_until: TimeNs) -> bool {
-    summary.first.0 < gone_until
+fn of_buckets<'a>(grid: &'a Grid, mut summaries: &'a [Summary]) -> impl Iterator<Item = &'a [Summary]> {
+    std::iter::from_fn(move || {
+        let end = grid.bucket(summaries.first()?.start, TimeRange::ALL).to;
+        let (of_bucket, rest) = summaries.split_at(summaries.partition_point(|summary| summary.start < end).max(1));
+        summaries = rest;
+        Some(of_bucket)
+    })
+}
+
+/// The next to be laid under those that were taken: of their level, or of another that was made of other rows.
+fn next_row(rows: &mut Vec<RollupHead>, level_ns_taken: Option<i64>, made_of: &[(bool, i64, Position)]) -> Option<RollupHead> {
+    let of_level = |row: &RollupHead| level_ns_taken.is_none_or(|taken| level_ns(row.level) == taken);
+    let of_others = |row: &RollupHead| !made_of.contains(&(row.is_own, row.mark, row.seal));
+    let at = rows.iter().position(of_level).or_else(|| rows.iter().position(of_others))?;
+    Some(rows.remove(at))
 }
 
 fn up(time: TimeNs, level: i64) -> TimeNs {

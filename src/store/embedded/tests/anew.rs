@@ -90,15 +90,15 @@ fn what_merges_there_takes_no_rollups_of_others_with_it() {
 }
 
 #[test]
-fn the_rest_of_a_series_takes_the_place_of_nothing() {
+fn the_rest_of_a_series_stands_beside_what_is_left_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let (store, pins, _) = with_rollups_alone(dir.path());
     // Taken before the day went, and sealed after.
     seal(&store, &of(&[6], FIRST + 20 * HOUR, 400, SECOND), 3);
     tend(&store, CLOSED);
-    assert_eq!(coarse(&store, &pins, 6), (0, 400), "its readings answer while they are there");
+    assert_eq!(coarse(&store, &pins, 6), (700, 0));
     expire(&store, 0);
-    assert_eq!(summed(&store, &pins, &[0, 12, 6]), [200, 200, 300]);
+    assert_eq!(summed(&store, &pins, &[0, 12, 6]), [200, 200, 700]);
 }
 
 #[test]

@@ -151,3 +151,73 @@ fn rollups_that_cannot_be_read_are_made_anew_and_no_reading_is_called_damaged() 
     assert_eq!([0, 3].map(|series| left::coarse(&store, &pins, series)), [(4000, 0); 2]);
     assert_eq!(store.damages(), []);
 }
+
+#[test]
+fn a_page_that_cannot_be_read_costs_its_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    // Chunks of three hours, and blocks of slow series.
+    let mut all = given(0..4, 20_000 * DAY, 80_000);
+    all.columns.extend(given(4..40, 20_000 * DAY, 100).columns);
+    left::seal(&store, &all, 1);
+    tend_to_the_end(&store);
+    let path = dir.path().join("store/2024-10-04.raw.0.sqlite");
+    drop(store);
+    let (row, first, count): (i64, i64, u32) = {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        let sql = "SELECT id, first, count FROM chunks WHERE series = 0 ORDER BY first LIMIT 1 OFFSET 2";
+        db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
+    };
+    spoil_leaf(&path, row);
+    let store = open(dir.path(), Position(1), &pins, &info);
+    let pin = pins.pin(Position(1));
+    let counts: Vec<_> = (0..40).map(|series| points(&store, &pin, SeriesId(series), TimeRange::ALL, false).len() as u64).collect();
+    let lost: Vec<_> = (0..40).map(|series| if series < 4 { 80_000 } else { 100 } - counts[series]).collect();
+    assert!(lost[0] >= u64::from(count) && lost.iter().sum::<u64>() < 80_000, "the rows of one page: {lost:?}");
+    for series in 0..40 {
+        let is_damaged = store.is_damaged(SeriesId(series), TimeRange::ALL);
+        assert_eq!(is_damaged, lost[series as usize] > 0, "series {series}");
+        assert_eq!(store.count(&pin, SeriesId(series), TimeRange::ALL).unwrap(), counts[series as usize]);
+    }
+    let found = store.unreadable(SeriesId(0), TimeRange { from: first, to: first + 1 });
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].why.starts_with(&format!("2024-10-04.raw.0.sqlite chunks row {row}: ")), "{found:?}");
+    let whole = TimeRange { from: 20_000 * DAY, to: first - i64::from(8 * count) * 1_000_000_000 };
+    assert_eq!(store.unreadable(SeriesId(0), whole), [], "what lies apart from it is whole");
+}
+
+/// What makes a page one of rows, of the page that a row of chunks is in.
+fn spoil_leaf(path: &Path, row: i64) {
+    let db = rusqlite::Connection::open(path).unwrap();
+    let body: Vec<u8> = db.query_row("SELECT body FROM chunks WHERE id = ?1", [row], |row| row.get(0)).unwrap();
+    drop(db);
+    let mut bytes = std::fs::read(path).unwrap();
+    let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    let at = bytes.windows(body.len()).position(|window| window == body).expect("a body in one piece") / page * page;
+    assert_eq!(bytes[at], 0x0d, "a leaf of a table");
+    bytes[at] = 0xff;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn damage_is_told_of_the_series_and_the_time_it_lies_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    left::seal(&store, &left::of(&[0, 1, 2, 3, 4, 5], 20_000 * DAY, 60, 60 * left::SECOND), 1);
+    tend_to_the_end(&store);
+    let raw = store.files.all().into_iter().find(|file| file.key.kind == FileKind::Raw).unwrap();
+    raw.write("damage", |db| db.execute("UPDATE blocks SET body = x'00' WHERE lo = 0", []).map(drop)).unwrap();
+    let rollups = store.files.all().into_iter().find(|file| file.key.kind == FileKind::Rollup).unwrap();
+    rollups.write("damage", |db| db.execute("UPDATE rollups SET body = x'00' WHERE lo = 2", []).map(drop)).unwrap();
+    let seen: Vec<_> = (0..6).map(|series| left::coarse(&store, &pins, series)).collect();
+    assert_eq!(seen[1..], [(60, 0), (0, 60), (60, 0), (60, 0), (0, 60)], "readings answer for rollups");
+    let read: Vec<_> = (0..6).map(|series| points(&store, &pins.pin(Position(1)), SeriesId(series), TimeRange::ALL, false).len()).collect();
+    assert_eq!(read, [0, 60, 60, 0, 60, 60]);
+    let damaged = |range| (0..6).filter(|series| store.is_damaged(SeriesId(*series), range)).collect::<Vec<_>>();
+    assert_eq!(damaged(TimeRange::ALL), [0, 3], "series of another metric, or with rollups that are made anew, lack nothing");
+    assert_eq!(damaged(TimeRange { from: 20_000 * DAY + HOUR, to: 20_001 * DAY }), [0; 0]);
+    store.files.unlink(raw.key).unwrap();
+    assert!(damaged(TimeRange::ALL).contains(&2), "when the readings are gone");
+}

@@ -73,3 +73,49 @@ fn what_an_older_reader_kept_from_being_merged_is_merged_when_it_is_gone() {
     tend(&store);
     assert!(!store.is_dirty(&raw, Position(3)).unwrap());
 }
+
+/// As if nothing had changed for long.
+fn rest(store: &EmbeddedStore) {
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    for file in store.files.all() {
+        std::fs::File::options().write(true).open(&file.path).unwrap().set_modified(long_ago).unwrap();
+    }
+    store.tending.lock().look_again();
+}
+
+#[test]
+fn what_was_asked_once_is_asked_again_only_when_it_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    (0..DAYS).for_each(|day| seal(&store, day, 0, u64::try_from(day).unwrap() + 1));
+    tend(&store);
+    rest(&store);
+    tend(&store);
+    let points = store.stats().points;
+    drop(store);
+    let begin = |sealed: u64| open(dir.path(), Position(sealed), &pins, &info);
+    let store = begin(6);
+    assert_eq!(store.stats().points, points);
+    let open_files = || store.files.all().iter().filter(|file| file.has_idle()).count();
+    assert_eq!(open_files(), 0, "not one is opened for it");
+    tend(&store);
+    assert_eq!((asked(&store), open_files()), (0, 0), "nothing changed");
+    // A late reading that is sealed and not merged yet, and a file that somebody else wrote.
+    seal(&store, 2, 3, 100);
+    let other = store.files.all().iter().find(|file| file.key.day == 20_003 && file.key.kind == FileKind::Raw).unwrap().path.clone();
+    drop(store);
+    let db = rusqlite::Connection::open(&other).unwrap();
+    db.execute_batch("UPDATE merged SET up_to = 0; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    drop(db);
+    let store = begin(100);
+    tend(&store);
+    assert_eq!(asked(&store), 2);
+    let all = store.files.all();
+    let mut raw = all.iter().filter(|file| file.key.kind == FileKind::Raw);
+    assert!(raw.all(|file| !store.is_dirty(file, Position(100)).unwrap()), "both are merged");
+    drop(store);
+    let store = begin(100);
+    tend(&store);
+    assert_eq!(asked(&store), 2, "what changed just now is not remembered yet");
+}

@@ -108,3 +108,30 @@ fn a_page_of_rollups_is_whole_for_each_series() {
     go_on(&store, &rollups);
     assert_eq!(all(), [(300, 0); 3]);
 }
+
+#[test]
+fn rollups_of_a_block_that_are_cut_off_are_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins) = in_pieces(dir.path(), &Arc::new(Info::default()));
+    let ids: Vec<u32> = (0..300).map(|i| i * 3).collect();
+    seal(&store, &of(&[0], FIRST, 300, 10 * SECOND), 1);
+    tend(&store, CLOSED);
+    let rollups = file(&store, FileKind::Rollup, 0);
+    // Two transactions of a block come through.
+    cut_off(&rollups, "rollups", "NEW.own = 0 AND NEW.lo > 300");
+    seal(&store, &of(&ids[1..], FIRST, 60, 60 * SECOND), 2);
+    tend(&store, CLOSED);
+    let written = || rollups.read("count rollups of", |db| db.rollup_spans(0)).unwrap().iter().filter(|row| !row.is_own).count();
+    assert!(written() > 0, "what was written before the cut");
+    let asked = [3, 300, 600, 897];
+    let all = || asked.map(|series| coarse(&store, &pins, series));
+    assert_eq!(all().map(|(summed, points)| summed + points), [60; 4]);
+    assert_eq!(all()[3], (0, 60));
+    go_on(&store, &rollups);
+    assert_eq!(all(), [(60, 0); 4]);
+    let before = written();
+    assert_eq!(rollups.read("list rollups of", |db| db.unfinished_rollups()).unwrap().len(), 0);
+    // Nothing is there twice.
+    let lows = || rollups.read("list rollups of", |db| db.rollup_spans(0)).unwrap().iter().filter(|r| r.lo == SeriesId(3)).count();
+    assert_eq!((written(), lows()), (before, 2), "of two levels");
+}

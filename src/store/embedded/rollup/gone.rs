@@ -1,0 +1,106 @@
+//! What rollups tell of readings that are gone: of a whole day that expired, or of the oldest of a day that lost these for bytes. Nobody
+//! can make that anew, so it is kept apart when the rest of a row is.
+//!
+//! Invariant: a row with the mark 0 tells of nothing that is there. No raw row has that number.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::{Rolled, body};
+use crate::model::{Position, SeriesId, TimeNs, TimeRange};
+use crate::query::summary::Summary;
+use crate::store::StoreError;
+use crate::store::embedded::EmbeddedStore;
+use crate::store::embedded::dayfile::{DayFile, RollupSpan};
+use crate::store::embedded::key::FileKey;
+
+/// The mark of a row whose readings are all gone, cut out of one that told of others as well.
+pub(super) const NO_MARK: i64 = 0;
+
+/// Whether some readings of a day may be gone while others are there. `key` is a file's of that day and class.
+pub(super) fn may_have_lost(store: &EmbeddedStore, key: FileKey) -> bool {
+    store.floors.of(store.classes.rule(key.class)).is_some_and(|floor| floor > key.first_time())
+}
+
+/// Of at least some of its readings.
+pub(super) fn is_gone(summary: &Summary, gone_until: TimeNs) -> bool {
+    summary.first.0 < gone_until
+}
+
+/// Where the readings of series begin that a raw file holds.
+#[derive(Debug)]
+pub(super) struct Begins<'a> {
+    store: &'a EmbeddedStore,
+    raw: Option<Arc<DayFile>>,
+}
+
+impl<'a> Begins<'a> {
+    pub(super) fn of(store: &'a EmbeddedStore, raw: Option<Arc<DayFile>>) -> Self {
+        Self { store, raw }
+    }
+
+    /// The end of time where nothing is there.
+    pub(super) fn at(&self, series: SeriesId) -> Result<TimeNs, StoreError> {
+        let Some(raw) = &self.raw else { return Ok(TimeNs::MAX) };
+        let day = TimeRange { from: raw.key.first_time(), to: raw.key.last_time().saturating_add(1) };
+        let of_series = (series, self.store.info.metric(series));
+        let held = self.store.decoder().held(raw, of_series, day, Position(i64::MAX.cast_unsigned()))?;
+        Ok(held.map_or(TimeNs::MAX, |held| held.first))
+    }
+}
+
+/// What stays of a row whose raw row is about to be replaced. None: nothing.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) row: i64,
+    pub(super) lo: SeriesId,
+    pub(super) hi: SeriesId,
+    pub(super) body: Vec<u8>,
+}
+
+/// Of rows that are about to go, what tells of readings that are gone. `key` is the raw file's.
+pub(super) fn rests(store: &EmbeddedStore, key: FileKey, rollups: &DayFile, rows: &[RollupSpan]) -> Result<Vec<Rest>, StoreError> {
+    if !may_have_lost(store, key) {
+        return Ok(Vec::new());
+    }
+    let begins = Begins::of(store, store.files.get(key));
+    let mut rests = Vec::new();
+    for row in rows {
+        let Some((level, numbers, bytes)) = rollups.read("read rollups of", |db| db.rollup_body(row.id))? else { continue };
+        // What cannot be decoded tells nothing.
+        let Ok(mut rolled) = body::decode(&bytes, numbers) else { continue };
+        for (series, summaries) in &mut rolled {
+            let begin = begins.at(*series)?;
+            summaries.retain(|summary| is_gone(summary, begin));
+            if !summaries.is_empty() {
+                let kept = kept(store, rollups, *series, level)?;
+                summaries.retain(|summary| !kept.contains(&summary.start));
+            }
+        }
+        if let Some((lo, hi, body)) = encoded(&mut rolled, numbers) {
+            rests.push(Rest { row: row.id, lo, hi, body });
+        }
+    }
+    Ok(rests)
+}
+
+/// The buckets of a series that were kept before: they say more of a stretch of which a part was there then.
+fn kept(store: &EmbeddedStore, rollups: &DayFile, series: SeriesId, level: i64) -> Result<FxHashSet<TimeNs>, StoreError> {
+    let metric = store.info.metric(series);
+    let rows = rollups.read("read rollups of", |db| db.rollups(metric, series, Position(i64::MAX.cast_unsigned())))?;
+    let mut starts = FxHashSet::default();
+    for row in rows.iter().filter(|row| row.mark == NO_MARK && row.level == level) {
+        let Ok(rolled) = body::decode(&row.body, row.numbers) else { continue };
+        let of_series = rolled.iter().filter(|(id, _)| *id == series);
+        starts.extend(of_series.flat_map(|(_, summaries)| summaries).map(|summary| summary.start));
+    }
+    Ok(starts)
+}
+
+/// The body without series of which nothing is left, and which is the first of them and the last. None: nothing is left.
+pub(super) fn encoded(rolled: &mut Rolled, numbers: bool) -> Option<(SeriesId, SeriesId, Vec<u8>)> {
+    rolled.retain(|(_, summaries)| !summaries.is_empty());
+    let (lo, hi) = (rolled.first()?.0, rolled.last()?.0);
+    Some((lo, hi, body::encode(rolled, numbers)))
+}

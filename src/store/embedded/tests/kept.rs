@@ -1,0 +1,127 @@
+//! What rollups tell of readings that are gone is kept while others of the day are deleted, merged or come anew.
+
+use super::broken::given;
+use super::left::{SECOND, coarse, of, seal, tend};
+use super::*;
+
+const FIRST: TimeNs = 20_000 * DAY;
+const NOW: TimeNs = 20_010 * DAY + 12 * HOUR;
+
+fn erase(store: &EmbeddedStore, series: u32, (from, to): (i64, i64), up_to: u64) {
+    let delete = Delete { series: SeriesId(series), from: FIRST + from, to: FIRST + to - 1 };
+    let deletes = vec![PositionedDelete { position: Position(up_to - 1), delete }];
+    store.seal(&Given { columns: BTreeMap::new(), deletes }.handover(Position(up_to))).unwrap();
+    store.set_sealed(Position(up_to));
+}
+
+fn raw_key(store: &EmbeddedStore) -> key::FileKey {
+    store.files.all().iter().find(|file| file.key.kind == FileKind::Raw).unwrap().key
+}
+
+/// Readings of a series by hours, in summaries and as points together.
+fn hours(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> BTreeMap<i64, u64> {
+    let mut hours = BTreeMap::new();
+    let mut sink = |piece: Piece<'_>| {
+        match piece {
+            Piece::Points(block) => block.times().iter().for_each(|time| *hours.entry((time - FIRST) / HOUR).or_default() += 1),
+            Piece::Summary { summary, .. } => *hours.entry((summary.start - FIRST) / HOUR).or_default() += summary.count,
+            Piece::Totals(_) => {}
+        }
+        true
+    };
+    let grid = Grid::Fixed(HOUR);
+    let coarse = Coarse::Buckets { grid: &grid, aggs: &AGGS };
+    store.scan_coarse(&pins.pin(store.sealed()), SeriesId(series), TimeRange::ALL, coarse, &mut sink).unwrap();
+    hours
+}
+
+/// A day of eight series at 1 Hz, summed up, that lost its oldest readings for bytes. Where its readings begin.
+fn shortened(data: &Path) -> (EmbeddedStore, Arc<Pins>, i64) {
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(data, Position(0), &pins, &info);
+    seal(&store, &given(0..8, FIRST + 20 * 60 * SECOND, 50_400), 1);
+    tend(&store, NOW);
+    let bytes = store.files.bytes();
+    drop(store);
+    let store = open_with(data, (Position(1), NOW), &pins, &info, &[], bytes);
+    tend(&store, NOW);
+    let begin = points(&store, &pins.pin(Position(1)), SeriesId(0), TimeRange::ALL, false)[0].0 - FIRST;
+    assert!(begin > 3 * HOUR && begin < 12 * HOUR && begin % HOUR != 0, "{begin}");
+    (store, pins, begin / HOUR)
+}
+
+#[test]
+fn a_delete_leaves_rollups_of_what_a_day_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins, begin) = shortened(dir.path());
+    let whole = hours(&store, &pins, 0);
+    assert_eq!((whole.len(), whole.values().sum::<u64>()), (15, 50_400));
+    let without = |gone: &[i64]| whole.iter().filter(|(hour, _)| !gone.contains(hour)).map(|(h, n)| (*h, *n)).collect::<BTreeMap<_, _>>();
+    // Among what is gone, among what is there, and of both.
+    erase(&store, 0, (HOUR, 2 * HOUR), 3);
+    erase(&store, 3, (12 * HOUR, 13 * HOUR), 5);
+    erase(&store, 6, (HOUR, 13 * HOUR), 7);
+    store.tending.lock().look_again();
+    tend(&store, NOW);
+    let expected = [without(&[1]), without(&[12]), without(&(1..13).collect::<Vec<_>>()), whole.clone()];
+    assert_eq!([0, 3, 6, 1].map(|series| hours(&store, &pins, series)), expected);
+    assert_eq!(store.tombs.up_to(Position(100)), [], "the deletes have nothing left to hide");
+    // Once more, beside what was kept then.
+    erase(&store, 3, ((begin - 2) * HOUR, (begin - 1) * HOUR), 9);
+    store.tending.lock().look_again();
+    tend(&store, NOW);
+    let expected = [without(&[1]), without(&[begin - 2, 12]), without(&(1..13).collect::<Vec<_>>()), whole.clone()];
+    let all = |store: &EmbeddedStore| [0, 3, 6, 1].map(|series| hours(store, &pins, series));
+    assert_eq!(all(&store), expected);
+    let info = Arc::new(Info::default());
+    drop(store);
+    let store = open_with(dir.path(), (Position(9), NOW), &pins, &info, &[], 0);
+    assert_eq!(all(&store), expected, "after a start");
+    store.files.unlink(raw_key(&store)).unwrap();
+    assert_eq!(all(&store), expected, "when all readings are gone");
+    erase(&store, 3, (0, HOUR), 11);
+    tend(&store, NOW);
+    assert_eq!(hours(&store, &pins, 3), without(&[0, begin - 2, 12]));
+}
+
+/// Slow series of one metric, the middle ones left out; the day expired.
+fn expired(data: &Path) -> (EmbeddedStore, Arc<Pins>) {
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(data, Position(0), &pins, &info);
+    let mut given = of(&[0, 3, 6, 9], FIRST, 180, 60 * SECOND);
+    given.columns.extend(of(&[12], FIRST, 1800, 6 * SECOND).columns);
+    seal(&store, &given, 1);
+    tend(&store, NOW);
+    let raw = raw_key(&store);
+    store.drop_until(raw, raw.last_time() + 1).unwrap();
+    store.files.unlink(raw).unwrap();
+    (store, pins)
+}
+
+#[test]
+fn a_block_that_comes_late_hides_no_rollups_of_series_that_are_not_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins) = expired(dir.path());
+    seal(&store, &of(&[0, 15], FIRST, 10, SECOND), 2);
+    let all = || [3, 6, 9, 12].map(|series| coarse(&store, &pins, series));
+    assert_eq!(all(), [(180, 0), (180, 0), (180, 0), (1800, 0)], "before it is merged");
+    tend(&store, NOW);
+    assert_eq!(all(), [(180, 0), (180, 0), (180, 0), (1800, 0)], "after");
+}
+
+#[test]
+fn what_comes_late_for_a_series_stands_beside_what_is_left_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins) = expired(dir.path());
+    // Within what is gone, and after it.
+    seal(&store, &of(&[3], FIRST + HOUR + SECOND / 2, 40, SECOND), 2);
+    seal(&store, &of(&[3], FIRST + 5 * HOUR, 40, SECOND), 3);
+    seal(&store, &of(&[12], FIRST + 5 * HOUR, 300, SECOND), 4);
+    let counts = |store: &EmbeddedStore| [3, 12].map(|series| hours(store, &pins, series).into_values().collect::<Vec<_>>());
+    let expected = [vec![60, 60, 60, 40], vec![600, 600, 600, 300]];
+    assert_eq!(counts(&store), expected);
+    tend(&store, NOW);
+    assert_eq!(counts(&store), expected);
+    store.files.unlink(raw_key(&store)).unwrap();
+    assert_eq!(counts(&store), expected, "when that is gone, too");
+}
