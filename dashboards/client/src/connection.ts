@@ -6,7 +6,15 @@ import type { Closing } from './protocol.js'
 export type ConnectionState =
   | { phase: 'idle' }
   | { phase: 'connecting'; attempt: number; since: number; cause: Cause | undefined }
-  | { phase: 'live'; attempt: number; since: number; heardAt: number; closing: Closing | undefined }
+  /** `askedAt`: when the hub was asked whether it is there, since nothing had been heard of it. */
+  | {
+      phase: 'live'
+      attempt: number
+      since: number
+      heardAt: number
+      askedAt: number | undefined
+      closing: Closing | undefined
+    }
   | { phase: 'waiting'; attempt: number; until: number; cause: Cause }
   /** The right to look ended (token revoked, session over): only a new login helps. */
   | { phase: 'ended'; cause: Cause }
@@ -39,12 +47,17 @@ export type Action =
   | { type: 'drop' }
   | { type: 'timer'; afterMs: number }
   | { type: 'cancel' }
+  /** Ask the hub for a sign of life: a browser does not say when a cable was pulled. */
+  | { type: 'ping' }
   /** A browser hides why an upgrade failed; ask over REST whether the session still counts. */
   | { type: 'probe' }
   | { type: 'forget' }
 
 export const TOKEN_ENDED = 4401
 const CONNECT_TIMEOUT_MS = 10_000
+/** Nothing heard for this long: the hub is asked whether it is there, and has so long to answer. */
+export const QUIET_MS = 15_000
+export const ANSWER_MS = 10_000
 const FIRST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 30_000
 /** A connection that held this long was a good one: the next break begins with a short wait again. */
@@ -66,8 +79,15 @@ export function step(state: ConnectionState, event: ConnectionEvent, now: number
     case 'opened':
       if (state.phase !== 'connecting') return stay(state)
       return {
-        state: { phase: 'live', attempt: state.attempt, since: now, heardAt: now, closing: undefined },
-        actions: [{ type: 'cancel' }],
+        state: {
+          phase: 'live',
+          attempt: state.attempt,
+          since: now,
+          heardAt: now,
+          askedAt: undefined,
+          closing: undefined,
+        },
+        actions: [{ type: 'cancel' }, { type: 'timer', afterMs: QUIET_MS }],
       }
     case 'heard':
       return state.phase === 'live' ? stay({ ...state, heardAt: now }) : stay(state)
@@ -81,7 +101,7 @@ export function step(state: ConnectionState, event: ConnectionEvent, now: number
         const late = { code: 1006, reason: `no answer within ${CONNECT_TIMEOUT_MS / 1000} s` }
         return after(wait(state.attempt + 1, late, 0, now, random), { type: 'drop' })
       }
-      return stay(state)
+      return state.phase === 'live' ? quiet(state, now, random) : stay(state)
     case 'wake':
       if (state.phase === 'waiting') return after(connect(0, state.cause, now), { type: 'cancel' })
       if (state.phase === 'live' && now - state.heardAt > SILENT_AT_WAKE_MS) {
@@ -106,6 +126,19 @@ export function step(state: ConnectionState, event: ConnectionEvent, now: number
         type: 'drop',
       })
   }
+}
+
+/** The timer of a connection that stands: is anything heard? */
+function quiet(state: Extract<ConnectionState, { phase: 'live' }>, now: number, random: () => number): Step {
+  const silence = now - state.heardAt
+  if (state.askedAt !== undefined && state.heardAt < state.askedAt) {
+    const gone = { code: 1006, reason: `nothing was heard for ${Math.round(silence / 1000)} s` }
+    return after(wait(nextAttempt(state, now), gone, 0, now, random), { type: 'drop' })
+  }
+  if (silence < QUIET_MS) {
+    return { state: { ...state, askedAt: undefined }, actions: [{ type: 'timer', afterMs: QUIET_MS - silence }] }
+  }
+  return { state: { ...state, askedAt: now }, actions: [{ type: 'ping' }, { type: 'timer', afterMs: ANSWER_MS }] }
 }
 
 /** The wait before try `attempt` (1 is the first after a break): doubling, capped, the upper half of it random. */

@@ -142,6 +142,9 @@ export class Link<T extends Time> {
         this.#cancel?.()
         this.#cancel = undefined
         break
+      case 'ping':
+        this.#socket?.send(this.#codec.encode({ type: 'ping' }))
+        break
       case 'probe':
         void this.#around.allowed().then((allowed) => this.#step({ type: 'probed', allowed }))
         break

@@ -20,7 +20,20 @@ describe('connection', () => {
   test('opens, is live, waits after a break, opens again', () => {
     const { state, actions } = run([start, opened, lost(60_000), [60_375, { type: 'timer' }]])
     expect(state).toMatchObject({ phase: 'connecting', attempt: 1, cause: { code: 1006 } })
-    expect(actions).toEqual(['open', 'timer 10000', 'cancel', 'timer 375', 'open', 'timer 10000'])
+    expect(actions).toEqual(['open', 'timer 10000', 'cancel', 'timer 15000', 'timer 375', 'open', 'timer 10000'])
+  })
+
+  test('when nothing is heard the hub is asked; an answer keeps the connection, silence ends it', () => {
+    const timer = (at: number): [number, ConnectionEvent] => [at, { type: 'timer' }]
+    const heard = (at: number): [number, ConnectionEvent] => [at, { type: 'heard' }]
+    const busy = run([start, opened, heard(14_000), timer(15_010)])
+    expect(busy.actions.slice(-1)).toEqual(['timer 13990'])
+    const answered = run([start, opened, timer(15_010), heard(15_100), timer(25_010)])
+    expect(answered.state).toMatchObject({ phase: 'live', askedAt: undefined })
+    expect(answered.actions.slice(-3)).toEqual(['ping', 'timer 10000', 'timer 5090'])
+    const gone = run([start, opened, timer(15_010), timer(25_010)])
+    expect(gone.state).toMatchObject({ phase: 'waiting', cause: { code: 1006, reason: 'nothing was heard for 25 s' } })
+    expect(gone.actions.slice(-2)).toEqual(['drop', 'timer 375'])
   })
 
   test('the wait doubles while connecting fails, and asks whether the session still counts', () => {
