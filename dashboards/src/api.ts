@@ -148,15 +148,13 @@ function isValue(raw: unknown): raw is Value {
   return typeof raw === 'number' || typeof raw === 'boolean' || typeof raw === 'string'
 }
 
-/** Device ids that hold this text, a few. */
-export async function findDevices(search: string, limit: number): Promise<string[]> {
-  const o = map(await ask('GET', `devices?${new URLSearchParams({ search, limit: String(limit) })}`))
-  return list(o.devices).map((raw) => text(map(raw).device))
-}
-
-export async function findSeries(select: string, limit: number): Promise<SeriesDescription[]> {
-  const o = map(await ask('GET', `series?${new URLSearchParams({ select, limit: String(limit) })}`))
-  return list(o.series).map(decodeDescription)
+/** What a selector that is being typed may become: each with its next part written out. */
+export async function completions(prefix: string, limit: number): Promise<string[]> {
+  const o = map(await ask('GET', `complete?${new URLSearchParams({ prefix, limit: String(limit) })}`))
+  return list(o.candidates).map((raw) => {
+    const { typed, insert, then } = map(raw)
+    return prefix.slice(0, prefix.length - text(typed).length) + text(insert) + text(then)
+  })
 }
 
 function decodeDevice(raw: unknown): Device {

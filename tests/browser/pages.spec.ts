@@ -27,6 +27,8 @@ test('explore: series beside each other, buckets, the day before, figures, a lin
   await logIn(page, hub)
   await page.getByRole('link', { name: 'Explore' }).click()
   const field = page.getByRole('combobox', { name: 'Add series' })
+  await field.fill('room-1/hu')
+  await expect(page.locator('datalist option[value^="room-1/humidity"]'), 'what there is, is offered').toHaveCount(1)
   await field.fill('room-*/temperature')
   await field.press('Enter')
   await expect(page.locator('.plot:not([data-empty])')).toHaveCount(1)

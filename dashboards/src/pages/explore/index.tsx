@@ -122,6 +122,7 @@ function Choice({ name, value, options, onChange }: ChoiceProps) {
 const FORMATS = [
   ['csv', 'CSV'],
   ['ndjson', 'NDJSON'],
+  ['parquet', 'Parquet'],
 ] as const
 
 /** Every reading of the time shown, or its buckets, as the hub writes them. */
@@ -131,7 +132,8 @@ function Downloads({ view }: { view: View }) {
     const buckets = bucketsOf(view)
     const query = historyParams({ select: view.select, from, to, ...(buckets === undefined ? {} : { buckets }) })
     query.set('format', format)
-    query.set('time', 'rfc3339')
+    // Parquet has a type for times.
+    if (format !== 'parquet') query.set('time', 'rfc3339')
     return `api/v1/history?${query}`
   }
   return (

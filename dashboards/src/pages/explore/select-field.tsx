@@ -1,8 +1,7 @@
-// Which series: one selector a line, with what there is offered while it is typed.
+// Which series: one selector a line, with what may stand at its end offered while it is typed.
 import { useSignal } from '@preact/signals'
-import { escapeGlob } from '@telltale/client'
 import { useEffect, useId } from 'preact/hooks'
-import { findDevices, findSeries } from '../../api'
+import { completions } from '../../api'
 
 const OFFERED = 20
 const WAIT_MS = 150
@@ -25,7 +24,7 @@ export function SelectField({ value, label, onChange, onRemove }: SelectFieldPro
   useEffect(() => {
     let stale = false
     const timer = setTimeout(async () => {
-      const found = await offers(asked).catch(() => [])
+      const found = await completions(asked, OFFERED).catch(() => [])
       if (!stale) offered.value = found
     }, WAIT_MS)
     return () => {
@@ -67,17 +66,4 @@ export function SelectField({ value, label, onChange, onRemove }: SelectFieldPro
       )}
     </form>
   )
-}
-
-/** Whole selectors that what was typed may become: devices before the slash, metrics behind it. */
-async function offers(typed: string): Promise<string[]> {
-  const slash = typed.lastIndexOf('/')
-  if (slash < 0) {
-    const devices = await findDevices(typed.replace(/\\(.)/g, '$1').replace(/\*/g, ''), OFFERED)
-    return devices.map((device) => `${escapeGlob(device)}/*`)
-  }
-  if (typed.includes('{')) return []
-  const device = typed.slice(0, slash)
-  const found = await findSeries(`${typed.replace(/\*+$/, '')}*`, 10 * OFFERED)
-  return [...new Set(found.map((one) => `${device}/${escapeGlob(one.metric)}`))].slice(0, OFFERED)
 }
