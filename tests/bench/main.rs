@@ -23,6 +23,7 @@ mod late;
 mod live;
 mod many;
 mod past;
+mod recorder;
 mod reopen;
 mod rest;
 mod sensors;
