@@ -273,6 +273,7 @@ impl Hub {
         let mut reasons = self.health.reasons();
         let clock = ingest::times::check_clock(self.clock.now(), self.door.built);
         reasons.extend(clock.err().map(|later| (later.code, later.message)));
+        reasons.extend(self.store.overdue().map(|why| (BatchCode::StoreAway, why)));
         reasons
     }
 

@@ -35,11 +35,19 @@ pub(super) fn of(draft: InfluxDraft, config: &Config, kind: &Place) -> Result<In
         (Some(_), Some(_)) => return Err(conflict("[store.influxdb] has token and token_file: expected one of them".to_owned())),
         (None, None) => return Err(missing("token or token_file")),
     };
+    // The token itself is not shown.
+    if let Some(at) = token.find(|c: char| !matches!(c, ' '..='~')) {
+        return Err(conflict(format!("[store.influxdb] token: character {} is a control character or beyond ASCII", at + 1)));
+    }
+    let ca = draft
+        .ca_file
+        .map(|path| fs::read(&path).map_err(|error| conflict(format!("[store.influxdb] ca_file = {path:?} cannot be read: {error}"))));
     Ok(Influx {
         url: draft.url.ok_or_else(|| missing("url"))?,
         org: draft.org.ok_or_else(|| missing("org"))?,
         bucket: draft.bucket.ok_or_else(|| missing("bucket"))?,
         token,
+        ca: ca.transpose()?,
         timeout: draft.timeout.unwrap_or(TIMEOUT),
         backlog_bytes: config.log.backlog_bytes,
     })

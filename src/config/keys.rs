@@ -25,6 +25,7 @@ pub(super) struct InfluxDraft {
     pub(super) bucket: Option<String>,
     pub(super) token: Option<String>,
     pub(super) token_file: Option<PathBuf>,
+    pub(super) ca_file: Option<PathBuf>,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -240,6 +241,12 @@ pub(super) const KEYS: &[Key] = &[
         name: "token_file",
         expected: "the path of a file that holds the token, as text",
         take: |d, given| put(&mut d.influx.token_file, given.path()?),
+    },
+    Key {
+        section: "store.influxdb",
+        name: "ca_file",
+        expected: "the path of a file of certificates (PEM), as text",
+        take: |d, given| put(&mut d.influx.ca_file, given.path()?),
     },
     Key {
         section: "store.influxdb",

@@ -177,6 +177,8 @@ pub struct Influx {
     pub org: String,
     pub bucket: String,
     pub token: String,
+    /// Certificates (PEM) that are trusted beside the system's.
+    pub ca: Option<Vec<u8>>,
     /// For one request to be answered.
     pub timeout: Duration,
     /// `[log] backlog_bytes`: the most of the log that may wait for InfluxDB.
@@ -185,7 +187,7 @@ pub struct Influx {
 
 impl std::fmt::Debug for Influx {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { url, org, bucket, timeout, backlog_bytes, token: _ } = self;
+        let Self { url, org, bucket, timeout, backlog_bytes, token: _, ca: _ } = self;
         let mut shown = f.debug_struct("Influx");
         shown.field("url", &url.as_str()).field("org", org).field("bucket", bucket).field("timeout", timeout);
         shown.field("backlog_bytes", backlog_bytes).finish_non_exhaustive()

@@ -71,6 +71,14 @@ fn a_bad_setting_is_one_line_with_place_key_value_and_expectation() {
             "hub.toml:2: [store] max_bytes is for the embedded store: the retention of the bucket says what InfluxDB keeps",
         ),
         (
+            "[store]\nkind = \"influxdb\"\n[store.influxdb]\ntoken = \"t\\nu\"",
+            "hub.toml:2: [store.influxdb] token: character 2 is a control character or beyond ASCII",
+        ),
+        (
+            "[store]\nkind = \"influxdb\"\n[store.influxdb]\ntoken = \"t\"\nca_file = \"/nowhere\"",
+            "hub.toml:2: [store.influxdb] ca_file = \"/nowhere\" cannot be read: No such file or directory (os error 2)",
+        ),
+        (
             "[store]\nkind = \"influxdb\"\n[store.influxdb]\ntoken = \"t\"\nurl = \"http://a\"\norg = \"o\"",
             "hub.toml:2: [store] kind = \"influxdb\" needs [store.influxdb] bucket",
         ),
@@ -233,13 +241,15 @@ fn both_kinds_of_store_are_loaded_whichever_is_named() {
 fn influxdb_is_named_in_file_and_variables() {
     let token = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(token.path(), "secret\n").unwrap();
+    let path = token.path();
     let file = format!(
-        "[store]\nkind = \"influxdb\"\n[store.influxdb]\nurl = \"https://influx.example:8086\"\norg = \"o\"\ntoken_file = {:?}\n[log]\nbacklog_bytes = \"1GiB\"",
-        token.path()
+        "[store]\nkind = \"influxdb\"\n[store.influxdb]\nurl = \"https://influx.example:8086\"\norg = \"o\"\ntoken_file = {path:?}\nca_file = {path:?}\n\
+         [log]\nbacklog_bytes = \"1GiB\""
     );
     let config = load(&file, &[("TELLTALE_STORE__INFLUXDB__BUCKET", "b"), ("TELLTALE_STORE__INFLUXDB__TIMEOUT", "5s")], None).unwrap();
     let influx = config.influx.unwrap();
-    let Influx { url, org, bucket, token, timeout, backlog_bytes } = &influx;
+    let Influx { url, org, bucket, token, ca, timeout, backlog_bytes } = &influx;
+    assert_eq!(ca.as_deref(), Some(&b"secret\n"[..]), "read, not yet understood");
     assert_eq!((url.as_str(), &**org, &**bucket, &**token), ("https://influx.example:8086/", "o", "b", "secret"));
     assert_eq!((*timeout, *backlog_bytes), (Duration::from_secs(5), 1 << 30));
     assert!(!format!("{influx:?}").contains("secret"));

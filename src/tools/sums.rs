@@ -5,6 +5,9 @@ use crate::block::Block;
 use crate::model::{SeriesId, TimeRange, Value};
 use crate::store::{Pin, Store, StoreError};
 
+/// A time, a type and a number.
+const READING_BYTES: usize = 17;
+
 /// How numbers are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Numbers {
@@ -34,15 +37,22 @@ pub fn of(store: &dyn Store, pin: &Pin, ids: &[SeriesId]) -> Result<Vec<(u32, u6
 }
 
 pub fn of_one(store: &dyn Store, pin: &Pin, id: SeriesId, numbers: Numbers) -> Result<Sum, StoreError> {
-    let (mut sum, mut bytes) = (Sum::default(), Vec::new());
+    let mut sum = Sum::default();
     store.scan(pin, id, TimeRange::ALL, &mut |block| {
-        sum.count += block.len() as u64;
-        bytes.clear();
-        write(&mut bytes, block, numbers);
-        sum.crc = crc32c::crc32c_append(sum.crc, &bytes);
+        sum.add(block, numbers);
         true
     })?;
     Ok(sum)
+}
+
+impl Sum {
+    /// The next block of the series.
+    pub fn add(&mut self, block: &Block, numbers: Numbers) {
+        let mut bytes = Vec::with_capacity(block.len() * READING_BYTES);
+        write(&mut bytes, block, numbers);
+        self.count += block.len() as u64;
+        self.crc = crc32c::crc32c_append(self.crc, &bytes);
+    }
 }
 
 /// Time, type and value of each reading: the same however they lie in blocks.

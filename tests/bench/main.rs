@@ -24,6 +24,7 @@ mod live;
 mod many;
 mod past;
 mod query;
+mod recorder;
 mod reopen;
 mod rest;
 mod sensors;

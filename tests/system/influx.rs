@@ -187,7 +187,10 @@ async fn what_is_wrong_with_the_settings_ends_the_start() {
     let data = dir.path().join("data");
     let influxd = Influxd::start(dir.path());
     let good = influxd.config();
+    let read_only = influxd.token_that_may(&["read"]);
     let rows = [
+        (Influx { token: read_only, ..good.clone() }, "403 Forbidden: insufficient permissions for write; check [store.influxdb] token"),
+        (Influx { ca: Some(b"no certificate".to_vec()), ..good.clone() }, "ca_file holds no certificate"),
         (Influx { token: "another".to_owned(), ..good.clone() }, "[store.influxdb] token"),
         (Influx { org: "p".to_owned(), ..good.clone() }, "p"),
         (Influx { bucket: "c".to_owned(), ..good.clone() }, "bucket \"c\""),
@@ -196,6 +199,7 @@ async fn what_is_wrong_with_the_settings_ends_the_start() {
         let error = Hub::open(config(&data, influx), Clock::system()).unwrap_err();
         assert!(matches!(error, OpenHubError::Influx(_)) && error.to_string().contains(part), "{error}");
     }
+    assert!(!data.join("influx").exists(), "another kind of store may still be chosen");
     drop(open(&data, &influxd));
     let mut embedded = Config::default();
     embedded.data.dir = data;
@@ -340,6 +344,8 @@ async fn a_backlog_has_a_bound_and_what_is_refused_is_set_aside() {
     };
     assert_eq!(later.code.as_str(), "store_away");
     assert!(later.message.contains("backlog_bytes") && later.message.contains("cannot be reached"), "{}", later.message);
+    let codes: Vec<_> = hub.reasons().iter().map(|(code, _)| code.as_str()).collect();
+    assert_eq!(codes, ["store_away"], "the hub is not ready meanwhile");
     influxd.run();
     let deadline = Instant::now() + Duration::from_secs(60);
     while let Outcome::Later(_) = try_put(&hub, readings(&mut rng)).await {
@@ -347,6 +353,7 @@ async fn a_backlog_has_a_bound_and_what_is_refused_is_set_aside() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     empty_head(&hub).await;
+    assert_eq!(hub.reasons(), []);
     // A measurement in which another program wrote text into the field: InfluxDB refuses the rows for good.
     let tag = format!("{}.1", hub.auth.hub_id());
     influxd.write(&format!("broken,device=e,series:id={tag} value=\"text\" {}", now()));

@@ -106,9 +106,29 @@ impl Influxd {
             org: "o".to_owned(),
             bucket: "b".to_owned(),
             token: TOKEN.to_owned(),
+            ca: None,
             timeout: Duration::from_secs(3),
             backlog_bytes: 4 << 30,
         }
+    }
+
+    /// For the bucket "b": "read", "write".
+    pub fn token_that_may(&self, actions: &[&str]) -> String {
+        let ask = |path: &str| ureq::get(&self.at(path)).header("Authorization", &format!("Token {TOKEN}")).call().unwrap();
+        let found: serde_json::Value = serde_json::from_reader(ask("/api/v2/buckets?name=b").body_mut().as_reader()).unwrap();
+        let (id, org) = (&found["buckets"][0]["id"], &found["buckets"][0]["orgID"]);
+        let may = |action: &&str| serde_json::json!({ "action": action, "resource": { "type": "buckets", "id": id, "orgID": org } });
+        let wish = serde_json::json!({ "orgID": org, "permissions": actions.iter().map(may).collect::<Vec<_>>() });
+        let request = ureq::post(&self.at("/api/v2/authorizations")).header("Authorization", &format!("Token {TOKEN}"));
+        let made: serde_json::Value = serde_json::from_reader(request.send(wish.to_string()).unwrap().body_mut().as_reader()).unwrap();
+        made["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Questions of Flux that it was asked so far.
+    pub fn queries(&self) -> u64 {
+        let text = ureq::get(&self.at("/metrics")).call().unwrap().body_mut().read_to_string().unwrap();
+        let counted = text.lines().filter(|line| line.starts_with("http_api_requests_total") && line.contains("path=\"/api/v2/query\""));
+        counted.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 
     pub fn write(&self, line: &str) {

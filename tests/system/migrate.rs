@@ -221,8 +221,10 @@ async fn history_is_the_same_there_and_back_and_there_again() {
     hub.stop().await;
     drop(hub);
     let expected = site.answers("influxdb");
+    let asked = site.influxd.queries();
     let said = site.migrated(TO_EMBEDDED);
     assert!(said.contains("readings of 9 series copied and compared"), "{said}");
+    assert_eq!(site.influxd.queries() - asked, 9, "each series is read once");
     assert!(site.path("data/influx-before-migration/forwarded").exists() && !site.path("data/influx").exists());
     site.same("embedded", &expected);
     let (code, stdout, stderr) = site.run(&["check"]);

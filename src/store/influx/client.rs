@@ -64,7 +64,11 @@ pub(super) struct Bucket {
 
 impl Client {
     pub(super) fn new(config: &Influx) -> Result<Self, Failed> {
-        let http = || reqwest::Client::builder().connect_timeout(CONNECT).tcp_keepalive(KEEP_ALIVE).use_rustls_tls();
+        let authorities = config.ca.as_deref().map_or(Ok(Vec::new()), authorities)?;
+        let http = || {
+            let client = reqwest::Client::builder().connect_timeout(CONNECT).tcp_keepalive(KEEP_ALIVE).use_rustls_tls();
+            authorities.iter().cloned().fold(client, reqwest::ClientBuilder::add_root_certificate)
+        };
         let built = |error: &dyn std::fmt::Display| Failed::Away(format!("the HTTP client cannot be made: {error}"));
         // No time-out for a whole answer of Flux: it may be long. A silent one is noticed by whoever reads it.
         let flux = http().build().map_err(|error| built(&error))?;
@@ -77,6 +81,14 @@ impl Client {
     pub(super) async fn write(&self, body: bytes::Bytes) -> Result<(), Failed> {
         let done = self.influx.write_line_protocol(&self.config.org, &self.config.bucket, body).await;
         done.map_err(|error| self.failed(error))
+    }
+
+    /// Whether the token may write to the bucket: InfluxDB says so before it looks at what is written, which is nothing.
+    pub(super) async fn may_write(&self) -> Result<(), Failed> {
+        match self.write(bytes::Bytes::new()).await {
+            Err(Failed::Refused(_)) => Ok(()),
+            answered => answered,
+        }
     }
 
     /// Both ends are inside.
@@ -154,6 +166,9 @@ impl Client {
             (why, cause) = (error.to_string(), error.source());
         }
         let url = &self.config.url;
+        if let Some(hint) = hint(&why) {
+            why = format!("{why}; {hint}");
+        }
         match error.is_timeout() && !error.is_connect() {
             true => Failed::Open(format!("InfluxDB at {url} does not answer in time: {why}")),
             false => Failed::Away(format!("InfluxDB at {url} cannot be reached: {why}")),
@@ -176,6 +191,22 @@ impl Client {
             _ => Failed::Away(said),
         }
     }
+}
+
+fn authorities(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, Failed> {
+    let found = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| Failed::Denied(format!("ca_file: {error}")))?;
+    match found.is_empty() {
+        true => Err(Failed::Denied("ca_file holds no certificate: expected lines from -----BEGIN CERTIFICATE----- on".to_owned())),
+        false => Ok(found),
+    }
+}
+
+/// What to do, for what TLS says.
+fn hint(why: &str) -> Option<&'static str> {
+    if why.contains("UnknownIssuer") {
+        return Some("name the authority that signed its certificate in [store.influxdb] ca_file");
+    }
+    why.contains("corrupt message").then_some("it seems not to speak TLS: then [store.influxdb] url begins with http://")
 }
 
 /// Within what InfluxDB takes.

@@ -24,10 +24,10 @@ use super::InfluxStore;
 use super::client::Failed;
 use super::group::{Body, Group, Heads, LANES};
 use super::line;
-use super::progress::Progress;
+use super::progress::{Backlog, Progress};
 use super::retry::{self, Waits};
 use super::wait;
-use crate::clock::Clock;
+use crate::clock::{Clock, NS_PER_SEC};
 use crate::head::Head;
 use crate::log::reader::FileLogReader;
 use crate::log::tail::{After, Tail};
@@ -73,6 +73,7 @@ impl Forwarder {
         let progress = Arc::clone(&parts.store.progress);
         // Never ahead of what the log has: what comes there later would not be forwarded.
         progress.start_at(noted(&parts.store.dir, parts.log.epoch()).min(parts.head.position()));
+        progress.date_away(parts.clock.now());
         parts.store.follow(&parts.log);
         let taken = progress.forwarded();
         let run = Run {
@@ -392,7 +393,8 @@ impl Way {
             self.pause(waits.next()).await?;
         };
         if let Some(away) = progress.answered() {
-            tracing::info!(since = away.since, "InfluxDB answers again");
+            let backlog_bytes = self.store.backlog().bytes;
+            tracing::info!(away_s = self.seconds_since(away.since), backlog_bytes, "InfluxDB answers again");
         }
         if is_open {
             self.settle().await?;
@@ -414,8 +416,14 @@ impl Way {
 
     fn tell_away(&self, why: &str) {
         if self.store.progress.set_away(why, self.clock.now()) {
-            tracing::warn!(%why, "InfluxDB takes nothing; readings are acked as before and kept in the log");
+            let Backlog { bytes: backlog_bytes, since } = self.store.backlog();
+            let backlog_s = since.map_or(0, |since| self.seconds_since(since));
+            tracing::warn!(%why, backlog_bytes, backlog_s, "InfluxDB takes nothing; readings are acked as before and kept in the log");
         }
+    }
+
+    fn seconds_since(&self, time: TimeNs) -> i64 {
+        self.clock.now().saturating_sub(time) / NS_PER_SEC
     }
 
     async fn settle(&self) -> Result<(), Stopped> {

@@ -115,12 +115,15 @@ impl InfluxStore {
     ) -> Result<Self, OpenInfluxError> {
         let io_error = |source| OpenInfluxError::Io { path: data.to_path_buf(), source };
         let dir = data.join(DIR_NAME);
-        std::fs::create_dir_all(&dir).map_err(io_error)?;
         let worker = Worker::start().map_err(io_error)?;
         let client = Arc::new(Client::new(config).map_err(|error| OpenInfluxError::Denied(error.to_string()))?);
         let progress = Arc::new(Progress::default());
         let (asking, patience) = (Arc::clone(&client), config.timeout);
-        let bucket = worker.run(async move { timeout(patience, asking.bucket()).await.ok() }).flatten();
+        let asked = async move {
+            let bucket = asking.bucket().await?;
+            asking.may_write().await.map(|()| bucket)
+        };
+        let bucket = worker.run(async move { timeout(patience, asked).await.ok() }).flatten();
         let store = Self {
             client,
             config: config.clone(),
@@ -147,6 +150,8 @@ impl InfluxStore {
             }
             Err(Failed::Denied(why) | Failed::Refused(why)) => return Err(OpenInfluxError::Denied(why)),
         }
+        // Only now is this a data directory of InfluxDB.
+        std::fs::create_dir_all(&store.dir).map_err(io_error)?;
         Ok(store)
     }
 

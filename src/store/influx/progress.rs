@@ -20,9 +20,14 @@ struct State {
     /// Up to here it is on disk that it was forwarded: a start goes on from there, and the log before may go.
     noted: Position,
     away: Option<Away>,
+    /// When it was said in the log last.
+    told: Option<Instant>,
     /// Since when what is sent now is tried.
     sending_since: Option<TimeNs>,
 }
+
+/// How often an outage that lasts is said in the log.
+const TELL: Duration = Duration::from_secs(60);
 
 /// Why InfluxDB takes nothing, and since when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,13 +69,24 @@ impl Progress {
         self.state.lock().noted = position;
     }
 
+    /// Says whether it is to be told: at once, and from time to time while it lasts.
     pub(super) fn set_away(&self, why: &str, now: TimeNs) -> bool {
         let mut state = self.state.lock();
-        let is_new = state.away.is_none();
+        let is_due = state.away.is_none() || state.told.is_none_or(|told| told.elapsed() >= TELL);
         let since = state.away.as_ref().map_or(now, |away| away.since);
         state.away = Some(Away { since, why: why.to_owned() });
+        if is_due {
+            state.told = Some(Instant::now());
+        }
         self.changed.notify_all();
-        is_new
+        is_due
+    }
+
+    /// What the store found when it was opened, before there was a clock.
+    pub(super) fn date_away(&self, now: TimeNs) {
+        if let Some(away) = self.state.lock().away.as_mut().filter(|away| away.since == 0) {
+            away.since = now;
+        }
     }
 
     pub(super) fn answered(&self) -> Option<Away> {
@@ -130,5 +146,24 @@ impl Progress {
         let until = Instant::now() + at_most;
         let mut state = self.state.lock();
         while !is_done(&state) && !self.changed.wait_until(&mut state, until).timed_out() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_told_at_once_and_from_time_to_time() {
+        let progress = Progress::default();
+        assert_eq!([1, 2, 3].map(|now| progress.set_away("why", now)), [true, false, false]);
+        progress.state.lock().told = Instant::now().checked_sub(TELL);
+        assert_eq!([4, 5].map(|now| progress.set_away("why", now)), [true, false]);
+        progress.date_away(9);
+        assert_eq!(progress.away().unwrap().since, 1);
+        progress.answered();
+        assert!(progress.set_away("again", 0), "the next one is another");
+        progress.date_away(9);
+        assert_eq!(progress.away().unwrap().since, 9);
     }
 }

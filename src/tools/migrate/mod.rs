@@ -15,13 +15,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use place::Switch;
+use rustc_hash::FxHashMap;
 
-use super::sums::{self, Numbers};
+use super::sums::{self, Numbers, Sum};
 use crate::block::Block;
 use crate::catalog::CatalogError;
 use crate::config::{Both, StoreKind};
 use crate::hub::Hub;
-use crate::model::{Position, TimeNs, TimeRange};
+use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::series::Series;
 use crate::store::influx::{ImportError, OpenInfluxError};
 use crate::store::{Pin, Store, StoreError};
@@ -158,8 +159,8 @@ pub fn run(hub: &Hub, both: &Both, to: StoreKind, show: &mut Show<'_>) -> Result
         StoreKind::Influx => survey::survey(&source, target.keeps_from(hub.clock.now())?, show)?,
         StoreKind::Embedded => Names::default(),
     };
-    copy(&source, &target, &place, &mut progress, show)?;
-    compare(&source, &target, &place, &mut progress, show)?;
+    let read = copy(&source, &target, &place, &mut progress, show)?;
+    compare(&source, &read, &target, &place, &mut progress, show)?;
     drop(target);
     let mut unreadable = Names::default();
     let damaged = source.series.iter().filter(|series| source.store.is_damaged(series.id, TimeRange::ALL));
@@ -210,18 +211,22 @@ impl Batch {
     }
 }
 
+/// Of series that were read from their beginning to their end, so that the source is read once.
+type Read = FxHashMap<SeriesId, Sum>;
+
 /// From where `progress` says it is.
-fn copy(source: &Source<'_>, target: &Target, place: &Place, progress: &mut Progress, show: &mut Show<'_>) -> Result<(), MigrateError> {
-    let mut batch = Batch::default();
+fn copy(source: &Source<'_>, target: &Target, place: &Place, progress: &mut Progress, show: &mut Show<'_>) -> Result<Read, MigrateError> {
+    let (mut batch, mut read) = (Batch::default(), Read::default());
     for (done, series) in source.series.iter().enumerate() {
         let id = u64::from(series.id.0);
         if id < progress.series {
             continue;
         }
         let from = if id == progress.series { progress.from } else { TimeNs::MIN };
-        let mut handed = Ok(());
+        let (mut handed, mut sum) = (Ok(()), Sum::default());
         source.store.scan(&source.pin, series.id, TimeRange { from, ..TimeRange::ALL }, &mut |block| {
             batch.push(series, block);
+            sum.add(block, Numbers::AsFloats);
             if batch.readings >= target.most_readings || batch.bytes >= target.most_bytes {
                 let next = block.last_time().map_or(from, |last| last.saturating_add(1));
                 handed = batch.hand_over(target, place, progress, (id, next));
@@ -230,25 +235,37 @@ fn copy(source: &Source<'_>, target: &Target, place: &Place, progress: &mut Prog
             handed.is_ok()
         })?;
         handed?;
+        if from == TimeNs::MIN {
+            read.insert(series.id, sum);
+        }
         let readings = progress.readings + batch.readings as u64;
         show(Step { phase: Phase::Copying, series: done + 1, of: source.series.len(), readings });
     }
-    batch.hand_over(target, place, progress, (u64::MAX, TimeNs::MIN))
+    batch.hand_over(target, place, progress, (u64::MAX, TimeNs::MIN))?;
+    Ok(read)
 }
 
 /// Series that differ are copied once more where the target can let go of them: it may hold something from before.
-fn compare(source: &Source<'_>, target: &Target, place: &Place, progress: &mut Progress, show: &mut Show<'_>) -> Result<(), MigrateError> {
-    let (differing, readings) = differences(source, &source.series, target, show)?;
+fn compare(
+    source: &Source<'_>,
+    read: &Read,
+    target: &Target,
+    place: &Place,
+    progress: &mut Progress,
+    show: &mut Show<'_>,
+) -> Result<(), MigrateError> {
+    let (differing, readings) = differences(source, read, &source.series, target, show)?;
+    let mut read_anew = Read::default();
     for series in &differing {
         if !target.erase(series)? {
             break;
         }
         let of_one = Source { store: source.store, pin: source.pin.clone(), series: vec![Arc::clone(series)] };
         let mut anew = Progress { series: 0, ..progress.clone() };
-        copy(&of_one, target, place, &mut anew, &mut |_| ())?;
+        read_anew.extend(copy(&of_one, target, place, &mut anew, &mut |_| ())?);
     }
     progress.readings = readings;
-    let (still, _) = differences(source, &differing, target, &mut |_| ())?;
+    let (still, _) = differences(source, &read_anew, &differing, target, &mut |_| ())?;
     if still.is_empty() {
         return Ok(());
     }
@@ -258,9 +275,10 @@ fn compare(source: &Source<'_>, target: &Target, place: &Place, progress: &mut P
     Err(MigrateError::Differ { series })
 }
 
-/// And how many readings the source has of all.
+/// And how many readings the source has of all. What this run did not read from its beginning is read for it.
 fn differences(
     source: &Source<'_>,
+    read: &Read,
     of: &[Arc<Series>],
     target: &Target,
     show: &mut Show<'_>,
@@ -268,7 +286,7 @@ fn differences(
     let (mut differing, mut readings) = (Vec::new(), 0);
     for (done, series) in of.iter().enumerate() {
         let sum = |store: &dyn Store| sums::of_one(store, &source.pin, series.id, Numbers::AsFloats);
-        let here = sum(source.store)?;
+        let here = read.get(&series.id).map_or_else(|| sum(source.store), |sum| Ok(*sum))?;
         if here != sum(target.store())? {
             differing.push(Arc::clone(series));
         }
