@@ -359,8 +359,32 @@ impl SeriesTable {
         found
     }
 
+    /// The first `most` of what [`Self::select`] would give. Costs a look at each series, and memory for so many alone.
+    #[must_use]
+    pub fn select_first(&self, most: usize, mut wanted: impl FnMut(&Series) -> bool) -> Vec<Arc<Series>> {
+        let mut found: Vec<Arc<Series>> = Vec::new();
+        // Behind this one are enough others.
+        let mut bound: Option<SeriesKey> = None;
+        let cut = |found: &mut Vec<Arc<Series>>| {
+            found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            found.truncate(most);
+        };
+        self.each_listed(|series| {
+            if bound.as_ref().is_some_and(|bound| series.key >= *bound) || !wanted(series) {
+                return;
+            }
+            found.push(Arc::clone(series));
+            if found.len() >= most.saturating_mul(2).max(64) {
+                cut(&mut found);
+                bound = found.last().filter(|_| found.len() == most).map(|last| last.key.clone());
+            }
+        });
+        cut(&mut found);
+        found
+    }
+
     /// Shows each listed series, in the order they came in. No lock is held for long, so a series that comes meanwhile may be shown or not.
-    pub fn each_listed(&self, mut show: impl FnMut(&Series)) {
+    pub fn each_listed(&self, mut show: impl FnMut(&Arc<Series>)) {
         let mut from = 0;
         loop {
             let by_id = self.by_id.read();

@@ -20,7 +20,7 @@ use crate::hub::Hub;
 use crate::hub::describe::describe;
 use crate::limits::{LABEL_VALUE_BYTES, LABELS, NAME_BYTES, NOTE_BYTES};
 use crate::live::presence::{DeviceState, State};
-use crate::query::reach::reachable;
+use crate::query::complete::Tokens;
 use crate::query::selector::is_name;
 use crate::query::time::ms_f64;
 
@@ -53,7 +53,7 @@ pub struct DeviceRow {
     /// The agent or token that brought it last.
     via: Option<String>,
     /// How many series of it there are.
-    series: usize,
+    series: u64,
 }
 
 /// An edit: what is not named stays as it is, null takes it away.
@@ -91,14 +91,11 @@ pub async fn list(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> 
     let (search, after) = (params.one("search")?.map(str::to_lowercase), params.one("after")?.map(str::to_owned));
     let hub = hub.into_inner();
     let body = web::block(move || {
-        let found: Vec<_> = devices(&hub, &reader.0)
-            .into_iter()
-            .filter(|(device, _)| after.as_deref().is_none_or(|after| device.as_str() > after))
-            .filter(|(device, _)| search.as_deref().is_none_or(|search| mentions(&hub, device, search)))
-            .collect();
-        let (shown, next) = page.cut(&found);
-        let devices = shown.iter().map(|(device, series)| row(&hub, device, *series)).collect();
-        DevicesBody { devices, next: next.map(|(device, _)| device.clone()) }
+        let is_behind = |device: &str| after.as_deref().is_none_or(|after| device > after);
+        let is_sought = |device: &str| search.as_deref().is_none_or(|search| mentions(&hub, device, search));
+        let (shown, more) = devices(&hub, &reader.0, page.rows(), |device| is_behind(device) && is_sought(device));
+        let next = shown.last().filter(|_| more).map(|(device, _)| device.to_string());
+        DevicesBody { devices: shown.iter().map(|(device, series)| row(&hub, device, *series)).collect(), next }
     });
     Ok(HttpResponse::Ok().json(body.await?))
 }
@@ -110,7 +107,8 @@ pub async fn list(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> 
 pub async fn one(hub: web::Data<Hub>, reader: Reader, _: NoParams, id: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let (hub, id) = (hub.into_inner(), id.into_inner());
     let row = web::block(move || {
-        let found = devices(&hub, &reader.0).get(&id).map(|series| row(&hub, &id, *series));
+        let found = devices(&hub, &reader.0, 1, |device| device == id).0;
+        let found = found.first().map(|(_, series)| row(&hub, &id, *series));
         found.ok_or_else(|| ApiError::not_found(format!("there is no device {id}")))
     });
     Ok(HttpResponse::Ok().json(row.await??))
@@ -144,8 +142,8 @@ pub async fn edit(
     }
     describe(&hub, id.clone(), edit).await?;
     let row = web::block(move || {
-        let series = devices(&hub, &admin.0).get(&id).copied().unwrap_or(0);
-        row(&hub, &id, series)
+        let found = devices(&hub, &admin.0, 1, |device| device == id).0;
+        row(&hub, &id, found.first().map_or(0, |(_, series)| *series))
     });
     Ok(HttpResponse::Ok().json(row.await?))
 }
@@ -181,23 +179,27 @@ fn check_text(what: &str, text: &str, max: usize) -> Result<(), ApiError> {
     }
 }
 
-/// Every device that exists for the caller, with its number of series.
-pub(super) fn devices(hub: &Hub, access: &Access) -> BTreeMap<String, usize> {
-    let mut found = BTreeMap::new();
-    for series in reachable(&hub.series, &[], access.scope(), &*hub.devices) {
-        match found.get_mut(&*series.key.device) {
-            Some(count) => *count += 1,
-            None => {
-                found.insert(series.key.device.to_string(), 1);
-            }
+/// The first devices that exist for the caller and are wanted, by id, each with its number of series; and whether there are more. A
+/// look at each series.
+pub(super) fn devices(hub: &Hub, access: &Access, most: usize, wanted: impl Fn(&str) -> bool) -> (Vec<(Box<str>, u64)>, bool) {
+    let (scope, mut found) = (access.scope(), Tokens::new(most));
+    // Series of a device lie together.
+    let mut asked: Option<(Arc<str>, bool)> = None;
+    hub.series.each_listed(|series| {
+        let device = &series.key.device;
+        let known = asked.as_ref().filter(|(of, _)| of == device).map(|(_, is_wanted)| *is_wanted);
+        let is_wanted = known.unwrap_or_else(|| wanted(device));
+        if known.is_none() {
+            asked = Some((Arc::clone(device), is_wanted));
         }
-    }
-    if access.scope().is_everything() {
-        for device in hub.devices.described() {
-            found.entry(device).or_insert(0);
+        if is_wanted && scope.reaches(&series.key, &*hub.devices) {
+            found.add(device);
         }
+    });
+    if scope.is_everything() {
+        hub.devices.described().iter().filter(|device| wanted(device)).for_each(|device| found.mention(device));
     }
-    found
+    found.finish()
 }
 
 fn mentions(hub: &Hub, device: &str, search: &str) -> bool {
@@ -206,7 +208,7 @@ fn mentions(hub: &Hub, device: &str, search: &str) -> bool {
     holds(device) || hub.devices.description(device).is_some_and(described)
 }
 
-fn row(hub: &Hub, device: &str, series: usize) -> DeviceRow {
+fn row(hub: &Hub, device: &str, series: u64) -> DeviceRow {
     let is = hub.devices.description(device).unwrap_or_default();
     let presence: Option<DeviceState> = hub.presence.of(device);
     DeviceRow {

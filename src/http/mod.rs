@@ -10,6 +10,7 @@ pub mod body;
 pub mod check;
 pub mod complete;
 pub mod devices;
+mod encoding;
 pub mod error;
 pub mod export;
 pub mod health;
@@ -51,7 +52,8 @@ use crate::limits::JSON_BYTES;
 pub fn routes(app: &mut web::ServiceConfig) {
     app.service(
         web::scope("")
-            .wrap_fn(|request, next| {
+            .wrap_fn(|mut request, next| {
+                encoding::keep_gzip(request.headers_mut());
                 let (method, path) = (request.method().clone(), request.path().to_owned());
                 let answer = next.call(request);
                 async move {

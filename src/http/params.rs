@@ -73,6 +73,11 @@ impl Page {
         Ok(Self(params.whole("limit", 1..=most)?.unwrap_or(rows)))
     }
 
+    #[must_use]
+    pub fn rows(self) -> usize {
+        self.0
+    }
+
     /// The rows of the page, and its last one where more follow.
     #[must_use]
     pub fn cut<T>(self, rows: &[T]) -> (&[T], Option<&T>) {

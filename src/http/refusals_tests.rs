@@ -158,6 +158,8 @@ async fn long_answers_are_compressed_for_who_asks() {
         let request = || TestRequest::get().uri(&uri).insert_header((ACCEPT_ENCODING, "gzip, deflate, br"));
         let packed = test.call(request(), Some(&token)).await;
         assert_eq!((packed.status, &*packed.encoding, &*plain.encoding), (200, "gzip", ""), "{uri}");
+        let other = test.call(TestRequest::get().uri(&uri).insert_header((ACCEPT_ENCODING, "br, identity;q=0")), Some(&token)).await;
+        assert_eq!((other.status, &*other.encoding), (200, ""), "{uri}");
         let mut unpacked = Vec::new();
         std::io::copy(&mut flate2::read::GzDecoder::new(&packed.body[..]), &mut unpacked).unwrap();
         assert_eq!(unpacked, plain.body, "{uri}");

@@ -18,7 +18,7 @@ use crate::hub::Hub;
 use crate::limits::{STATS_ROWS, STATS_ROWS_MAX};
 use crate::model::{Labels, SeriesId, ValueType};
 use crate::query::error::QueryError;
-use crate::query::reach::reachable;
+use crate::query::reach::reach;
 use crate::query::request::parse_selectors;
 use crate::query::selector::Selector;
 use crate::query::time::ms_f64;
@@ -165,9 +165,10 @@ fn rows(
     after: Option<&Series>,
     with_stats: bool,
 ) -> Result<SeriesBody, QueryError> {
-    let found = reachable(&hub.series, selectors, reader.0.scope(), &*hub.devices);
-    let start = after.map_or(0, |after| found.partition_point(|series| series.key <= after.key));
-    let (shown, next) = page.cut(&found[start..]);
+    let is_behind = |series: &Series| after.is_none_or(|after| series.key > after.key);
+    let is_reached = reach(selectors, reader.0.scope(), &*hub.devices);
+    let found = hub.series.select_first(page.rows() + 1, |series| is_behind(series) && is_reached(series));
+    let (shown, next) = page.cut(&found);
     let ids: Vec<_> = shown.iter().map(|series| series.id).collect();
     let last = hub.head.last(&ids).1;
     let mut stats = if with_stats { series_stats::of(hub, &ids)? } else { Vec::new() }.into_iter();

@@ -232,8 +232,8 @@ fn presence(hub: &Hub, access: &Access) -> (BTreeMap<&'static str, usize>, Vec<G
     let mut by_state: BTreeMap<_, _> =
         [State::Online, State::Silent, State::Offline, State::Unknown].into_iter().map(|state| (state.as_str(), 0)).collect();
     let mut gateways = BTreeMap::<Arc<str>, Gateway>::new();
-    let devices = devices(hub, access);
-    for device in hub.presence.of_all(devices.keys().map(String::as_str)) {
+    let (devices, _) = devices(hub, access, usize::MAX, |_| true);
+    for device in hub.presence.of_all(devices.iter().map(|(device, _)| &**device)) {
         *by_state.entry(device.state.as_str()).or_default() += 1;
         let Some(via) = device.via else { continue };
         let gateway = gateways.entry(Arc::clone(&via)).or_default();

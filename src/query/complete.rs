@@ -34,21 +34,30 @@ impl Tokens {
     /// A token that is left out once lies behind so many others, and never comes back: so every count that is left is whole.
     fn settle(&mut self) {
         let (token, count) = (&*self.run.0, std::mem::take(&mut self.run.1));
-        if count == 0 {
-            return;
+        if count > 0 {
+            Self::put(&mut self.counts, &mut self.more, self.most, token, count);
         }
-        if let Some(known) = self.counts.get_mut(token) {
+    }
+
+    /// One that nothing has.
+    pub fn mention(&mut self, token: &str) {
+        self.settle();
+        Self::put(&mut self.counts, &mut self.more, self.most, token, 0);
+    }
+
+    fn put(counts: &mut BTreeMap<Box<str>, u64>, more: &mut bool, most: usize, token: &str, count: u64) {
+        if let Some(known) = counts.get_mut(token) {
             *known += count;
             return;
         }
-        if self.counts.len() < self.most {
-            self.counts.insert(token.into(), count);
+        if counts.len() < most {
+            counts.insert(token.into(), count);
             return;
         }
-        self.more = true;
-        if self.counts.last_key_value().is_some_and(|(last, _)| token < &**last) {
-            self.counts.pop_last();
-            self.counts.insert(token.into(), count);
+        *more = true;
+        if counts.last_key_value().is_some_and(|(last, _)| token < &**last) {
+            counts.pop_last();
+            counts.insert(token.into(), count);
         }
     }
 
@@ -79,5 +88,9 @@ mod tests {
             assert_eq!((found, more), (expected, all.len() > most), "{most}");
         }
         assert_eq!(Tokens::new(5).finish(), (Vec::new(), false));
+        let mut tokens = Tokens::new(2);
+        tokens.add("b");
+        ["c", "a", "b"].into_iter().for_each(|token| tokens.mention(token));
+        assert_eq!(tokens.finish(), (vec![("a".into(), 0), ("b".into(), 1)], true));
     }
 }

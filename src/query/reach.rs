@@ -9,8 +9,15 @@ use crate::series::{Series, SeriesTable};
 /// Sorted by device, metric, labels. No selector at all: everything in reach.
 #[must_use]
 pub fn reachable(table: &SeriesTable, selectors: &[Selector], scope: &Scope, attributes: &dyn Attributes) -> Vec<Arc<Series>> {
-    let wanted = |series: &Series| selectors.is_empty() || selectors.iter().any(|s| s.matches(&series.key, attributes));
-    table.select(|series| wanted(series) && scope.reaches(&series.key, attributes))
+    table.select(reach(selectors, scope, attributes))
+}
+
+/// The same as a question about one series.
+pub fn reach<'a>(selectors: &'a [Selector], scope: &'a Scope, attributes: &'a dyn Attributes) -> impl Fn(&Series) -> bool + 'a {
+    move |series| {
+        let wanted = selectors.is_empty() || selectors.iter().any(|selector| selector.matches(&series.key, attributes));
+        wanted && scope.reaches(&series.key, attributes)
+    }
 }
 
 #[cfg(test)]

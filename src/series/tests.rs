@@ -112,3 +112,20 @@ fn the_log_fills_a_hole_that_the_catalog_left() {
     assert!(Arc::ptr_eq(&c, &table.by_id(SeriesId(2)).unwrap()));
     assert_eq!((table.len(), table.resolve(key("x"), TokenId(1)).unwrap().id), (2, SeriesId(8)));
 }
+
+#[test]
+fn the_first_of_a_selection_are_its_first() {
+    let table = SeriesTable::new(10_000, 10_000);
+    let mut rng = fastrand::Rng::with_seed(6);
+    for _ in 0..2000 {
+        let (device, metric) = (format!("d{}", rng.u16(0..500)), format!("m{}", rng.u8(0..9)));
+        let series = table.resolve(KeyRef { device: &device, metric: &metric, labels: &[] }, TokenId(1)).unwrap();
+        table.list(series.id, 0);
+    }
+    let is_even = |series: &Series| series.id.0.is_multiple_of(2);
+    let all = table.select(is_even);
+    for most in [0, 1, 7, 100, 500, 100_000] {
+        let first = table.select_first(most, is_even);
+        assert!(first.iter().map(|s| s.id).eq(all.iter().take(most).map(|s| s.id)), "{most}");
+    }
+}
