@@ -9,8 +9,10 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 
+type Told = Vec<(String, String)>;
+
 /// Its rows, without the columns that have no value; and what the footer says.
-fn read(bytes: Vec<u8>) -> (Vec<BTreeMap<String, Json>>, Vec<(String, String)>) {
+fn read(bytes: Vec<u8>) -> (Vec<BTreeMap<String, Json>>, Told) {
     let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
     let json = |field: &Field| match field {
         Field::Bool(value) => Some(json!(value)),
