@@ -11,6 +11,7 @@ pub struct Kept(Value);
 
 impl Kept {
     /// `floats_only`: the store has no other numbers, so integers become floats here, and what they do not hold is refused.
+    #[inline]
     pub(super) fn of(value: Value, floats_only: bool) -> Result<Self, Refusal> {
         if floats_only { as_float(value).map(Self) } else { Ok(Self(value)) }
     }
@@ -20,6 +21,7 @@ impl Kept {
         self.0.value_type()
     }
 
+    #[inline]
     pub(super) fn into_value(self) -> Value {
         self.0
     }

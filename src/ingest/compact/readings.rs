@@ -48,21 +48,24 @@ fn decide_column(
     let unit = aliases.unit_of(alias).cloned();
     // Said once a column: the session would find that nothing changed for each reading after.
     let mut meta = Meta { unit: unit.as_deref(), kind: alias.kind };
-    let fitting = check(&forms, alias, meta, type_of(&values));
-    // Asked for by the first reading that can be taken: a column of others makes no series.
-    let mut met: Option<Result<Known, Refusal>> = None;
+    let unfit = check(&forms, alias, meta, type_of(&values)).err();
+    let mut met = Met::NotAsked;
     let mut texts = SameText::default();
     let mut rows = column.presence().rows();
     let mut place = column.first_place();
     values.for_each(|value| {
         let row = rows.next().expect("as many rows as values");
-        let decided = fitting.clone().and_then(|()| {
+        // Of the usual reading nothing is copied but itself.
+        let mut decide = || {
+            if let Some(refusal) = &unfit {
+                return Err(refusal.clone());
+            }
             let when = session.when(Some(times[row as usize]))?;
             let value = session.keeps(take_value(value, &forms, &mut texts)?)?;
-            let known = met.get_or_insert_with(|| meet(session, agent, aliases, number)).clone()?;
+            let known = if let Met::Known(known) = met { known } else { met.ask(|| meet(session, agent, aliases, number))? };
             session.take(deciding, place, known, when, value, std::mem::take(&mut meta))
-        });
-        if let Err(refusal) = decided {
+        };
+        if let Err(refusal) = decide() {
             let (device, metric) = match &aliases.of(number).expect(CHECKED).called {
                 Called::Names(raw) => (names(raw).device, names(raw).metric),
                 Called::Known(known) => (&*session.key_of(*known).device, &*session.key_of(*known).metric),
@@ -71,6 +74,28 @@ fn decide_column(
         }
         place += 1;
     });
+}
+
+/// The series of a column. Asked for by the first reading that can be taken: a column of others makes no series.
+enum Met {
+    NotAsked,
+    Known(Known),
+    /// Why none of its readings can be taken.
+    Refused(Refusal),
+}
+
+impl Met {
+    #[cold]
+    fn ask(&mut self, meet: impl FnOnce() -> Result<Known, Refusal>) -> Result<Known, Refusal> {
+        if let Self::NotAsked = self {
+            *self = meet().map_or_else(Self::Refused, Self::Known);
+        }
+        match self {
+            Self::NotAsked => unreachable!("just asked"),
+            Self::Known(known) => Ok(*known),
+            Self::Refused(refusal) => Err(refusal.clone()),
+        }
+    }
 }
 
 fn type_of(values: &Values<'_, '_>) -> ValueType {
@@ -116,6 +141,7 @@ fn meet(session: &mut Session, agent: &str, aliases: &mut Aliases, number: u32) 
     Ok(found)
 }
 
+#[inline]
 fn take_value(value: Sent<'_>, forms: &FormLimits, texts: &mut SameText) -> Result<Value, Refusal> {
     match value {
         Sent::Int(int) => Ok(Value::Int(int)),
