@@ -2,7 +2,7 @@
 // no bytes. A small decoder of our own, since times need care that a general one does not take: 64-bit integers become
 // milliseconds or bigint as they are read, and which of the two an integer is depends on its place.
 //
-// Invariants: nothing is made that is larger than the bytes that are left; nesting is bounded.
+// Invariants: room is made as items come, never by what a frame declares, and each item takes a byte; nesting is bounded.
 
 import { type ClientMessage, ProtocolError } from './protocol.js'
 import { decodeUtf8, encodeUtf8 } from './surroundings.js'
@@ -130,7 +130,7 @@ class Reader {
   }
 
   #map(count: number, depth: number): Record<string, unknown> {
-    this.#room(count, 2, depth)
+    this.#nest(depth)
     const map: Record<string, unknown> = {}
     for (let i = 0; i < count; i += 1) {
       const key = this.value(depth + 1)
@@ -148,7 +148,7 @@ class Reader {
   }
 
   #array(count: number, depth: number): unknown[] {
-    this.#room(count, 1, depth)
+    this.#nest(depth)
     const array: unknown[] = []
     for (let i = 0; i < count; i += 1) array.push(this.value(depth + 1))
     return array
@@ -157,7 +157,7 @@ class Reader {
   #points(depth: number): unknown {
     const count = this.#arrayLength()
     if (count === undefined) return this.value(depth)
-    this.#room(count, 1, depth)
+    this.#nest(depth)
     const points: unknown[] = []
     for (let i = 0; i < count; i += 1) points.push(this.#point(depth + 1))
     return points
@@ -167,7 +167,7 @@ class Reader {
   #point(depth: number): unknown {
     const count = this.#arrayLength()
     if (count === undefined) return this.value(depth)
-    this.#room(count, 1, depth)
+    this.#nest(depth)
     const point: unknown[] = []
     for (let i = 0; i < count; i += 1) point.push(i === count - 2 ? this.#time(depth + 1) : this.value(depth + 1))
     return point
@@ -206,8 +206,7 @@ class Reader {
     return from
   }
 
-  #room(count: number, bytesEach: number, depth: number): void {
-    if (count * bytesEach > this.left) throw new RangeError('more is declared than is there')
+  #nest(depth: number): void {
     if (depth >= DEEPEST) throw new ProtocolError(`a frame nests deeper than ${DEEPEST}`)
   }
 }

@@ -1,6 +1,7 @@
 // A hub of its own in an empty data directory, and what it costs.
 import { execFile, spawn } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp, readdir, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -18,6 +19,9 @@ export class Hub {
     hub.#data = await mkdtemp(join(tmpdir(), 'telltale-bench-'))
     const words = ['serve', '--listen', '127.0.0.1:0', '--data-dir', hub.#data]
     hub.#child = spawn(BINARY, words, { stdio: ['ignore', 'pipe', 'ignore'] })
+    // However this program ends, its hub does not stay behind.
+    process.once('exit', () => hub.#end())
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
     hub.url = await new Promise((found, failed) => {
       hub.#child.once('error', failed)
       hub.#child.once('exit', (code) => failed(new Error(`${BINARY} ended with ${code} before it listened`)))
@@ -59,10 +63,8 @@ export class Hub {
     return spent
   }
 
-  async stop() {
-    const gone = new Promise((done) => this.#child.once('exit', done))
-    this.#child.kill('SIGTERM')
-    await gone
-    await rm(this.#data, { recursive: true, force: true })
+  #end() {
+    this.#child.kill('SIGKILL')
+    rmSync(this.#data, { recursive: true, force: true })
   }
 }

@@ -25,25 +25,22 @@ const LATE_S = 2
 
 const hub = await Hub.start()
 const devices = new Devices(hub)
-try {
-  await devices.start()
-  console.log(
-    `${await hub.version()}; ${cpus().length} x ${cpus()[0].model}, Linux ${release()}, Node ${process.version}`,
-  )
-  console.log(
-    `${DEVICES} devices, a reading each second; ${SECONDS} s each way, the hub's CPU without viewers taken off\n`,
-  )
-  console.log(
-    '| way | viewers | B an update | delay p50, ms | p99, ms | hub CPU, µs an update | not seen | load program late p99, ms |',
-  )
-  console.log('|---|---|---|---|---|---|---|---|')
-  for (const [name, [title, way]] of Object.entries(WAYS)) {
-    if (ONLY === undefined || ONLY.includes(name)) console.log(row(title, await measure(way)))
-  }
-} finally {
-  devices.stop()
-  await hub.stop()
+await devices.start()
+console.log(
+  `${await hub.version()}; ${cpus().length} x ${cpus()[0].model}, Linux ${release()}, Node ${process.version}`,
+)
+console.log(
+  `${DEVICES} devices, a reading each second; ${SECONDS} s each way, the hub's CPU without viewers taken off\n`,
+)
+console.log(
+  '| way | viewers | B an update | delay p50, ms | p99, ms | hub CPU, µs an update | not seen | load program late p99, ms |',
+)
+console.log('|---|---|---|---|---|---|---|---|')
+for (const [name, [title, way]] of Object.entries(WAYS)) {
+  if (ONLY === undefined || ONLY.includes(name)) console.log(row(title, await measure(way)))
 }
+devices.stop()
+process.exit(0)
 
 /** What the hub spends without viewers is measured right before and right after each way, together for as long. */
 async function measure(way) {

@@ -11,6 +11,8 @@ const SELECT = '*/*'
 /** Parts of the usual number of viewers: pushing to one costs too little to be measured, asking at each news a lot. */
 const MANY = 4
 const FEW = 0.2
+/** The hub takes 64 in a request. */
+const SELECTORS = 64
 
 /** By the names for `ONLY`: the title of the row, and what makes a viewer. */
 export const WAYS = {
@@ -134,12 +136,13 @@ function longPoll(hub, devices) {
   const tally = new Tally(devices)
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   let busy = false
-  let news = new Set()
+  const news = new Set()
   const ask = () => {
     if (busy || news.size === 0) return
-    const query = new URLSearchParams([...news].map((device) => ['select', `${device}/*`]))
+    const some = [...news].slice(0, SELECTORS)
+    for (const device of some) news.delete(device)
+    const query = new URLSearchParams(some.map((device) => ['select', `${device}/*`]))
     busy = true
-    news = new Set()
     fetchSeries(hub, `/api/v1/last?${query}`, agent, tally, () => {
       busy = false
       ask()
