@@ -12,7 +12,7 @@ use super::error::{ApiError, ErrorBody};
 use super::history::encode::{pack_map, pack_str};
 use super::params::{Page, Params};
 use crate::hub::Hub;
-use crate::model::{Labels, SeriesId, ValueType};
+use crate::model::{Labels, SeriesId, SeriesKey, ValueType};
 use crate::query::reach::reachable;
 use crate::query::request::parse_selectors;
 use crate::query::selector::Selector;
@@ -47,13 +47,9 @@ fn shared_text<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<
 impl<'a> Described<'a> {
     #[must_use]
     pub fn of(series: &'a Series) -> Self {
-        Self {
-            device: &series.key.device,
-            metric: &series.key.metric,
-            labels: LabelMap(&series.key.labels),
-            unit: series.meta().unit,
-            kind: series.kind().as_str(),
-        }
+        let (unit, kind) = series.unit_and_kind();
+        let SeriesKey { device, metric, labels } = &series.key;
+        Self { device, metric, labels: LabelMap(labels), unit, kind: kind.as_str() }
     }
 
     /// As the beginning of a MessagePack map that `more` entries follow.
