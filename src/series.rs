@@ -52,6 +52,10 @@ impl SeriesState {
         SeriesMeta { unit: self.unit.clone(), kind: self.kind, changed }
     }
 
+    fn kind_told(&self) -> Kind {
+        self.kind.unwrap_or_else(|| Kind::default_for(self.value_type.unwrap_or(ValueType::Number)))
+    }
+
     fn set_meta(&mut self, meta: SeriesMeta) {
         (self.unit, self.kind, self.changed) = (meta.unit, meta.kind, meta.changed.unwrap_or(TimeNs::MIN));
     }
@@ -128,8 +132,14 @@ impl Series {
     /// The kind told, or the default for its type.
     #[must_use]
     pub fn kind(&self) -> Kind {
+        self.state.read().kind_told()
+    }
+
+    /// Both at once, for answers that describe many series.
+    #[must_use]
+    pub fn unit_and_kind(&self) -> (Option<Arc<str>>, Kind) {
         let state = self.state.read();
-        state.kind.unwrap_or_else(|| Kind::default_for(state.value_type.unwrap_or(ValueType::Number)))
+        (state.unit.clone(), state.kind_told())
     }
 
     /// Whether a change of unit or kind would change anything: sessions ask before they send one to the writer.

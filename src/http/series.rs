@@ -16,7 +16,7 @@ use super::series_stats::{self, SeriesStats};
 use super::stream;
 use crate::hub::Hub;
 use crate::limits::{STATS_ROWS, STATS_ROWS_MAX};
-use crate::model::{Labels, SeriesId, ValueType};
+use crate::model::{Labels, SeriesId, SeriesKey, ValueType};
 use crate::query::error::QueryError;
 use crate::query::reach::reach;
 use crate::query::request::parse_selectors;
@@ -52,13 +52,9 @@ fn shared_text<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<
 impl<'a> Described<'a> {
     #[must_use]
     pub fn of(series: &'a Series) -> Self {
-        Self {
-            device: &series.key.device,
-            metric: &series.key.metric,
-            labels: LabelMap(&series.key.labels),
-            unit: series.meta().unit,
-            kind: series.kind().as_str(),
-        }
+        let (unit, kind) = series.unit_and_kind();
+        let SeriesKey { device, metric, labels } = &series.key;
+        Self { device, metric, labels: LabelMap(labels), unit, kind: kind.as_str() }
     }
 
     /// As the beginning of a MessagePack map that `more` entries follow.

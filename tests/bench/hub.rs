@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ pub(crate) struct Hub {
     pub(crate) data: Arc<TempDir>,
     /// From the start of the process until it said where it listens.
     pub(crate) opened_in: Duration,
+    /// What it prints after that.
+    pub(crate) stdout: Option<BufReader<ChildStdout>>,
 }
 
 impl Hub {
@@ -42,11 +44,11 @@ impl Hub {
             .stderr(log)
             .spawn()
             .expect("the hub's binary starts");
-        let stdout = process.stdout.take().expect("stdout is piped");
-        let mut lines = BufReader::new(stdout).lines().map(|line| line.expect("the hub prints text"));
+        let mut stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));
+        let mut lines = stdout.by_ref().lines().map(|line| line.expect("the hub prints text"));
         let address =
             lines.find_map(|line| line.strip_prefix("listening on http://").map(ToOwned::to_owned)).expect("the hub says where it listens");
-        Self { process, address, data, opened_in: began.elapsed() }
+        Self { process, address, data, opened_in: began.elapsed(), stdout: Some(stdout) }
     }
 
     pub(crate) fn token(&self, role: &str) -> String {

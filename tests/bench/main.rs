@@ -43,7 +43,7 @@ const STORE: [(&str, fn()); 7] = [
     ("card", card::card),
 ];
 /// Need peers that are built first: `make bench BENCH=influx`, `make bench-query`.
-const WITH_PEERS: [(&str, fn()); 2] = [("influx", influx::beside), ("query", query::query)];
+const WITH_PEERS: [(&str, fn()); 3] = [("influx", influx::beside), ("query", query::query), ("query-hub", query::hub_alone)];
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();

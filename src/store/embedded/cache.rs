@@ -16,6 +16,9 @@ use crate::query::summary::Summary;
 /// File number, form, row id. Neither file numbers nor row ids are used again.
 pub(super) type CacheKey = (u64, u8, i64);
 
+/// A time and a number.
+const POINT_BYTES: usize = 16;
+
 #[derive(Clone, Debug)]
 pub(super) enum Decoded {
     Own(Arc<Block>),
@@ -44,6 +47,11 @@ struct Held {
 impl Cache {
     pub(super) fn new(max_bytes: usize) -> Self {
         Self { held: Mutex::default(), max_bytes }
+    }
+
+    /// Whether one scan that gave so many points should leave more of them here.
+    pub(super) fn has_room_for(&self, points: usize) -> bool {
+        points.saturating_mul(POINT_BYTES) < self.max_bytes / 2
     }
 
     pub(super) fn get(&self, key: CacheKey) -> Option<Decoded> {

@@ -185,7 +185,7 @@ impl EmbeddedStore {
     }
 
     fn decoder(&self) -> Decoder<'_> {
-        Decoder { cache: &self.cache, damages: &self.damages }
+        Decoder { cache: &self.cache, damages: &self.damages, keeps: true }
     }
 }
 

@@ -17,6 +17,8 @@ use crate::store::StoreError;
 pub(super) struct Decoder<'a> {
     pub(super) cache: &'a Cache,
     pub(super) damages: &'a Damages,
+    /// What is decoded is kept. Not so for the rest of a long scan: it would push out all that is asked again.
+    pub(super) keeps: bool,
 }
 
 #[derive(Debug)]
@@ -280,7 +282,9 @@ impl Decoder<'_> {
         match decoded {
             Ok(block) => {
                 let block = Arc::new(block);
-                self.cache.put(own_key(file, entry), Decoded::Own(Arc::clone(&block)));
+                if self.keeps {
+                    self.cache.put(own_key(file, entry), Decoded::Own(Arc::clone(&block)));
+                }
                 Some(block)
             }
             Err(error) => {

@@ -9,7 +9,7 @@ use super::damage;
 use super::dayfile::{DayFile, Entry};
 use super::files::Day;
 use super::key::{self, WINDOW_NS};
-use super::parts::{self, Part};
+use super::parts::{self, Decoder, Part};
 use super::tombs::Hides;
 use crate::block::Block;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
@@ -128,11 +128,18 @@ pub(super) fn scan(
     let reader = Reader::new(store, pin, series);
     let mut days = store.files.days_in(range);
     direction.order(&mut days);
+    let mut points = 0;
     for day in days {
         let wanted = reader.day(day, range, direction, &mut |step, parts| {
             let mut clusters = parts::clusters(parts);
             direction.order(&mut clusters);
-            clusters.iter_mut().all(|cluster| store.decoder().lay(cluster, step, &reader.hides).is_none_or(|block| sink(&block)))
+            clusters.iter_mut().all(|cluster| {
+                let decoder = Decoder { keeps: store.cache.has_room_for(points), ..store.decoder() };
+                decoder.lay(cluster, step, &reader.hides).is_none_or(|block| {
+                    points += block.len();
+                    sink(&block)
+                })
+            })
         })?;
         if !wanted {
             break;

@@ -27,7 +27,7 @@ const FLEET: Shape =
     Shape { devices: 100, metrics: 1, rows: 12 * 1440, rows_per_batch: 1, devices_per_batch: 100, step_ns: 60 * SECOND, jitter_ms: 0 };
 const LAST: Shape =
     Shape { devices: MANY / 100, metrics: 100, rows: 3, rows_per_batch: 3, devices_per_batch: 10, step_ns: SECOND, jitter_ms: 0 };
-const YEAR: Shape = Shape { rows: 25_000_000, step_ns: 365 * DAY / 25_000_000, ..ONE };
+const YEAR: Shape = Shape { rows: 25_000_000, rows_per_batch: 50, step_ns: 365 * DAY / 25_000_000, ..ONE };
 
 /// Some devices of one shape.
 #[derive(Clone, Debug)]

@@ -49,10 +49,19 @@ trait Peer: Program {
 }
 
 pub(crate) fn query() {
-    println!("questions about the past: CPU of the program and wall, medians of {} cold and {} warm questions", timed::COLD, timed::WARM);
-    inside::last_of_many();
     let mut peers: Vec<Box<dyn Peer>> = vec![Box::new(InfluxSide::start())];
     peers.extend(VictoriaSide::start().map(|victoria| Box::new(victoria) as Box<dyn Peer>));
+    beside(peers);
+}
+
+/// Without peers, for who works on the hub.
+pub(crate) fn hub_alone() {
+    beside(Vec::new());
+}
+
+fn beside(mut peers: Vec<Box<dyn Peer>>) {
+    println!("questions about the past: CPU of the program and wall, medians of {} cold and {} warm questions", timed::COLD, timed::WARM);
+    inside::last_of_many();
     let (series, fleet) = ([("regular", Past::regular()), ("jittered", Past::jittered())], Past::fleet());
     for peer in &mut peers {
         series.iter().map(|(_, past)| past).chain([&fleet]).for_each(|past| peer.write(past));

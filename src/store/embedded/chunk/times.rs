@@ -49,8 +49,13 @@ pub(super) fn decode_regular(first: TimeNs, span: u64, count: usize) -> Result<V
     if !whole || !fits(first, span) {
         return Err(Damaged::Malformed("regular times do not fit their span"));
     }
-    let step = span.checked_div(gaps).unwrap_or(0);
-    Ok((0..count as u64).map(|i| first.wrapping_add((i * step).cast_signed())).collect())
+    let step = span.checked_div(gaps).unwrap_or(0).cast_signed();
+    let mut time = first.wrapping_sub(step);
+    let mut next = |_| {
+        time = time.wrapping_add(step);
+        time
+    };
+    Ok((0..count).map(&mut next).collect())
 }
 
 /// The times that lie `steps` apart; the last is `span` behind the first.
@@ -81,7 +86,25 @@ pub(super) fn decode(from: &mut In<'_>, is_regular: bool, first: TimeNs, span: u
     if is_regular {
         return decode_regular(first, span, count);
     }
-    from_steps(first, span, &decode_steps(from, count - 1)?)
+    // In one pass, and what is wrong is told at its end: a scan of readings with jitter is little else.
+    let unit = from.varint()?;
+    let scaled = ints::decode(from, count - 1)?;
+    let (mut offset, mut is_wrong) = (0_u64, false);
+    let each = scaled.into_iter().map(|scaled| {
+        let (step, too_long) = scaled.cast_unsigned().overflowing_mul(unit);
+        let (next, too_far) = offset.overflowing_add(step);
+        is_wrong |= step == 0 || too_long || too_far;
+        offset = next;
+        first.wrapping_add(next.cast_signed())
+    });
+    let mut times = Vec::with_capacity(count);
+    times.push(first);
+    times.extend(each);
+    if !is_wrong && offset == span && fits(first, span) {
+        Ok(times)
+    } else {
+        Err(Damaged::Malformed("times do not ascend to where they should end"))
+    }
 }
 
 #[cfg(test)]
