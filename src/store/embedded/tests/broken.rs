@@ -211,6 +211,9 @@ fn damage_is_told_of_the_series_and_the_time_it_lies_in() {
     raw.write("damage", |db| db.execute("UPDATE blocks SET body = x'00' WHERE lo = 0", []).map(drop)).unwrap();
     let rollups = store.files.all().into_iter().find(|file| file.key.kind == FileKind::Rollup).unwrap();
     rollups.write("damage", |db| db.execute("UPDATE rollups SET body = x'00' WHERE lo = 2", []).map(drop)).unwrap();
+    let raw = raw.key;
+    drop((rollups, store));
+    let store = open(dir.path(), Position(1), &pins, &info);
     let seen: Vec<_> = (0..6).map(|series| left::coarse(&store, &pins, series)).collect();
     assert_eq!(seen[1..], [(60, 0), (0, 60), (60, 0), (60, 0), (0, 60)], "readings answer for rollups");
     let read: Vec<_> = (0..6).map(|series| points(&store, &pins.pin(Position(1)), SeriesId(series), TimeRange::ALL, false).len()).collect();
@@ -218,6 +221,6 @@ fn damage_is_told_of_the_series_and_the_time_it_lies_in() {
     let damaged = |range| (0..6).filter(|series| store.is_damaged(SeriesId(*series), range)).collect::<Vec<_>>();
     assert_eq!(damaged(TimeRange::ALL), [0, 3], "series of another metric, or with rollups that are made anew, lack nothing");
     assert_eq!(damaged(TimeRange { from: 20_000 * DAY + HOUR, to: 20_001 * DAY }), [0; 0]);
-    store.files.unlink(raw.key).unwrap();
+    store.files.unlink(raw).unwrap();
     assert!(damaged(TimeRange::ALL).contains(&2), "when the readings are gone");
 }
