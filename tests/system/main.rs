@@ -3,6 +3,7 @@
 
 mod agent;
 mod budget;
+mod churn;
 mod commands;
 mod crash;
 mod erase;
@@ -14,6 +15,7 @@ mod influx;
 mod influxd;
 #[cfg(feature = "influxdb")]
 mod inside;
+mod late;
 mod lost;
 mod migrate;
 mod oracle;
@@ -23,4 +25,5 @@ mod sdk;
 mod stores;
 mod tools;
 mod transfer;
+mod viewer;
 mod years;
