@@ -113,6 +113,9 @@ pub const VIEWER_DEAD: Duration = Duration::from_secs(60);
 /// An answer with server-sent events is begun with its first message, so that a refusal can be an answer of its own; after this it
 /// is begun without, and a refusal is an event.
 pub const EVENTS_BEGIN: Duration = Duration::from_secs(10);
+/// A stream of events on which nothing else was written for this long has a comment. That its viewer went is noticed by the second of
+/// them: nothing is read from it, and the first write to a closed connection still succeeds.
+pub const EVENTS_COMMENT_EVERY: Duration = Duration::from_secs(5);
 /// From SIGTERM to the end. What is not done by then is left to the next start.
 pub const STOP_WITHIN: Duration = Duration::from_secs(15);
 

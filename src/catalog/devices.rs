@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{Catalog, CatalogError};
 use crate::keyed::KeyedMap;
 use crate::model::TimeNs;
-use crate::query::selector::Attributes;
+use crate::query::selector::{Attributes, fingerprint};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
@@ -77,10 +77,26 @@ impl Devices {
     }
 }
 
+impl Description {
+    fn fingerprint(&self, device: &str) -> u64 {
+        fingerprint(device, self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+}
+
 impl Attributes for Devices {
     fn with_value(&self, device: &str, name: &str, use_value: &mut dyn FnMut(&str)) {
         let description = self.description(device);
         use_value(description.as_ref().and_then(|is| is.attributes.get(name)).map_or("", String::as_str));
+    }
+
+    fn fingerprint(&self, device: &str) -> u64 {
+        self.description(device).map_or(0, |is| is.fingerprint(device))
+    }
+
+    fn fingerprints(&self, each: &mut dyn FnMut(&str, u64)) {
+        let described = self.described.read();
+        let all = described.iter().map(|(device, is)| (device, is.fingerprint(device)));
+        all.filter(|(_, fingerprint)| *fingerprint != 0).for_each(|(device, fingerprint)| each(device, fingerprint));
     }
 }
 

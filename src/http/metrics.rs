@@ -51,8 +51,12 @@ fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
         agents_forgotten Only "Boots of agents whose newest batch is not known any more, for others that sent after them.";
         agents_open AndShrinks "Ingest connections open.";
         viewers_open AndShrinks "Live connections open.";
+        live_subscriptions AndShrinks "Subscriptions of live connections.";
+        live_groups AndShrinks "Groups of equal subscriptions, which share their frames.";
+        live_mailbox_bytes AndShrinks "Bytes of frames that wait for viewers.";
+        live_snapshot_bytes AndShrinks "Bytes of snapshots in the making or on their way, out of store, log or overlaps of the head.";
         live_frames Only "Frames made for viewers.";
-        live_readings_merged Only "Readings left out of frames for slow viewers.";
+        live_readings_merged Only "Readings left out of frames: for slow viewers, and for those that gave `points`.";
         live_log_reads Only "Times live read the log because memory did not reach back far enough.";
     }
 }
@@ -82,6 +86,13 @@ fn text(hub: &Hub) -> String {
     put(&mut out, "series", "gauge", "Series that hold a reading.", hub.series.len() as u64);
     put(&mut out, "head_points", "gauge", "Readings in memory.", hub.head.points() as u64);
     put(&mut out, "position", "gauge", "Position of the newest commit.", hub.head.position().0);
+    put(
+        &mut out,
+        "log_bytes_read_total",
+        "counter",
+        "Bytes of the log read for viewers that came back or fell behind.",
+        hub.log.bytes_read(),
+    );
     put(&mut out, "queue_batches", "gauge", "Batches waiting for the writer.", hub.queue.depth() as u64);
     put(&mut out, "queue_bytes", "gauge", "Bytes of batches waiting for the writer or being committed.", hub.queue.bytes() as u64);
     put(&mut out, "long_answers", "gauge", "History answers being written.", long_answers as u64);

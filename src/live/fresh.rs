@@ -17,7 +17,7 @@ use super::room::{Place, Room, Unmade};
 use crate::block::{BLOCK_POINTS, Block};
 use crate::head::{ColumnView, Layers};
 use crate::limits::LIVE_THIN_POINTS;
-use crate::model::{SeriesId, TimeNs, TimeRange, Value};
+use crate::model::{SeriesId, TimeNs, TimeRange, TokenId, Value};
 use crate::query::source::{self, Past};
 use crate::store::{Pin, Store, StoreError};
 
@@ -58,6 +58,8 @@ pub(super) type Made = (Snapshot, Option<StoreError>);
 pub(super) struct Newcomers {
     pub slot: Arc<SnapshotSlot>,
     pub viewers: Vec<(SubId, Arc<Outbox>)>,
+    /// Whose share of the room it takes.
+    pub owner: TokenId,
     pub room: Arc<Room>,
     pub refused: Arc<RefusedSubs>,
 }
@@ -113,7 +115,7 @@ impl Fresh {
         if let Some(width) = self.column_ns {
             return self.make_thinned(width, newcomers);
         }
-        let mut place = newcomers.room.place();
+        let mut place = newcomers.room.place(newcomers.owner);
         let mut left = newcomers.room.points;
         let mut series = Vec::with_capacity(self.named.len());
         for (named, shown) in self.named.into_iter().zip(self.shown) {
@@ -144,7 +146,8 @@ impl Fresh {
 
     /// Of each column its smallest, largest and last reading. What is thinned is read, and not kept.
     fn make_thinned(self, width: i64, newcomers: &Newcomers) -> Result<Made, Unmade> {
-        let mut thinned = Thinned { place: newcomers.room.place(), points: newcomers.room.points, looks: LIVE_THIN_POINTS, left_out: 0 };
+        let mut thinned =
+            Thinned { place: newcomers.room.place(newcomers.owner), points: newcomers.room.points, looks: LIVE_THIN_POINTS, left_out: 0 };
         let (mut series, mut failed) = (Vec::with_capacity(self.named.len()), None);
         for (named, shown) in self.named.into_iter().zip(self.shown) {
             let view = match shown {

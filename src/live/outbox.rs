@@ -1,6 +1,7 @@
 //! One viewer's mailbox as engine and socket share it: the engine pushes and wakes, the socket polls. The lock is held for pointer
 //! work only; encoding happens outside of it, on the socket's side.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ pub struct Outbox {
     pub viewer: ViewerId,
     pub encoding: Encoding,
     mailbox: Mutex<Mailbox>,
+    /// What of the mailbox's weight the metrics count. Changed while the mailbox is held.
+    counted: AtomicUsize,
     waker: AtomicWaker,
     metrics: Arc<Metrics>,
     /// Since when the socket could be written and nothing was there to send. None: something is on its way.
@@ -39,6 +42,7 @@ impl Outbox {
             viewer,
             encoding,
             mailbox: Mutex::new(Mailbox::new(mailbox_bytes)),
+            counted: AtomicUsize::new(0),
             waker: AtomicWaker::new(),
             metrics,
             idle_since: Mutex::new(None),
@@ -48,8 +52,20 @@ impl Outbox {
 
     /// Changes the mailbox and wakes the socket.
     pub fn with<T>(&self, change: impl FnOnce(&mut Mailbox) -> T) -> T {
-        let result = change(&mut self.mailbox.lock());
+        let result = self.change(change);
         self.waker.wake();
+        result
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Mailbox) -> T) -> T {
+        let mut mailbox = self.mailbox.lock();
+        let result = change(&mut mailbox);
+        let (after, before) = (mailbox.weight(), self.counted.swap(mailbox.weight(), Ordering::Relaxed));
+        if after > before {
+            self.metrics.live_mailbox_bytes.add((after - before) as u64);
+        } else {
+            self.metrics.live_mailbox_bytes.sub((before - after) as u64);
+        }
         result
     }
 
@@ -104,25 +120,22 @@ impl Outbox {
 
     /// None: nothing now.
     pub fn next(&self, reading: &mut Option<Reading>) -> Option<Bytes> {
-        let pulled = {
-            let mut mailbox = self.mailbox.lock();
-            if mailbox.is_sending() {
-                None
-            } else {
-                *reading = None;
-                Some(mailbox.pull()?)
-            }
-        };
+        let pulled = self.change(|mailbox| match mailbox.is_sending() {
+            true => None,
+            false => Some(mailbox.pull()),
+        });
         match pulled {
             None => {}
-            Some(Pulled::Bytes(bytes)) => return Some(bytes),
-            Some(Pulled::Frame(frame)) => return Some(frame.bytes()),
-            Some(Pulled::Merged(envelope, merged)) => {
-                let tick = merged.into_tick();
-                self.metrics.live_readings_merged.add(tick.merged);
-                return Some(frame::tick(&envelope, &tick));
+            Some(None) => {
+                *reading = None;
+                return None;
             }
-            Some(Pulled::Snapshot(slot)) => *reading = Some(Reading { slot, place: SnapshotPlace::default() }),
+            Some(Some(pulled)) => {
+                *reading = None;
+                if let Some(bytes) = self.ready(pulled, reading) {
+                    return Some(bytes);
+                }
+            }
         }
         let current = reading.as_mut()?;
         let (bytes, next) = current.part()?;
@@ -136,9 +149,35 @@ impl Outbox {
         Some(bytes)
     }
 
+    /// The bytes of what was pulled. None: it is a snapshot, which is read part by part.
+    fn ready(&self, pulled: Pulled, reading: &mut Option<Reading>) -> Option<Bytes> {
+        match pulled {
+            Pulled::Bytes(bytes) => Some(bytes),
+            Pulled::Frame(frame) => {
+                self.metrics.live_readings_merged.add(frame.tick.merged);
+                Some(frame.bytes())
+            }
+            Pulled::Merged(envelope, merged) => {
+                let tick = merged.into_tick();
+                self.metrics.live_readings_merged.add(tick.merged);
+                Some(frame::tick(&envelope, &tick))
+            }
+            Pulled::Snapshot(slot) => {
+                *reading = Some(Reading { slot, place: SnapshotPlace::default() });
+                None
+            }
+        }
+    }
+
     #[must_use]
     pub fn weight(&self) -> usize {
         self.mailbox.lock().weight()
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.metrics.live_mailbox_bytes.sub(self.counted.load(Ordering::Relaxed) as u64);
     }
 }
 

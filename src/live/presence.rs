@@ -327,6 +327,51 @@ mod tests {
         assert_eq!(state(&presence).0, "silent");
     }
 
+    /// The contract's rule: max(3 x the median interval of the last 32, 60 s), or what `[[device]] expect` says of the first match.
+    #[test]
+    fn how_long_a_device_may_be_quiet() {
+        let expect = || vec![(Glob::parse("slow-*").unwrap(), 600 * S), (Glob::parse("*-lamp").unwrap(), 5 * S)];
+        // Device, intervals in s as they came, the s it may be quiet.
+        let rows: [(&str, &[i64], i64); 10] = [
+            ("d", &[], 60),
+            ("d", &[1; 40], 60),
+            ("d", &[20; 40], 60),
+            ("d", &[21; 40], 63),
+            ("d", &[100], 300),
+            // One long gap among short intervals is no interval of its own; half of them are.
+            ("d", &[30, 30, 30, 3_000, 30], 90),
+            // Only the last 32 count.
+            ("d", &[[500; 40].as_slice(), &[40; 32]].concat(), 120),
+            ("slow-d", &[1; 40], 600),
+            ("a-lamp", &[100; 40], 5),
+            // The first match.
+            ("slow-lamp", &[1; 40], 600),
+        ];
+        for (device, intervals, patience) in rows {
+            let presence = Presence::new(0, expect());
+            let conn = presence.opened("a");
+            let mut last = 1_000 * S;
+            presence.seen(conn, device, last);
+            for interval in intervals {
+                last += interval * S;
+                presence.seen(conn, device, last);
+            }
+            let state = |now| {
+                presence.sweep(now);
+                presence.of(device).unwrap().state
+            };
+            assert_eq!(state(last + patience * S), State::Online, "{device} {intervals:?}");
+            assert_eq!(state(last + patience * S + 1), State::Silent, "{device} {intervals:?}");
+            // Heard again: online at once. Gone: offline, silent or not.
+            presence.seen(conn, device, last + 10_000 * S);
+            assert_eq!(presence.of(device).unwrap().state, State::Online, "{device}");
+            // The gap was an interval too.
+            assert_eq!(state(last + 50_000 * S), State::Silent, "{device}");
+            presence.closed(conn, last + 50_001 * S);
+            assert_eq!(presence.of(device).unwrap().state, State::Offline, "{device}");
+        }
+    }
+
     #[test]
     fn a_device_by_two_ways_is_offline_when_both_are_gone() {
         let presence = Presence::new(0, Vec::new());

@@ -269,7 +269,8 @@ impl Raw {
             }
             (None, _) => None,
         };
-        let cursor = self.cursor.as_deref().map(|text| Cursor::parse(text).unwrap_or(Cursor { epoch: 0, position: NEVER }));
+        let cursor =
+            self.cursor.as_deref().map(|text| Cursor::parse(text).unwrap_or(Cursor { epoch: 0, position: NEVER, attributes: None }));
         Ok(Subscribe { wish: Wish { id, select, history, column_ns, max_hz }, cursor })
     }
 }
@@ -324,7 +325,7 @@ mod tests {
     fn a_full_subscribe_is_read() {
         let text = r#"{"type":"subscribe","id":"a","select":["*/temp","x/*"],"history":"15m","max_hz":2.5,"cursor":"00000000000000ff-1f"}"#;
         let Ok(ClientMessage::Subscribe(subscribe)) = check(text) else { panic!("{:?}", check(text)) };
-        assert_eq!(subscribe.cursor, Some(Cursor { epoch: 255, position: Position(31) }));
+        assert_eq!(subscribe.cursor, Some(Cursor { epoch: 255, position: Position(31), attributes: None }));
         assert_eq!(subscribe.wish.history, Some(900_000_000_000));
         assert_eq!(subscribe.wish.select.len(), 2);
         assert_eq!(subscribe.wish.interval_ns(), 400_000_000);

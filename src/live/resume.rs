@@ -55,7 +55,7 @@ impl Resume {
             numbers: self.named.iter().map(|named| (named.series.id, named.number)).collect(),
             since: FxHashMap::default(),
             points: self.newcomers.room.points,
-            place: self.newcomers.room.place(),
+            place: self.newcomers.room.place(self.newcomers.owner),
         };
         let mut unmade = Ok(());
         let mut add = |commit: &Commit| {

@@ -21,7 +21,7 @@ use super::protocol::{Encoding, Refused, Subscribe};
 use super::socket::{RETRY_AFTER_MS, dismissed, say_closing};
 use crate::auth::access::Access;
 use crate::hub::Hub;
-use crate::limits::{EVENTS_BEGIN, PING_EVERY};
+use crate::limits::{EVENTS_BEGIN, EVENTS_COMMENT_EVERY};
 
 /// The id of the one subscription.
 pub const SUBSCRIPTION: &str = "sse";
@@ -43,7 +43,7 @@ pub struct Events {
 impl Events {
     /// Subscribes.
     pub async fn open(hub: Arc<Hub>, access: Access, subscribe: Subscribe) -> Result<Self, Stopped> {
-        Self::open_with(hub, access, subscribe, PING_EVERY).await
+        Self::open_with(hub, access, subscribe, EVENTS_COMMENT_EVERY).await
     }
 
     pub(super) async fn open_with(hub: Arc<Hub>, access: Access, subscribe: Subscribe, comment_every: Duration) -> Result<Self, Stopped> {

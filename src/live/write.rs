@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn an_event_has_its_type_its_cursor_as_id_and_one_line_of_data() {
-        let cursor = Cursor { epoch: 255, position: Position(31) };
+        let cursor = Cursor { epoch: 255, position: Position(31), attributes: None };
         let update = event(|w| {
             w.map(3);
             w.kind("update");

@@ -54,6 +54,11 @@ pub trait LogRead: Send + Sync {
         let _unused = ids;
         self.read(after, until, max_bytes, each)
     }
+
+    /// Bytes that reads took from the disk since the start.
+    fn bytes_read(&self) -> u64 {
+        0
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::index::SegmentIndex;
 use super::places::{Places, SegmentInfo};
@@ -19,6 +20,7 @@ use crate::model::{Commit, Position, SeriesId};
 #[derive(Debug)]
 pub struct FileLogReader {
     pub(super) places: Arc<Places>,
+    bytes_read: AtomicU64,
 }
 
 /// Bytes of the log that are no commit, though they should be.
@@ -43,7 +45,7 @@ enum Plan<'a> {
 
 impl FileLogReader {
     pub(super) fn new(places: Arc<Places>) -> Self {
-        Self { places }
+        Self { places, bytes_read: AtomicU64::new(0) }
     }
 
     /// About how many bytes of log come after `after`.
@@ -96,6 +98,7 @@ impl FileLogReader {
         if bytes > max_bytes {
             return Err(ReadError::TooMuch { asked: after, bytes, max: max_bytes });
         }
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
         plans.into_iter().try_for_each(|plan| plan.read(after, until, each)).map_err(|error| match error {
             ReadError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => ReadError::Gone { asked: after, oldest: until },
             other => other,
@@ -106,6 +109,10 @@ impl FileLogReader {
 impl LogRead for FileLogReader {
     fn epoch(&self) -> u64 {
         self.places.epoch
+    }
+
+    fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
     }
 
     fn read(&self, after: Position, until: Position, max_bytes: u64, each: &mut dyn FnMut(Commit)) -> Result<(), ReadError> {

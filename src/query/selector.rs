@@ -21,6 +21,7 @@
 mod partial;
 
 use std::fmt::{self, Write};
+use std::hash::{Hash, Hasher};
 
 pub use self::partial::{Part, Sought};
 pub use super::glob::Glob;
@@ -32,6 +33,27 @@ use crate::model::{Labels, SeriesKey};
 pub trait Attributes {
     /// The attribute's value; an absent one is the empty text.
     fn with_value(&self, device: &str, name: &str, use_value: &mut dyn FnMut(&str));
+
+    /// A number for all attributes of a device: another one when they are others, also in a later run of the hub; 0 for none.
+    fn fingerprint(&self, _device: &str) -> u64 {
+        0
+    }
+
+    /// The same for every device that has any.
+    fn fingerprints(&self, _each: &mut dyn FnMut(&str, u64)) {}
+}
+
+/// Names and values in the order of the names.
+#[must_use]
+pub fn fingerprint<'a>(device: &str, attributes: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
+    let mut attributes = attributes.peekable();
+    if attributes.peek().is_none() {
+        return 0;
+    }
+    // Its key is fixed; should another release of Rust hash otherwise, cursors from before are worth nothing, and no more.
+    let mut hasher = std::hash::DefaultHasher::new();
+    (device, attributes.collect::<Vec<_>>()).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// No device has an attribute: for tests, and for keys of devices that nobody described.

@@ -3,6 +3,7 @@
 
 mod agent;
 mod budget;
+mod churn;
 mod commands;
 mod crash;
 mod erase;
@@ -15,6 +16,7 @@ mod influx;
 mod influxd;
 #[cfg(feature = "influxdb")]
 mod inside;
+mod late;
 mod lost;
 mod migrate;
 mod oracle;
@@ -24,4 +26,5 @@ mod sdk;
 mod stores;
 mod tools;
 mod transfer;
+mod viewer;
 mod years;

@@ -90,7 +90,7 @@ pub async fn carry_out(hub: std::sync::Arc<Hub>, wish: Wish, scope: Scope) -> Re
         let delete = |planned: &super::plan::Planned| Delete { series: planned.series.id, from: range.from, to: range.to - 1 };
         let deletes: Vec<_> = plan.series.iter().map(delete).collect();
         let position = hub.queue.delete(&deletes).await.map_err(|later| ApiError::from(&later))?;
-        cursor = position.map(|position| Cursor { epoch: hub.log.epoch(), position }.to_string());
+        cursor = position.map(|position| Cursor { epoch: hub.log.epoch(), position, attributes: None }.to_string());
         tracing::info!(series, readings, "readings were deleted");
     }
     Ok(Erased { series, readings, dry_run, cursor })

@@ -12,7 +12,7 @@ use crate::live::fresh::{Behind, Fresh, Newcomers, Shown};
 use crate::live::group::{Floor, Group, Member};
 use crate::live::mailbox::{Frame, SnapshotSlot};
 use crate::live::resume::Resume;
-use crate::model::{Position, SeriesId, TimeNs, TimeRange};
+use crate::model::{Position, SeriesId, TimeNs, TimeRange, TokenId};
 
 /// What those who join at one tick share.
 struct JoinTick {
@@ -44,21 +44,20 @@ impl Engine {
             }
             // A series was new in a commit between the list and the look, or the group was begun anew: look again.
         };
-        let cursor = Cursor { epoch: self.epoch, position: start.position.max(self.position) };
         let Some(watched) = self.groups[id].as_mut() else {
             return;
         };
+        let cursor = watched.cursor(self.epoch, start.position.max(self.position), &self.described);
         send(watched, cursor, true, &FxHashMap::default(), now_ns, &self.parts.metrics);
         watched.due_ns = watched.due_ns.max(now_ns + watched.interval_ns);
         let newcomers = std::mem::take(&mut watched.joining);
         let state = Tick { states, ..Tick::empty(cursor, cursor) };
         let state = Arc::new(Frame::new(Arc::clone(&watched.envelope), state));
-        // An edit is no commit: whoever stood at or before its place may have been shown other series than these.
-        let since = watched.uses_attributes().then_some(self.described);
         let mut by_cursor: FxHashMap<Option<Position>, Vec<Handle>> = FxHashMap::default();
         for Joiner { handle, cursor: given } in newcomers {
-            let is_known = |given: &Cursor| given.epoch == self.epoch && given.position <= cursor.position;
-            let given = given.filter(|given| is_known(given) && since.is_none_or(|since| given.position > since));
+            // An edit is no commit: whoever left while attributes were others may have been shown other series than these.
+            let is_same = |given: &Cursor| cursor.attributes.is_none() || given.attributes == cursor.attributes;
+            let given = given.filter(|given| given.epoch == self.epoch && given.position <= cursor.position && is_same(given));
             by_cursor.entry(given.map(|given| given.position)).or_default().push(handle);
         }
         let tick = JoinTick { start, cursor, state };
@@ -86,11 +85,13 @@ impl Engine {
             };
             watched.group.join(Member { handle: handle.clone(), floor }, *cursor, &start.last);
         }
+        let owner = handles.first().map_or(TokenId(0), |handle| handle.token);
         let (named, viewers) = (named(&watched.group), handles.into_iter().map(|handle| (handle.sub, handle.outbox)).collect());
         let column_ns = watched.wish.column_ns;
         let (shown, behind) = (start.shown.clone(), start.behind.clone());
         let fresh = Fresh { cursor: *cursor, named: named.clone(), shown, behind, column_ns };
-        let newcomers = Newcomers { slot, viewers, room: Arc::clone(&self.room), refused: Arc::clone(&self.refused) };
+        let (room, refused) = (Arc::clone(&self.room), Arc::clone(&self.refused));
+        let newcomers = Newcomers { slot, viewers, owner, room, refused };
         match after {
             None if fresh.is_at_hand() => newcomers.give(fresh),
             None => (self.pool)(Box::new(move || newcomers.give(fresh))),

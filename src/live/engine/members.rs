@@ -43,12 +43,14 @@ impl Engine {
         }
         self.next_sub += 1;
         let sub = SubId(self.next_sub);
+        let token = access.token();
         let group = self.group_for(wish, access, outbox.encoding, now_ns);
         if let Some(viewer) = self.viewers.get_mut(&viewer) {
             viewer.subs.insert(id, (group, sub));
+            self.parts.metrics.live_subscriptions.inc();
         }
         if let Some(watched) = self.groups[group].as_mut() {
-            watched.joining.push(Joiner { handle: Handle { sub, outbox }, cursor });
+            watched.joining.push(Joiner { handle: Handle { sub, outbox, token }, cursor });
         }
         self.make_busy(group);
     }
@@ -82,6 +84,7 @@ impl Engine {
     }
 
     pub(super) fn leave(&mut self, id: GroupId, sub: SubId) {
+        self.parts.metrics.live_subscriptions.sub(1);
         let Some(watched) = self.groups[id].as_mut() else {
             return;
         };
@@ -96,6 +99,7 @@ impl Engine {
         let Some(watched) = self.groups[id].take() else {
             return;
         };
+        self.parts.metrics.live_groups.sub(1);
         unroute(&mut self.routes, id, &watched.group);
         if let Some(same) = self.by_wish.get_mut(&watched.key) {
             same.retain(|group| *group != id);
@@ -122,7 +126,7 @@ impl Engine {
             interval_ns: wish.interval_ns(),
             due_ns: now_ns,
             busy: false,
-            group: Group::new(Cursor { epoch: self.epoch, position: self.position }, wish.column_ns),
+            group: Group::new(Cursor { epoch: self.epoch, position: self.position, attributes: None }, wish.column_ns),
             joining: Vec::new(),
             key: key.clone(),
             wish,
@@ -132,6 +136,7 @@ impl Engine {
         if id == self.groups.len() {
             self.groups.push(None);
         }
+        self.parts.metrics.live_groups.inc();
         self.by_wish.entry(key).or_default().push(id);
         self.fill(id, watched);
         id
@@ -148,7 +153,8 @@ impl Engine {
 
     /// Groups that see the device otherwise now begin anew: what came in brings its past, and what left is gone from view.
     pub(super) fn attributes_changed(&mut self, device: &str) {
-        self.described = self.position;
+        // Before the groups are: a cursor never says more of attributes than its group knows.
+        self.described.set(device, self.parts.attributes.fingerprint(device));
         let attributes = Arc::clone(&self.parts.attributes);
         let series = self.parts.series.select(|series| *series.key.device == *device);
         for id in 0..self.groups.len() {
@@ -167,7 +173,7 @@ impl Engine {
             return;
         };
         unroute(&mut self.routes, id, &watched.group);
-        let cursor = Cursor { epoch: self.epoch, position: self.position };
+        let cursor = watched.cursor(self.epoch, self.position, &self.described);
         let old = std::mem::replace(&mut watched.group, Group::new(cursor, watched.wish.column_ns));
         // Those who wait to resume stood in what is replaced now.
         watched.joining.iter_mut().for_each(|joiner| joiner.cursor = None);

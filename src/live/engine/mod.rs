@@ -36,7 +36,7 @@ use crate::live::room::Room;
 use crate::log::LogRead;
 use crate::log::tail::{After, Tail};
 use crate::metrics::Metrics;
-use crate::model::{Commit, Position, SeriesId, TimeNs, TimeRange};
+use crate::model::{Commit, Position, SeriesId, TimeNs, TimeRange, TokenId};
 use crate::query::selector::{Attributes, Selector};
 use crate::series::{Series, SeriesTable};
 use crate::store::Store;
@@ -94,8 +94,7 @@ pub struct Engine {
     pool: Pool,
     epoch: u64,
     position: Position,
-    /// Where the engine stood when an attribute was edited last, or at the start: what was edited before is not known to it.
-    described: Position,
+    described: Described,
     groups: Vec<Option<Watched>>,
     free: Vec<GroupId>,
     by_wish: KeyedMap<String, Vec<GroupId>>,
@@ -139,6 +138,8 @@ struct Watched {
 struct Handle {
     sub: SubId,
     outbox: Arc<Outbox>,
+    /// By which it came, and whose share of the room for snapshots it takes.
+    token: TokenId,
 }
 
 #[derive(Debug)]
@@ -147,9 +148,39 @@ struct Joiner {
     cursor: Option<Cursor>,
 }
 
+/// The attributes of all devices, as the groups were made after them.
+#[derive(Debug, Default)]
+struct Described {
+    devices: KeyedMap<Box<str>, u64>,
+    all: u64,
+}
+
+impl Described {
+    fn read(attributes: &dyn Attributes) -> Self {
+        let mut described = Self::default();
+        attributes.fingerprints(&mut |device, fingerprint| described.set(device, fingerprint));
+        described
+    }
+
+    fn set(&mut self, device: &str, fingerprint: u64) {
+        let before = match self.devices.get_mut(device) {
+            Some(known) => std::mem::replace(known, fingerprint),
+            None => {
+                self.devices.insert(device.into(), fingerprint);
+                0
+            }
+        };
+        self.all = self.all.wrapping_sub(before).wrapping_add(fingerprint);
+    }
+}
+
 impl Watched {
     fn reaches(&self, series: &Series, attributes: &dyn Attributes) -> bool {
         self.access.scope().reaches(&series.key, attributes) && self.wish.select.iter().any(|s| s.matches(&series.key, attributes))
+    }
+
+    fn cursor(&self, epoch: u64, position: Position, described: &Described) -> Cursor {
+        Cursor { epoch, position, attributes: self.uses_attributes().then_some(described.all) }
     }
 
     /// How wide the columns are into which a full mailbox merges, at first.
@@ -167,13 +198,14 @@ impl Engine {
     #[must_use]
     pub fn new(parts: Parts, pool: Pool) -> Self {
         let position = parts.head.position().max(*parts.tail.watch().borrow());
-        let epoch = parts.log.epoch();
+        let (epoch, described) = (parts.log.epoch(), Described::read(&*parts.attributes));
+        let room = Room::counted(LIVE_HISTORY_POINTS, SNAPSHOT_BYTES, &parts.metrics);
         let engine = Self {
             parts,
             pool,
             epoch,
             position,
-            described: position,
+            described,
             groups: Vec::new(),
             free: Vec::new(),
             by_wish: KeyedMap::default(),
@@ -181,7 +213,7 @@ impl Engine {
             routes: Routes::default(),
             viewers: FxHashMap::default(),
             next_sub: 0,
-            room: Room::new(LIVE_HISTORY_POINTS, SNAPSHOT_BYTES),
+            room,
             refused: Arc::default(),
         };
         engine.tell_presence();
@@ -269,9 +301,9 @@ impl Engine {
     /// Sends groups that gathered too much what they have, in the midst of commits that the log has many more of. The head is
     /// ahead of them, so nobody looks there whether late points are neighbours; and when they are due next is not changed.
     fn relieve(&mut self) {
-        let cursor = Cursor { epoch: self.epoch, position: self.position };
         for id in &self.busy {
             if let Some(watched) = self.groups[*id].as_mut().filter(|watched| watched.group.weight() > GROUP_PENDING_BYTES) {
+                let cursor = watched.cursor(self.epoch, self.position, &self.described);
                 deliver(watched, cursor, false, &FxHashMap::default(), &self.parts.metrics);
             }
         }
@@ -379,8 +411,8 @@ impl Engine {
     /// one for each point.
     fn send(&mut self, id: GroupId, now_ns: u64) {
         let views = self.look_at_late(id);
-        let cursor = Cursor { epoch: self.epoch, position: self.position };
         if let Some(watched) = self.groups[id].as_mut() {
+            let cursor = watched.cursor(self.epoch, self.position, &self.described);
             send(watched, cursor, false, &views, now_ns, &self.parts.metrics);
         }
     }
@@ -448,7 +480,7 @@ fn deliver(watched: &mut Watched, cursor: Cursor, mark: bool, views: &Views, met
         let frame = Arc::new(Frame::new(Arc::clone(&watched.envelope), tick));
         metrics.live_frames.add(members.len() as u64);
         for index in members {
-            let Handle { sub, outbox } = &watched.group.members[index].handle;
+            let Handle { sub, outbox, .. } = &watched.group.members[index].handle;
             outbox.with(|mailbox| mailbox.push_frame(*sub, Arc::clone(&frame), watched.merge_ns()));
         }
     }

@@ -17,7 +17,8 @@ use super::{EPOCH, NOW, World};
 use crate::auth::access::Scope;
 use crate::head::ColumnView;
 use crate::limits::{GROUP_PENDING_BYTES, LIVE_HISTORY_POINTS, SNAPSHOT_BYTES};
-use crate::model::{BatchPart, Commit, Position, Reading, SeriesId, TimeNs, Value};
+use crate::log::LogRead;
+use crate::model::{BatchPart, Commit, Position, Reading, SeriesId, TimeNs, TokenId, Value};
 
 /// What one point that came late takes in a block: its receive time is kept on its own.
 const POINT: usize = 32;
@@ -91,23 +92,74 @@ fn nothing_comes_after_a_refusal() {
 }
 
 #[test]
-fn snapshots_that_wait_share_one_room() {
-    // A snapshot of 3,000 stored points takes 96 kB and a little, so two fit.
-    let room = Room::new(10_000, 2 * 3_000 * POINT + 10_000);
+fn snapshots_that_wait_share_one_room_and_one_token_leaves_some_to_others() {
+    // A snapshot of 3,000 stored points takes 96 kB and a little, so two are what one token may have of a room for four.
+    let room = Room::new(10_000, 4 * (3_000 * POINT + 5_000));
     let mut scene = filled(3_000, 0, &room);
     for id in ["s", "t", "u"] {
         scene.say(&ask(id, ""));
     }
+    let other = scene.world.open(Encoding::Json, 1 << 20);
+    scene.world.send_as(TokenId(2), other.viewer, Scope::default(), &ask("s", ""));
     scene.world.advance(1_000);
     scene.world.run_jobs();
     let full = room.used();
-    assert!((2 * 3_000 * POINT..2 * 3_000 * POINT + 10_000).contains(&full), "{full} bytes");
+    assert!((3 * 3_000 * POINT..3 * 3_000 * POINT + 15_000).contains(&full), "{full} bytes");
+    let kinds = |heard: &[Json]| -> Vec<(String, String)> {
+        let all = heard.iter().map(|m| (m["type"].as_str().unwrap().to_owned(), code(m).to_owned()));
+        all.filter(|(kind, _)| kind != "state").collect()
+    };
+    let (snapshot, refusal) = (("snapshot".to_owned(), String::new()), ("error".to_owned(), "too_slow".to_owned()));
     let heard = scene.hear();
-    let kinds: Vec<(&str, &str)> = heard.iter().map(|m| (m["type"].as_str().unwrap(), code(m))).filter(|(t, _)| *t != "state").collect();
-    assert_eq!(kinds, [("snapshot", ""), ("snapshot", ""), ("error", "too_slow")]);
+    assert_eq!(kinds(&heard), [snapshot.clone(), snapshot.clone(), refusal]);
+    scene.client = Client::new(other);
+    let heard = scene.hear();
+    assert_eq!(kinds(&heard), [snapshot], "another token's has room");
     assert_eq!(room.used(), 0, "they are taken");
     scene.say(&ask("u", ""));
     assert_eq!(shape(&scene.hear()), ["snapshot", "state"]);
+}
+
+/// A wall of screens loses its connections at once and comes back at once: what memory does not keep is read from the log once.
+#[test]
+fn fifty_screens_that_come_back_at_once_share_one_read_of_the_log() {
+    let mut read = Vec::new();
+    for screens in [1, 50] {
+        let mut world = World::with_tail(4_000);
+        let a = world.id("a", "m");
+        world.commit(&[], &points(a, NOW, 10));
+        world.turn();
+        let mut clients: Vec<Client> = (0..screens).map(|_| Client::new(world.open(Encoding::Json, 1 << 20))).collect();
+        for client in &mut clients {
+            world.send(client.outbox.viewer, Scope::default(), &ask("s", ""));
+        }
+        let hear = |world: &mut World, clients: &mut [Client]| {
+            world.advance(1_000);
+            world.run_jobs();
+            for client in clients {
+                while let Some(message) = client.next() {
+                    client.apply(&message);
+                }
+            }
+        };
+        hear(&mut world, &mut clients);
+        clients.iter().for_each(|client| world.engine.on_input(Input::Gone(client.outbox.viewer), world.now_ns));
+        for k in 1..200 {
+            world.commit(&[], &points(a, NOW + k * 1_000 * MS, 10));
+            world.turn();
+        }
+        assert_eq!((world.log.bytes_read(), world.metrics.live_log_reads.value()), (0, 0));
+        for client in &mut clients {
+            let cursor = client.cursor.clone().unwrap();
+            client.reconnect(world.open(Encoding::Json, 1 << 20));
+            world.send(client.outbox.viewer, Scope::default(), &ask("s", &format!(r#","cursor":"{cursor}""#)));
+        }
+        hear(&mut world, &mut clients);
+        assert!(clients.iter().all(|client| client.resumed && client.points["a/m"] == world.truth.last().unwrap()[&a]));
+        assert_eq!(world.metrics.live_log_reads.value(), 1, "{screens} screens");
+        read.push(world.log.bytes_read());
+    }
+    assert!(read[0] > 0 && read[0] == read[1], "{read:?} bytes");
 }
 
 #[test]
@@ -130,9 +182,10 @@ fn a_viewer_that_goes_or_unsubscribes_gives_back_its_room() {
 fn what_nobody_waits_for_is_not_made() {
     let room = Room::new(10_000, SNAPSHOT_BYTES);
     let scene = filled(3_000, 0, &room);
-    let cursor = Cursor { epoch: EPOCH, position: Position(2) };
+    let cursor = Cursor { epoch: EPOCH, position: Position(2), attributes: None };
     let make = |slot: &Arc<SnapshotSlot>| {
-        let newcomers = Newcomers { slot: Arc::clone(slot), viewers: Vec::new(), room: Arc::clone(&room), refused: Arc::default() };
+        let newcomers =
+            Newcomers { slot: Arc::clone(slot), viewers: Vec::new(), owner: TokenId(1), room: Arc::clone(&room), refused: Arc::default() };
         let named = vec![Named { number: 0, series: scene.world.series.by_id(scene.a).unwrap() }];
         let pin = scene.world.head.with_reader(|head| head.pin());
         let behind = Behind { store: scene.world.store.clone(), pin, from: NOW - 3_600_000 * MS };

@@ -283,7 +283,7 @@ impl Storm {
             self.world.advance(20_000);
             self.world.run_jobs();
         }
-        let newest = Cursor { epoch: EPOCH, position: Position(self.world.truth.len() as u64 - 1) };
+        let newest = Cursor { epoch: EPOCH, position: Position(self.world.truth.len() as u64 - 1), attributes: None };
         for index in 0..self.screens.len() {
             self.read(index, false);
             (0..self.screens[index].clients.len()).for_each(|of| self.check(index, of, newest));

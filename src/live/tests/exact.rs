@@ -219,7 +219,7 @@ impl Run {
             self.world.advance(20_000);
             self.world.run_jobs();
         }
-        let newest = Cursor { epoch: super::EPOCH, position: crate::model::Position(self.world.truth.len() as u64 - 1) };
+        let newest = Cursor { epoch: super::EPOCH, position: crate::model::Position(self.world.truth.len() as u64 - 1), attributes: None };
         for index in 0..self.viewers.len() {
             if self.viewers[index].connected {
                 self.read(index, false);

@@ -31,7 +31,7 @@ use crate::log::{LogRead, ReadError};
 use crate::metrics::Metrics;
 use crate::model::{BatchPart, Commit, Delete, MetaChange, Position, Reading, SeriesDef, SeriesId, TimeNs, TokenId, Value};
 use crate::query::last;
-use crate::query::selector::Attributes;
+use crate::query::selector::{Attributes, fingerprint};
 use crate::series::{KeyRef, SeriesTable};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
@@ -45,9 +45,14 @@ const NOW: TimeNs = 1_795_396_030_000_000_000;
 struct MemLog {
     commits: Mutex<Vec<Arc<Commit>>>,
     oldest: AtomicU64,
+    bytes_read: AtomicU64,
 }
 
 impl LogRead for MemLog {
+    fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
     fn epoch(&self) -> u64 {
         EPOCH
     }
@@ -58,7 +63,10 @@ impl LogRead for MemLog {
             return Err(ReadError::Gone { asked: after, oldest });
         }
         let commits = self.commits.lock().clone();
-        commits.iter().filter(|c| c.position > after && c.position <= until).for_each(|c| each((**c).clone()));
+        for commit in commits.iter().filter(|c| c.position > after && c.position <= until) {
+            self.bytes_read.fetch_add(commit.weight() as u64, Ordering::Relaxed);
+            each((**commit).clone());
+        }
         Ok(())
     }
 }
@@ -71,6 +79,17 @@ impl Attributes for Described {
     fn with_value(&self, device: &str, name: &str, use_value: &mut dyn FnMut(&str)) {
         let all = self.0.lock();
         use_value(all.get(&(device.to_owned(), name.to_owned())).map_or("", String::as_str));
+    }
+
+    fn fingerprint(&self, device: &str) -> u64 {
+        let all = self.0.lock();
+        let of_device = all.iter().filter(|((of, _), value)| of == device && !value.is_empty());
+        fingerprint(device, of_device.map(|((_, name), value)| (name.as_str(), value.as_str())))
+    }
+
+    fn fingerprints(&self, each: &mut dyn FnMut(&str, u64)) {
+        let devices: std::collections::BTreeSet<String> = self.0.lock().keys().map(|(device, _)| device.clone()).collect();
+        devices.iter().for_each(|device| each(device, self.fingerprint(device)));
     }
 }
 
@@ -216,16 +235,20 @@ impl World {
     }
 
     fn send(&mut self, viewer: ViewerId, scope: Scope, text: &str) {
+        self.send_as(TokenId(1), viewer, scope, text);
+    }
+
+    fn send_as(&mut self, token: TokenId, viewer: ViewerId, scope: Scope, text: &str) {
         let input = match parse_json(text).unwrap() {
-            ClientMessage::Subscribe(subscribe) => Input::Subscribe { viewer, access: access(scope), subscribe },
+            ClientMessage::Subscribe(subscribe) => Input::Subscribe { viewer, access: access(token, scope), subscribe },
             ClientMessage::Unsubscribe { id } => Input::Unsubscribe { viewer, id },
         };
         self.engine.on_input(input, self.now_ns);
     }
 }
 
-fn access(scope: Scope) -> Access {
-    Access::new(TokenId(1), "test".to_owned(), Role::Viewer, scope, watch::channel(false).1)
+fn access(token: TokenId, scope: Scope) -> Access {
+    Access::new(token, "test".to_owned(), Role::Viewer, scope, watch::channel(false).1)
 }
 
 fn engine(parts: Parts, jobs: &Arc<Mutex<Vec<Job>>>) -> Engine {
