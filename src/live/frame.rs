@@ -429,6 +429,26 @@ fn error_as<W: Write>(refused: &Refused) -> Bytes {
     out.into()
 }
 
+/// The hub is there.
+#[must_use]
+pub fn pong(encoding: Encoding) -> Bytes {
+    match encoding {
+        Encoding::Json => pong_as::<Json>(),
+        Encoding::MsgPack => pong_as::<MsgPack>(),
+        Encoding::Events => pong_as::<Events>(),
+    }
+}
+
+fn pong_as<W: Write>() -> Bytes {
+    let mut out = Vec::new();
+    W::message(&mut out, |w| {
+        w.map(1);
+        w.kind("pong");
+        w.end_map();
+    });
+    out.into()
+}
+
 /// The hub is about to close the connection with `code`.
 #[must_use]
 pub fn closing(encoding: Encoding, code: u16, reason: &str, retry_after_ms: Option<u32>) -> Bytes {

@@ -1,4 +1,4 @@
-//! What a viewer may send: subscribe and unsubscribe, as JSON text or a MessagePack map of the same keys. Parsed once, strictly;
+//! What a viewer may send: subscribe, unsubscribe and ping, as JSON text or a MessagePack map of the same keys. Parsed once, strictly;
 //! after that nobody checks again. Pure.
 //!
 //! Invariant: no type here is recursive, so that a nested message cannot exhaust the stack (rmp-serde follows depth 1,024).
@@ -27,6 +27,8 @@ pub enum Encoding {
 pub enum ClientMessage {
     Subscribe(Subscribe),
     Unsubscribe { id: String },
+    /// Is anybody there? A browser sees no pings of the WebSocket's own.
+    Ping,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +81,7 @@ impl Refused {
 }
 
 const BAD_PARAMETER: &str = "bad_parameter";
+const TYPES: &str = "\"subscribe\", \"unsubscribe\" or \"ping\"";
 const KEYS: &[&str] = &["type", "id", "select", "history", "max_hz", "points", "cursor"];
 
 pub fn parse_json(text: &str) -> Result<ClientMessage, Refused> {
@@ -229,8 +232,9 @@ impl Raw {
                 let id = checked_id(self.id)?;
                 Ok(ClientMessage::Unsubscribe { id })
             }
-            Some(other) => Err(refuse(format!("unknown type {other:?}; expected \"subscribe\" or \"unsubscribe\""))),
-            None => Err(refuse("the key `type` is missing; expected \"subscribe\" or \"unsubscribe\"".to_owned())),
+            Some("ping") => Ok(ClientMessage::Ping),
+            Some(other) => Err(refuse(format!("unknown type {other:?}; expected {TYPES}"))),
+            None => Err(refuse(format!("the key `type` is missing; expected {TYPES}"))),
         }
     }
 
@@ -330,6 +334,7 @@ mod tests {
         assert_eq!(subscribe.wish.select.len(), 2);
         assert_eq!(subscribe.wish.interval_ns(), 400_000_000);
         assert_eq!(check(r#"{"type":"unsubscribe","id":"a"}"#), Ok(ClientMessage::Unsubscribe { id: "a".into() }));
+        assert_eq!(check(r#"{"type":"ping"}"#), Ok(ClientMessage::Ping));
         let Ok(ClientMessage::Subscribe(bare)) = check(r#"{"type":"subscribe","id":"a","select":["*/*"],"cursor":null,"max_hz":10}"#)
         else {
             panic!("a null cursor is no cursor");

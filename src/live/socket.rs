@@ -142,6 +142,11 @@ impl Connection {
             }
             Ok(ClientMessage::Subscribe(subscribe)) => Input::Subscribe { viewer, access: self.access.clone(), subscribe },
             Ok(ClientMessage::Unsubscribe { id }) => Input::Unsubscribe { viewer, id },
+            Ok(ClientMessage::Ping) => {
+                // What waits or is on its way answers as well.
+                self.outbox.with(|mailbox| mailbox.push_idle(frame::pong(self.outbox.encoding)));
+                return Ok(());
+            }
         };
         Ok(live.tell(input).await?)
     }

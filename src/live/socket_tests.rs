@@ -227,6 +227,14 @@ fn a_viewer_whose_token_ends_is_told_and_closed_within_a_second() {
 }
 
 #[test]
+fn a_ping_is_answered_where_nothing_else_is_heard() {
+    let running = Running::start();
+    let mut viewer = running.connect("");
+    viewer.send(0x81, br#"{"type":"ping"}"#);
+    assert_eq!(viewer.next("pong"), json!({"type": "pong"}));
+}
+
+#[test]
 fn a_hub_that_stops_says_when_to_come_back() {
     let mut running = Running::start();
     let mut viewer = running.connect("");

@@ -242,6 +242,7 @@ impl World {
         let input = match parse_json(text).unwrap() {
             ClientMessage::Subscribe(subscribe) => Input::Subscribe { viewer, access: access(token, scope), subscribe },
             ClientMessage::Unsubscribe { id } => Input::Unsubscribe { viewer, id },
+            ClientMessage::Ping => return,
         };
         self.engine.on_input(input, self.now_ns);
     }
