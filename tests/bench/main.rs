@@ -9,6 +9,7 @@
 mod card;
 mod compact;
 mod decode;
+mod encoding;
 mod history;
 mod hub;
 mod influx;
@@ -32,7 +33,13 @@ mod socket;
 mod store;
 mod victoria;
 
-const USUAL: [(&str, fn()); 4] = [("decode", decode::decode), ("rows", ingest::rows), ("single", ingest::single), ("live", live::fan_out)];
+const USUAL: [(&str, fn()); 5] = [
+    ("decode", decode::decode),
+    ("encoding", encoding::encoding),
+    ("rows", ingest::rows),
+    ("single", ingest::single),
+    ("live", live::fan_out),
+];
 const STORE: [(&str, fn()); 7] = [
     ("sustained", store::sustained),
     ("rest", rest::rest),

@@ -34,8 +34,8 @@ fn held(hub: &Hub) -> (usize, usize) {
     (count("fd"), count("task"))
 }
 
-/// Resets the connection when it is dropped: nothing waits for its last bytes, and no port is held for a minute.
-fn abort(viewer: Viewer) {
+/// Has the connection reset when it is dropped: nothing waits for its last bytes, and no port is held for a minute.
+fn abort(viewer: &Viewer) {
     socket2::SockRef::from(&viewer.0).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
@@ -53,20 +53,20 @@ fn visit(address: &str, token: &str, kind: usize) {
             assert_eq!(viewer.next().unwrap()["type"], "snapshot");
             viewer.send(0x88, &1000_u16.to_be_bytes());
             while viewer.next().is_some() {}
-            abort(viewer);
+            abort(&viewer);
         }
         // In the middle of the snapshot, of which it took a part.
         1 => {
             let mut viewer = Viewer::connect(address, token);
             subscribe(&mut viewer, "a");
             viewer.0.read_exact(&mut [0; 2_000]).unwrap();
-            abort(viewer);
+            abort(&viewer);
         }
         // Before anything was answered.
         2 => {
             let mut viewer = Viewer::connect(address, token);
             (0..5).for_each(|id| subscribe(&mut viewer, &id.to_string()));
-            abort(viewer);
+            abort(&viewer);
         }
         // Closes its half, and then the other.
         3 => {
@@ -75,24 +75,24 @@ fn visit(address: &str, token: &str, kind: usize) {
             viewer.0.shutdown(Shutdown::Write).unwrap();
             let mut rest = Vec::new();
             let _reset = viewer.0.read_to_end(&mut rest);
-            abort(viewer);
+            abort(&viewer);
         }
         // A message of which only a part came.
         4 => {
             let mut viewer = Viewer::connect(address, token);
             viewer.0.write_all(&[0x81, 0xfe, 0x10, 0, 0, 0, 0, 0, b'{']).unwrap();
-            abort(viewer);
+            abort(&viewer);
         }
         // A handshake of which only a part came, and one whose answer nobody read.
         5 => {
             let mut viewer = Viewer::dial(address);
             viewer.0.write_all(b"GET /api/v1/live HTTP/1.1\r\nHost: x\r\nUpgra").unwrap();
-            abort(viewer);
+            abort(&viewer);
         }
         6 => {
             let mut viewer = Viewer::dial(address);
             viewer.shake(address, token);
-            abort(viewer);
+            abort(&viewer);
         }
         // Subscribes and unsubscribes, the same id again.
         7 => {
@@ -102,7 +102,7 @@ fn visit(address: &str, token: &str, kind: usize) {
                 viewer.say(&json!({"type": "unsubscribe", "id": "a"}));
             }
             subscribe(&mut viewer, "a");
-            abort(viewer);
+            abort(&viewer);
         }
         // A stream of events, which the hub does not read from.
         _ => {
@@ -110,7 +110,7 @@ fn visit(address: &str, token: &str, kind: usize) {
             let request = format!("GET /api/v1/live/sse?select=*/* HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n");
             viewer.0.write_all(request.as_bytes()).unwrap();
             viewer.0.read_exact(&mut [0; 12]).unwrap();
-            abort(viewer);
+            abort(&viewer);
         }
     }
 }
@@ -120,7 +120,7 @@ fn twenty_thousand_viewers_leave_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::start(dir.path());
     // Enough that a snapshot comes in parts.
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = jiff::Timestamp::now().as_second();
     let lines: String = (0..20_000).map(|i| format!("m,device_id=d{} v={i} {}\n", i % 20, now - 1_800 + i / 20)).collect();
     let url = format!("http://{}/api/v2/write?precision=s", hub.address);
     ureq::post(url).header("Authorization", format!("Bearer {}", hub.admin)).send(lines).unwrap();

@@ -2,7 +2,7 @@
 //! charts that are open are all as if it had come in time.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
@@ -55,7 +55,7 @@ fn last(hub: &Hub) -> (i64, f64) {
 fn late_data_repairs_everything() {
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::start(dir.path());
-    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let now = jiff::Timestamp::now().as_millisecond();
     let begin = now.div_euclid(HOUR_MS) * HOUR_MS - 60 * HOUR_MS;
     // Two and a half days, one reading in 30 s, without the hours in which the gateway was away.
     let away = |ms: i64| (20..29).contains(&((ms - begin) / HOUR_MS));

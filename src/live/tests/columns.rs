@@ -61,7 +61,7 @@ impl Chart {
             world.commit(&[], &rows.iter().map(|(id, time, n)| (*id, *time, value(*id, *n))).collect::<Vec<_>>());
         }
         world.turn();
-        let encoding = if seed % 2 == 0 { Encoding::Json } else { Encoding::MsgPack };
+        let encoding = if seed.is_multiple_of(2) { Encoding::Json } else { Encoding::MsgPack };
         let client = Client::new(world.open(encoding, 1 << 22));
         let mut chart = Self { seed, rng, world, client, ids, width, start };
         chart.subscribe(pixels, "");
