@@ -4,6 +4,7 @@
 // Origin it knows, so the proxy puts its own in place of the development server's.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
@@ -36,7 +37,7 @@ function compressed(): Plugin {
 export default defineConfig({
   plugins: [compressed()],
   // The page and the unit tests take the package's source; whoever installs the package takes what `tsc` makes of it.
-  resolve: { alias: { '@telltale/client': new URL('client/src/index.ts', import.meta.url).pathname } },
+  resolve: { alias: { '@telltale/client': fileURLToPath(new URL('client/src/index.ts', import.meta.url)) } },
   build: {
     target: 'es2022',
     // Nothing as a data: address; the hub's Content-Security-Policy is `default-src 'self'`.
