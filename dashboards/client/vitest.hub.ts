@@ -5,8 +5,6 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['client/test-hub/**/*.test.ts'],
-    // One after the other: packing builds anew what the other file runs.
-    fileParallelism: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

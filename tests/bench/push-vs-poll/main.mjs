@@ -3,8 +3,8 @@
 // viewer has it, and what it costs the hub. README.md beside this file says how it is meant.
 //
 //   TELLTALE_BIN    the hub's program (target/release/telltale)
-//   VIEWERS         how many poll at once (50). Four times as many are pushed to, since one costs too little to be measured; a
-//                   fifth of it polls long at its best, since that asks most often
+//   VIEWERS         how many poll at once (50). Four times as many are pushed to ten times a second, since one costs too little
+//                   to be measured; a fifth of it polls long at its best, since that asks most often
 //   SECONDS         how long each way is measured (20)
 //   ONLY            names of ways (ways.mjs has them), with commas between them
 import { cpus, release } from 'node:os'

@@ -115,7 +115,8 @@ function socket(codec, maxHz) {
     tally.leaving(() => live.terminate())
     return tally
   }
-  way.share = MANY
+  // At 60 Hz this program could not read as much as it is sent.
+  way.share = maxHz === undefined ? MANY : 1
   return way
 }
 
