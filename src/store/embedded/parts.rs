@@ -299,7 +299,7 @@ impl Decoder<'_> {
         parts.sort_by_key(|part| part.seal);
         let blocks = parts.iter().filter_map(|part| Some((part.seal, self.block(part)?)));
         let seen = blocks.map(|(seal, block)| seen(seal, block, range, hides));
-        seen.filter(|block| !block.is_empty()).reduce(|older, newer| Arc::new(over(&older, &newer)))
+        seen.filter(|block| !block.is_empty()).reduce(|older, newer| laid(older, &newer))
     }
 }
 
@@ -336,6 +336,16 @@ pub(super) fn clusters(mut parts: Vec<Part>) -> Vec<Vec<Part>> {
         end = end.max(last);
     }
     clusters
+}
+
+/// The same as `over`. What follows is put behind, so that a day of many chunks is not copied for each.
+fn laid(older: Arc<Block>, newer: &Block) -> Arc<Block> {
+    if older.last_time() < newer.first_time() {
+        let mut all = Arc::unwrap_or_clone(older);
+        all.append(newer, 0..newer.len());
+        return Arc::new(all);
+    }
+    Arc::new(over(&older, newer))
 }
 
 /// Both, `newer` where they have a time in common.

@@ -162,9 +162,11 @@ pub(super) fn scan_ranges(
     let meets =
         |first: TimeNs, last: TimeNs| ranges.get(ranges.partition_point(|range| range.to <= first)).is_some_and(|range| range.from <= last);
     let parts = reader.parts_of(day, hull, u32::MAX - 1, &|entry| meets(entry.first, entry.last))?.unwrap_or_default();
+    // A little of many chunks: kept whole they would push out what stands for the others.
+    let decoder = Decoder { keeps: false, ..store.decoder() };
     let mut blocks = Vec::new();
     for mut cluster in parts::clusters(parts) {
-        let Some(block) = store.decoder().lay(&mut cluster, hull, &reader.hides) else { continue };
+        let Some(block) = decoder.lay(&mut cluster, hull, &reader.hides) else { continue };
         let (Some(first), Some(last)) = (block.first_time(), block.last_time()) else { continue };
         let next = ranges.partition_point(|range| range.to <= first);
         let within = ranges[next..].iter().take_while(|range| range.from <= last).map(|range| block.within(*range));
