@@ -32,6 +32,7 @@ pub const READINGS: HeaderName = HeaderName::from_static("x-telltale-readings");
 
 /// What was left out of an export for damage: a list of texts, as JSON.
 pub const LEFT_OUT: HeaderName = HeaderName::from_static("x-telltale-left-out");
+const LEAVES_OUT: &str = "skip_damaged=true (--skip-damaged) leaves it out";
 /// Of that header, about.
 const LEFT_OUT_BYTES: usize = 4 << 10;
 
@@ -144,8 +145,7 @@ pub fn plan(hub: &Arc<Hub>, wish: &Wish, scope: &Scope) -> Result<Plan, ApiError
     if wish.skip_damaged {
         plan.read_through().map_err(QueryError::from)?;
     } else if let Some(why) = plan.incomplete() {
-        let hint =
-            "an export would not be whole; narrow select, from or to, or leave out what is damaged with skip_damaged=true (--skip-damaged)";
+        let hint = format!("an export would not be whole; narrow select, from or to; {LEAVES_OUT}");
         return Err(ApiError::new(ErrorCode::StoreFailed, why).with_hint(hint));
     }
     let unsaid = plan.series.iter().find_map(|one| Some((&one.series.key, unsayable(wish.format, &one.series.key)?)));
@@ -177,7 +177,8 @@ pub fn write(plan: &Plan, format: RowFormat, skip_damaged: bool, sink: &mut Chun
             return Err(Broken::ClientGone);
         }
     }
-    if let Some(why) = if skip_damaged { plan.lacks() } else { plan.incomplete() } {
+    let damaged = || plan.incomplete().map(|why| format!("{why}; {LEAVES_OUT}"));
+    if let Some(why) = plan.lacks().or_else(|| if skip_damaged { None } else { damaged() }) {
         return Err(Broken::Incomplete(why));
     }
     writer.finish();

@@ -401,3 +401,14 @@ async fn damage_breaks_only_exports_that_meet_it_and_can_be_left_out() {
         assert!(status == 503 && text.contains("store_failed") && text.contains("chunks row 1"), "{status} {text}");
     }
 }
+
+#[tokio::test]
+async fn a_day_file_of_a_newer_program_is_refused_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    send(&hub, 1, &readings(0)).await;
+    assert_eq!(hub.stop(), Some(0));
+    change(&store_file(dir.path()), "PRAGMA user_version = 2; PRAGMA wal_checkpoint(TRUNCATE)");
+    let (code, _, stderr) = run(dir.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    assert!(code == 78 && stderr.contains("2026-01-01.raw.0.sqlite: format 2 is newer"), "{code} {stderr}");
+}

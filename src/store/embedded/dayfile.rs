@@ -18,9 +18,9 @@ use super::sql::{self, Schema};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::store::StoreError;
 
-pub(super) const RAW: Schema = Schema { format: 1, sql: include_str!("raw.sql") };
+pub(super) static RAW: Schema = Schema { format: 1, sql: include_str!("raw.sql") };
 
-pub(super) const ROLLUP: Schema = Schema { format: 1, sql: include_str!("rollup.sql") };
+pub(super) static ROLLUP: Schema = Schema { format: 1, sql: include_str!("rollup.sql") };
 
 #[derive(Debug)]
 pub(super) struct DayFile {
@@ -205,6 +205,21 @@ impl DayFile {
         self.noted.store(true, Ordering::Release);
     }
 
+    pub(super) fn is_noted(&self) -> bool {
+        self.noted.load(Ordering::Acquire)
+    }
+
+    pub(super) fn refuse_newer(&self) -> Result<(), StoreError> {
+        sql::refuse_newer(&self.path, self.schema())
+    }
+
+    fn schema(&self) -> &'static Schema {
+        match self.key.kind {
+            FileKind::Raw => &RAW,
+            FileKind::Rollup => &ROLLUP,
+        }
+    }
+
     /// Nothing is new in it, which is not noted yet.
     pub(super) fn is_settled(&self) -> bool {
         !self.noted.load(Ordering::Acquire) && !self.is_written() && self.news.are_none()
@@ -220,11 +235,7 @@ impl DayFile {
 
     fn connection_with(&self, page_bytes: i64) -> Result<Connection, StoreError> {
         let idle = self.idle.lock().pop();
-        let schema = match self.key.kind {
-            FileKind::Raw => &RAW,
-            FileKind::Rollup => &ROLLUP,
-        };
-        idle.map_or_else(|| sql::open(&self.path, schema, page_bytes), Ok)
+        idle.map_or_else(|| sql::open(&self.path, self.schema(), page_bytes), Ok)
     }
 
     /// Lets go of its connections.

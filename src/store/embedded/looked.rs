@@ -66,7 +66,8 @@ impl Noting {
 }
 
 impl EmbeddedStore {
-    /// At the start: what was remembered is not asked again.
+    /// At the start: what was remembered is not asked again. The others may be of a newer program, which is told before anything is
+    /// written.
     pub(super) fn remember(&self) -> Result<Noting, StoreError> {
         let mut vanished = Vec::new();
         for looked in self.state.looked()? {
@@ -76,6 +77,8 @@ impl EmbeddedStore {
                 None => vanished.push(looked.file),
             }
         }
+        let others = self.files.all().into_iter().filter(|file| !file.is_noted());
+        others.into_iter().try_for_each(|file| file.refuse_newer())?;
         Ok(Noting { next: None, vanished })
     }
 

@@ -140,9 +140,9 @@ impl EmbeddedStore {
             piece_bytes: budget.piece_bytes(),
             tending: Mutex::new(Tending::new(Expiry::new(budget, sealed_at, dir))),
         };
+        store.tending.lock().noting = store.remember()?;
         store.clean()?;
         store.tombs.add(&store.state.deletes()?);
-        store.tending.lock().noting = store.remember()?;
         Ok(store)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
@@ -70,6 +70,23 @@ pub(super) fn open(path: &Path, schema: &Schema, page_bytes: i64) -> Result<Conn
         Err(error) => Err(sql_error("open", path, &error)),
     }
 }
+
+/// By the file's header alone, which says its format at this place (SQLite's file format, 1.3). What cannot be read is told when it is
+/// opened.
+pub(super) fn refuse_newer(path: &Path, schema: &Schema) -> Result<(), StoreError> {
+    const AT: u64 = 60;
+    let mut bytes = [0; 4];
+    let read = File::open(path).and_then(|file| file.read_exact_at(&mut bytes, AT));
+    let found = i64::from(u32::from_be_bytes(bytes));
+    // Bits that are no format are damage, which costs the file alone.
+    if read.is_err() || found <= schema.format || found > FORMATS_MAX {
+        return Ok(());
+    }
+    Err(StoreError::Newer { path: path.to_owned(), found, known: schema.format })
+}
+
+/// More formats than there will be.
+const FORMATS_MAX: i64 = 1_000;
 
 /// Moves what the WAL holds into the file. A reader in its way is no harm: it is done the next time.
 pub(super) fn checkpoint(db: &Connection) -> rusqlite::Result<bool> {
