@@ -42,12 +42,13 @@ pub(super) fn of(draft: InfluxDraft, config: &Config, kind: &Place) -> Result<In
     let ca = draft
         .ca_file
         .map(|path| fs::read(&path).map_err(|error| conflict(format!("[store.influxdb] ca_file = {path:?} cannot be read: {error}"))));
+    let ca = ca.transpose()?;
     Ok(Influx {
         url: draft.url.ok_or_else(|| missing("url"))?,
         org: draft.org.ok_or_else(|| missing("org"))?,
         bucket: draft.bucket.ok_or_else(|| missing("bucket"))?,
         token,
-        ca: ca.transpose()?,
+        ca,
         timeout: draft.timeout.unwrap_or(TIMEOUT),
         backlog_bytes: config.log.backlog_bytes,
     })

@@ -1,14 +1,16 @@
 //! What the hub takes for an InfluxDB, and only keeps the bodies that it writes: so that the same can be written to influxd directly.
+//! It may be held up, so that the hub has a backlog, as it has before a real one, and its bodies are as large.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// With the organisation "o" and the bucket "b". Its threads end with the bench.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) url: String,
     bodies: Bodies,
+    gate: Arc<Mutex<()>>,
 }
 
 type Bodies = Arc<Mutex<Vec<String>>>;
@@ -18,14 +20,20 @@ impl Recorder {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
         let bodies = Bodies::default();
-        let kept = Arc::clone(&bodies);
+        let gate = Arc::default();
+        let (kept, open) = (Arc::clone(&bodies), Arc::clone(&gate));
         std::thread::spawn(move || {
             for connection in listener.incoming() {
-                let (connection, kept) = (connection.expect("a connection"), Arc::clone(&kept));
-                std::thread::spawn(move || answer(connection, &kept));
+                let (connection, kept, open) = (connection.expect("a connection"), Arc::clone(&kept), Arc::clone(&open));
+                std::thread::spawn(move || answer(&connection, &kept, &open));
             }
         });
-        Self { url, bodies }
+        Self { url, bodies, gate }
+    }
+
+    /// Nothing is answered meanwhile.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.gate.lock().expect("nobody failed")
     }
 
     /// In the order in which they came.
@@ -35,7 +43,7 @@ impl Recorder {
 }
 
 /// One request after the other, until the hub goes.
-fn answer(connection: TcpStream, kept: &Bodies) {
+fn answer(mut connection: &TcpStream, kept: &Bodies, open: &Mutex<()>) {
     let mut asked = BufReader::new(connection.try_clone().expect("a second handle"));
     while let Some((path, length)) = head(&mut asked) {
         let mut body = String::with_capacity(length);
@@ -49,7 +57,8 @@ fn answer(connection: TcpStream, kept: &Bodies) {
             Some("/health") => json(r#"{"name":"influxdb","status":"pass"}"#),
             _ => panic!("the hub asks for {path}"),
         };
-        (&connection).write_all(answer.as_bytes()).expect("the hub reads its answer");
+        drop(open.lock().expect("nobody failed"));
+        connection.write_all(answer.as_bytes()).expect("the hub reads its answer");
     }
 }
 

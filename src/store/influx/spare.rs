@@ -22,7 +22,8 @@ impl Spare {
         let Body { bytes, mut rows } = body;
         // Somebody may still hold it.
         let Ok(mut bytes) = bytes.try_into_mut() else { return };
-        (bytes.clear(), rows.clear());
+        bytes.clear();
+        rows.clear();
         let mut kept = self.0.lock();
         if kept.len() < KEPT && bytes.capacity() <= MOST_BYTES {
             kept.push((bytes, rows));
