@@ -399,7 +399,7 @@ impl SeriesTable {
         loop {
             let by_id = self.by_id.read();
             let until = (from + SHOWN_AT_ONCE).min(by_id.len());
-            by_id[from..until].iter().flatten().filter(|series| series.is_listed()).for_each(|series| show(series));
+            by_id[from..until].iter().flatten().filter(|series| series.is_listed()).for_each(&mut show);
             if until == by_id.len() {
                 return;
             }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -70,12 +71,24 @@ pub struct DeviceEdit {
     #[serde(default)]
     attributes: BTreeMap<String, Option<String>>,
     /// The version that was edited: refused as `conflict` when it is another by now.
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(value_type = Option<i64>, minimum = 0)]
     version: Option<i64>,
 }
 
 /// Tells null from absent.
 fn named<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
     Option::<String>::deserialize(field).map(Some)
+}
+
+/// To JSON `1.0` is the whole number `1`, and some clients write it so.
+fn whole<'de, D: Deserializer<'de>>(field: D) -> Result<Option<i64>, D::Error> {
+    let Some(number) = Option::<f64>::deserialize(field)? else { return Ok(None) };
+    if number.fract() != 0.0 || number < 0.0 {
+        return Err(D::Error::custom(format!("version {number}: expected a whole number, 0 or more")));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "whole; one that is too large is no version, whichever it becomes")]
+    Ok(Some(number as i64))
 }
 
 /// The devices there are.

@@ -48,6 +48,10 @@ async fn a_device_is_described_and_found() {
     let (status, row) = patch(&hub, "pump%2F1", json!({"name": null, "attributes": {"site": null}, "version": 1})).await;
     assert_eq!((status, &row["name"], &row["attributes"]), (200, &Json::Null, &json!({})));
     assert_eq!(row["note"], "behind\nthe door", "what is not named stays");
+    for (version, expected) in [(json!(2.5), 400), (json!(-1), 400), (json!("2"), 400), (json!(7.0), 409), (json!(2.0), 200)] {
+        let (status, told) = patch(&hub, "pump%2F1", json!({"name": null, "version": version})).await;
+        assert_eq!(status, expected, "{version}: {told}");
+    }
     let (status, refused) = patch(&hub, "pump%2F1", json!({"name": "x", "version": 1})).await;
     assert_eq!((status, &refused["error"]["code"]), (409, &json!("conflict")));
 }

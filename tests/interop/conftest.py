@@ -1,7 +1,6 @@
 """The fixtures every test here may name."""
 
 import pytest
-
 from hub import BINARY, Hub
 
 

@@ -7,7 +7,6 @@ import time
 
 import msgpack
 import pytest
-
 from hub import eventually
 from plain import Sender
 

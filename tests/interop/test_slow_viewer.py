@@ -10,9 +10,8 @@ import threading
 import time
 
 import pytest
-import websockets
-
 import raw
+import websockets
 from plain import Sender
 from raw import RawSocket
 

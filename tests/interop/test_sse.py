@@ -8,7 +8,6 @@ import time
 from urllib.parse import urlencode
 
 import pytest
-
 from live import Mirror
 from plain import Sender
 

@@ -10,7 +10,6 @@ import signal
 import subprocess
 
 import pytest
-
 from hub import ROOT, eventually
 
 CONFIG = """

@@ -4,7 +4,6 @@ import time
 
 import msgpack
 import pytest
-
 import raw
 from raw import RawSocket, close_payload
 

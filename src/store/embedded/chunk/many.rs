@@ -49,26 +49,32 @@ fn late_places(blocks: &[&Block]) -> Vec<(usize, i64)> {
     places
 }
 
-/// What stands before the values: flags, ids and times.
-fn head(from: &mut In<'_>) -> Result<(u8, Vec<SeriesId>, Vec<Vec<TimeNs>>), Damaged> {
+/// What stands before the values.
+struct Head {
+    flags: u8,
+    ids: Vec<SeriesId>,
+    times: Vec<Vec<TimeNs>>,
+}
+
+fn head(from: &mut In<'_>) -> Result<Head, Damaged> {
     let flags = from.u8()?;
     if from.u8()? != MANY || flags & !(flag::LATE | flag::LAG) != 0 {
         return Err(Damaged::Malformed("not a chunk of many series"));
     }
     let series = from.count(MANY_MAX_SERIES)?;
-    Ok((flags, ids(from, series)?, groups::decode(from, series)?))
+    Ok(Head { flags, ids: ids(from, series)?, times: groups::decode(from, series)? })
 }
 
 /// The times of the blocks that were encoded, by ascending id; their values are not read.
 pub(in crate::store::embedded) fn times_of_many(bytes: &[u8]) -> Result<Vec<(SeriesId, Vec<TimeNs>)>, Damaged> {
-    let (_, ids, times) = head(&mut bytes::open(bytes)?)?;
+    let Head { ids, times, .. } = head(&mut bytes::open(bytes)?)?;
     Ok(ids.into_iter().zip(times).collect())
 }
 
 /// The blocks that were encoded, by ascending id.
 pub(in crate::store::embedded) fn decode_many(bytes: &[u8]) -> Result<Vec<(SeriesId, Block)>, Damaged> {
     let mut from = bytes::open(bytes)?;
-    let (flags, ids, times) = head(&mut from)?;
+    let Head { flags, ids, times } = head(&mut from)?;
     let series = ids.len();
     let counts: Vec<usize> = times.iter().map(Vec::len).collect();
     let columns = pooled::decode(&mut from, &counts)?;
