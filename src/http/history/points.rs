@@ -124,7 +124,7 @@ fn whole(float: f64, scale: f64) -> Option<u64> {
 #[inline]
 fn decimal(is_negative: bool, whole: u64, mut decimals: usize, to: &mut [u8]) -> usize {
     let mut whole = whole;
-    while decimals > 1 && whole % 10 == 0 {
+    while decimals > 1 && whole.is_multiple_of(10) {
         (whole, decimals) = (whole / 10, decimals - 1);
     }
     let scale = 10_u64.pow(decimals as u32);
