@@ -114,5 +114,6 @@ mod tests {
         assert_eq!(there, [0, 2, 3, 4]);
         cache.put((0, 0, 9), times(500));
         assert!(cache.get((0, 0, 9)).is_none(), "what would empty the cache is not kept");
+        assert_eq!([34, 35].map(|points| cache.has_room_for(points)), [true, false], "one scan takes half of it at most");
     }
 }

@@ -256,7 +256,10 @@ fn compare(store: &dyn Store, oracle: &dyn Store, pin: &Pin, rng: &mut fastrand:
             let expected = points(oracle, pin, series, range, false);
             assert_eq!(points(store, pin, series, range, false), expected, "{series:?} {range:?}");
             assert_eq!(points(store, pin, series, range, true), expected, "back {series:?} {range:?}");
-            assert_eq!(store.count(pin, series, range).unwrap(), expected.len() as u64);
+            let all = expected.len() as u64;
+            assert_eq!(store.count(pin, series, range).unwrap(), all);
+            let enough = rng.u64(0..=all);
+            assert_eq!(store.count_to(pin, series, range, enough).unwrap().min(enough + 1), all.min(enough + 1), "exact up to {enough}");
         }
         let all = points(oracle, pin, series, TimeRange::ALL, false);
         let mut times: Vec<_> = (0..20).filter_map(|_| rng.choice(&all).map(|(time, ..)| time + rng.i64(0..2))).collect();
