@@ -53,8 +53,11 @@ pub fn routes(app: &mut web::ServiceConfig) {
     app.service(
         web::scope("")
             .wrap_fn(|mut request, next| {
-                encoding::keep_gzip(request.headers_mut());
                 let (method, path) = (request.method().clone(), request.path().to_owned());
+                // The files of the page were compressed at build, in more than one form.
+                if path.starts_with("/api/") {
+                    encoding::keep_gzip(request.headers_mut());
+                }
                 let answer = next.call(request);
                 async move {
                     let answer: ServiceResponse<_> = answer.await?;
