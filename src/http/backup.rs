@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::auth::{Admin, LocalPeer};
 use super::error::{ApiError, ErrorCode, ErrorDetail};
-use super::params::NoParams;
+use super::params::{NoParams, Object};
 use super::task;
 use crate::hub::Hub;
 use crate::tools::backup::{BackupError, Done, run};
@@ -56,14 +56,15 @@ pub async fn backup(
     request: HttpRequest,
     _: Admin,
     _: NoParams,
-    body: web::Json<BackupRequest>,
+    body: web::Json<Object<BackupRequest>>,
 ) -> Result<HttpResponse, ApiError> {
     if request.conn_data::<LocalPeer>().is_none() {
         return Err(ApiError::forbidden("a backup is made on the hub's machine").with_hint("telltale backup DIR"));
     }
-    let dir = PathBuf::from(&body.dir);
+    let BackupRequest { dir } = body.into_inner().0;
+    let dir = PathBuf::from(dir);
     if !dir.is_absolute() {
-        return Err(ApiError::parameter(format!("dir={}: expected an absolute path", body.dir)));
+        return Err(ApiError::parameter(format!("dir={}: expected an absolute path", dir.display())));
     }
     let place = task::place(&hub.tasks)?;
     Ok(task::answer(place, "backup", move |progress| run(&hub, &dir, progress).map(BackupBody::from).map_err(|error| refusal(&error))))

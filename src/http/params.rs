@@ -5,6 +5,9 @@ use std::ops::RangeInclusive;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::error::ApiError;
@@ -43,6 +46,17 @@ impl Params {
         let number = text.parse().ok().filter(|number| range.contains(number));
         let (least, most) = (range.start(), range.end());
         number.map(Some).ok_or_else(|| ApiError::parameter(format!("{name}={text}: expected a whole number from {least} to {most}")))
+    }
+}
+
+/// A JSON body that is an object. By itself serde takes an array for a struct too, by the order of its fields.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(body: D) -> Result<Self, D::Error> {
+        let fields = Map::<String, Value>::deserialize(body)?;
+        T::deserialize(Value::Object(fields)).map(Self).map_err(D::Error::custom)
     }
 }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::auth::{Admin, Door};
 use super::error::ApiError;
 use super::openapi::forms::RoleName;
-use super::params::NoParams;
+use super::params::{NoParams, Object};
 use crate::auth::access::Role;
 use crate::catalog::tokens::{Token, TokenSpec};
 use crate::clock::NS_PER_MS;
@@ -86,7 +86,8 @@ pub async fn list(_: Admin, _: NoParams, door: web::Data<Door>) -> Result<HttpRe
 
 /// Makes a token. Its secret is shown this once.
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "access", request_body = NewToken, responses((status = 201, body = TokenRow)))]
-pub async fn create(_: Admin, _: NoParams, door: web::Data<Door>, body: web::Json<NewToken>) -> Result<HttpResponse, ApiError> {
+pub async fn create(_: Admin, _: NoParams, door: web::Data<Door>, body: web::Json<Object<NewToken>>) -> Result<HttpResponse, ApiError> {
+    let body = body.into_inner().0;
     let spec = spec(&body.role, body.name.as_deref(), body.devices.as_deref(), body.select.as_deref())?;
     let auth = Arc::clone(&door.auth);
     let (secret, token) = web::block(move || auth.create_token(spec)).await??;

@@ -1,6 +1,7 @@
 """The fixtures every test here may name."""
 
 import pytest
+
 from hub import BINARY, Hub
 
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 
 import httpx
+
 from hub import eventually
 
 ORG, BUCKET, TOKEN = "o", "b", "a-token-of-the-test"

@@ -12,9 +12,10 @@ import threading
 import time
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+
 from hub import Hub, series_key
 from plain import Sender
-from websockets.exceptions import ConnectionClosed
 
 SEED = int(os.environ.get("CRASH_SEED") or time.time_ns() % 2**32)
 RUNS = int(os.environ.get("CRASH_RUNS", 30))

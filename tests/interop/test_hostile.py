@@ -8,10 +8,11 @@ from pathlib import Path
 
 import msgpack
 import pytest
+from websockets.sync.client import connect
+
 from hub import BINARY, Hub
 from plain import Sender
 from raw import RawSocket
-from websockets.sync.client import connect
 
 TABLE = tomllib.loads((Path(__file__).parent / "hostile.toml").read_text())
 

@@ -9,10 +9,11 @@ import subprocess
 import time
 
 import pytest
-from hub import ROOT, eventually
 from influxdb_client import InfluxDBClient, Point, WriteOptions, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
+
+from hub import ROOT, eventually
 from test_telegraf import run_telegraf, telegraf  # noqa: F401  (a fixture)
 
 

@@ -6,6 +6,7 @@ import re
 import time
 
 import pytest
+
 from hub import eventually
 from live import Viewer
 from plain import Sender

@@ -36,20 +36,11 @@ def fill(hub):
 
 def run(hub, role):
     """Schemathesis' exit code and what it printed."""
-    hub.token("admin"), hub.token("viewer"), hub.token("agent")
+    for needed in ("admin", "viewer", "agent"):
+        hub.token(needed)
     own = [str(token["id"]) for token in hub.api("tokens", "admin")["tokens"]]
-    words = [
-        "--seed",
-        SEED,
-        "-n",
-        EXAMPLES,
-        "--phases",
-        PHASES,
-        "--continue-on-failure",
-        "--no-color",
-        "--request-timeout",
-        "20",
-    ]
+    words = ["--seed", SEED, "-n", EXAMPLES, "--phases", PHASES, "--continue-on-failure", "--no-color"]
+    words += ["--request-timeout", "20"]
     words += ["--report-dir", hub.data_dir, "-H", f"Authorization: Bearer {hub.token(role)}"]
     program = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"]
     done = subprocess.run(

@@ -7,6 +7,7 @@ import time
 
 import msgpack
 import pytest
+
 from hub import eventually
 from plain import Sender
 

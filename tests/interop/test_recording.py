@@ -8,6 +8,7 @@ import contextlib
 import subprocess
 
 import pytest
+
 import recording
 import test_line_protocol
 import test_telegraf

@@ -10,8 +10,9 @@ import threading
 import time
 
 import pytest
-import raw
 import websockets
+
+import raw
 from plain import Sender
 from raw import RawSocket
 

@@ -8,6 +8,7 @@ import time
 from urllib.parse import urlencode
 
 import pytest
+
 from live import Mirror
 from plain import Sender
 

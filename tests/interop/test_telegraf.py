@@ -10,6 +10,7 @@ import signal
 import subprocess
 
 import pytest
+
 from hub import ROOT, eventually
 
 CONFIG = """

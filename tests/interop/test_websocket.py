@@ -4,6 +4,7 @@ import time
 
 import msgpack
 import pytest
+
 import raw
 from raw import RawSocket, close_payload
 
