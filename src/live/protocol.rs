@@ -26,7 +26,9 @@ pub enum Encoding {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClientMessage {
     Subscribe(Subscribe),
-    Unsubscribe { id: String },
+    Unsubscribe {
+        id: String,
+    },
     /// Is anybody there? A browser sees no pings of the WebSocket's own.
     Ping,
 }
