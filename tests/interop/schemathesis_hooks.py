@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import schemathesis
 
-# The server's URLs have less than 64 KiB; a request with a longer one is no HTTP to it, and answered 400 without a body.
+# The server's URLs have less than 64 KiB; a request with a longer one is no HTTP to it, and answered 400 without body.
 URL_BYTES = 60_000
 
 OWN_TOKENS = set(os.environ.get("OWN_TOKENS", "").split())

@@ -1,8 +1,9 @@
-"""The OpenAPI document and the hub say the same: schemathesis asks every route, with what fits the document and with what does not,
-as an admin and as a viewer. No answer is a 5xx, and each is one that the document names: status, content type, headers and schema.
+"""The OpenAPI document and the hub say the same: schemathesis asks every route, with what fits the document and what
+does not, as an admin and as a viewer. No answer is a 5xx, and each is one that the document names: status, content,
+headers, schema.
 
-What is left out, and why, stands in schemathesis.toml. The seed is fixed, so a run repeats; `OPENAPI_SEED` and `OPENAPI_EXAMPLES` choose
-another and a longer one.
+What is left out, and why, stands in schemathesis.toml. The seed is fixed, so a run repeats; `OPENAPI_SEED` and
+`OPENAPI_EXAMPLES` choose another and a longer one.
 """
 
 import os
