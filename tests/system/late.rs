@@ -84,10 +84,9 @@ fn late_data_repairs_everything() {
     late[700].1 = 5_000.0;
     late.extend(all(30_000).filter(|ms| !away(*ms)).step_by(500).map(|ms| (ms, -7.0)));
     late.reverse();
-    for part in late.chunks(1_000) {
+    for (newest, part) in (now..).zip(late.chunks(1_000)) {
         write(&hub, part);
-        // Newer ones keep coming beside it.
-        let newest = now + i64::try_from(readings.len() % 1_000).unwrap();
+        // Newer ones keep coming beside it. By now they are of the past, which is where history ends.
         readings.insert(newest, 1.5);
         write(&hub, &[(newest, 1.5)]);
         readings.extend(part.iter().copied());
