@@ -10,7 +10,7 @@ use super::dayfile::RollupHead;
 use super::listed::Listed;
 use super::rollup::Rolled;
 use crate::block::Block;
-use crate::model::{SeriesId, TimeNs};
+use crate::model::{SeriesId, TimeNs, Value};
 use crate::query::summary::Summary;
 
 /// File number, form, row id. Neither file numbers nor row ids are used again.
@@ -94,9 +94,15 @@ impl Decoded {
             Self::Times(times) => times.len() * 8,
             Self::Listed(_, listed) => listed.weight(),
             Self::Heads(_, heads) => size_of_val(&**heads),
-            Self::Rolled(rolled) => rolled.iter().map(|(_, summaries)| 32 + summaries.len() * size_of::<Summary>()).sum(),
+            Self::Rolled(rolled) => rolled.iter().map(|(_, summaries)| 32 + summaries.iter().map(of_summary).sum::<usize>()).sum(),
         }
     }
+}
+
+/// With the texts that it ends in.
+fn of_summary(summary: &Summary) -> usize {
+    let text = |value: &Value| if let Value::Text(text) = value { text.len() } else { 0 };
+    size_of::<Summary>() + text(&summary.first.1) + text(&summary.last.1)
 }
 
 #[cfg(test)]

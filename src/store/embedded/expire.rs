@@ -184,7 +184,11 @@ impl EmbeddedStore {
             {
                 tracing::info!(file = %retired.path.display(), "a damaged file goes so that [store] max_bytes holds");
                 if self.files.get(retired.key).is_none() {
-                    self.drop_until(retired.key, retired.key.last_time().saturating_add(1))?;
+                    match self.drop_until(retired.key, retired.key.last_time().saturating_add(1)) {
+                        // What was held for this.
+                        Err(StoreError::DiskFull { .. }) if expiry.room.release() => continue,
+                        other => other?,
+                    }
                 }
                 self.files.remove_retired(retired)?;
                 gone += 1;
@@ -204,7 +208,10 @@ impl EmbeddedStore {
             let is_large = fs::metadata(&next.path).is_ok_and(|meta| allocated(&meta) > max_bytes / LARGE);
             if key.kind == FileKind::Rollup || (key.day < today && !is_large) {
                 tracing::info!(file = key.file_name(), "a day goes so that [store] max_bytes holds");
-                self.drop_until(key, key.last_time().saturating_add(1))?;
+                match self.drop_until(key, key.last_time().saturating_add(1)) {
+                    Err(StoreError::DiskFull { .. }) if expiry.room.release() => continue,
+                    other => other?,
+                }
                 self.files.unlink(key)?;
             } else {
                 match self.drop_oldest(next, max_bytes / PIECE, today) {

@@ -25,10 +25,12 @@ type BySeries = FxHashMap<SeriesId, Vec<Stretch>>;
 
 pub(super) fn extents(store: &EmbeddedStore, pin: &Pin, series: &[SeriesId]) -> Result<Vec<Extent>, StoreError> {
     let mut extents: FxHashMap<SeriesId, Extent> = series.iter().map(|id| (*id, Extent::default())).collect();
+    // The deletes before the rows: a merge that applies one in between leaves nothing that is not hidden.
+    let deletes: FxHashMap<SeriesId, _> = series.iter().map(|id| (*id, store.tombs.of(*id, pin.sealed()))).collect();
     for day in store.files.days_in(TimeRange::ALL) {
         for (id, mut found) in of_day(store, day, series, pin.sealed())? {
             found.sort_unstable_by_key(|stretch| stretch.first);
-            let hides = store.tombs.of(id, pin.sealed());
+            let hides = &deletes[&id];
             let are_apart = found.windows(2).all(|pair| pair[0].last < pair[1].first);
             let is_hidden = found.iter().any(|one| hides.touches(one.seal, one.first, one.last));
             let Some(extent) = extents.get_mut(&id) else { continue };
@@ -49,16 +51,9 @@ fn of_day(store: &EmbeddedStore, day: Day, series: &[SeriesId], sealed: Position
     let _no_move = store.layout.read();
     for file in store.files.of_day(day).into_iter().chain(store.files.retired_of_day(day)) {
         store.files.used(&file);
-        let own = file.read("measure", |db| {
-            for id in series {
-                let own = db.stretches(*id, sealed)?;
-                if !own.is_empty() {
-                    found.entry(*id).or_default().extend(own);
-                }
-            }
-            Ok(())
-        });
-        match own.and_then(|()| blocks(store, &file, series, sealed, &mut found)) {
+        match measure(store, &file, series, sealed, &mut found) {
+            // Its expiry came in between.
+            Err(_) if file.is_gone() => {}
             Err(StoreError::Damaged { reason }) => store.damages.note(damage::of_file(&file, reason), &[]),
             other => other?,
         }
@@ -66,22 +61,23 @@ fn of_day(store: &EmbeddedStore, day: Day, series: &[SeriesId], sealed: Position
     Ok(found)
 }
 
-/// The blocks in which one of the series may be.
-fn blocks(store: &EmbeddedStore, file: &DayFile, series: &[SeriesId], sealed: Position, found: &mut BySeries) -> Result<(), StoreError> {
-    let mut of_metric: FxHashMap<u32, Vec<SeriesId>> = FxHashMap::default();
-    series.iter().for_each(|id| of_metric.entry(store.info.metric(*id)).or_default().push(*id));
-    // One transaction: a merge beside it replaces rows.
-    let bodies = file.read("measure", |db| {
+/// From one transaction: a merge beside it moves readings from blocks into own chunks.
+fn measure(store: &EmbeddedStore, file: &DayFile, series: &[SeriesId], sealed: Position, found: &mut BySeries) -> Result<(), StoreError> {
+    let of_series: Vec<(SeriesId, u32)> = series.iter().map(|id| (*id, store.info.metric(*id))).collect();
+    let (own, bodies) = file.read("measure", |db| {
+        let own = series.iter().map(|id| Ok((*id, db.stretches(*id, sealed)?))).collect::<rusqlite::Result<Vec<_>>>()?;
         let mut entries: Vec<Entry> = Vec::new();
-        for (metric, ids) in &of_metric {
-            for id in ids {
-                entries.extend(db.many(*metric, *id, TimeRange::ALL, sealed)?);
-            }
+        for (id, metric) in &of_series {
+            entries.extend(db.many(*metric, *id, TimeRange::ALL, sealed)?);
         }
         entries.sort_unstable_by_key(|entry| entry.id);
         entries.dedup_by_key(|entry| entry.id);
-        entries.into_iter().map(|entry| Ok((entry, db.body(&entry)?))).collect::<rusqlite::Result<Vec<_>>>()
+        let bodies = entries.into_iter().map(|entry| Ok((entry, db.body(&entry)?))).collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok((own, bodies))
     })?;
+    for (id, stretches) in own.into_iter().filter(|(_, stretches)| !stretches.is_empty()) {
+        found.entry(id).or_default().extend(stretches);
+    }
     for (entry, body) in bodies {
         match chunk::times_of_many(&body) {
             Ok(all) => put(&entry, body.len() as u64, &all, series, found),

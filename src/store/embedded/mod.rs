@@ -169,12 +169,13 @@ impl EmbeddedStore {
         self.damages.all()
     }
 
-    /// What of a series is missing for damage. Rollups that cannot be read are, when their readings are not there to answer.
+    /// What of a series is missing for damage. Rollups that cannot be read are, when some of their readings may not be there to answer.
     fn lost(&self, series: SeriesId, range: TimeRange) -> Vec<Damage> {
         let mut lost = self.damages.of((series, self.info.metric(series)), range);
         lost.retain(|damage| {
             let key = files::key_of(&damage.file).filter(|key| key.kind == FileKind::Rollup);
-            key.is_none_or(|key| self.files.get(key::FileKey { kind: FileKind::Raw, ..key }).is_none())
+            let answers = |key| self.files.get(key::FileKey { kind: FileKind::Raw, ..key }).is_some() && !rollup::may_have_lost(self, key);
+            !key.is_some_and(answers)
         });
         lost
     }

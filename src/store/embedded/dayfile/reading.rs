@@ -86,6 +86,8 @@ pub(in crate::store::embedded) struct RollupRow {
     pub(in crate::store::embedded) level: i64,
     pub(in crate::store::embedded) is_own: bool,
     pub(in crate::store::embedded) mark: i64,
+    pub(in crate::store::embedded) lo: SeriesId,
+    pub(in crate::store::embedded) seal: Position,
     pub(in crate::store::embedded) numbers: bool,
     pub(in crate::store::embedded) body: Vec<u8>,
 }
@@ -256,14 +258,13 @@ impl Reading<'_> {
         self.prepare("SELECT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name IN ('chunks', 'blocks'))")?.query_row([], |row| row.get(0))
     }
 
-    /// In a raw file: whether the row that a rollup names is there.
-    pub(in crate::store::embedded) fn has_row(&self, is_own: bool, mark: i64) -> rusqlite::Result<bool> {
-        let sql = if is_own {
-            "SELECT EXISTS (SELECT 1 FROM chunks WHERE id = ?1)"
-        } else {
-            "SELECT EXISTS (SELECT 1 FROM blocks WHERE id = ?1)"
-        };
-        self.prepare(sql)?.query_row([mark], |row| row.get(0))
+    /// In a raw file: whether the block that a rollup names is there, or one of the own chunks that it was made of: their numbers ascend.
+    pub(in crate::store::embedded) fn has_row(&self, is_own: bool, mark: i64, series: SeriesId) -> rusqlite::Result<bool> {
+        if is_own {
+            let mut ask = self.prepare("SELECT EXISTS (SELECT 1 FROM chunks WHERE series = ?1 AND id <= ?2)")?;
+            return ask.query_row(params![series.0, mark], |row| row.get(0));
+        }
+        self.prepare("SELECT EXISTS (SELECT 1 FROM blocks WHERE id = ?1)")?.query_row([mark], |row| row.get(0))
     }
 
     /// The blocks that rows were made of.
@@ -290,10 +291,12 @@ impl Reading<'_> {
     }
 
     pub(in crate::store::embedded) fn rollups(&self, metric: u32, series: SeriesId, seal: Position) -> rusqlite::Result<Vec<RollupRow>> {
-        let sql = "SELECT id, level, own, mark, numbers, body FROM rollups WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2 AND seal <= ?3";
+        let sql = "SELECT id, level, own, mark, numbers, body, lo, seal FROM rollups \
+                   WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2 AND seal <= ?3";
         let each = |row: &Row<'_>| {
             let (id, level, is_own, mark) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            Ok(RollupRow { id, level, is_own, mark, numbers: row.get(4)?, body: row.get(5)? })
+            let (lo, seal) = (SeriesId(row.get(6)?), Position(row.get::<_, i64>(7)?.cast_unsigned()));
+            Ok(RollupRow { id, level, is_own, mark, lo, seal, numbers: row.get(4)?, body: row.get(5)? })
         };
         self.prepare(sql)?.query_map(params![metric, series.0, seal.0.cast_signed()], each)?.collect()
     }

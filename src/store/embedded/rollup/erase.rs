@@ -23,12 +23,13 @@ fn one(store: &EmbeddedStore, file: &DayFile, delete: &PositionedDelete) -> Resu
     let metric = store.info.metric(series);
     let rows = file.read("read rollups of", |db| db.rollups(metric, series, Position(delete.position.0.saturating_sub(1))))?;
     let raw = store.files.get(FileKey { kind: FileKind::Raw, ..file.key });
-    let there = named(raw.as_deref(), rows.iter().map(|row| (row.is_own, row.mark)))?;
-    let begin = if may_have_lost(store, file.key) { Begins::of(store, raw).at(series)? } else { TimeNs::MIN };
+    let there = named(raw.as_deref(), rows.iter().map(|row| (row.is_own, row.mark, row.lo)))?;
+    let begins = may_have_lost(store, file.key).then(|| Begins::of(store, raw));
     let mut changed = Vec::new();
     for row in rows {
         // What is made of rows that are there is made anew, of what the delete leaves: but for buckets whose readings are gone.
-        let gone_until = if there.contains(&(row.is_own, row.mark)) { begin } else { TimeNs::MAX };
+        let begin = || begins.as_ref().map_or(Ok(TimeNs::MIN), |begins| begins.at(series, row.seal));
+        let gone_until = if there.contains(&(row.is_own, row.mark)) { begin()? } else { TimeNs::MAX };
         // What cannot be decoded is not shown either.
         let Ok(mut rolled) = body::decode(&row.body, row.numbers) else { continue };
         let level = level_ns(row.level);

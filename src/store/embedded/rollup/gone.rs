@@ -19,7 +19,7 @@ use crate::store::embedded::key::FileKey;
 pub(super) const NO_MARK: i64 = 0;
 
 /// Whether some readings of a day may be gone while others are there. `key` is a file's of that day and class.
-pub(super) fn may_have_lost(store: &EmbeddedStore, key: FileKey) -> bool {
+pub(in crate::store::embedded) fn may_have_lost(store: &EmbeddedStore, key: FileKey) -> bool {
     store.floors.of(store.classes.rule(key.class)).is_some_and(|floor| floor > key.first_time())
 }
 
@@ -40,12 +40,12 @@ impl<'a> Begins<'a> {
         Self { store, raw }
     }
 
-    /// The end of time where nothing is there.
-    pub(super) fn at(&self, series: SeriesId) -> Result<TimeNs, StoreError> {
+    /// Of those that were there when a rollup was sealed: what came since may lie in front of them. The end of time where nothing is there.
+    pub(super) fn at(&self, series: SeriesId, seal: Position) -> Result<TimeNs, StoreError> {
         let Some(raw) = &self.raw else { return Ok(TimeNs::MAX) };
         let day = TimeRange { from: raw.key.first_time(), to: raw.key.last_time().saturating_add(1) };
         let of_series = (series, self.store.info.metric(series));
-        let held = self.store.decoder().held(raw, of_series, day, Position(i64::MAX.cast_unsigned()))?;
+        let held = self.store.decoder().held(raw, of_series, day, seal)?;
         Ok(held.map_or(TimeNs::MAX, |held| held.first))
     }
 }
@@ -67,11 +67,16 @@ pub(super) fn rests(store: &EmbeddedStore, key: FileKey, rollups: &DayFile, rows
     let begins = Begins::of(store, store.files.get(key));
     let mut rests = Vec::new();
     for row in rows {
-        let Some((level, numbers, bytes)) = rollups.read("read rollups of", |db| db.rollup_body(row.id))? else { continue };
+        let (level, numbers, bytes) = match rollups.read("read rollups of", |db| db.rollup_body(row.id)) {
+            Ok(Some(found)) => found,
+            // What cannot be read tells nothing: the readings that are there are summed up anew.
+            Ok(None) | Err(StoreError::Damaged { .. }) => continue,
+            Err(error) => return Err(error),
+        };
         // What cannot be decoded tells nothing.
         let Ok(mut rolled) = body::decode(&bytes, numbers) else { continue };
         for (series, summaries) in &mut rolled {
-            let begin = begins.at(*series)?;
+            let begin = begins.at(*series, row.seal)?;
             summaries.retain(|summary| is_gone(summary, begin));
             if !summaries.is_empty() {
                 let kept = kept(store, rollups, *series, level)?;

@@ -13,7 +13,7 @@ use rusqlite::{Transaction, params};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::body::{self, Rolled};
-use super::outdate::{Touched, named, outdate};
+use super::outdate::{Touched, named, outdate, outdate_own};
 use super::{LEVELS, WORTH, level_ns};
 use crate::block::Block;
 use crate::model::{Position, SeriesId, TimeRange};
@@ -74,8 +74,8 @@ struct NewRollup {
 #[derive(Debug, Default)]
 struct Piece {
     rows: Vec<NewRollup>,
-    /// Series whose own rows go before, with the mark of these.
-    old: Vec<(SeriesId, i64)>,
+    /// Series whose own rows go before.
+    old: Vec<SeriesId>,
     /// The block that these are rows of. It counts as done when it has some, unless it is noted that there are more to come.
     unfinished: Option<i64>,
     is_begun: bool,
@@ -97,8 +97,6 @@ impl Piece {
             Some(mark) if self.is_begun && self.is_last => dayfile::finish_rollups(db, mark)?,
             _ => {}
         }
-        let mut remove = db.prepare_cached("DELETE FROM rollups WHERE own = 1 AND lo = ?1 AND mark = ?2")?;
-        self.old.iter().try_for_each(|(series, mark)| remove.execute(params![series.0, mark]).map(drop))?;
         self.rows.iter().try_for_each(|row| insert(db, row))
     }
 }
@@ -172,12 +170,12 @@ impl Making {
             Some(file) => self.of_rollups(file.read("list rollups of", |db| db.rollup_marks(from, until)))?,
             None => FxHashMap::default(),
         };
-        let there = named(Some(&self.file), known.values().map(|mark| (true, *mark)))?;
+        let there = named(Some(&self.file), known.iter().map(|(series, mark)| (true, *mark, *series)))?;
         let mut piece = Piece::default();
         for mark in marks {
             match known.get(&mark.series) {
                 Some(known) if *known == mark.id => continue,
-                Some(known) if there.contains(&(true, *known)) => piece.old.push((mark.series, *known)),
+                Some(known) if there.contains(&(true, *known)) => piece.old.push(mark.series),
                 // What is left of readings that expired stays beside it.
                 _ => {}
             }
@@ -293,6 +291,11 @@ impl Making {
     fn write(&mut self, store: &EmbeddedStore, piece: &Piece) -> Result<(), StoreError> {
         if piece.is_empty() {
             return Ok(());
+        }
+        if !piece.old.is_empty() {
+            // What they tell of readings that are gone stays.
+            let touched: Vec<_> = piece.old.iter().map(|series| Touched::series(store, *series)).collect();
+            outdate_own(store, self.file.key, &touched)?;
         }
         let file = store.files.get_or_make(self.key(), piece.bytes())?;
         let written = file.write("write rollups to", |db| piece.write(db));

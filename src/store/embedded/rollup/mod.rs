@@ -16,6 +16,7 @@ mod read;
 
 pub(super) use body::{Rolled, decode};
 pub(super) use erase::erase;
+pub(super) use gone::may_have_lost;
 pub(super) use make::Making;
 pub(super) use outdate::{Touched, outdate};
 pub(super) use read::scan_coarse;

@@ -32,10 +32,23 @@ impl Touched {
 
 /// `key` is the raw file's. False: there were none.
 pub(in crate::store::embedded) fn outdate(store: &EmbeddedStore, key: FileKey, touched: &[Touched]) -> Result<bool, StoreError> {
+    outdate_rows(store, key, |db| made_of(db, touched))
+}
+
+/// Only the rows of their own that these series have.
+pub(super) fn outdate_own(store: &EmbeddedStore, key: FileKey, touched: &[Touched]) -> Result<bool, StoreError> {
+    outdate_rows(store, key, |db| made_of(db, touched).map(|rows| rows.into_iter().filter(|row| row.is_own).collect()))
+}
+
+fn outdate_rows(
+    store: &EmbeddedStore,
+    key: FileKey,
+    which: impl FnOnce(&Reading<'_>) -> rusqlite::Result<Vec<RollupSpan>>,
+) -> Result<bool, StoreError> {
     let Some(file) = store.files.get(FileKey { kind: FileKind::Rollup, ..key }) else { return Ok(false) };
-    let removed = match file.read("look for rollups in", |db| made_of(db, touched)) {
+    let removed = match file.read("look for rollups in", which) {
         Ok(mut rows) => {
-            let there = named(store.files.get(key).as_deref(), rows.iter().map(|row| (row.is_own, row.mark)))?;
+            let there = named(store.files.get(key).as_deref(), rows.iter().map(|row| (row.is_own, row.mark, row.lo)))?;
             rows.retain(|row| there.contains(&(row.is_own, row.mark)));
             if rows.is_empty() {
                 return Ok(false);
@@ -63,12 +76,17 @@ pub(in crate::store::embedded) fn outdate(store: &EmbeddedStore, key: FileKey, t
 }
 
 /// Of raw rows that rollups name, those that are there. What names another is all that is left of readings that expired.
-pub(super) fn named(raw: Option<&DayFile>, marks: impl Iterator<Item = (bool, i64)>) -> Result<FxHashSet<(bool, i64)>, StoreError> {
+/// A row is there as long as something is that it was made of: of own chunks those of its series up to its mark, with the least series
+/// of the row.
+pub(super) fn named(
+    raw: Option<&DayFile>,
+    marks: impl Iterator<Item = (bool, i64, SeriesId)>,
+) -> Result<FxHashSet<(bool, i64)>, StoreError> {
     let (marks, mut there) = (marks.collect::<FxHashSet<_>>(), FxHashSet::default());
     let Some(raw) = raw.filter(|_| !marks.is_empty()) else { return Ok(there) };
     raw.read("look for rows in", |db| {
-        for (is_own, mark) in marks {
-            if db.has_row(is_own, mark)? {
+        for (is_own, mark, series) in marks {
+            if db.has_row(is_own, mark, series)? {
                 there.insert((is_own, mark));
             }
         }

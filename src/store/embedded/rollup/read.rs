@@ -101,6 +101,17 @@ struct Raw {
     exact: OnceCell<Option<Held>>,
 }
 
+/// What a row of rollups may answer for.
+#[derive(Clone, Copy)]
+struct Tells {
+    /// All of the day up to where readings are told.
+    is_whole: bool,
+    /// Only of readings that are gone: of the others it knows less than there is.
+    only_gone: bool,
+    /// Readings before this are not kept any more.
+    gone_until: TimeNs,
+}
+
 /// Summaries of one row, which hold in place of readings.
 struct Layer {
     /// Nanoseconds.
@@ -244,14 +255,6 @@ impl Asked<'_> {
     }
 
     fn of_file(&self, file: &DayFile, raw: Option<&Raw>, within: TimeRange, coarse: Coarse<'_>) -> Result<Vec<Layer>, StoreError> {
-        let gone_until = match raw {
-            None => TimeNs::MAX,
-            Some(raw) if may_have_lost(self.store, file.key) => self.exact(raw, within)?.map_or(TimeNs::MAX, |held| held.first),
-            Some(_) => TimeNs::MIN,
-        };
-        if coarse == Coarse::WhereGone && gone_until <= within.from {
-            return Ok(Vec::new());
-        }
         self.store.files.used(file);
         let mut rows = self.rows(file, within, coarse)?;
         let Some(gone) = self.gone(file, raw, &rows)? else { return Ok(Vec::new()) };
@@ -259,12 +262,14 @@ impl Asked<'_> {
         rows.sort_by_key(|row| !gone.contains(&row.id));
         let (mut layers, mut made_of) = (Vec::<Layer>::new(), Vec::new());
         while let Some(row) = next_row(&mut rows, layers.first().map(|layer| layer.level), &made_of) {
-            let is_gone = gone.contains(&row.id);
-            if self.hides.touches(row.seal, within.from, within.to) || (!is_gone && self.is_stale(&row, raw, within)?) {
+            if self.hides.touches(row.seal, within.from, within.to) {
                 continue;
             }
-            let gone_until = if is_gone { None } else { Some(gone_until) };
-            if let Some(layer) = self.layer((file, &row), within, gone_until, coarse)? {
+            let Some(tells) = self.tells(file, &row, raw, within, gone.contains(&row.id))? else { continue };
+            if coarse == Coarse::WhereGone && tells.gone_until <= within.from {
+                continue;
+            }
+            if let Some(layer) = self.layer((file, &row), within, tells, coarse)? {
                 made_of.push((row.is_own, row.mark, row.seal));
                 let is_whole = layer.is_whole && layer.until == TimeNs::MAX;
                 layers.push(layer);
@@ -274,6 +279,41 @@ impl Asked<'_> {
             }
         }
         Ok(layers)
+    }
+
+    /// What a row may answer for. None: nothing, its readings are to be read.
+    fn tells(
+        &self,
+        file: &DayFile,
+        row: &RollupHead,
+        raw: Option<&Raw>,
+        within: TimeRange,
+        is_gone: bool,
+    ) -> Result<Option<Tells>, StoreError> {
+        let Some(raw) = raw.filter(|_| !is_gone) else {
+            return Ok(Some(Tells { is_whole: false, only_gone: false, gone_until: TimeNs::MAX }));
+        };
+        let is_stale = self.is_stale(row, Some(raw), within)?;
+        // What came since may lie in front of what is left of what the row was made of.
+        let of_row = |held: Held| held.newest_seal <= row.seal;
+        let gone_until = match raw.quick {
+            _ if !may_have_lost(self.store, file.key) => TimeNs::MIN,
+            Some(quick) if of_row(quick) => self.exact(raw, within)?.map_or(TimeNs::MAX, |held| held.first),
+            _ => self.begin(raw, within, row.seal)?,
+        };
+        if is_stale && gone_until == TimeNs::MIN {
+            return Ok(None);
+        }
+        Ok(Some(Tells { is_whole: !is_stale, only_gone: is_stale, gone_until }))
+    }
+
+    /// Where readings begin that were there at a seal.
+    fn begin(&self, raw: &Raw, within: TimeRange, seal: Position) -> Result<TimeNs, StoreError> {
+        match self.store.decoder().held(&raw.file, (self.series, self.metric), within, seal) {
+            Err(_) if raw.file.is_gone() => Ok(TimeNs::MAX),
+            Err(StoreError::Damaged { .. }) => Ok(TimeNs::MIN),
+            other => Ok(other?.map_or(TimeNs::MAX, |held| held.first)),
+        }
     }
 
     /// Something came for the series since.
@@ -293,14 +333,24 @@ impl Asked<'_> {
         if !may_have_lost(self.store, file.key) && !is_newer() {
             return Ok(Some(FxHashSet::default()));
         }
-        let there = match named(Some(&raw.file), rows.iter().map(|row| (row.is_own, row.mark))) {
+        let there = match named(Some(&raw.file), rows.iter().map(|row| (row.is_own, row.mark, row.lo))) {
             Err(_) if raw.file.is_gone() => return Ok(Some(all().collect())),
             Err(StoreError::Damaged { .. }) => return Ok(Some(FxHashSet::default())),
             other => other?,
         };
         let gone: FxHashSet<_> = rows.iter().filter(|row| !there.contains(&(row.is_own, row.mark))).map(|row| row.id).collect();
         // A merge takes rollups away before what they were made of: those that are still there did not lose it to one.
-        let still_there = gone.is_empty() || file.read("look for rollups in", |db| db.has_rollups(gone.iter().copied()))?;
+        if gone.is_empty() {
+            return Ok(Some(gone));
+        }
+        let still_there = match file.read("look for rollups in", |db| db.has_rollups(gone.iter().copied())) {
+            Err(_) if file.is_gone() => false,
+            Err(StoreError::Damaged { reason }) => {
+                self.store.damages.note(damage::of_file(file, reason), &[]);
+                false
+            }
+            other => other?,
+        };
         Ok(still_there.then_some(gone))
     }
 
@@ -367,12 +417,11 @@ impl Asked<'_> {
         Ok(rows)
     }
 
-    /// `gone_until`: up to where the readings are gone of a row whose raw row is there.
     fn layer(
         &self,
         (file, row): (&DayFile, &RollupHead),
         within: TimeRange,
-        gone_until: Option<TimeNs>,
+        tells: Tells,
         coarse: Coarse<'_>,
     ) -> Result<Option<Layer>, StoreError> {
         let rows = match self.store.decoder().rolled(file, row) {
@@ -383,15 +432,15 @@ impl Asked<'_> {
             }
             other => other?,
         };
-        Ok(rows.and_then(|rows| self.of_rows(rows, level_ns(row.level), within, gone_until, coarse)))
+        Ok(rows.and_then(|rows| self.of_rows(rows, level_ns(row.level), within, tells, coarse)))
     }
 
-    fn of_rows(&self, rows: Arc<Rolled>, level: i64, within: TimeRange, gone_until: Option<TimeNs>, coarse: Coarse<'_>) -> Option<Layer> {
+    fn of_rows(&self, rows: Arc<Rolled>, level: i64, within: TimeRange, tells: Tells, coarse: Coarse<'_>) -> Option<Layer> {
         let at = rows.binary_search_by_key(&self.series, |(series, _)| *series).ok()?;
-        let (is_whole, gone_until) = (gone_until.is_some(), gone_until.unwrap_or(TimeNs::MAX));
+        let Tells { is_whole, only_gone, gone_until } = tells;
         let shown = 0..rows[at].1.len();
         let mut layer = Layer { level, rows, at, shown, is_whole, gone_until, until: TimeNs::MAX };
-        if coarse == Coarse::WhereGone {
+        if coarse == Coarse::WhereGone || only_gone {
             // The readings from there on are read, but for those of a bucket of which only a part is left.
             let last_gone = layer.summaries().iter().rfind(|summary| is_gone(summary, gone_until));
             layer.until = last_gone?.start.saturating_add(level);

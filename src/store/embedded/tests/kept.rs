@@ -125,3 +125,20 @@ fn what_comes_late_for_a_series_stands_beside_what_is_left_of_it() {
     store.files.unlink(raw_key(&store)).unwrap();
     assert_eq!(counts(&store), expected, "when that is gone, too");
 }
+
+#[test]
+fn what_a_day_lost_is_still_told_when_more_comes_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins, begin) = shortened(dir.path());
+    let whole = hours(&store, &pins, 0);
+    let with_late = || whole.iter().map(|(hour, count)| (*hour, *count)).chain([(16, 300)]).collect::<BTreeMap<_, _>>();
+    // A chunk of its own behind the others, and a few readings in front of all that is left.
+    seal(&store, &of(&[0], FIRST + 16 * HOUR, 300, SECOND), 3);
+    assert_eq!(hours(&store, &pins, 0), with_late(), "before it is summed up");
+    seal(&store, &of(&[1], FIRST + HOUR + SECOND / 2, 2, SECOND), 4);
+    assert_eq!(hours(&store, &pins, 1), whole, "a bucket of readings that are gone stays as it was");
+    tend(&store, NOW);
+    assert_eq!(hours(&store, &pins, 0), with_late(), "after");
+    assert_eq!(hours(&store, &pins, 1), whole);
+    assert!(begin > 2);
+}
