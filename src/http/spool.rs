@@ -3,9 +3,9 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::web;
 use bytes::Bytes;
@@ -68,13 +68,20 @@ async fn spooled(hub: &Hub, mut body: web::Payload) -> Result<File, ApiError> {
     }
 }
 
-/// Gone with its last handle. The directory is the hub's alone, so a name that is left from a killed one is taken over.
+/// Gone with its last handle. Its name is one that nothing else has, and is there for a moment only: a hub that is killed in it leaves an
+/// empty file.
 fn nameless(dir: &Path) -> io::Result<File> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let path = dir.join(format!("import-{}.parquet", COUNT.fetch_add(1, Ordering::Relaxed)));
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
+    loop {
+        let path = dir.join(format!(".import-{:016x}", getrandom::u64().map_err(io::Error::other)?));
+        match File::options().read(true).write(true).create_new(true).mode(0o600).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            file => {
+                let file = file?;
+                std::fs::remove_file(&path)?;
+                return Ok(file);
+            }
+        }
+    }
 }
 
 fn disk(error: &io::Error) -> ApiError {
