@@ -84,8 +84,6 @@ impl App {
         let server = HttpServer::new(move || ActixApp::new().app_data(each.0.clone()).app_data(each.1.clone()).configure(http::routes))
             .on_connect(tune_socket)
             .disable_signals()
-            // Whoever closes its side has gone: what it asked for is given up, also where nothing was written to it yet.
-            .h1_allow_half_closed(false)
             .shutdown_timeout(SERVER_STOP.as_secs())
             .listen_uds(local)
             .map_err(StartError::Local)?;

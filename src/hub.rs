@@ -30,7 +30,7 @@ use crate::ingest::line_protocol::senders::Senders;
 use crate::ingest::queue::Queue;
 use crate::ingest::refusals::Refusals;
 use crate::ingest::writer;
-use crate::limits::{HISTORY_ANSWERS, SEAL_EVERY, TAIL_BYTES};
+use crate::limits::{GROUPED_ANSWERS, HISTORY_ANSWERS, SEAL_EVERY, TAIL_BYTES};
 use crate::live::Live;
 use crate::live::engine;
 use crate::live::presence::Presence;
@@ -84,6 +84,8 @@ pub struct Hub {
     pub metrics: Arc<Metrics>,
     /// Places for long answers that are being written.
     pub long_answers: Arc<Semaphore>,
+    /// Besides, for those of them that put series together.
+    pub grouped_answers: Arc<Semaphore>,
     /// One place: a check or a backup reads everything, and two would only slow each other down.
     pub tasks: Arc<Semaphore>,
     pub recovered: Recovered,
@@ -260,6 +262,7 @@ impl Hub {
             senders: Senders::default(),
             metrics,
             long_answers: Arc::new(Semaphore::new(HISTORY_ANSWERS)),
+            grouped_answers: Arc::new(Semaphore::new(GROUPED_ANSWERS)),
             tasks: Arc::new(Semaphore::new(1)),
             recovered,
             stopping: watch::Sender::new(false),

@@ -168,12 +168,18 @@ pub const PARQUET_GROUP_BYTES: usize = 8 << 20;
 pub const PARQUET_FOOTER_BYTES: u64 = 16 << 20;
 pub const PARQUET_PAGE_BYTES: i64 = 32 << 20;
 pub const PARQUET_PAGES_BYTES: u64 = 256 << 20;
+/// Pages of a column in one row group, and rows of a file for each of its bytes: one series of one value at regular times comes to a
+/// hundred or more. Beyond: the same.
+pub const PARQUET_COLUMN_PAGES: usize = 1 << 14;
+pub const PARQUET_ROWS_PER_BYTE: u64 = 512;
 /// A text or name in Parquet. Beyond: the file is refused; the limits of readings are far below.
 pub const PARQUET_TEXT_BYTES: usize = 1 << 20;
 /// A body of Parquet: read from its end, so it is spooled in the data directory. Beyond: `too_large`; `telltale import` has no such bound.
 /// So many are spooled at once.
 pub const PARQUET_BODY_BYTES: u64 = 256 << 20;
 pub const PARQUET_BODIES: usize = 2;
+/// How long such a body may take to come in, since nobody else has its place meanwhile. Beyond: it is given up, `too_slow`.
+pub const PARQUET_BODY_WITHIN: Duration = Duration::from_secs(600);
 /// Points that are walked to find since when a value holds. Beyond: `changed` is the earliest time known.
 pub const RUN_START_POINTS: usize = 1_000_000;
 /// Points a raw history answer may hold. Beyond: `too_many_points` with a hint.
@@ -201,6 +207,8 @@ pub const FILL_PREVIOUS_BUCKETS: usize = 3;
 pub const FILL_PREVIOUS_NS: i64 = 3600 * 1_000_000_000;
 /// History answers written at once. Beyond: a request waits for a place, at most this long, then `too_slow`.
 pub const HISTORY_ANSWERS: usize = 32;
+/// Of those, answers with `group`, which hold most. Beyond: the same.
+pub const GROUPED_ANSWERS: usize = 4;
 pub const HISTORY_WAIT: Duration = Duration::from_secs(10);
 /// Bytes of an answer handed on at once, and how many such chunks wait for the socket. Beyond: reading waits.
 pub const HISTORY_CHUNK_BYTES: usize = 64 << 10;

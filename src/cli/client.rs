@@ -15,7 +15,7 @@ use crate::http::local;
 /// The hub is on this machine; one that does not answer for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A task may be silent while SQLite looks at one large file.
-const LONG_PATIENCE: Duration = Duration::from_secs(600);
+pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(600);
 const MOST_BYTES: u64 = 64 << 20;
 
 /// The answer's JSON (null where it is empty), or what the hub refused.
@@ -62,37 +62,43 @@ pub(super) struct Head {
     pub(super) left_out: Vec<String>,
 }
 
-/// What a GET answers, whole or an error. `begin` is told what its head says. None: no hub runs.
+/// Why a download was not whole.
+#[derive(Debug)]
+pub(super) enum Cut {
+    /// Refused, not answered in time, or not taken here.
+    Failed(Failure),
+    /// The hub broke off what it had begun.
+    Off(Failure),
+}
+
+impl From<Failure> for Cut {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// What a GET answers, whole or an error. `patience` is for its head (None: as long as the hub runs); `begin` is told what that says.
+/// None: no hub runs.
 pub(super) fn download(
     data_dir: &Path,
     path: &str,
+    patience: Option<Duration>,
     begin: &mut dyn FnMut(Head),
     sink: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
-) -> Result<Option<()>, Failure> {
+) -> Result<Option<()>, Cut> {
     let Some(mut stream) = connect(data_dir, LONG_PATIENCE)? else { return Ok(None) };
+    stream.set_read_timeout(patience).map_err(silent(data_dir))?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(silent(data_dir))?;
     let mut answer = BufReader::new(stream);
-    let mut head = head(&mut answer, data_dir)?;
-    let mut headers = [httparse::EMPTY_HEADER; 64];
-    let mut response = httparse::Response::new(&mut headers);
-    let parsed = response.parse(&head).map_err(|_| no_json(data_dir))?;
-    if !parsed.is_complete() || response.code != Some(200) {
-        answer.take(MOST_BYTES).read_to_end(&mut head).map_err(silent(data_dir))?;
-        return read(&head).unwrap_or_else(|| Err(no_json(data_dir))).and(Err(no_json(data_dir)));
-    }
-    let header = |name: &str| response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value);
-    let readings = header(READINGS.as_str()).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
-    let left_out = header(LEFT_OUT.as_str()).and_then(|value| serde_json::from_slice(value).ok());
-    begin(Head { readings: readings.unwrap_or_default(), left_out: left_out.unwrap_or_default() });
-    let broken =
-        |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, format!("the hub broke off its answer, and its log says why: {error}"));
-    while let Some(mut left) = chunk(&mut answer).map_err(|error| broken(&error))? {
+    begin(begun(&mut answer, data_dir)?);
+    answer.get_ref().set_read_timeout(Some(LONG_PATIENCE)).map_err(silent(data_dir))?;
+    while let Some(mut left) = chunk(&mut answer).map_err(|error| cut(data_dir, error))? {
         while left > 0 {
-            let bytes = answer.fill_buf().map_err(|error| broken(&error))?;
+            let bytes = answer.fill_buf().map_err(|error| cut(data_dir, error))?;
             let taken = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             if taken == 0 {
-                return Err(broken(&"its connection ended"));
+                return Err(cut(data_dir, io::Error::new(ErrorKind::UnexpectedEof, "its connection ended")));
             }
             sink(&bytes[..taken])?;
             answer.consume(taken);
@@ -100,6 +106,30 @@ pub(super) fn download(
         }
     }
     Ok(Some(()))
+}
+
+/// The head of an answer that begins, or what the hub refused.
+fn begun(answer: &mut BufReader<UnixStream>, data_dir: &Path) -> Result<Head, Failure> {
+    let mut head = head(answer, data_dir)?;
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut response = httparse::Response::new(&mut headers);
+    let parsed = response.parse(&head).map_err(|_| no_json(data_dir))?;
+    if !parsed.is_complete() || response.code != Some(200) {
+        answer.take(MOST_BYTES).read_to_end(&mut head).map_err(silent(data_dir))?;
+        return Err(read(&head).and_then(Result::err).unwrap_or_else(|| no_json(data_dir)));
+    }
+    let header = |name: &str| response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value);
+    let readings = header(READINGS.as_str()).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+    let left_out = header(LEFT_OUT.as_str()).and_then(|value| serde_json::from_slice(value).ok());
+    Ok(Head { readings: readings.unwrap_or_default(), left_out: left_out.unwrap_or_default() })
+}
+
+/// A hub that says nothing more is not asked again.
+fn cut(data_dir: &Path, error: io::Error) -> Cut {
+    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+        return Cut::Failed(silent(data_dir)(error));
+    }
+    Cut::Off(Failure::new(Exit::Failed, format!("the hub broke off its answer, and its log says why: {error}")))
 }
 
 /// The size of the chunk that follows; None: the last was it.

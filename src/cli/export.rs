@@ -11,7 +11,7 @@ use clap::Args;
 use memchr::memchr_iter;
 use url::form_urlencoded::Serializer;
 
-use super::client::Head;
+use super::client::{Cut, Head};
 use super::task::Bar;
 use super::{Exit, Failure, Place, client, offline, print};
 use crate::auth::access::Scope;
@@ -88,8 +88,11 @@ fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: 
             total.set(head.readings);
             left_out.replace(head.left_out);
         };
-        let done = client::download(dir, &path, &mut begin, &mut |bytes| out.write(bytes, total.get()));
-        if done.map_err(|broken| why(dir, &path, broken))?.is_some() {
+        // To know its damage before it begins, all of it is read.
+        let patience = if wish.skip_damaged { None } else { Some(client::LONG_PATIENCE) };
+        let done = client::download(dir, &path, patience, &mut begin, &mut |bytes| out.write(bytes, total.get()));
+        let asks = !wish.skip_damaged;
+        if done.map_err(|cut| why(dir, &path, cut, asks))?.is_some() {
             tell(&left_out.take())?;
             return out.finish(total.get());
         }
@@ -107,9 +110,10 @@ fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: 
                     false
                 }
             };
-            let done = write(&plan, format, skip_damaged, &mut sink);
+            let left_out = plan.damaged();
+            let done = write(&plan, format, skip_damaged.then_some(&*left_out), &mut sink);
             done.map_err(|error| unwritten.unwrap_or_else(|| Failure::of(&error)))?;
-            tell(&plan.damaged())?;
+            tell(&left_out)?;
             drop(plan);
             drop(hub);
             out.finish(total)
@@ -119,11 +123,16 @@ fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: 
     })
 }
 
-/// An answer that broke off cannot say why. What the hub found meanwhile, it refuses the same question for.
-fn why(dir: &Path, path: &str, broken: Failure) -> Failure {
+/// An answer that broke off cannot say why. What the hub found meanwhile, it refuses the same question for; unless that question is one
+/// that it reads everything for.
+fn why(dir: &Path, path: &str, cut: Cut, asks: bool) -> Failure {
+    let broken = match cut {
+        Cut::Off(broken) if asks => broken,
+        Cut::Off(failure) | Cut::Failed(failure) => return failure,
+    };
     let (is_begun, stop) = (Cell::new(false), || Failure::new(Exit::Failed, String::new()));
-    match client::download(dir, path, &mut |_| is_begun.set(true), &mut |_| Err(stop())) {
-        Err(refused) if !is_begun.get() => refused,
+    match client::download(dir, path, Some(client::LONG_PATIENCE), &mut |_| is_begun.set(true), &mut |_| Err(stop())) {
+        Err(Cut::Failed(refused)) if !is_begun.get() => refused,
         _ => broken,
     }
 }

@@ -1,27 +1,43 @@
 //! Which answers are compressed: long ones, by gzip, for who takes it. Deflate is left out, since clients read it in two ways; a client that
 //! takes none gets the answer as it is, and no refusal.
 
-use actix_web::http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use actix_web::http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue, VARY};
+use actix_web::middleware::DefaultHeaders;
+
+/// For the answers that are compressed for some: a cache must not give one's to another, the plain ones neither.
+pub(super) fn varies() -> DefaultHeaders {
+    DefaultHeaders::new().add((VARY, "accept-encoding"))
+}
 
 /// Leaves of `Accept-Encoding` what counts here: gzip, or nothing.
 pub(super) fn keep_gzip(headers: &mut HeaderMap) {
     if !headers.contains_key(ACCEPT_ENCODING) {
         return;
     }
-    let takes_gzip = headers.get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok()).any(takes_gzip);
+    let values: Vec<_> = headers.get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok()).collect();
+    let takes_gzip = takes_gzip(&values.join(","));
     headers.remove(ACCEPT_ENCODING);
     if takes_gzip {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     }
 }
 
+/// `*` is what is not named.
 fn takes_gzip(accept: &str) -> bool {
-    accept.split(',').any(|part| {
-        let mut words = part.split(';').map(str::trim);
-        let is_gzip = words.next().is_some_and(|name| ["gzip", "x-gzip", "*"].iter().any(|known| name.eq_ignore_ascii_case(known)));
-        let weight = words.find_map(|word| word.strip_prefix("q=")).map_or(Ok(1.0), str::parse::<f32>);
-        is_gzip && weight.is_ok_and(|weight| weight > 0.0)
-    })
+    let parts: Vec<_> = accept.split(',').map(wanted).collect();
+    let of = |names: &[&str]| {
+        let mut named = parts.iter().filter(|(name, _)| names.iter().any(|known| name.eq_ignore_ascii_case(known))).peekable();
+        named.peek().is_some().then(|| named.any(|(_, is_wanted)| *is_wanted))
+    };
+    of(&["gzip", "x-gzip"]).or_else(|| of(&["*"])).unwrap_or(false)
+}
+
+/// A name, and whether its weight is more than none.
+fn wanted(part: &str) -> (&str, bool) {
+    let mut words = part.split(';').map(str::trim);
+    let name = words.next().unwrap_or_default();
+    let weight = words.find_map(|word| word.strip_prefix("q=").or_else(|| word.strip_prefix("Q=")));
+    (name, weight.map_or(Ok(1.0), str::parse::<f32>).is_ok_and(|weight| weight > 0.0))
 }
 
 #[cfg(test)]
@@ -39,6 +55,11 @@ mod tests {
             ("gzip; q=x", false),
             ("br, deflate", false),
             ("identity;q=0, br", false),
+            ("gzip;q=0, *", false),
+            ("*, gzip;q=0", false),
+            ("gzip;Q=0", false),
+            ("GZIP; Q=0.5, *;q=0", true),
+            ("*;q=0", false),
             ("", false),
         ];
         for (accept, expected) in rows {

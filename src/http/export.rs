@@ -112,8 +112,10 @@ pub async fn export(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -
     let place = stream::place(&hub.long_answers).await?;
     let (hub, format, skip_damaged) = (hub.into_inner(), wish.format, wish.skip_damaged);
     let plan = web::block(move || plan(&hub, &wish, reader.0.scope())).await??;
-    let (readings, left_out) = (HeaderValue::from(readings(&plan)), left_out(&plan.damaged()));
-    let mut answer = stream::answer(place, format.content_type(), "export", move |sink| write(&plan, format, skip_damaged, sink));
+    let (readings, damaged) = (HeaderValue::from(readings(&plan)), plan.damaged());
+    let left_out = left_out(&damaged);
+    let said = skip_damaged.then_some(damaged);
+    let mut answer = stream::answer(place, format.content_type(), "export", move |sink| write(&plan, format, said.as_deref(), sink));
     answer.headers_mut().insert(READINGS, readings);
     left_out.into_iter().for_each(|places| drop(answer.headers_mut().insert(LEFT_OUT, places)));
     Ok(answer)
@@ -161,8 +163,8 @@ pub fn readings(plan: &Plan) -> usize {
     plan.series.iter().map(|one| one.points).sum()
 }
 
-/// Blocking; what is in memory is one chunk.
-pub fn write(plan: &Plan, format: RowFormat, skip_damaged: bool, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
+/// Blocking; what is in memory is one chunk. `said`: what is left out for damage, as was said before; None: nothing may be.
+pub fn write(plan: &Plan, format: RowFormat, said: Option<&[String]>, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
     let mut writer = Writer::new(format);
     for one in &plan.series {
         let meta = one.series.meta();
@@ -178,9 +180,27 @@ pub fn write(plan: &Plan, format: RowFormat, skip_damaged: bool, sink: &mut Chun
         }
     }
     let damaged = || plan.incomplete().map(|why| format!("{why}; {LEAVES_OUT}"));
-    if let Some(why) = plan.lacks().or_else(|| if skip_damaged { None } else { damaged() }) {
+    if let Some(why) = plan.lacks().or_else(|| said.map_or_else(damaged, |said| grown(said, plan.damaged()))) {
         return Err(Broken::Incomplete(why));
     }
     writer.finish();
     if writer.take(0).is_none_or(|out| send(sink, out)) { Ok(()) } else { Err(Broken::ClientGone) }
+}
+
+/// What was found to be damaged since it was said what is.
+fn grown(said: &[String], now: Vec<String>) -> Option<String> {
+    let new = now.into_iter().find(|place| !said.contains(place))?;
+    Some(format!("{new}, which was read before"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_that_was_not_said_breaks_an_export_off() {
+        let said = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(grown(&said, said.to_vec()), None);
+        assert_eq!(grown(&said, vec!["a".to_owned(), "c".to_owned()]), Some("c, which was read before".to_owned()));
+    }
 }

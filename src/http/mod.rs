@@ -44,6 +44,7 @@ use actix_web::http::header::{ALLOW, CONTENT_SECURITY_POLICY, HeaderName, REFERR
 use actix_web::middleware::{Compress, DefaultHeaders};
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 
+use self::encoding::varies;
 use self::error::{ApiError, ErrorCode};
 use crate::ingest;
 use crate::limits::JSON_BYTES;
@@ -96,14 +97,14 @@ fn api_v1(api: &mut web::ServiceConfig) {
         .service(at("/sessions/{id}", "DELETE").delete(login::end))
         .service(at("/tokens", "GET, POST").get(tokens::list).post(tokens::create))
         .service(at("/tokens/{id}", "DELETE").delete(tokens::revoke))
-        .service(at("/history", "GET, DELETE").get(history::history).delete(history::erase::erase).wrap(Compress::default()))
-        .service(at("/export", "GET").get(export::export).wrap(Compress::default()))
+        .service(at("/history", "GET, DELETE").get(history::history).delete(history::erase::erase).wrap(Compress::default()).wrap(varies()))
+        .service(at("/export", "GET").get(export::export).wrap(Compress::default()).wrap(varies()))
         .service(at("/import", "POST").post(import::import))
-        .service(at("/last", "GET").get(last::last).wrap(Compress::default()))
-        .service(at("/series", "GET").get(series::list).wrap(Compress::default()))
+        .service(at("/last", "GET").get(last::last).wrap(Compress::default()).wrap(varies()))
+        .service(at("/series", "GET").get(series::list).wrap(Compress::default()).wrap(varies()))
         .service(at("/series/top", "GET").get(top::top))
         .service(at("/complete", "GET").get(complete::complete))
-        .service(at("/devices", "GET").get(devices::list).wrap(Compress::default()))
+        .service(at("/devices", "GET").get(devices::list).wrap(Compress::default()).wrap(varies()))
         .service(at("/devices/{id}", "GET, PATCH").get(devices::one).patch(devices::edit))
         .service(at("/stats", "GET").get(stats::stats))
         .service(at("/backup", "POST").post(backup::backup))

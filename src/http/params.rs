@@ -1,13 +1,15 @@
 //! Parameters of a query string: known ones, once each unless a list is meant; and pages.
 
+use std::fmt::{self, Formatter};
 use std::future::{Ready, ready};
+use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::error::ApiError;
@@ -53,10 +55,23 @@ impl Params {
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(body: D) -> Result<Self, D::Error> {
-        let fields = Map::<String, Value>::deserialize(body)?;
-        T::deserialize(Value::Object(fields)).map(Self).map_err(D::Error::custom)
+        body.deserialize_map(Fields(PhantomData)).map(Self)
+    }
+}
+
+struct Fields<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields))
     }
 }
 
@@ -105,6 +120,18 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_names_each_field_once() {
+        #[derive(Debug, Deserialize)]
+        struct One {
+            a: Option<u32>,
+        }
+        let read = |text: &str| serde_json::from_str::<Object<One>>(text).map(|one| one.0.a).map_err(|error| error.to_string());
+        assert_eq!(read(r#"{"a":1}"#), Ok(Some(1)));
+        assert!(read(r#"{"a":1,"a":2}"#).unwrap_err().contains("duplicate field `a`"));
+        assert!(read("[1]").unwrap_err().contains("expected a map"));
+    }
 
     #[test]
     fn a_page_tells_where_the_next_begins() {

@@ -160,6 +160,7 @@ async fn long_answers_are_compressed_for_who_asks() {
         assert_eq!((packed.status, &*packed.encoding, &*plain.encoding), (200, "gzip", ""), "{uri}");
         let other = test.call(TestRequest::get().uri(&uri).insert_header((ACCEPT_ENCODING, "br, identity;q=0")), Some(&token)).await;
         assert_eq!((other.status, &*other.encoding), (200, ""), "{uri}");
+        assert!([&plain, &packed, &other].iter().all(|answer| answer.vary == "accept-encoding"), "{uri}");
         let mut unpacked = Vec::new();
         std::io::copy(&mut flate2::read::GzDecoder::new(&packed.body[..]), &mut unpacked).unwrap();
         assert_eq!(unpacked, plain.body, "{uri}");

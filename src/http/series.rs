@@ -134,7 +134,7 @@ pub async fn list(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> 
         Some(other) => return Err(ApiError::parameter(format!("with={other}: expected stats"))),
     };
     let page = if with_stats { Page::read_within(&params, STATS_ROWS, STATS_ROWS_MAX)? } else { Page::read(&params)? };
-    let after = params.one("after")?.map(|text| place(&hub, text)).transpose()?;
+    let after = params.one("after")?.map(|text| place(&hub, &reader, text)).transpose()?;
     let selects = params.all("select");
     let selectors = if selects.is_empty() { Vec::new() } else { parse_selectors(&selects)? };
     // Files are read for it, so it takes a place among those who do.
@@ -148,9 +148,12 @@ pub async fn list(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> 
 }
 
 /// `next` is the number of the last series of a page: numbers are never used again, and the order is that of the keys.
-fn place(hub: &Hub, text: &str) -> Result<Arc<Series>, ApiError> {
+/// One that the token does not reach does not exist, as everywhere.
+fn place(hub: &Hub, reader: &Reader, text: &str) -> Result<Arc<Series>, ApiError> {
     let series = text.parse().ok().and_then(|id| hub.series.by_id(SeriesId(id)));
-    series.ok_or_else(|| ApiError::parameter(format!("after={text}: expected `next` of the page before")))
+    series
+        .filter(|series| reader.0.scope().reaches(&series.key, &*hub.devices))
+        .ok_or_else(|| ApiError::parameter(format!("after={text}: expected `next` of the page before")))
 }
 
 fn rows(

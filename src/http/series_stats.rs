@@ -1,5 +1,5 @@
 //! How much there is of each series: `GET series?with=stats`. Counted by what stands beside the values, in files and in memory. Where rows
-//! overlap or a delete is not applied yet, the series' readings are counted one by one, up to a bound.
+//! overlap or a delete is not applied yet, the series' readings are counted one by one, up to a bound for all series of a page.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,7 +16,7 @@ use crate::store::Extent;
 /// How much there is of a series. Null is what is not known without reading it all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct SeriesStats {
-    /// Null with InfluxDB as the store, and where more than 20,000,000 would have to be read to count them.
+    /// Null with InfluxDB as the store, and where more than 20,000,000 would have to be read to count those of the page.
     readings: Option<u64>,
     /// Times of the first reading and the last, ms since 1970 UTC; null without readings.
     first: Option<f64>,
@@ -33,16 +33,22 @@ pub struct SeriesStats {
 
 /// In the order of `ids`. Blocking: files are read.
 pub(super) fn of(hub: &Hub, ids: &[SeriesId]) -> Result<Vec<SeriesStats>, QueryError> {
+    within(hub, ids, HISTORY_POINTS)
+}
+
+/// The same, with so many readings to be read for all of them.
+fn within(hub: &Hub, ids: &[SeriesId], budget: usize) -> Result<Vec<SeriesStats>, QueryError> {
     let frozen = hub.head.view(ids, TimeRange::ALL);
     let extents = hub.store.extents(&frozen.pin, ids)?;
     let past = Past { store: &*hub.store, pin: &frozen.pin };
     let mut all = Vec::with_capacity(ids.len());
+    let mut left = budget;
     for (i, (id, view)) in ids.iter().zip(&frozen.columns).enumerate() {
         let mut stats = SeriesStats { waiting: view.points() as u64, ..SeriesStats::default() };
         if let Some(extent) = extents.as_ref().map(|extents| extents[i]) {
             let (readings, span) = match told(view, &extent) {
                 Some(told) => told,
-                None => counted(view, past, *id)?,
+                None => counted(view, past, *id, &mut left)?,
             };
             stats = SeriesStats {
                 readings,
@@ -74,15 +80,16 @@ fn told(view: &ColumnView, extent: &Extent) -> Option<Told> {
     Some((Some(extent.points + view.points() as u64), span))
 }
 
-/// The same, by reading.
-fn counted(view: &ColumnView, past: Past<'_>, id: SeriesId) -> Result<Told, QueryError> {
+/// The same, by reading; `left` is what may be read for all series of the page.
+fn counted(view: &ColumnView, past: Past<'_>, id: SeriesId, left: &mut usize) -> Result<Told, QueryError> {
     let (mut points, mut span) = (0, None);
     let all = source::scan(view, Some(past), id, TimeRange::ALL, &mut |run| {
         let first = span.map_or(run.time(0), |(first, _)| first);
         span = Some((first, run.time(run.len() - 1)));
         points += run.len();
-        points <= HISTORY_POINTS
+        points <= *left
     })?;
+    *left = left.saturating_sub(points);
     if all {
         return Ok((Some(points as u64), span));
     }

@@ -107,4 +107,29 @@ async fn it_is_asked_for_paged_and_within_scope() {
     let token = test.token(Role::Viewer, Some("b"), None);
     let seen = test.call(TestRequest::get().uri("/api/v1/series?with=stats"), Some(&token)).await.json();
     assert_eq!(seen["series"].as_array().unwrap().iter().map(|row| row["device"].as_str().unwrap()).collect::<Vec<_>>(), ["b"]);
+    let after = format!("/api/v1/series?after={}", page["next"].as_str().unwrap());
+    assert_eq!(test.ask(&after).await.status, 200);
+    let other = test.token(Role::Viewer, Some("c"), None);
+    let refused = test.call(TestRequest::get().uri(&after), Some(&other)).await;
+    assert_eq!(refused.refusal(), (400, "bad_parameter".to_owned()), "the place is one of a series out of its reach");
+}
+
+#[actix_web::test]
+async fn what_is_read_to_count_is_bounded_for_the_whole_page() {
+    let test = TestHub::open();
+    for device in ["a", "b", "c"] {
+        test.put(device, "m", &[], &points(NOW - 1000 * SEC, 10)).await;
+        seal(&test);
+        test.put(device, "m", &[], &points(NOW - 995 * SEC, 10)).await;
+    }
+    let all = test.hub.series.select_first(3, |_| true);
+    let ids: Vec<_> = all.iter().map(|series| series.id).collect();
+    let readings = |budget: usize| -> Vec<_> { super::within(&test.hub, &ids, budget).unwrap().iter().map(|one| one.readings).collect() };
+    assert_eq!(readings(100), [Some(15); 3]);
+    assert_eq!(readings(35), [Some(15), Some(15), None]);
+    let last = &super::within(&test.hub, &ids, 0).unwrap()[2];
+    assert_eq!(
+        (last.first, last.last),
+        (Some(crate::query::time::ms_f64(NOW - 1000 * SEC)), Some(crate::query::time::ms_f64(NOW - 986 * SEC)))
+    );
 }

@@ -3,9 +3,9 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::web;
 use bytes::Bytes;
@@ -18,7 +18,9 @@ use super::error::{ApiError, ErrorCode};
 use super::import::{Imported, carry_out};
 use crate::auth::access::Access;
 use crate::hub::Hub;
-use crate::limits::{BODY_STALLED, HISTORY_CHUNK_BYTES, HISTORY_CHUNKS_AHEAD, HISTORY_WAIT, PARQUET_BODIES, PARQUET_BODY_BYTES};
+use crate::limits::{
+    BODY_STALLED, HISTORY_CHUNK_BYTES, HISTORY_CHUNKS_AHEAD, HISTORY_WAIT, PARQUET_BODIES, PARQUET_BODY_BYTES, PARQUET_BODY_WITHIN,
+};
 use crate::rows::RowFormat;
 use crate::rows::parquet::{Lines, ReadError};
 
@@ -30,7 +32,7 @@ pub(super) async fn import(hub: Arc<Hub>, access: Access, encoding: Encoding, bo
         return Err(ApiError::parameter("format=parquet goes without Content-Encoding: it is packed already"));
     }
     let _place = place().await?;
-    let file = spooled(&hub, body).await?;
+    let file = timeout(PARQUET_BODY_WITHIN, spooled(&hub, &access, body)).await.map_err(|_| too_slow())??;
     let lines = web::block(move || Lines::open(file)).await?.map_err(|error| ApiError::parameter(error.to_string()))?;
     carry_out(hub, access, RowFormat::Ndjson, Encoding::Plain, pieces(lines)).await
 }
@@ -42,13 +44,21 @@ async fn place() -> Result<SemaphorePermit<'static>, ApiError> {
     })
 }
 
-async fn spooled(hub: &Hub, mut body: web::Payload) -> Result<File, ApiError> {
+fn too_slow() -> ApiError {
+    let message = format!("the body did not come within {} s", PARQUET_BODY_WITHIN.as_secs());
+    ApiError::new(ErrorCode::TooSlow, message).with_hint("`telltale import` has no such bound; or send several files")
+}
+
+async fn spooled(hub: &Hub, access: &Access, mut body: web::Payload) -> Result<File, ApiError> {
     let dir = hub.config.data.dir.clone();
     let mut file = web::block(move || nameless(&dir)).await?.map_err(|error| disk(&error))?;
     let (mut bytes, mut waiting) = (0, Vec::new());
     loop {
         let chunk = timeout(BODY_STALLED, body.next()).await.map_err(|_| BodyError::Stalled)?.transpose();
         let chunk = chunk.map_err(|error| BodyError::BrokeOff(error.to_string()))?;
+        if access.has_ended() {
+            return Err(BodyError::Ended.into());
+        }
         bytes += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         if bytes > PARQUET_BODY_BYTES {
             let message = format!("the body is longer than {PARQUET_BODY_BYTES} bytes, which are spooled of Parquet");
@@ -68,13 +78,20 @@ async fn spooled(hub: &Hub, mut body: web::Payload) -> Result<File, ApiError> {
     }
 }
 
-/// Gone with its last handle. The directory is the hub's alone, so a name that is left from a killed one is taken over.
+/// Gone with its last handle. Its name is one that nothing else has, and is there for a moment only: a hub that is killed in it leaves an
+/// empty file.
 fn nameless(dir: &Path) -> io::Result<File> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let path = dir.join(format!("import-{}.parquet", COUNT.fetch_add(1, Ordering::Relaxed)));
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
+    loop {
+        let path = dir.join(format!(".import-{:016x}", getrandom::u64().map_err(io::Error::other)?));
+        match File::options().read(true).write(true).create_new(true).mode(0o600).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            file => {
+                let file = file?;
+                std::fs::remove_file(&path)?;
+                return Ok(file);
+            }
+        }
+    }
 }
 
 fn disk(error: &io::Error) -> ApiError {
@@ -100,4 +117,25 @@ fn pieces(mut lines: Lines) -> impl Stream<Item = Result<Bytes, ReadError>> + Un
         }
     });
     Box::pin(stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+
+    use super::*;
+
+    #[test]
+    fn a_spooled_body_leaves_no_name_and_takes_nobodys() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("import-0.parquet");
+        std::fs::write(&own, "mine").unwrap();
+        let mut file = nameless(dir.path()).unwrap();
+        assert_eq!((std::fs::read_dir(dir.path()).unwrap().count(), &*std::fs::read(&own).unwrap()), (1, &b"mine"[..]));
+        file.write_all(b"theirs").unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "theirs");
+    }
 }

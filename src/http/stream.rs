@@ -19,7 +19,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorCode};
-use crate::limits::{HISTORY_ANSWERS, HISTORY_CHUNK_BYTES, HISTORY_CHUNKS_AHEAD, HISTORY_FIRST, HISTORY_STALLED, HISTORY_WAIT};
+use crate::limits::{
+    GROUPED_ANSWERS, HISTORY_ANSWERS, HISTORY_CHUNK_BYTES, HISTORY_CHUNKS_AHEAD, HISTORY_FIRST, HISTORY_STALLED, HISTORY_WAIT,
+};
 
 /// Takes the next bytes of the answer. False: nobody reads on, stop. No bytes: only asks.
 pub type ChunkSink<'a> = dyn FnMut(Vec<u8>) -> bool + 'a;
@@ -34,13 +36,18 @@ pub fn send(sink: &mut ChunkSink<'_>, bytes: Vec<u8>) -> bool {
 
 /// A place among the answers being written, waited for not too long.
 pub async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
-    place_within(places, HISTORY_WAIT).await
+    place_within(places, HISTORY_WAIT, &format!("{HISTORY_ANSWERS} long answers")).await
 }
 
-async fn place_within(places: &Arc<Semaphore>, wait: Duration) -> Result<OwnedSemaphorePermit, ApiError> {
+/// The same, among those that put series together.
+pub async fn grouped_place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
+    place_within(places, HISTORY_WAIT, &format!("{GROUPED_ANSWERS} answers with group")).await
+}
+
+async fn place_within(places: &Arc<Semaphore>, wait: Duration, what: &str) -> Result<OwnedSemaphorePermit, ApiError> {
     let waited = timeout(wait, Arc::clone(places).acquire_owned()).await;
     waited.ok().and_then(Result::ok).ok_or_else(|| {
-        let message = format!("{HISTORY_ANSWERS} long answers are being written already, and none ended within {} s", wait.as_secs());
+        let message = format!("{what} are being written already, and none ended within {} s", wait.as_secs());
         ApiError::new(ErrorCode::TooSlow, message).with_hint("try again later")
     })
 }
@@ -224,7 +231,7 @@ mod tests {
     async fn no_place_is_too_slow() {
         let places = Arc::new(Semaphore::new(1));
         let _taken = place(&places).await.unwrap();
-        let refused = place_within(&places, Duration::from_millis(1)).await.unwrap_err();
+        let refused = place_within(&places, Duration::from_millis(1), "2 answers").await.unwrap_err();
         assert_eq!(refused.code, ErrorCode::TooSlow);
     }
 

@@ -32,6 +32,7 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) content_type: String,
     pub(super) encoding: String,
+    pub(super) vary: String,
     pub(super) body: web::Bytes,
 }
 
@@ -74,9 +75,9 @@ impl TestHub {
         let answer = actix_web::test::call_service(&service, request.to_request()).await;
         let status = answer.status().as_u16();
         let header = |name: &str| answer.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
-        let (content_type, encoding) = (header("content-type"), header("content-encoding"));
+        let (content_type, encoding, vary) = (header("content-type"), header("content-encoding"), header("vary"));
         let body = to_bytes(answer.into_body()).await.map_err(|_| "the body broke off").unwrap();
-        Answer { status, content_type, encoding, body }
+        Answer { status, content_type, encoding, vary, body }
     }
 
     /// As a viewer who sees everything.

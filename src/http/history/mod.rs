@@ -25,7 +25,7 @@ use self::plan::{Plan, Sources};
 use super::auth::Reader;
 use super::error::{ApiError, ErrorBody};
 use super::openapi::forms::KindName;
-use super::stream;
+use super::stream::{self, ChunkSink};
 use crate::hub::Hub;
 use crate::query::request::{Format, History};
 
@@ -154,12 +154,18 @@ pub(super) enum GroupParam {
 pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let pairs: Vec<_> = form_urlencoded::parse(request.query_string().as_bytes()).collect();
     let question = History::parse(pairs.iter().map(|(name, value)| (&**name, &**value)), hub.clock.now())?;
+    // Waited for first: who waits takes no place from others.
+    let grouped = if question.shape.grouping().is_some() { Some(stream::grouped_place(&hub.grouped_answers).await?) } else { None };
     let place = stream::place(&hub.long_answers).await?;
     let content_type = content_type(question.format);
     let hub = hub.into_inner();
     let plan = web::block(move || make_plan(&hub, question, &reader)).await??;
     let lacks = plan.lacks().and_then(|why| HeaderValue::from_str(&why).ok());
-    let mut answer = stream::answer_begun(place, content_type, "history", move |sink| write::write(&plan, sink)).await?;
+    let write = move |sink: &mut ChunkSink<'_>| {
+        let _grouped = grouped;
+        write::write(&plan, sink)
+    };
+    let mut answer = stream::answer_begun(place, content_type, "history", write).await?;
     if let Some(why) = lacks {
         answer.headers_mut().insert(INCOMPLETE, why);
     }

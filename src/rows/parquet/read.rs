@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 
 use super::cells::{AT_ONCE, Cell, Open, Role, Wanted};
 use super::pages;
-use crate::limits::PARQUET_TEXT_BYTES;
+use crate::limits::{PARQUET_ROWS_PER_BYTE, PARQUET_TEXT_BYTES};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -85,9 +85,15 @@ impl Lines {
         }
         let mut rows = 0_u64;
         pages::check_packing(metadata, &wanted)?;
+        pages::check_places(metadata, &wanted)?;
         for group in metadata.row_groups() {
             let of_group = u64::try_from(group.num_rows()).map_err(|_| ReadError::Broken("a row group without a number".to_owned()))?;
             rows = rows.saturating_add(of_group);
+        }
+        let bytes = file.metadata()?.len();
+        if rows > bytes.saturating_mul(PARQUET_ROWS_PER_BYTE) {
+            let message = format!("{rows} rows in {bytes} bytes, more than {PARQUET_ROWS_PER_BYTE} for each");
+            return Err(ReadError::Bounds(message));
         }
         let (columns, labels) = (Vec::new(), Vec::new());
         Ok(Self { file, reader, wanted, rows, group: 0, columns, left: 0, next: 0, filled: 0, labels })

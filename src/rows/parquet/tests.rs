@@ -12,7 +12,7 @@ use parquet::schema::parser::parse_message_type;
 
 use super::write::{Cell, Names, Sheet};
 use super::{Lines, ReadError};
-use crate::limits::PARQUET_GROUP_ROWS;
+use crate::limits::{PARQUET_GROUP_ROWS, PARQUET_ROWS_PER_BYTE};
 use crate::model::{Kind, Labels, SeriesKey, Value};
 use crate::rows::RowFormat;
 use crate::rows::write::{Told, Writer};
@@ -113,6 +113,21 @@ fn row_groups_bound_what_is_held() {
         !sheet.out().is_empty()
     });
     assert!(row.is_some_and(|row| (100..200).contains(&row)), "long texts close a group early: {row:?}");
+    let mut sheet = Sheet::new([("value", Cell::Int)]);
+    let _head = sheet.out();
+    let labels = format!("{{\"a\":\"{}\"}}", "x".repeat(30_000));
+    let row = (0..1_000).position(|i| {
+        sheet.series(Names {
+            device: &i.to_string(),
+            metric: "m",
+            labels: &labels.replacen('x', &i.to_string(), 1),
+            unit: None,
+            kind: None,
+        });
+        sheet.row(i, [Some(&Value::Int(1))]);
+        !sheet.out().is_empty()
+    });
+    assert!(row.is_some_and(|row| (200..300).contains(&row)), "so do long names of many series: {row:?}");
 }
 
 /// A file with one row group as others write it.
@@ -265,6 +280,21 @@ fn rows_that_say_too_much_or_nothing() {
         "\n"
     );
     assert_eq!(lines(&bytes, 1_000).unwrap(), expected);
+}
+
+/// The most rows in the fewest bytes that an export of ours comes to; and a file of more is refused.
+#[test]
+fn rows_are_bounded_by_the_bytes_of_their_file() {
+    let mut writer = Writer::new(RowFormat::Parquet);
+    let key = SeriesKey { device: "d".into(), metric: "m".into(), labels: Labels::default() };
+    writer.series(&key, Value::Int(0).value_type(), Told::default());
+    let rows = 2 * PARQUET_GROUP_ROWS as u64;
+    (0..rows.cast_signed()).for_each(|i| writer.point(i * 1_000_000_000, &Value::Int(7)));
+    writer.finish();
+    let bytes = writer.take(0).unwrap();
+    let per_byte = rows / bytes.len() as u64;
+    assert!((64..PARQUET_ROWS_PER_BYTE / 2).contains(&per_byte), "{per_byte}");
+    assert_eq!(Lines::open(file(&bytes)).unwrap().rows(), rows);
 }
 
 /// Bytes changed at random: an error or other rows, never the end of the process, never more memory than is bounded.

@@ -16,27 +16,31 @@ pub(super) enum ThriftError {
     Many,
     #[error("there is no type {0}")]
     Type(u8),
+    /// Others cut such a number off, and take it for another field.
+    #[error("there is no field {0}")]
+    Id(i64),
 }
 
-/// Takes the numbers of a structure: the ids of its fields from the outermost, and the number.
-pub(super) type NumberSink<'a> = dyn FnMut(&[i16], i64) + 'a;
+/// Takes the fields of a structure: the ids from the outermost, the type, and the number (0 where the type is none of a number).
+pub(super) type FieldSink<'a> = dyn FnMut(&[i16], u8, i64) + 'a;
 
 const STOP: u8 = 0;
-const TRUE: u8 = 1;
-const FALSE: u8 = 2;
+pub(super) const TRUE: u8 = 1;
+pub(super) const FALSE: u8 = 2;
 const BYTE: u8 = 3;
 const I16: u8 = 4;
+pub(super) const I32: u8 = 5;
 const I64: u8 = 6;
 const DOUBLE: u8 = 7;
 const BINARY: u8 = 8;
 const LIST: u8 = 9;
 const SET: u8 = 10;
 const MAP: u8 = 11;
-const STRUCT: u8 = 12;
+pub(super) const STRUCT: u8 = 12;
 const UUID: u8 = 13;
 
 /// Walks one structure. Gives how many bytes it takes.
-pub(super) fn walk(bytes: &[u8], sink: &mut NumberSink<'_>) -> Result<usize, ThriftError> {
+pub(super) fn walk(bytes: &[u8], sink: &mut FieldSink<'_>) -> Result<usize, ThriftError> {
     let mut walker = Walker { bytes, at: 0, path: Vec::new(), structs: 0 };
     walker.structure(sink)?;
     Ok(walker.at)
@@ -50,7 +54,7 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
-    fn structure(&mut self, sink: &mut NumberSink<'_>) -> Result<(), ThriftError> {
+    fn structure(&mut self, sink: &mut FieldSink<'_>) -> Result<(), ThriftError> {
         if self.path.len() >= DEPTH {
             return Err(ThriftError::Deep);
         }
@@ -66,26 +70,29 @@ impl Walker<'_> {
                 0 => self.zigzag()?,
                 step => i64::from(id) + i64::from(step),
             };
-            id = i16::try_from(number).unwrap_or(i16::MAX);
+            id = i16::try_from(number).map_err(|_| ThriftError::Id(number))?;
             if let Some(last) = self.path.last_mut() {
                 *last = id;
             }
-            match kind {
-                TRUE | FALSE => sink(&self.path, i64::from(kind == TRUE)),
-                _ => self.value(kind, sink)?,
+            if !matches!(kind, I16..=I64) {
+                sink(&self.path, kind, 0);
+            }
+            // Of a field that is a bool the type is the value.
+            if !matches!(kind, TRUE | FALSE) {
+                self.value(kind, sink)?;
             }
         }
         self.path.pop();
         Ok(())
     }
 
-    fn value(&mut self, kind: u8, sink: &mut NumberSink<'_>) -> Result<(), ThriftError> {
+    fn value(&mut self, kind: u8, sink: &mut FieldSink<'_>) -> Result<(), ThriftError> {
         match kind {
             // Within a list a bool takes a byte.
             TRUE | FALSE | BYTE => self.skip(1),
             I16..=I64 => {
                 let number = self.zigzag()?;
-                sink(&self.path, number);
+                sink(&self.path, kind, number);
                 Ok(())
             }
             DOUBLE => self.skip(8),
@@ -115,7 +122,7 @@ impl Walker<'_> {
         }
     }
 
-    fn elements(&mut self, count: usize, kinds: &[u8], sink: &mut NumberSink<'_>) -> Result<(), ThriftError> {
+    fn elements(&mut self, count: usize, kinds: &[u8], sink: &mut FieldSink<'_>) -> Result<(), ThriftError> {
         // Each takes a byte at least.
         if count > self.bytes.len() - self.at {
             return Err(ThriftError::Short);
@@ -182,13 +189,18 @@ mod tests {
 
     fn numbers(bytes: &[u8]) -> Result<Vec<(Vec<i16>, i64)>, ThriftError> {
         let mut found = Vec::new();
-        walk(bytes, &mut |path, number| found.push((path.to_vec(), number))).map(|_| found)
+        let mut sink = |path: &[i16], kind, number| {
+            if matches!(kind, I16..=I64) {
+                found.push((path.to_vec(), number));
+            }
+        };
+        walk(bytes, &mut sink).map(|_| found)
     }
 
     #[test]
     fn numbers_are_found_by_their_place() {
         // 1: i32 3, 2: bool true, 5: struct { 1: i32 -2 }, then the end.
-        assert_eq!(numbers(&[0x15, 6, 0x11, 0x3c, 0x15, 3, 0, 0]).unwrap(), [(vec![1], 3), (vec![2], 1), (vec![5, 1], -2)]);
+        assert_eq!(numbers(&[0x15, 6, 0x11, 0x3c, 0x15, 3, 0, 0]).unwrap(), [(vec![1], 3), (vec![5, 1], -2)]);
         // 1: list of 2 i32, 2: binary of 3, 20: i64.
         assert_eq!(
             numbers(&[0x19, 0x25, 2, 4, 0x18, 3, 9, 9, 9, 0x06, 40, 1, 0]).unwrap(),
@@ -199,13 +211,14 @@ mod tests {
     #[test]
     fn what_is_declared_has_to_be_there() {
         // A list of 2^31 structures, a text of 2^40, one that ends in the middle, structures within structures, an unknown type.
-        let rows: [(&[u8], ThriftError); 6] = [
+        let rows: [(&[u8], ThriftError); 7] = [
             (&[0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07, 0, 0], ThriftError::Short),
             (&[0x18, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20, 0], ThriftError::Short),
             (&[0x15], ThriftError::Short),
             (&[0x15, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0], ThriftError::Short),
             (&[0x1c; 100], ThriftError::Deep),
             (&[0x1e, 0], ThriftError::Type(14)),
+            (&[0x05, 0x84, 0x80, 0x08, 2, 0], ThriftError::Id(65_538)),
         ];
         for (bytes, expected) in rows {
             assert_eq!(numbers(bytes).unwrap_err(), expected, "{bytes:?}");

@@ -138,7 +138,7 @@ impl Sheet {
     pub fn row<'a>(&mut self, time: TimeNs, values: impl IntoIterator<Item = Option<&'a Value>>) {
         let last = self.fields.len();
         for at in [DEVICE, METRIC, LABELS, last - 2, last - 1] {
-            self.fields[at].column.repeat();
+            self.held += self.fields[at].column.repeat();
         }
         self.fields[TIME].column.put(Some(&Value::Int(time)));
         for ((cell, first), value) in self.cells.iter().zip(values) {
@@ -244,12 +244,18 @@ impl Cell {
 }
 
 impl Column {
-    /// The value of the series once more.
-    fn repeat(&mut self) {
-        let Self::Names { now, runs } = self else { return };
+    /// The value of the series once more. How many bytes that takes, about.
+    fn repeat(&mut self) -> usize {
+        let Self::Names { now, runs } = self else { return 0 };
         match runs.last_mut() {
-            Some((value, count)) if value == now => *count += 1,
-            _ => runs.push((now.clone(), 1)),
+            Some((value, count)) if value == now => {
+                *count += 1;
+                0
+            }
+            _ => {
+                runs.push((now.clone(), 1));
+                size_of::<(Option<ByteArray>, usize)>() + now.as_ref().map_or(0, ByteArray::len)
+            }
         }
     }
 
