@@ -161,6 +161,8 @@ impl Columns<'_> {
             let (from, left_out) = (point.0, std::mem::take(&mut left_out));
             said.spans.push(Span { number: self.number, from, to: from, deleted: false, points: vec![point], left_out });
         }
+        // What comes after an extreme that was rewritten is not known here.
+        self.open.take_if(|open| open.column == column && late.keys().any(|time| open.extremes.has(*time)));
         if let Some(open) = self.open.as_mut().filter(|open| open.column == column) {
             late.iter().for_each(|(time, value)| open.extremes.add(*time, value));
             open.first = open.first.into_iter().chain(late.keys().next().copied()).min();
@@ -168,9 +170,8 @@ impl Columns<'_> {
             open.sent += sent;
             open.told += readings - sent;
         }
-        if deletes.iter().any(|(from, to)| cuts(*from, *to, column, self.width_ns)) {
-            self.open.take_if(|open| open.column == column);
-        }
+        let cut = deletes.iter().any(|(from, to)| cuts(*from, *to, column, self.width_ns));
+        self.open.take_if(|open| open.column == column && cut);
     }
 
     fn append(&mut self, fresh: impl Iterator<Item = Point>, said: &mut Said) {
