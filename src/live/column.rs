@@ -59,6 +59,11 @@ impl Extremes {
         self.last.as_ref().map(|(time, _)| *time)
     }
 
+    #[must_use]
+    pub(super) fn has(&self, time: TimeNs) -> bool {
+        [&self.least, &self.greatest, &self.last].into_iter().flatten().any(|(held, _)| *held == time)
+    }
+
     /// One to three points in time order, each once.
     #[must_use]
     pub(super) fn points(&self) -> Vec<Point> {

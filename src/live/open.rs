@@ -5,7 +5,7 @@
 //! largest or the last so far. When the next column begins, what others have taken the place of is taken back by a range over the
 //! whole column, so a closed column holds its three exactly. A late, rewritten or deleted reading has its column read again in the
 //! head, and the column is sent whole. Where the head has not all of it any more, or there is too much to read, the late readings are
-//! thinned among themselves and added: then the column holds its three and some more.
+//! all added: then the column holds its three and some more, and nothing with a value that was rewritten.
 //!
 //! Invariant: as long as nothing is rewritten or deleted, the readings that were told to be left out and the points that a member
 //! has are together all readings since its snapshot.
@@ -152,25 +152,27 @@ impl Columns<'_> {
         }
     }
 
-    /// Sends what of the late readings of a column stays among themselves.
+    /// Sends the late readings of a column whose others are not at hand. All of them: a member may have each with its old value.
     fn add(&mut self, column: i64, late: &BTreeMap<TimeNs, Value>, deletes: &[(TimeNs, TimeNs)], said: &mut Said) {
-        let points = Extremes::of(late).points();
-        let (sent, readings) = (points.len() as u64, late.len() as u64);
-        let mut left_out = readings - sent;
-        for point in points {
-            let (from, left_out) = (point.0, std::mem::take(&mut left_out));
-            said.spans.push(Span { number: self.number, from, to: from, deleted: false, points: vec![point], left_out });
-        }
+        let alone = |(time, value): (&TimeNs, &Value)| Span {
+            number: self.number,
+            from: *time,
+            to: *time,
+            deleted: false,
+            points: vec![(*time, value.clone())],
+            left_out: 0,
+        };
+        said.spans.extend(late.iter().map(alone));
+        // What comes after an extreme that was rewritten is not known here.
+        self.open.take_if(|open| open.column == column && late.keys().any(|time| open.extremes.has(*time)));
         if let Some(open) = self.open.as_mut().filter(|open| open.column == column) {
             late.iter().for_each(|(time, value)| open.extremes.add(*time, value));
             open.first = open.first.into_iter().chain(late.keys().next().copied()).min();
-            open.readings += readings;
-            open.sent += sent;
-            open.told += readings - sent;
+            open.readings += late.len() as u64;
+            open.sent += late.len() as u64;
         }
-        if deletes.iter().any(|(from, to)| cuts(*from, *to, column, self.width_ns)) {
-            self.open.take_if(|open| open.column == column);
-        }
+        let cut = deletes.iter().any(|(from, to)| cuts(*from, *to, column, self.width_ns));
+        self.open.take_if(|open| open.column == column && cut);
     }
 
     fn append(&mut self, fresh: impl Iterator<Item = Point>, said: &mut Said) {

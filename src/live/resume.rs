@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
-use super::column::Thinner;
+use super::column::{Point, Thinner};
 use super::content::{Named, Number, Points, Snapshot, SnapshotSeries, point_weight};
 use super::cursor::Cursor;
 use super::fresh::{Fresh, Newcomers};
@@ -34,8 +34,9 @@ pub(super) struct Resume {
 impl Resume {
     pub(super) fn run(self) {
         let cursor = self.otherwise.cursor;
-        let made = match self.changes(cursor.position) {
-            Ok((since, place)) => Ok((recovered(&self.named, since, cursor, place, self.otherwise.column_ns), None)),
+        let changes = self.changes(cursor.position);
+        let made = match changes.and_then(|(since, place)| recovered(&self.named, since, cursor, place, self.otherwise.column_ns)) {
+            Ok(snapshot) => Ok((snapshot, None)),
             Err(Unable::Made(Unmade::Unwanted)) => Err(Unmade::Unwanted),
             Err(error) => {
                 tracing::debug!(%error, "a cursor cannot be honoured; the viewer is sent a full snapshot");
@@ -85,6 +86,8 @@ enum Unable {
     Read(#[from] ReadError),
     #[error("{0:?}")]
     Made(Unmade),
+    #[error("what was committed after it is more than the columns of its viewer keep")]
+    LeavesOut,
 }
 
 impl From<Unmade> for Unable {
@@ -125,20 +128,30 @@ impl Gathered {
 /// What a change takes beside its point.
 const CHANGE_BYTES: usize = 16;
 
-fn recovered(named: &[Named], mut since: FxHashMap<Number, Since>, cursor: Cursor, place: Place, column_ns: Option<i64>) -> Snapshot {
-    let (mut spans, mut merged) = (Vec::new(), 0);
+/// Nothing may be left out: each change may be another value for a reading that the viewer has.
+fn recovered(
+    named: &[Named],
+    mut since: FxHashMap<Number, Since>,
+    cursor: Cursor,
+    place: Place,
+    column_ns: Option<i64>,
+) -> Result<Snapshot, Unable> {
+    let mut spans = Vec::new();
     let series = named.iter().map(|named| {
-        let (mut deleted, mut points) = since.remove(&named.number).unwrap_or_default().settle(named.number);
-        spans.append(&mut deleted);
-        if let Some(width) = column_ns {
-            let mut thinner = Thinner::new(width);
-            points.iter().for_each(|(time, value)| thinner.push(*time, value));
-            let left_out;
-            (points, left_out) = thinner.finish();
-            merged += left_out;
+        let (mut deleted, points) = since.remove(&named.number).unwrap_or_default().settle(named.number);
+        if column_ns.is_some_and(|width| leaves_out(&points, width)) {
+            return Err(Unable::LeavesOut);
         }
-        SnapshotSeries { named: named.clone(), points: Points::List(points) }
+        spans.append(&mut deleted);
+        Ok(SnapshotSeries { named: named.clone(), points: Points::List(points) })
     });
-    let series = series.collect();
-    Snapshot { cursor, recovered: true, spans, series, merged, place }
+    let series = series.collect::<Result<_, _>>()?;
+    Ok(Snapshot { cursor, recovered: true, spans, series, merged: 0, place })
+}
+
+/// Whether columns of this width keep less than all of these.
+fn leaves_out(points: &[Point], width_ns: i64) -> bool {
+    let mut thinner = Thinner::new(width_ns);
+    points.iter().for_each(|(time, value)| thinner.push(*time, value));
+    thinner.finish().1 > 0
 }
