@@ -14,11 +14,11 @@ import { RangeBar } from '../../parts/range-bar'
 import { changed, type TimeRange, windowOf } from '../../range'
 import { failureText } from '../../rest'
 import { replaceHash } from '../../route'
-import { zoneName } from '../../zone'
+import { zone, zoneName } from '../../zone'
 import { FiguresCard } from './figures'
 import { groupsOf, selectsOf } from './groups'
 import { SelectField } from './select-field'
-import { AGGREGATES, COMPARES, type Compare, compareMs, EVERY, exploreHref, parseView, type View } from './view'
+import { AGGREGATES, COMPARES, type Compare, compareDays, EVERY, exploreHref, parseView, type View } from './view'
 
 const HISTORY = '16m'
 
@@ -214,8 +214,9 @@ function Found({ view, onRange }: FoundProps) {
 function asksOf(view: View, select: readonly string[]): { ask: Ask; before?: { ask: Ask; name: string } } {
   const buckets = bucketsOf(view)
   const ask: Ask = { select, ...(buckets === undefined ? {} : { buckets }) }
-  const earlierMs = compareMs(view.compare)
-  return earlierMs === 0 ? { ask } : { ask, before: { ask: { ...ask, earlierMs }, name: COMPARES[view.compare] } }
+  const days = compareDays(view.compare)
+  if (days === 0) return { ask }
+  return { ask, before: { ask: { ...ask, earlier: { days, zone: zone.value } }, name: COMPARES[view.compare] } }
 }
 
 const EVER = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }
