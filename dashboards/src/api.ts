@@ -115,7 +115,14 @@ export function historyParams(q: HistoryQuery): URLSearchParams {
 
 export async function fetchHistory(q: HistoryQuery, signal?: AbortSignal): Promise<HistorySeries[]> {
   const o = map(await ask('GET', `history?${historyParams(q)}`, undefined, signal))
-  return list(o.series).map((raw) => ({ ...decodeDescription(raw), points: list(map(raw).points).map(decodePoint) }))
+  return list(o.series).map((raw) => ({ ...decodeDescription(raw), points: pointsOf(map(raw).points) }))
+}
+
+/** A bucket may have no value, such as the rate of the first: it is no point. */
+function pointsOf(raw: unknown): Point[] {
+  return list(raw)
+    .filter((point) => list(point)[1] !== null)
+    .map(decodePoint)
 }
 
 export interface Figures extends SeriesDescription {

@@ -15,6 +15,7 @@ import {
 import { fetchSession } from './api'
 import { hubNow } from './clock'
 import { onFrame, requestFrame } from './frame'
+import { askedAgain } from './refused'
 import { ApiError } from './rest'
 import { sentence } from './words'
 
@@ -23,7 +24,10 @@ export const connection = signal<ConnectionState>({ phase: 'idle' })
 export const problem = signal('')
 
 export interface Watch {
+  /** Another one after the hub refused it and was asked again. */
   readonly sub: Subscription
+  /** Why the hub refused it; empty again once it is live. Moves in the animation frame. */
+  readonly refused: Signal<string>
   /** Moves in the animation frame after a change. */
   readonly version: Signal<number>
   /** Moves when series come or go or change unit or kind. */
@@ -32,8 +36,12 @@ export interface Watch {
 }
 
 interface Watched extends Watch {
+  sub: Subscription
   onEffects: ((effects: Effects) => void) | undefined
   dirty: boolean
+  /** History was too much: live counts from the snapshot of last values on. */
+  withoutHistory: boolean
+  timer: ReturnType<typeof setTimeout> | undefined
 }
 
 const watches = new Map<string, Watched>()
@@ -67,6 +75,8 @@ const client = new LiveClient(
       const watch = watches.get(sub.id)
       if (watch === undefined || !effects.changed) return
       watch.dirty = true
+      if (effects.replaced && watch.withoutHistory) trimBefore(sub, hubNow())
+      if (sub.phase === 'refused') askAgain(watch)
       watch.onEffects?.(effects)
       requestFrame()
     },
@@ -82,6 +92,8 @@ onFrame(() => {
     watch.dirty = false
     watch.version.value = watch.sub.version
     watch.shape.value = watch.sub.shape
+    if (watch.sub.phase === 'refused') watch.refused.value = refusalOf(watch.sub)
+    else if (watch.sub.phase === 'live') watch.refused.value = ''
   }
 })
 
@@ -108,17 +120,53 @@ export function watch(request: SubscribeRequest, options: WatchOptions = {}): Wa
   const sub = client.subscribe(request, options.ringBound)
   const watched: Watched = {
     sub,
+    refused: signal(''),
     version: signal(0),
     shape: signal(0),
     onEffects: options.onEffects,
     dirty: false,
+    withoutHistory: false,
+    timer: undefined,
     stop: () => {
-      watches.delete(sub.id)
-      client.unsubscribe(sub)
+      clearTimeout(watched.timer)
+      watches.delete(watched.sub.id)
+      client.unsubscribe(watched.sub)
     },
   }
   watches.set(sub.id, watched)
   return watched
+}
+
+/** What the hub refused is asked again, when that may help. */
+function askAgain(watched: Watched): void {
+  const { sub } = watched
+  const again = sub.error === undefined ? undefined : askedAgain(sub.request, sub.error)
+  if (again === undefined) return
+  clearTimeout(watched.timer)
+  watched.timer = setTimeout(() => {
+    // A new connection asks by itself.
+    if (watched.sub !== sub || sub.phase !== 'refused') return
+    if (again.request.history !== sub.request.history) watched.withoutHistory = true
+    watches.delete(sub.id)
+    client.unsubscribe(sub)
+    watched.sub = client.subscribe(again.request, sub.ringBound)
+    goOn(watched.sub, sub)
+    watches.set(watched.sub.id, watched)
+  }, again.afterMs)
+}
+
+/** What one held stays until the other has its snapshot. */
+function goOn(next: Subscription, from: Subscription): void {
+  next.series = from.series
+  next.devices = from.devices
+  next.coverFrom = from.coverFrom
+  next.version = from.version
+  next.shape = from.shape
+}
+
+function refusalOf({ error }: Subscription): string {
+  if (error === undefined) return ''
+  return [error.message, error.hint ?? ''].filter(Boolean).map(sentence).join(' ')
 }
 
 /** Forgets live points older than `time` that older history covers. */

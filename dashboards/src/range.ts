@@ -93,11 +93,11 @@ export function fieldText(time: number): string {
   return wall(time).toISOString().slice(0, 19)
 }
 
-/** What a gesture makes of the range that the address has now. */
+/** What a gesture makes of the range that is shown now. */
 export function changed(
-  hash: string,
+  query: URLSearchParams,
   change: (window: { from: number; to: number }) => TimeRange,
   now: number,
 ): TimeRange {
-  return change(windowOf(parseRange(new URLSearchParams(hash.split('?')[1] ?? '')), now))
+  return change(windowOf(parseRange(query), now))
 }

@@ -1,5 +1,6 @@
 // The address after `#`: `#/`, `#/device/ID?range=1h`, `#/explore?select=…` or `#/status`.
 import { signal } from '@preact/signals'
+import { Address } from './address'
 
 export type Route =
   | { page: 'devices' }
@@ -27,12 +28,32 @@ export function deviceHref(id: string, query?: string): string {
 
 export const route = signal<Route>(parseRoute(location.hash))
 
-/** Changes the address without a new entry for the back button. */
-export function replaceHash(hash: string): void {
-  history.replaceState(null, '', hash)
-  route.value = parseRoute(hash)
+/** The query of the page that is shown, which may be ahead of the address. */
+export function shownQuery(): URLSearchParams {
+  const at = route.peek()
+  return 'query' in at ? at.query : new URLSearchParams()
 }
 
+const address = new Address({
+  hash: () => location.hash,
+  replace: (hash) => history.replaceState(null, '', hash),
+  after: (ms, run) => void setTimeout(run, ms),
+})
+
+/** Changes what is shown without a new entry for the back button. */
+export function replaceHash(hash: string): void {
+  route.value = parseRoute(hash)
+  address.put(hash)
+}
+
+/** A step that the back button undoes. */
+export function pushHash(hash: string): void {
+  address.flush()
+  location.hash = hash
+}
+
+window.addEventListener('pagehide', () => address.flush())
 window.addEventListener('hashchange', () => {
+  address.forget()
   if (!location.hash.startsWith('#login=')) route.value = parseRoute(location.hash)
 })

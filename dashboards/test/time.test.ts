@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { keyChange, pinchRange, wheelChange } from '../src/chart/gestures'
-import { groupsOf, selectsOf } from '../src/pages/explore/groups'
+import { drawn } from '../src/chart/members'
+import { groupsOf, selectGroups, selectsOf } from '../src/pages/explore/groups'
 import { exploreHref, parseView } from '../src/pages/explore/view'
 import { growthOf, type Sample, steps, withSample } from '../src/pages/status/rates'
 import { trendPath } from '../src/parts/trend'
@@ -151,11 +152,18 @@ describe('what is drawn together', () => {
     expect(groups.states.map((g) => g.metric)).toEqual(['a/on'])
   })
 
-  test('each chart asks for its own series; of very many as they were typed', () => {
+  test('each chart asks for its own series; figures of very many are asked for in several questions', () => {
     const members = groups.lines[0]?.members ?? []
-    expect(selectsOf(members, ['*/*'])).toEqual(['a/temp', 'b/dew', 'b/temp'])
-    const many = Array.from({ length: 65 }, () => members[0]).filter((m) => m !== undefined)
-    expect(selectsOf(many, ['*/*'])).toEqual(['*/*'])
+    expect(selectsOf(members)).toEqual(['a/temp', 'b/dew', 'b/temp'])
+    expect(selectGroups(members)).toEqual([['a/temp', 'b/dew', 'b/temp']])
+    const many = groupsOf(
+      Array.from({ length: 130 }, (_, i) => one(`d${i}`, 'temp')),
+      () => false,
+    )
+    const questions = selectGroups(many.lines[0]?.members ?? [])
+    expect(questions.map((select) => select.length)).toEqual([64, 64, 2])
+    expect([questions[0]?.[0], questions[2]?.[1]]).toEqual(['d0/temp', 'd129/temp'])
+    expect(drawn(many.lines[0]?.members ?? []).length).toBe(32)
   })
 })
 

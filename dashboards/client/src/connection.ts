@@ -55,9 +55,11 @@ export type Action =
 
 export const TOKEN_ENDED = 4401
 const CONNECT_TIMEOUT_MS = 10_000
-/** Nothing heard for this long: the hub is asked whether it is there, and has so long to answer. */
+/** Nothing heard for this long: the hub is asked whether it is there. */
 export const QUIET_MS = 15_000
-export const ANSWER_MS = 10_000
+/** So long it has to answer, as long as the hub waits for a viewer: the answer comes behind what is on its way, and 256 KiB take
+ * half a minute on a slow line. */
+export const ANSWER_MS = 60_000
 const FIRST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 30_000
 /** A connection that held this long was a good one: the next break begins with a short wait again. */

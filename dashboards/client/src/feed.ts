@@ -44,7 +44,7 @@ export interface Change<T extends Time = number> {
   readonly forget: readonly Forget<T>[]
   /** In time order for each series. */
   readonly points: readonly DataPoint<T>[]
-  /** So many readings were left out, because this viewer was slow or asked for `points`. */
+  /** So many readings were left out, because this viewer was slow or asked for `points`; of a snapshot, in all its parts. */
   readonly merged: number
   /** Where one stands who has this change. */
   readonly cursor: Cursor | undefined
@@ -93,7 +93,8 @@ export class Feed<T extends Time> {
     for (const p of parts) {
       for (const entry of p.series) this.#push(points, entry.series, entry.points)
     }
-    return { type: 'snapshot', reset, forget: patched.forget, points, merged: 0, cursor: part.cursor }
+    const merged = parts.reduce((sum, p) => sum + p.merged, 0)
+    return { type: 'snapshot', reset, forget: patched.forget, points, merged, cursor: part.cursor }
   }
 
   #news(message: Exclude<Data<T>, Snapshot<T>>): Change<T> | undefined {

@@ -42,6 +42,8 @@ export interface Snapshot<T extends Time = number> {
   cursor?: Cursor
   series: SeriesEntry<T>[]
   ranges: Range<T>[]
+  /** So many readings this part leaves out, because `points` were asked for. */
+  merged: number
 }
 
 export interface Update<T extends Time = number> {
@@ -174,6 +176,7 @@ export function readMessage<T extends Time>(raw: unknown, form: Form<T>): HubMes
         ...cursorOf(o),
         series: list(o.series, 'snapshot.series').map((entry) => seriesEntry(entry, form)),
         ranges: list(o.ranges, 'snapshot.ranges').map((entry) => range(entry, form)),
+        merged: optionalNumber(o.merged) ?? 0,
       }
     case 'update':
       return {

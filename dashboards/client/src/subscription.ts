@@ -31,7 +31,10 @@ export interface Subscription {
   phase: Phase
   error: HubError | undefined
   cursor: Cursor | undefined
-  /** Complete from this time on; -Infinity for a subscription without history, which holds last known values. */
+  /**
+   * Complete from this time on; -Infinity for a subscription without history, which holds last known values; Infinity for one
+   * with history that was refused.
+   */
   coverFrom: number
   series: Map<string, Series>
   devices: Map<string, DeviceStateEntry>
@@ -111,6 +114,9 @@ export function apply(sub: Subscription, message: SubscriptionMessage, now: numb
     case 'error':
       sub.phase = 'refused'
       sub.error = message.error
+      // Nothing follows what is held: whoever shows it asks history for all of it.
+      forgetCursor(sub)
+      if (sub.request.history !== undefined) trimBefore(sub, Number.POSITIVE_INFINITY)
       break
   }
   if ('cursor' in message && message.cursor !== undefined) sub.cursor = message.cursor

@@ -28,11 +28,11 @@ describe('connection', () => {
     const heard = (at: number): [number, ConnectionEvent] => [at, { type: 'heard' }]
     const busy = run([start, opened, heard(14_000), timer(15_010)])
     expect(busy.actions.slice(-1)).toEqual(['timer 13990'])
-    const answered = run([start, opened, timer(15_010), heard(15_100), timer(25_010)])
+    const answered = run([start, opened, timer(15_010), heard(65_010), timer(75_010)])
     expect(answered.state).toMatchObject({ phase: 'live', askedAt: undefined })
-    expect(answered.actions.slice(-3)).toEqual(['ping', 'timer 10000', 'timer 5090'])
-    const gone = run([start, opened, timer(15_010), timer(25_010)])
-    expect(gone.state).toMatchObject({ phase: 'waiting', cause: { code: 1006, reason: 'nothing was heard for 25 s' } })
+    expect(answered.actions.slice(-3)).toEqual(['ping', 'timer 60000', 'timer 5000'])
+    const gone = run([start, opened, timer(15_010), timer(75_010)])
+    expect(gone.state).toMatchObject({ phase: 'waiting', cause: { code: 1006, reason: 'nothing was heard for 75 s' } })
     expect(gone.actions.slice(-2)).toEqual(['drop', 'timer 375'])
   })
 

@@ -38,6 +38,15 @@ function live() {
   return b
 }
 
+test('what the parts of a snapshot left out is added up', () => {
+  const b = bench()
+  const series = [{ series: 0, ...M, points: [[10, 1]] }]
+  b.say({ type: 'snapshot', recovered: false, more: true, series, merged: 7 })
+  b.say({ type: 'snapshot', recovered: false, more: true, series: [] })
+  const change = b.say({ type: 'snapshot', cursor: 'c1', recovered: false, series: [], merged: 5 })
+  expect(change).toMatchObject({ type: 'snapshot', merged: 12 })
+})
+
 test('a snapshot in parts is one change, with the cursor of the last', () => {
   const b = bench()
   const series = [{ series: 0, ...M, points: [[10, 1]] }]

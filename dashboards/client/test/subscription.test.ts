@@ -298,6 +298,21 @@ describe('the rest', () => {
     expect([sub.phase, sub.error?.hint]).toEqual(['refused', 'NAME/*'])
   })
 
+  test('a refused one with history covers nothing until it has a snapshot again', () => {
+    const sub = live()
+    say(sub, { type: 'error', error: { code: 'too_slow', message: 'no' } })
+    expect([held(sub), sub.coverFrom, sub.cursor]).toEqual([{ m: [] }, Number.POSITIVE_INFINITY, undefined])
+    say(sub, { type: 'snapshot', cursor: 'c2', recovered: false, series: [{ series: 0, ...M, points: at([[-5, 3]]) }] })
+    expect([sub.phase, held(sub), sub.coverFrom]).toEqual(['live', { m: [[-5, 3]] }, NOW - 900_000 + 2000])
+  })
+
+  test('a refused one without history keeps its last values', () => {
+    const sub = newSubscription('s1', { select: ['*/*'] })
+    say(sub, { type: 'snapshot', cursor: 'c1', recovered: false, series: [{ series: 0, ...M, points: at([[-5, 3]]) }] })
+    say(sub, { type: 'error', error: { code: 'too_slow', message: 'no' } })
+    expect(held(sub)).toEqual({ m: [[-5, 3]] })
+  })
+
   test('trimming moves the cover', () => {
     const sub = live()
     trimBefore(sub, NOW - 12)

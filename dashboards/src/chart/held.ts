@@ -6,6 +6,7 @@ import type { LastValue } from '../api'
 import { requestFrame } from '../frame'
 import { shownNow, type Watch } from '../live'
 import { spanMs, type TimeRange, windowOf } from '../range'
+import { latestOf } from './cover'
 import type { Member, Metric } from './members'
 import { type Ask, Older } from './older'
 
@@ -25,10 +26,7 @@ export interface WidgetProps extends Held {
 
 /** The newest value known: of the ring, or what the hub said when the page opened. */
 export function latest(member: Member, { watch, last }: Held): { time: number; value: Value } | undefined {
-  const point = watch.sub.series.get(member.key)?.last
-  const known = last.get(member.key)
-  if (point === undefined) return known
-  return known !== undefined && known.time > point[0] ? known : { time: point[0], value: point[1] }
+  return latestOf(watch.sub, member.key, last.get(member.key))
 }
 
 /** When the value became what it is now. */
@@ -36,7 +34,7 @@ export function changedAt(member: Member, { watch, last }: Held): number | undef
   const series = watch.sub.series.get(member.key)
   const seen = series?.lastChanged
   const known = last.get(member.key)
-  if (seen === undefined) return known?.changed
+  if (seen === undefined) return latest(member, { watch, last }) === undefined ? undefined : known?.changed
   if (seen.known || known === undefined) return seen.time
   return known.value === series?.last?.[1] ? Math.min(known.changed, seen.time) : seen.time
 }

@@ -8,13 +8,10 @@ import type { Change } from './gestures'
 import { latest, type WidgetProps } from './held'
 import { hoverTime } from './hover'
 import { type DrawnLine, valueBefore } from './lines'
-import type { Member, Metric } from './members'
+import { drawn, type Member, type Metric } from './members'
 import type { Ask } from './older'
 import { Plot, type PlotHandle } from './plot'
 import { useLines } from './use-lines'
-
-/** More lines than this in one chart cannot be told apart; how many are not drawn is said in the legend. */
-const LINES_MOST = 32
 
 interface LineCardProps extends WidgetProps {
   /** Crosshairs of equal keys move together. */
@@ -27,7 +24,7 @@ interface LineCardProps extends WidgetProps {
 
 export function LineCard(props: LineCardProps) {
   const { metric, watch, last, range, ask, before, onZoom, onMove } = props
-  const members = metric.members.slice(0, LINES_MOST)
+  const members = drawn(metric.members)
   const counter = metric.kind === 'counter' && ask.buckets === undefined
   const unit = shownUnit(metric, ask)
   const hidden = useSignal<ReadonlySet<string>>(new Set())
@@ -102,8 +99,8 @@ export function LineCard(props: LineCardProps) {
               </button>
             </li>
           ))}
-          {metric.members.length > LINES_MOST && (
-            <li class="legend-more">{metric.members.length - LINES_MOST} more series are not drawn</li>
+          {metric.members.length > members.length && (
+            <li class="legend-more">{metric.members.length - members.length} more series are not drawn</li>
           )}
         </ul>
       )}

@@ -8,6 +8,14 @@ export interface Member {
   label: string
 }
 
+/** More lines than this in one chart cannot be told apart; how many are not drawn is said in the legend. */
+const LINES_MOST = 32
+
+/** Those of a chart that are drawn, and therefore asked for. */
+export function drawn(members: readonly Member[]): readonly Member[] {
+  return members.slice(0, LINES_MOST)
+}
+
 export interface Metric {
   metric: string
   unit: string

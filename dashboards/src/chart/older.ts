@@ -4,14 +4,15 @@ import { type Line, type SeriesDescription, seriesKey, type Value } from '@tellt
 import { fetchHistory, type HistoryQuery } from '../api'
 import { requestFrame } from '../frame'
 import { failureText } from '../rest'
+import { type Earlier, shifted, shiftedPoints, shiftedWindow } from './earlier'
 
 /** What is asked for: which series, and how their readings are summed up. */
 export interface Ask {
   select: readonly string[]
   /** Buckets of this length, each with one aggregate. Without: as many readings as can be seen, the lowest and highest of each pixel. */
   buckets?: { every: string; agg: string; tz: string }
-  /** So much earlier, shown as if it were now. */
-  earlierMs?: number
+  /** So many days earlier, shown as if it were now. */
+  earlier?: Earlier
 }
 
 export interface Answer {
@@ -24,8 +25,9 @@ export interface Answer {
 }
 
 const RETRY_MS = 3_000
-/** What no live ring covers is asked for again this often while the window slides, or more rarely when nobody would see it. */
+/** What no live ring covers is asked for again this often while time passes, or more rarely when nobody would see it. */
 const SLIDING_MS = 1_000
+const SLIDING_MOST_MS = 60_000
 
 export class Older {
   answer: Answer | undefined
@@ -42,13 +44,14 @@ export class Older {
 
   /** Whether live readings go on where this ends: not when readings are summed up, or of another time. */
   get meetsLive(): boolean {
-    return this.#ask.buckets === undefined && this.#ask.earlierMs === undefined
+    return this.#ask.buckets === undefined && this.#ask.earlier === undefined
   }
 
   /** Late or merged readings changed what history says of this time. */
   touch(range: { from: number; to: number }): void {
     const { answer } = this
-    if (this.busy || (answer !== undefined && range.from <= answer.to && range.to >= answer.from)) this.#stale = true
+    const told = answer === undefined ? undefined : askedWindow(this.#ask, answer.from, answer.to)
+    if (this.busy || (told !== undefined && range.from <= told.to && range.to >= told.from)) this.#stale = true
   }
 
   /** Sees to it that [from, to] is there in `columns` columns; `cover` is where the live rings begin. */
@@ -61,9 +64,19 @@ export class Older {
   #fits(from: number, to: number, cover: number, column: number, now: number): boolean {
     const got = this.answer
     if (got === undefined || this.#stale || got.from > from) return false
-    const lasts = Math.max(SLIDING_MS, (to - from) / 200)
-    if (!this.meetsLive) return got.to >= to - lasts && (this.#ask.buckets !== undefined || near(got.column, column))
-    return got.to >= Math.min(to, cover) && near(got.column, column) && now - got.askedAt < Math.max(60_000, lasts)
+    const lasts = Math.min(SLIDING_MOST_MS, Math.max(SLIDING_MS, (to - from) / 200))
+    const wanted = Math.min(to, this.#known(now))
+    // Where the rings begin before that, the answer must reach them; else it may be a little behind.
+    const reaches =
+      Math.min(got.to, this.#known(got.askedAt)) >= (this.meetsLive && cover < wanted ? cover : wanted - lasts)
+    if (!this.meetsLive) return reaches && (this.#ask.buckets !== undefined || near(got.column, column))
+    return reaches && near(got.column, column) && now - got.askedAt < Math.max(60_000, (to - from) / 200)
+  }
+
+  /** Up to where there are readings at a time; of an earlier day they are shown later. */
+  #known(time: number): number {
+    const { earlier } = this.#ask
+    return earlier === undefined ? time : shifted(time, earlier.days, earlier.zone)
   }
 
   stop(): void {
@@ -83,13 +96,14 @@ export class Older {
     this.#stale = false
     this.#abort = new AbortController()
     const { query, window } = historyQuery(this.#ask, from, to, columns)
-    const shift = this.#ask.earlierMs ?? 0
+    const { earlier } = this.#ask
     try {
       const found = await fetchHistory(query, this.#abort.signal)
       const series: Answer['series'] = new Map()
       for (const one of found) {
-        const times = one.points.map((p) => p[0] + shift)
-        series.set(seriesKey(one), { description: one, times, values: one.points.map((p) => p[1]) })
+        const points = earlier === undefined ? one.points : shiftedPoints(one.points, earlier)
+        const [times, values] = [points.map((p) => p[0]), points.map((p) => p[1])]
+        series.set(seriesKey(one), { description: one, times, values })
       }
       this.answer = { ...window, column: (to - from) / columns, askedAt: now, series }
       this.error = ''
@@ -97,6 +111,7 @@ export class Older {
       this.#notBefore = this.meetsLive ? 0 : now + SLIDING_MS
     } catch (error) {
       if (this.#abort.signal.aborted) return
+      this.#stale = true
       this.#notBefore = now + RETRY_MS
       this.error = failureText(error, 'History could not be read.')
     } finally {
@@ -115,11 +130,15 @@ export function historyQuery(ask: Ask, from: number, to: number, columns: number
   // A little more on the left, so that the line reaches the edge and a sliding window does not ask again at once.
   const margin = (to - from) * 0.02
   const window = { from: from - margin, to }
-  const shift = ask.earlierMs ?? 0
-  const asked = { select: ask.select, from: window.from - shift, to: window.to - shift }
+  const asked = { select: ask.select, ...askedWindow(ask, window.from, window.to) }
   const query: HistoryQuery =
     ask.buckets === undefined
       ? { ...asked, points: Math.round(columns * 1.02) }
       : { ...asked, from: asked.from - margin, buckets: ask.buckets }
   return { query, window }
+}
+
+/** The window of the history that is shown in this one. */
+function askedWindow({ earlier }: Ask, from: number, to: number): { from: number; to: number } {
+  return earlier === undefined ? { from, to } : shiftedWindow(from, to, earlier)
 }

@@ -6,6 +6,7 @@ import { hubNow, second } from '../clock'
 import { onTurn, requestFrame } from '../frame'
 import { shownNow } from '../live'
 import { ago, moment, valueText } from '../words'
+import { coverOf } from './cover'
 import { changedAt, type Held, latest, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
 import type { Member, Metric } from './members'
 import type { Ask, Older } from './older'
@@ -83,7 +84,8 @@ function useStrip(
       if (handle === undefined || !visible.now()) return
       const { range, watch, last, member, metric } = now.current
       const { from, to } = steppedWindow(range, handle.width())
-      older.want(from, to, watch.sub.coverFrom, Math.round(handle.width()), shownNow())
+      const cover = coverOf(watch.sub, [member.key])
+      older.want(from, to, cover, Math.round(handle.width()), shownNow())
       const next = [
         watch.sub.version,
         from,
@@ -95,7 +97,7 @@ function useStrip(
       ].join()
       if (next === state) return
       state = next
-      const points = pointsOf(older, watch.sub.series.get(member.key), watch.sub.coverFrom, last.get(member.key))
+      const points = pointsOf(older, watch.sub.series.get(member.key), cover, last.get(member.key))
       const device_ = watch.sub.devices.get(member.description.device)
       // A state holds until it changes, but of a device that went offline nobody knows.
       const heldUntil = device_?.state === 'offline' ? (device_.seen ?? to) : shownNow()

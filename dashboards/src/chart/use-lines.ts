@@ -3,6 +3,7 @@ import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { onTurn } from '../frame'
 import { shownNow } from '../live'
+import { coverOf } from './cover'
 import { drawingLastsMs, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
 import { type DrawnLine, drawLine, tableOf } from './lines'
 import type { Member } from './members'
@@ -44,8 +45,12 @@ export function useLines(
       const width = handle.width()
       const columns = Math.max(LEAST_COLUMNS, Math.round(width))
       const { from, to } = steppedWindow(range, width)
-      older.want(from, to, watch.sub.coverFrom, columns, shownNow())
-      if (before !== undefined) earlier.want(from, to, watch.sub.coverFrom, columns, shownNow())
+      const cover = coverOf(
+        watch.sub,
+        members.map((member) => member.key),
+      )
+      older.want(from, to, cover, columns, shownNow())
+      if (before !== undefined) earlier.want(from, to, cover, columns, shownNow())
       error.value = older.error === '' ? earlier.error : older.error
       const answers = [older.answer?.askedAt, earlier.answer?.askedAt, members.length, width].join()
       const next = [watch.sub.version, from, to, answers].join()
@@ -70,7 +75,7 @@ export function useLines(
   return { lines: drawn.value, error: error.value }
 }
 
-const EMPTY = { length: 0, timeAt: () => Number.NaN, valueAt: () => Number.NaN, droppedUpTo: Number.NEGATIVE_INFINITY }
+const EMPTY = { length: 0, timeAt: () => Number.NaN, valueAt: () => Number.NaN }
 
 function lineOf(
   { watch, counter }: LinesProps,
@@ -81,7 +86,7 @@ function lineOf(
   columns: number,
 ): DrawnLine {
   const ring = (older.meetsLive ? watch.sub.series.get(member.key)?.ring : undefined) ?? EMPTY
-  const cover = older.meetsLive ? Math.max(watch.sub.coverFrom, ring.droppedUpTo) : Number.POSITIVE_INFINITY
+  const cover = older.meetsLive ? coverOf(watch.sub, [member.key]) : Number.POSITIVE_INFINITY
   const source = { older: older.line(member.key), ring, cover, counter, olderColumn: older.answer?.column ?? 0 }
   return drawLine(source, from, to, columns)
 }

@@ -9,22 +9,20 @@ import { LineCard } from '../chart/line-card'
 import { type Metric, metricsOf } from '../chart/members'
 import type { Older } from '../chart/older'
 import { StatesCard } from '../chart/states'
+import { useTrim } from '../chart/use-trim'
 import { hubNow, second } from '../clock'
-import { onFrame } from '../frame'
-import { forgetBefore, type Watch, watch } from '../live'
+import { type Watch, watch } from '../live'
 import { DeviceEditor } from '../parts/device-edit'
 import { RangeBar } from '../parts/range-bar'
 import { StateDot } from '../parts/state'
 import { changed, parseRange, rangeQuery, type TimeRange } from '../range'
 import { ApiError } from '../rest'
-import { deviceHref, replaceHash } from '../route'
+import { deviceHref, pushHash, replaceHash, shownQuery } from '../route'
 import { session } from '../session'
 import { ago, moment } from '../words'
 
 /** Live history asked for at the start: a little more than the range shown first, so that it needs no second request. */
 const HISTORY = '16m'
-/** Live points older than this are left to history; rings then stay small however long the page is open. */
-const KEEP_MS = 3_600_000
 const FILTER_FROM = 9
 
 export function DevicePage({ id, query }: { id: string; query: URLSearchParams }) {
@@ -54,7 +52,7 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
   const setRange = (next: TimeRange, asStep: boolean) => {
     const href = deviceHref(id, rangeQuery(next))
     // A zoom is a step that the back button undoes; choosing a range is not.
-    if (asStep) location.hash = href
+    if (asStep) pushHash(href)
     else replaceHash(href)
   }
 
@@ -64,6 +62,7 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
       <DeviceNotes device={device} />
       <RangeBar range={range} zones={zonesOf(device.value)} onRange={(next) => setRange(next, false)} />
       {error.value !== '' && <p class="note">{error.value}</p>}
+      {watched.refused.value !== '' && <p class="note">{watched.refused.value}</p>}
       {last.value !== undefined && metrics.length === 0 && watched.sub.phase === 'live' && (
         <p class="none">No series of a device “{id}” is stored here.</p>
       )}
@@ -72,7 +71,7 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
           {...{ id, metrics, watched, range, olders }}
           last={last.value}
           onZoom={(from, to) => setRange({ kind: 'fixed', from, to }, true)}
-          onMove={(change) => setRange(changed(location.hash, change, hubNow()), false)}
+          onMove={(change) => setRange(changed(shownQuery(), change, hubNow()), false)}
         />
       )}
     </main>
@@ -224,17 +223,4 @@ async function load(
 function* descriptions(last: ReadonlyMap<string, LastValue> | undefined, watched: Watch) {
   for (const series of watched.sub.series.values()) yield series
   for (const [key, one] of last ?? []) if (!watched.sub.series.has(key)) yield one
-}
-
-/** Old live points go when history has been asked for a later time than theirs, or nobody shows them. */
-function useTrim(watched: Watch, olders: ReadonlySet<Older>): void {
-  useEffect(() => {
-    return onFrame(() => {
-      const old = hubNow() - KEEP_MS
-      // Half an hour of slack, so that trimming is rare.
-      if (watched.sub.coverFrom > old - KEEP_MS / 2) return
-      const reached = [...olders].map((older) => older.answer?.to ?? Number.POSITIVE_INFINITY)
-      forgetBefore(watched, Math.min(old, ...reached))
-    })
-  }, [watched, olders])
 }

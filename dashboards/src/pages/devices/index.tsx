@@ -35,6 +35,7 @@ function List({ list }: { list: Listed }) {
   const watches = feed.watches.value
   for (const one of watches) one.version.value
   useNewDevices(list, watches)
+  const refused = watches.map((one) => one.refused.value).find((text) => text !== '')
   const states: States = new Map(watches.flatMap((one) => [...one.sub.devices]))
   const beat = order.value === 'name' || order.value === 'site' ? 0 : Math.floor(second.value / REORDER_S)
   const all = useMemo(
@@ -49,6 +50,7 @@ function List({ list }: { list: Listed }) {
     <main class="devices">
       <Bar list={list} shown={all.length} online={countOnline(all, states)} />
       {listError.value !== '' && <p class="note">{listError.value}</p>}
+      {refused !== undefined && <p class="note">{refused}</p>}
       <VirtualList class="rows" count={all.length} view={view}>
         <Rows devices={shown} first={view.value.first} count={all.length} states={states} watches={watches} />
       </VirtualList>

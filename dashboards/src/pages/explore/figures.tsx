@@ -1,14 +1,15 @@
 // The table under the charts: figures of each series over the time shown, exact, from the hub.
 import { useSignal } from '@preact/signals'
 import { seriesKey, type Value } from '@telltale/client'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useMemo } from 'preact/hooks'
+import { ADDRESS_PAUSE_MS } from '../../address'
 import { type Figures, fetchFigures } from '../../api'
 import type { Metric } from '../../chart/members'
 import { hubNow } from '../../clock'
 import { type TimeRange, windowOf } from '../../range'
 import { failureText } from '../../rest'
 import { valueText } from '../../words'
-import { type Groups, selectsOf } from './groups'
+import { type Groups, selectGroups } from './groups'
 
 const AGGREGATES = ['count', 'min', 'mean', 'max', 'first', 'last'] as const
 /** Those of bools and texts. */
@@ -16,14 +17,18 @@ const OF_STATES = ['count', 'first', 'last'] as const
 const AGAIN_MS = 5_000
 const SHOWN = 200
 
+interface Question {
+  select: readonly string[]
+  agg: readonly string[]
+}
+
 interface FiguresProps {
   groups: Groups
-  select: readonly string[]
   range: TimeRange
 }
 
-export function FiguresCard({ groups, select, range }: FiguresProps) {
-  const questions = questionsOf(groups, select)
+export function FiguresCard({ groups, range }: FiguresProps) {
+  const questions = useMemo(() => questionsOf(groups), [groups])
   const rows = useSignal<readonly Figures[]>([])
   const error = useSignal('')
   useEffect(() => {
@@ -32,8 +37,7 @@ export function FiguresCard({ groups, select, range }: FiguresProps) {
     const load = async () => {
       try {
         const { from, to } = windowOf(range, hubNow())
-        const answers = questions.map((question) => fetchFigures({ ...question, from, to }, stop.signal))
-        rows.value = (await Promise.all(answers)).flat()
+        rows.value = await rowsOf(questions, (question) => fetchFigures({ ...question, from, to }, stop.signal))
         error.value = ''
       } catch (caught) {
         if (stop.signal.aborted) return
@@ -41,12 +45,13 @@ export function FiguresCard({ groups, select, range }: FiguresProps) {
       }
       if (range.kind !== 'fixed' && !stop.signal.aborted) timer = setTimeout(() => void load(), AGAIN_MS)
     }
-    void load()
+    // A window that follows the hand is asked for when it rests.
+    timer = setTimeout(() => void load(), ADDRESS_PAUSE_MS)
     return () => {
       stop.abort()
       clearTimeout(timer)
     }
-  }, [JSON.stringify([questions, range])])
+  }, [questions, JSON.stringify(range)])
   return (
     <section class="card table-card" aria-label="Figures">
       <h2>Over this time</h2>
@@ -55,7 +60,7 @@ export function FiguresCard({ groups, select, range }: FiguresProps) {
       {rows.value.length > 0 && <Table rows={rows.value.slice(0, SHOWN)} />}
       {rows.value.length > SHOWN && (
         <p class="none-here">
-          The first {SHOWN} of {rows.value.length} series are shown.
+          The first {SHOWN} of {countOf(groups)} series are shown.
         </p>
       )}
     </section>
@@ -63,13 +68,28 @@ export function FiguresCard({ groups, select, range }: FiguresProps) {
 }
 
 /** Numbers and states have different figures, so each is asked for its own. */
-function questionsOf(groups: Groups, typed: readonly string[]) {
-  const members = (metrics: readonly Metric[]) => metrics.flatMap((metric) => metric.members)
-  const [numbers, states] = [members(groups.lines), members(groups.states)]
-  const questions = []
-  if (numbers.length > 0) questions.push({ select: selectsOf(numbers, typed), agg: AGGREGATES })
-  if (states.length > 0) questions.push({ select: selectsOf(states, typed), agg: OF_STATES })
-  return questions
+function questionsOf(groups: Groups): Question[] {
+  const ask = (metrics: readonly Metric[], agg: readonly string[]) =>
+    selectGroups(membersOf(metrics)).map((select) => ({ select, agg }))
+  return [...ask(groups.lines, AGGREGATES), ...ask(groups.states, OF_STATES)]
+}
+
+/** One question after the other, until there are more rows than are shown. A series that two of them name is one row. */
+async function rowsOf(questions: readonly Question[], ask: (question: Question) => Promise<Figures[]>) {
+  const rows = new Map<string, Figures>()
+  for (const question of questions) {
+    for (const row of await ask(question)) rows.set(seriesKey(row), row)
+    if (rows.size > SHOWN) break
+  }
+  return [...rows.values()]
+}
+
+function membersOf(metrics: readonly Metric[]) {
+  return metrics.flatMap((metric) => metric.members)
+}
+
+function countOf({ lines, states }: Groups): number {
+  return membersOf(lines).length + membersOf(states).length
 }
 
 function Table({ rows }: { rows: readonly Figures[] }) {

@@ -34,13 +34,17 @@ export function groupsOf(descriptions: Iterable<SeriesDescription>, isState: (me
 /** The hub takes no more selectors in one question. */
 const SELECTS_MOST = 64
 
-/**
- * Selectors of exactly these series, so that what has no mean is not asked for one; of very many the selectors as they were
- * typed.
- */
-export function selectsOf(members: readonly Member[], typed: readonly string[]): readonly string[] {
-  if (members.length > SELECTS_MOST) return typed
+/** Selectors of exactly these series, so that what has no mean is not asked for one. */
+export function selectsOf(members: readonly Member[]): readonly string[] {
   return [...new Set(members.map((member) => selectorOf(member.description)))]
+}
+
+/** The same in as many questions as the hub takes. */
+export function selectGroups(members: readonly Member[]): (readonly string[])[] {
+  const selects = selectsOf(members)
+  const groups: (readonly string[])[] = []
+  for (let i = 0; i < selects.length; i += SELECTS_MOST) groups.push(selects.slice(i, i + SELECTS_MOST))
+  return groups
 }
 
 const order = new Intl.Collator('en', { numeric: true })

@@ -6,19 +6,21 @@ import { useEffect, useMemo } from 'preact/hooks'
 import { fetchLast, historyParams, type LastValue } from '../../api'
 import { isState } from '../../chart/held'
 import { LineCard } from '../../chart/line-card'
+import { drawn } from '../../chart/members'
 import type { Ask, Older } from '../../chart/older'
 import { StatesCard } from '../../chart/states'
+import { useTrim } from '../../chart/use-trim'
 import { hubNow } from '../../clock'
 import { type Watch, watch } from '../../live'
 import { RangeBar } from '../../parts/range-bar'
 import { changed, type TimeRange, windowOf } from '../../range'
 import { failureText } from '../../rest'
-import { replaceHash } from '../../route'
-import { zoneName } from '../../zone'
+import { pushHash, replaceHash, shownQuery } from '../../route'
+import { zone, zoneName } from '../../zone'
 import { FiguresCard } from './figures'
 import { groupsOf, selectsOf } from './groups'
 import { SelectField } from './select-field'
-import { AGGREGATES, COMPARES, type Compare, compareMs, EVERY, exploreHref, parseView, type View } from './view'
+import { AGGREGATES, COMPARES, type Compare, compareDays, EVERY, exploreHref, parseView, type View } from './view'
 
 const HISTORY = '16m'
 
@@ -27,7 +29,7 @@ export function ExplorePage({ query }: { query: URLSearchParams }) {
   const set = (part: Partial<View>, asStep = false) => {
     const href = exploreHref({ ...view, ...part })
     // A zoom or another choice of series is a step that the back button undoes; moving about is not.
-    if (asStep) location.hash = href
+    if (asStep) pushHash(href)
     else replaceHash(href)
   }
   return (
@@ -174,6 +176,7 @@ function Found({ view, onRange }: FoundProps) {
   const watched = useMemo(() => watchAll(select, olders), [])
   useEffect(() => () => watched.stop(), [watched])
   useEffect(() => void load(select, last, error), [])
+  useTrim(watched, olders)
   const shape = watched.shape.value
   watched.version.value
   const held = { watch: watched, last: last.value ?? new Map() }
@@ -181,32 +184,29 @@ function Found({ view, onRange }: FoundProps) {
     () => groupsOf(described(watched, held.last), (metric) => isState(metric, held)),
     [shape, last.value],
   )
-  const refused = watched.sub.error?.message ?? error.value
-  if (refused !== '') return <p class="note">{refused}</p>
-  if (last.value === undefined) return null
-  if (groups.lines.length + groups.states.length === 0) return <p class="none">No series matches.</p>
+  const refused = error.value === '' ? watched.refused.value : error.value
+  const note = refused !== '' && <p class="note">{refused}</p>
+  if (last.value === undefined) return note || null
+  if (groups.lines.length + groups.states.length === 0) return note || <p class="none">No series matches.</p>
   const widgets = { ...held, range, olders }
   return (
     <>
+      {note}
       {groups.states.length > 0 && (
-        <StatesCard
-          metrics={groups.states}
-          askOf={({ members }) => ({ select: selectsOf(members, select) })}
-          {...widgets}
-        />
+        <StatesCard metrics={groups.states} askOf={({ members }) => ({ select: selectsOf(members) })} {...widgets} />
       )}
       <div class="cards wide">
         {groups.lines.map((metric) => (
           <LineCard
             key={`${metric.unit} ${metric.kind}`}
-            {...{ metric, ...widgets, ...asksOf(view, selectsOf(metric.members, select)) }}
+            {...{ metric, ...widgets, ...asksOf(view, selectsOf(drawn(metric.members))) }}
             syncKey="explore"
             onZoom={(from, to) => onRange({ kind: 'fixed', from, to }, true)}
-            onMove={(change) => onRange(changed(location.hash, change, hubNow()), false)}
+            onMove={(change) => onRange(changed(shownQuery(), change, hubNow()), false)}
           />
         ))}
       </div>
-      <FiguresCard groups={groups} select={select} range={range} />
+      <FiguresCard groups={groups} range={range} />
     </>
   )
 }
@@ -214,8 +214,9 @@ function Found({ view, onRange }: FoundProps) {
 function asksOf(view: View, select: readonly string[]): { ask: Ask; before?: { ask: Ask; name: string } } {
   const buckets = bucketsOf(view)
   const ask: Ask = { select, ...(buckets === undefined ? {} : { buckets }) }
-  const earlierMs = compareMs(view.compare)
-  return earlierMs === 0 ? { ask } : { ask, before: { ask: { ...ask, earlierMs }, name: COMPARES[view.compare] } }
+  const days = compareDays(view.compare)
+  if (days === 0) return { ask }
+  return { ask, before: { ask: { ...ask, earlier: { days, zone: zone.value } }, name: COMPARES[view.compare] } }
 }
 
 const EVER = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }

@@ -30,8 +30,8 @@ export const AGGREGATES = [
 export const COMPARES = { '': 'nothing', '1d': 'the day before', '7d': 'the week before' } as const
 export type Compare = keyof typeof COMPARES
 
-export function compareMs(compare: Compare): number {
-  return { '': 0, '1d': 86_400_000, '7d': 7 * 86_400_000 }[compare]
+export function compareDays(compare: Compare): number {
+  return { '': 0, '1d': 1, '7d': 7 }[compare]
 }
 
 export function parseView(query: URLSearchParams): View {

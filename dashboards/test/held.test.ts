@@ -1,0 +1,115 @@
+import { Series } from '@telltale/client'
+import { describe, expect, test } from 'vitest'
+import { ADDRESS_PAUSE_MS, Address } from '../src/address'
+import { coverOf, latestOf, trimmedTo } from '../src/chart/cover'
+import { askedAgain } from '../src/refused'
+
+/** A subscription that covers from 100 on, whose one series has these points. */
+function live(points: [number, number][], bound = 8) {
+  const series = new Series({ device: 'd', metric: 'm', labels: {}, unit: '', kind: 'gauge' }, bound)
+  for (const [time, value] of points) series.append(time, value)
+  return { key: series.key, sub: { coverFrom: 100, cursor: 'c1', series: new Map([[series.key, series]]) } }
+}
+
+describe('what is held', () => {
+  test('a full ring covers from what it dropped on', () => {
+    const points = [110, 120, 130, 140].map((time): [number, number] => [time, 1])
+    const { sub, key } = live(points, 2)
+    expect(coverOf(sub, [key])).toBe(120)
+    expect(coverOf(sub, ['another'])).toBe(100)
+    expect(coverOf(live(points).sub, [key])).toBe(100)
+  })
+
+  test('of the time that live covers only the ring counts: what was deleted is not the newest value', () => {
+    const { sub, key } = live([[110, 1]])
+    expect(latestOf(sub, key, { time: 120, value: 2 })).toEqual({ time: 110, value: 1 })
+    expect(latestOf({ ...sub, cursor: undefined }, key, { time: 120, value: 2 })).toEqual({ time: 120, value: 2 })
+    const empty = live([])
+    expect(latestOf(empty.sub, empty.key, { time: 120, value: 2 })).toBeUndefined()
+    expect(latestOf(empty.sub, empty.key, { time: 90, value: 2 })).toEqual({ time: 90, value: 2 })
+    expect(latestOf(sub, key, undefined)).toEqual({ time: 110, value: 1 })
+  })
+
+  test('rings are trimmed up to where the history of charts reaches that go on into them', () => {
+    const older = (to: number, askedAt: number, meetsLive = true) => ({
+      meetsLive,
+      answer: { from: 0, to, askedAt, column: 1, series: new Map() },
+    })
+    expect(trimmedTo(500, 100, [])).toBe(500)
+    expect(trimmedTo(500, 100, [{ meetsLive: true, answer: undefined }])).toBe(500)
+    expect(trimmedTo(500, 100, [older(300, 300)])).toBe(300)
+    expect(trimmedTo(500, 100, [older(900, 400)]), 'a day that is not over').toBe(400)
+    expect(trimmedTo(500, 100, [older(50, 900)]), 'another day').toBe(500)
+    expect(trimmedTo(500, 100, [older(300, 300, false)]), 'buckets').toBe(500)
+  })
+})
+
+describe('a subscription that was refused', () => {
+  const request = { select: ['*/*'], history: '16m', maxHz: 5 }
+  test('is asked again where the hub was busy', () => {
+    expect(askedAgain(request, { code: 'too_slow', message: '' })).toEqual({ request, afterMs: 4000 })
+  })
+
+  test('is asked for last values alone where its history is too much, once', () => {
+    const again = askedAgain(request, { code: 'too_many_points', message: '' })
+    expect(again).toEqual({ request: { select: ['*/*'], maxHz: 5 }, afterMs: 0 })
+    expect(askedAgain({ select: ['*/*'] }, { code: 'too_many_points', message: '' })).toBeUndefined()
+  })
+
+  test('stays refused where the same answer would come again', () => {
+    expect(askedAgain(request, { code: 'bad_selector', message: '' })).toBeUndefined()
+  })
+})
+
+describe('the address', () => {
+  /** A browser that may refuse, and whose timer is in the hand of the test. */
+  function bench() {
+    const browser = { hash: '#/', refuses: false, written: [] as string[], waits: [] as number[], run: () => {} }
+    const address = new Address({
+      hash: () => browser.hash,
+      replace: (hash) => {
+        if (browser.refuses) throw new Error('too many')
+        browser.written.push(hash)
+        browser.hash = hash
+      },
+      after: (ms, run) => {
+        browser.waits.push(ms)
+        browser.run = run
+      },
+    })
+    return { browser, address }
+  }
+
+  test('is written at once, then the last of what came in the pause', () => {
+    const { browser, address } = bench()
+    for (const hash of ['#1', '#2', '#3']) address.put(hash)
+    expect([browser.written, browser.waits]).toEqual([['#1'], [ADDRESS_PAUSE_MS]])
+    browser.run()
+    expect([browser.written, browser.waits.length]).toEqual([['#1', '#3'], 2])
+    browser.run()
+    expect(browser.waits.length).toBe(2)
+    address.put('#4')
+    expect(browser.written.at(-1)).toBe('#4')
+  })
+
+  test('is written later when the browser refuses, and before a step', () => {
+    const { browser, address } = bench()
+    browser.refuses = true
+    address.put('#1')
+    address.put('#2')
+    browser.refuses = false
+    browser.run()
+    address.put('#3')
+    address.flush()
+    expect(browser.written).toEqual(['#2', '#3'])
+  })
+
+  test('of somebody who went elsewhere stays', () => {
+    const { browser, address } = bench()
+    address.put('#1')
+    address.put('#2')
+    browser.hash = '#elsewhere'
+    browser.run()
+    expect(browser.written).toEqual(['#1'])
+  })
+})

@@ -1,0 +1,125 @@
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { shifted, shiftedPoints, shiftedWindow } from '../src/chart/earlier'
+import type { Ask, Older } from '../src/chart/older'
+
+const SECOND = 1000
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+const utc = (text: string) => Date.parse(text)
+
+let make: (ask: Ask) => Older
+/** The questions that the hub was asked. */
+let asked: URL[] = []
+let answer: () => Response = () => Response.json({ series: [] })
+
+beforeAll(async () => {
+  vi.stubGlobal('requestAnimationFrame', () => 0)
+  vi.stubGlobal('fetch', async (path: string) => {
+    asked.push(new URL(path, 'http://hub/'))
+    return answer()
+  })
+  const { Older } = await import('../src/chart/older')
+  make = (ask) => new Older(ask)
+})
+
+afterEach(() => {
+  asked = []
+  answer = () => Response.json({ series: [] })
+})
+
+const settled = () => new Promise((done) => setTimeout(done, 0))
+const BUCKETS = { every: '1h', agg: 'rate', tz: 'UTC' }
+const NEVER = Number.POSITIVE_INFINITY
+
+/** Wants [from, to] at each of the times; gives how often the hub was asked. */
+async function wants(older: Older, from: number, to: number, cover: number, times: readonly number[]): Promise<number> {
+  for (const now of times) {
+    older.want(from, to, cover, 100, now)
+    await settled()
+  }
+  return asked.length
+}
+
+describe('history beside the rings', () => {
+  test('buckets of a day that is not over are asked for again as it goes on', async () => {
+    const older = make({ select: ['d/m'], buckets: BUCKETS })
+    const noon = 12 * HOUR
+    expect(await wants(older, 0, DAY, 0, [noon, noon + 30 * SECOND])).toBe(1)
+    expect(await wants(older, 0, DAY, 0, [noon + 61 * SECOND])).toBe(2)
+  })
+
+  test('of a day that is over they are not', async () => {
+    const older = make({ select: ['d/m'], buckets: BUCKETS })
+    expect(await wants(older, 0, DAY, 0, [2 * DAY, 3 * DAY])).toBe(1)
+  })
+
+  test('the day before is over, so it is asked for once', async () => {
+    const older = make({ select: ['d/m'], earlier: { days: 1, zone: 'UTC' } })
+    expect(await wants(older, 10 * DAY, 11 * DAY, 0, [10.5 * DAY, 10.5 * DAY + HOUR])).toBe(1)
+    expect(asked[0]?.searchParams.get('to')).toBe(`${10 * DAY}ms`)
+    older.touch({ from: 9.5 * DAY, to: 9.5 * DAY })
+    expect(await wants(older, 10 * DAY, 11 * DAY, 0, [10.6 * DAY])).toBe(2)
+  })
+
+  test('what failed is asked for again, though an older answer would do', async () => {
+    const older = make({ select: ['d/m'] })
+    await wants(older, 0, HOUR, HOUR, [HOUR])
+    older.touch({ from: 0, to: 1 })
+    answer = () => Response.json({ error: { code: 'too_slow', message: 'no' } }, { status: 503 })
+    await wants(older, 0, HOUR, HOUR, [HOUR + SECOND])
+    expect(older.error).toBe('No.')
+    answer = () => Response.json({ series: [] })
+    expect(await wants(older, 0, HOUR, HOUR, [HOUR + 2 * SECOND, HOUR + 5 * SECOND])).toBe(3)
+    expect(older.error).toBe('')
+  })
+
+  test('without rings a window that slides is asked for at most once a second', async () => {
+    const older = make({ select: ['d/m'] })
+    for (let i = 0; i < 30; i += 1) await wants(older, i * 100, 60_000 + i * 100, NEVER, [60_000 + i * 100])
+    expect(asked.length).toBe(3)
+  })
+
+  test('a bucket without a value is no point', async () => {
+    const one = {
+      device: 'd',
+      metric: 'm',
+      labels: {},
+      points: [
+        [0, null],
+        [HOUR, 2],
+      ],
+    }
+    answer = () => Response.json({ series: [one] })
+    const older = make({ select: ['d/m'], buckets: BUCKETS })
+    await wants(older, 0, DAY, 0, [2 * DAY])
+    expect([older.error, [...(older.answer?.series.values() ?? [])][0]?.times]).toEqual(['', [HOUR]])
+  })
+})
+
+describe('an earlier day over a later one', () => {
+  const zone = 'Europe/Berlin'
+  // The clock went forward on 29 March 2026 at 2:00, and back on 25 October at 3:00.
+  test('noon is beside noon across a change of the clock', () => {
+    expect(shifted(utc('2026-03-29T10:00:00.250Z'), -1, zone)).toBe(utc('2026-03-28T11:00:00.250Z'))
+    expect(shifted(utc('2026-10-24T10:00:00Z') + 0.5, 7, zone)).toBe(utc('2026-10-31T11:00:00Z') + 0.5)
+    expect(shifted(utc('2026-10-25T12:00:00Z'), -1, 'UTC')).toBe(utc('2026-10-24T12:00:00Z'))
+  })
+
+  test('a whole day of 25 hours is compared with one of 24', () => {
+    const window = shiftedWindow(utc('2026-10-24T22:00:00Z'), utc('2026-10-25T23:00:00Z'), { days: 1, zone })
+    expect(window).toEqual({ from: utc('2026-10-23T22:00:00Z'), to: utc('2026-10-24T22:00:00Z') })
+  })
+
+  test('an hour that came twice is shown once, one that is left out not at all', () => {
+    const hours = (from: string, count: number) =>
+      Array.from({ length: count }, (_, i): [number, number] => [utc(from) + i * HOUR, i])
+    const twice = shiftedPoints(hours('2026-10-24T23:00:00Z', 5), { days: 1, zone })
+    expect(twice.map(([, value]) => value)).toEqual([0, 1, 3, 4])
+    const out = shiftedPoints(hours('2026-03-28T00:00:00Z', 4), { days: 1, zone })
+    expect(out.map(([, value]) => value)).toEqual([0, 2, 3])
+    for (const points of [twice, out]) {
+      const times = points.map(([time]) => time)
+      expect(times).toEqual([...times].sort((a, b) => a - b))
+    }
+  })
+})
