@@ -129,7 +129,7 @@ pub const LIVE_HISTORY_POINTS: usize = 5_000_000;
 /// Readings that a snapshot with `points` may be thinned from: about half a second of one core. Beyond: `too_many_points`.
 pub const LIVE_THIN_POINTS: usize = 50_000_000;
 /// Readings of columns that one tick of a subscription with `points` reads again because of late ones. Beyond: the late readings
-/// are thinned among themselves and added.
+/// are all sent.
 pub const COLUMN_LOOK_POINTS: usize = 1 << 20;
 /// Bytes of snapshots made of store, log or an overlapping head, until viewers have taken them, all together: one of the most
 /// points fits when it is alone. Beyond: the subscription is refused `too_slow`.

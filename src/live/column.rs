@@ -38,10 +38,13 @@ impl Extremes {
         extremes
     }
 
-    /// In time order, or it may keep a later one of equals.
     pub(super) fn add(&mut self, time: TimeNs, value: &Value) {
         let put = |place: &mut Option<Point>, wins: Ordering| {
-            if place.as_ref().is_none_or(|(_, held)| compare(value, held) == Some(wins)) {
+            let beats = |(at, held): &Point| match compare(value, held) {
+                Some(Ordering::Equal) => time < *at,
+                order => order == Some(wins),
+            };
+            if place.as_ref().is_none_or(beats) {
                 *place = Some((time, value.clone()));
             }
         };

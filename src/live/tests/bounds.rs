@@ -272,3 +272,28 @@ fn who_catches_up_from_the_log_sends_before_too_much_is_gathered() {
     assert_eq!(told, 160 * 16);
     assert!(by_tick.iter().all(|bytes| *bytes <= GROUP_PENDING_BYTES + (256 << 10)), "{by_tick:?}");
 }
+
+#[test]
+fn what_waits_behind_a_snapshot_in_the_making_is_bounded_by_its_series() {
+    let mut world = World::new();
+    let ids: Vec<SeriesId> = (0..50).map(|i| world.id("d", &format!("m{i}"))).collect();
+    let outbox = world.open(Encoding::Json, 4_000);
+    world.send(outbox.viewer, Scope::default(), &ask("a", r#","points":10"#));
+    world.advance(0);
+    let mut most = 0;
+    for i in 0..300 {
+        let now = world.clock.now();
+        world.commit(&[], &ids.iter().map(|id| (*id, now, Value::Int(i))).collect::<Vec<_>>());
+        world.advance(100);
+        most = most.max(outbox.with(|mailbox| mailbox.weight()));
+    }
+    // Of 15,000 readings. Merging goes down to one of each series, and begins again at twice that.
+    assert!((4_000..25_000).contains(&most), "{most} bytes");
+    let mut client = Client::new(outbox);
+    assert!(client.next().is_none(), "the snapshot is still in the making");
+    world.run_jobs();
+    while let Some(message) = client.next() {
+        client.apply(&message);
+    }
+    assert!(client.merged > 0 && client.points.values().all(|points| points.values().next_back() == Some(&Value::Int(299))));
+}

@@ -325,6 +325,18 @@ fn an_extreme_that_is_rewritten_when_its_column_is_partly_sealed_keeps_its_new_v
 }
 
 #[test]
+fn of_equals_the_earliest_stays_also_when_it_came_late() {
+    let mut chart = Chart::new(0, 10);
+    chart.world.advance(200);
+    chart.integers(&[(110, 5), (130, 40), (140, 1)]);
+    chart.seal();
+    chart.integers(&[(120, 40)]);
+    chart.world.advance(2_000);
+    chart.integers(&[(2_300, 1)]);
+    assert_eq!(chart.held_integers(110), of(&[(120, 40), (140, 1), (2_300, 1)]));
+}
+
+#[test]
 fn a_reading_of_a_sealed_column_is_rewritten_together_with_late_ones() {
     let mut chart = Chart::new(0, 10);
     chart.world.advance(200);
