@@ -103,7 +103,7 @@ impl Wish {
         ("skip_damaged" = Option<bool>, Query, description = "`true`: what cannot be read for damage is left out, and `X-Telltale-Left-Out` names it. Default: such an export is refused, or breaks off.")),
     responses(
         (status = 200, description = "Streamed. A connection that breaks off means an incomplete answer.",
-            content((String = "text/csv"), (Vec<serde_json::Value> = "application/x-ndjson"), (String = "text/plain")),
+            content((String = "text/csv"), (Vec<serde_json::Value> = "application/x-ndjson"), (String = "text/plain"), (Vec<u8> = "application/vnd.apache.parquet")),
             headers(("X-Telltale-Readings" = u64, description = "How many readings it holds."))),
         (status = 400, body = ErrorBody, description = "`bad_selector`, `bad_time` or `bad_parameter`, also where `lp` cannot say a name."),
         (status = 503, body = ErrorBody, description = "`too_slow`, `store_away` or `store_failed`: something is missing now.")))]

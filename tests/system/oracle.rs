@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use telltale::clock::{Clock, NS_PER_SEC};
 use telltale::config::Config;
-use telltale::hub::Hub;
+use telltale::hub::{Hub, OpenHubError};
 use telltale::ingest::{Batch, Outcome};
 use telltale::model::{Delete, Reading, SeriesId, TimeNs, TimeRange, TokenId, Value};
 use telltale::query::last;
@@ -41,7 +42,14 @@ fn open(dir: &tempfile::TempDir, clock: &Clock) -> Arc<Hub> {
     config.store.head_bytes = 256 << 10;
     config.store.cache_bytes = 256 << 10;
     config.store.reserve_bytes = 0;
-    Arc::new(Hub::open(config, clock.clone()).unwrap())
+    // A program that another test starts has every open file between fork and exec, the lock of the directory too.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        match Hub::open(config.clone(), clock.clone()) {
+            Err(OpenHubError::InUse { .. }) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
+            opened => return Arc::new(opened.unwrap()),
+        }
+    }
 }
 
 impl World {

@@ -146,7 +146,7 @@ pub(super) enum GroupParam {
         ("format" = Option<FormatParam>, Query, description = "`json` (default), `csv`, `ndjson`, `msgpack` or `parquet` (one row a point; columns in ROWS.md, times as timestamps).")),
     responses(
         (status = 200, description = "Streamed. A connection that breaks off means an incomplete answer.",
-            content((HistoryBody = "application/json"), (String = "text/csv"), (Vec<serde_json::Value> = "application/x-ndjson"), (HistoryBody = "application/vnd.msgpack")),
+            content((HistoryBody = "application/json"), (String = "text/csv"), (Vec<serde_json::Value> = "application/x-ndjson"), (HistoryBody = "application/vnd.msgpack"), (Vec<u8> = "application/vnd.apache.parquet")),
             headers(("X-Telltale-Incomplete" = String, description = "What is missing, where that is known before the answer begins."))),
         (status = 400, body = ErrorBody, description = "`bad_selector`, `bad_time` or `bad_parameter`."),
         (status = 422, body = ErrorBody, description = "`too_many_points`."),
