@@ -1,8 +1,9 @@
 // One device: who it is, how it stands, and a chart or timeline per metric, sliding with the live tail.
 import { useSignal } from '@preact/signals'
-import { selectorOf, seriesKey } from '@telltale/client'
+import { selectorOf } from '@telltale/client'
 import { useEffect, useMemo } from 'preact/hooks'
-import { type Device, fetchDevice, fetchLast, type LastValue } from '../api'
+import { type Device, fetchDevice, type LastValue } from '../api'
+import { described, lastValues, watchCharted } from '../chart/charted'
 import type { Change } from '../chart/gestures'
 import { isState } from '../chart/held'
 import { LineCard } from '../chart/line-card'
@@ -11,7 +12,7 @@ import type { Older } from '../chart/older'
 import { StatesCard } from '../chart/states'
 import { useTrim } from '../chart/use-trim'
 import { hubNow, second } from '../clock'
-import { type Watch, watch } from '../live'
+import type { Watch } from '../live'
 import { DeviceEditor } from '../parts/device-edit'
 import { RangeBar } from '../parts/range-bar'
 import { StateDot } from '../parts/state'
@@ -21,8 +22,6 @@ import { deviceHref, pushHash, replaceHash, shownQuery } from '../route'
 import { session } from '../session'
 import { ago, moment } from '../words'
 
-/** Live history asked for at the start: a little more than the range shown first, so that it needs no second request. */
-const HISTORY = '16m'
 const FILTER_FROM = 9
 
 export function DevicePage({ id, query }: { id: string; query: URLSearchParams }) {
@@ -31,24 +30,13 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
   const last = useSignal<ReadonlyMap<string, LastValue> | undefined>(undefined)
   const error = useSignal('')
   const olders = useMemo(() => new Set<Older>(), [id])
-  const watched = useMemo(() => {
-    const select = selectorOf({ device: id })
-    return watch(
-      { select: [select], history: HISTORY },
-      {
-        onEffects: ({ stale, replaced }) => {
-          const range = replaced ? EVER : stale
-          if (range !== undefined) for (const older of olders) older.touch(range)
-        },
-      },
-    )
-  }, [id])
+  const watched = useMemo(() => watchCharted([selectorOf({ device: id })], olders), [id])
   useEffect(() => () => watched.stop(), [watched])
   useEffect(() => void load(id, device, last, error), [id, watched])
   useTrim(watched, olders)
 
   const shape = watched.shape.value
-  const metrics = useMemo(() => metricsOf(descriptions(last.value, watched)), [watched, shape, last.value])
+  const metrics = useMemo(() => metricsOf(described(watched, last.value ?? new Map())), [watched, shape, last.value])
   const setRange = (next: TimeRange, asStep: boolean) => {
     const href = deviceHref(id, rangeQuery(next))
     // A zoom is a step that the back button undoes; choosing a range is not.
@@ -83,8 +71,6 @@ function zonesOf(device: Device | undefined): string[] {
   const { tz, timezone } = device?.attributes ?? {}
   return [tz, timezone].filter((name) => name !== undefined)
 }
-
-const EVER = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }
 
 interface CardsProps {
   id: string
@@ -210,17 +196,11 @@ async function load(
 ): Promise<void> {
   const known = fetchDevice(id).catch(() => undefined)
   try {
-    const found = await fetchLast([selectorOf({ device: id })])
-    last.value = new Map(found.map((one) => [seriesKey(one), one]))
+    last.value = await lastValues([selectorOf({ device: id })])
     error.value = ''
   } catch (caught) {
     last.value = new Map()
     error.value = caught instanceof ApiError ? caught.message : 'The last values could not be read.'
   }
   device.value = await known
-}
-
-function* descriptions(last: ReadonlyMap<string, LastValue> | undefined, watched: Watch) {
-  for (const series of watched.sub.series.values()) yield series
-  for (const [key, one] of last ?? []) if (!watched.sub.series.has(key)) yield one
 }

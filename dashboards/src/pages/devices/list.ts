@@ -1,6 +1,7 @@
 // Which devices the list shows, in which order, and what a row shows of what is known. Pure.
 import { type DeviceState, type DeviceStateEntry, type Series, selectorOf } from '@telltale/client'
 import type { Device } from '../../api'
+import { inGroups } from '../../selects'
 
 export interface Listed {
   devices: readonly Device[]
@@ -122,15 +123,10 @@ function oncePerMetric(list: readonly Series[]): Series[] {
 
 /** A hub of so many devices is watched whole, and new ones then show at once; of a larger one only what is in view. */
 const WATCHED_WHOLE = 200
-/** The hub takes no more selectors in one subscription. */
-const SELECTS_MOST = 64
 
 /** The subscriptions for a list: of all, or of the devices in view, in groups that the hub takes. */
 export function groupsOf(list: Listed | undefined, inView: readonly string[]): string[][] {
   if (list === undefined) return []
   if (list.whole && list.devices.length <= WATCHED_WHOLE) return [['*/*']]
-  const selects = inView.map((device) => selectorOf({ device }))
-  const groups: string[][] = []
-  for (let i = 0; i < selects.length; i += SELECTS_MOST) groups.push(selects.slice(i, i + SELECTS_MOST))
-  return groups
+  return inGroups(inView.map((device) => selectorOf({ device })))
 }

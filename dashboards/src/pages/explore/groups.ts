@@ -1,6 +1,7 @@
 // Which of the series found are drawn together: those of one unit share a chart, counters apart from gauges. Pure.
 import { type SeriesDescription, selectorOf, seriesKey } from '@telltale/client'
 import type { Member, Metric } from '../../chart/members'
+import { inGroups } from '../../selects'
 
 export interface Groups {
   lines: Metric[]
@@ -31,20 +32,14 @@ export function groupsOf(descriptions: Iterable<SeriesDescription>, isState: (me
   return { lines: lines.sort((a, b) => order.compare(a.metric, b.metric)), states }
 }
 
-/** The hub takes no more selectors in one question. */
-const SELECTS_MOST = 64
-
 /** Selectors of exactly these series, so that what has no mean is not asked for one. */
 export function selectsOf(members: readonly Member[]): readonly string[] {
   return [...new Set(members.map((member) => selectorOf(member.description)))]
 }
 
 /** The same in as many questions as the hub takes. */
-export function selectGroups(members: readonly Member[]): (readonly string[])[] {
-  const selects = selectsOf(members)
-  const groups: (readonly string[])[] = []
-  for (let i = 0; i < selects.length; i += SELECTS_MOST) groups.push(selects.slice(i, i + SELECTS_MOST))
-  return groups
+export function selectGroups(members: readonly Member[]): readonly string[][] {
+  return inGroups(selectsOf(members))
 }
 
 const order = new Intl.Collator('en', { numeric: true })

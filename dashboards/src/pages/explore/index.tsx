@@ -1,9 +1,9 @@
 // Any series beside any other: selectors, buckets and aggregates, the same time a day or a week before, figures and downloads.
 // The address holds the whole view.
 import { useSignal } from '@preact/signals'
-import { seriesKey } from '@telltale/client'
 import { useEffect, useMemo } from 'preact/hooks'
-import { fetchLast, historyParams, type LastValue } from '../../api'
+import { historyParams, type LastValue } from '../../api'
+import { described, lastValues, watchCharted } from '../../chart/charted'
 import { isState } from '../../chart/held'
 import { LineCard } from '../../chart/line-card'
 import { drawn } from '../../chart/members'
@@ -11,7 +11,6 @@ import type { Ask, Older } from '../../chart/older'
 import { StatesCard } from '../../chart/states'
 import { useTrim } from '../../chart/use-trim'
 import { hubNow } from '../../clock'
-import { type Watch, watch } from '../../live'
 import { RangeBar } from '../../parts/range-bar'
 import { changed, type TimeRange, windowOf } from '../../range'
 import { failureText } from '../../rest'
@@ -21,8 +20,6 @@ import { FiguresCard } from './figures'
 import { groupsOf, selectsOf } from './groups'
 import { SelectField } from './select-field'
 import { AGGREGATES, COMPARES, type Compare, compareDays, EVERY, exploreHref, parseView, type View } from './view'
-
-const HISTORY = '16m'
 
 export function ExplorePage({ query }: { query: URLSearchParams }) {
   const view = parseView(query)
@@ -173,7 +170,7 @@ function Found({ view, onRange }: FoundProps) {
   const last = useSignal<ReadonlyMap<string, LastValue> | undefined>(undefined)
   const error = useSignal('')
   const olders = useMemo(() => new Set<Older>(), [])
-  const watched = useMemo(() => watchAll(select, olders), [])
+  const watched = useMemo(() => watchCharted(select, olders), [])
   useEffect(() => () => watched.stop(), [watched])
   useEffect(() => void load(select, last, error), [])
   useTrim(watched, olders)
@@ -219,34 +216,14 @@ function asksOf(view: View, select: readonly string[]): { ask: Ask; before?: { a
   return { ask, before: { ask: { ...ask, earlier: { days, zone: zone.value } }, name: COMPARES[view.compare] } }
 }
 
-const EVER = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }
-
-function watchAll(select: readonly string[], olders: ReadonlySet<Older>): Watch {
-  return watch(
-    { select: [...select], history: HISTORY },
-    {
-      onEffects: ({ stale, replaced }) => {
-        const touched = replaced ? EVER : stale
-        if (touched !== undefined) for (const older of olders) older.touch(touched)
-      },
-    },
-  )
-}
-
 async function load(
   select: readonly string[],
   last: { value: ReadonlyMap<string, LastValue> | undefined },
   error: { value: string },
 ): Promise<void> {
   try {
-    const found = await fetchLast(select)
-    last.value = new Map(found.map((one) => [seriesKey(one), one]))
+    last.value = await lastValues(select)
   } catch (caught) {
     error.value = failureText(caught, 'The last values could not be read.')
   }
-}
-
-function* described(watched: Watch, last: ReadonlyMap<string, LastValue>) {
-  for (const series of watched.sub.series.values()) yield series
-  for (const [key, one] of last) if (!watched.sub.series.has(key)) yield one
 }
