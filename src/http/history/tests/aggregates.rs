@@ -137,17 +137,25 @@ impl Store for Gone {
     }
 }
 
-#[test]
-fn quantiles_of_readings_that_are_gone_are_refused() {
+/// Where the readings that are gone begin.
+const GONE: TimeNs = T0 - 600 * SEC;
+
+/// A counter, sealed, and before it the summary of readings that are gone.
+fn with_gone() -> World {
     let mut world = World::new();
     world.put("d", "m", &[], &counter());
-    let start = T0 - 600 * SEC;
-    let summary = Summary { start, count: 9, first: (start, Value::Int(3)), last: (start + SEC, Value::Int(900)), numbers: None };
+    let summary = Summary { start: GONE, count: 9, first: (GONE, Value::Int(3)), last: (GONE + SEC, Value::Int(900)), numbers: None };
     let store = Gone(MemoryStore::default(), summary);
     let generation = world.head.freeze().unwrap();
     store.seal(&generation.handover()).unwrap();
     world.head.sealed(&generation);
     world.store = Some(Arc::new(store));
+    world
+}
+
+#[test]
+fn quantiles_of_readings_that_are_gone_are_refused() {
+    let world = with_gone();
     assert!(world.plan("select=d/m&from=-2h&agg=p50", &Scope::default(), 100).is_ok(), "nothing has gone that is known of");
     world.retention.floors().set_now(T0 + 100 * SEC);
     world.retention.floors().set_store_keeps(Some(Duration::from_secs(110)));
@@ -162,15 +170,7 @@ fn quantiles_of_readings_that_are_gone_are_refused() {
 /// A bucket of rollups is a row as any other, and so are the points of a line drawn from them.
 #[test]
 fn rows_of_readings_that_are_gone_are_counted() {
-    let mut world = World::new();
-    world.put("d", "m", &[], &counter());
-    let start = T0 - 600 * SEC;
-    let summary = Summary { start, count: 9, first: (start, Value::Int(3)), last: (start + SEC, Value::Int(900)), numbers: None };
-    let store = Gone(MemoryStore::default(), summary);
-    let generation = world.head.freeze().unwrap();
-    store.seal(&generation.handover()).unwrap();
-    world.head.sealed(&generation);
-    world.store = Some(Arc::new(store));
+    let world = with_gone();
     world.retention.floors().set_now(T0 + 100 * SEC);
     world.retention.floors().set_store_keeps(Some(Duration::from_secs(110)));
     let rolled = |shape: &str, to: TimeNs| {
@@ -182,7 +182,7 @@ fn rows_of_readings_that_are_gone_are_counted() {
     assert_eq!(rolled("&every=1s&agg=mean", T0), 1);
     assert_eq!(rolled("&points=500", T0), 2, "its ends");
     assert_eq!(rolled("", T0), 0, "readings alone");
-    assert_eq!(rolled("&every=1s&agg=mean", start - SEC), 0, "nothing has gone before");
+    assert_eq!(rolled("&every=1s&agg=mean", GONE - SEC), 0, "nothing has gone before");
 }
 
 #[test]

@@ -293,7 +293,7 @@ impl Asked<'_> {
         let Some(raw) = raw.filter(|_| !is_gone) else {
             return Ok(Some(Tells { is_whole: false, only_gone: false, gone_until: TimeNs::MAX }));
         };
-        let is_stale = self.is_stale(row, Some(raw), within)?;
+        let is_stale = self.is_stale(row, raw, within)?;
         // What came since may lie in front of what is left of what the row was made of.
         let of_row = |held: Held| held.newest_seal <= row.seal;
         let gone_until = match raw.quick {
@@ -317,12 +317,9 @@ impl Asked<'_> {
     }
 
     /// Something came for the series since.
-    fn is_stale(&self, row: &RollupHead, raw: Option<&Raw>, within: TimeRange) -> Result<bool, StoreError> {
+    fn is_stale(&self, row: &RollupHead, raw: &Raw, within: TimeRange) -> Result<bool, StoreError> {
         let newer = |held: Option<Held>| held.is_some_and(|held| held.newest_seal > row.seal);
-        match raw {
-            Some(raw) if newer(raw.quick) => self.exact(raw, within).map(newer),
-            _ => Ok(false),
-        }
+        if newer(raw.quick) { self.exact(raw, within).map(newer) } else { Ok(false) }
     }
 
     /// The rows whose readings are gone. None: it changes at this moment.
