@@ -48,6 +48,10 @@ describe('history beside the rings', () => {
     expect(await wants(older, 0, DAY, 0, [noon + 61 * SECOND])).toBe(2)
   })
 
+  test('without a selector nothing is asked', async () => {
+    expect(await wants(make({ select: [] }), 0, DAY, DAY, [DAY])).toBe(0)
+  })
+
   test('of a day that is over they are not', async () => {
     const older = make({ select: ['d/m'], buckets: BUCKETS })
     expect(await wants(older, 0, DAY, 0, [2 * DAY, 3 * DAY])).toBe(1)

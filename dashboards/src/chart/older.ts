@@ -57,6 +57,8 @@ export class Older {
   /** Sees to it that [from, to] is there in `columns` columns; `cover` is where the live rings begin. */
   want(from: number, to: number, cover: number, columns: number, now: number): void {
     if (this.meetsLive && from >= cover) return
+    // The turn between a comparison's being chosen and its having its own history: nothing is named yet.
+    if (this.#ask.select.length === 0) return
     if (this.busy || now < this.#notBefore || columns < 1) return
     if (!this.#fits(from, to, cover, (to - from) / columns, now)) void this.#fetch(from, to, columns, now)
   }
