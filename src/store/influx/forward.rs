@@ -50,6 +50,8 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// How often it is noted on disk how far it came.
 const NOTE: Duration = Duration::from_secs(2);
 const NOTED: &str = "forwarded";
+/// InfluxDB's words for readings that the bucket does not keep: perhaps it keeps less than when it was asked last.
+const TOO_OLD: &str = "outside retention policy";
 
 #[derive(Debug)]
 pub struct Parts {
@@ -352,14 +354,24 @@ impl Way {
         Ok(())
     }
 
-    /// A row that is refused is set aside.
+    /// What has expired is let go of; another row that is refused is set aside.
     async fn deliver(&self, body: &Body) -> Result<(), Stopped> {
-        let send = |bytes: Bytes| self.until_answered(move || self.store.client.write(bytes.clone()));
-        retry::deliver(body, send, |row, why| {
+        let rest = |body: &Body| self.store.without_expired(body);
+        retry::deliver(body, |bytes| self.write(bytes), rest, |row, why| {
             self.store.aside.keep(row, &why);
             Ok(())
         })
         .await
+    }
+
+    async fn write(&self, bytes: Bytes) -> Result<Result<(), String>, Stopped> {
+        let done = self.until_answered(|| self.store.client.write(bytes.clone())).await?;
+        if done.as_ref().is_err_and(|why| why.contains(TOO_OLD))
+            && let Err(error) = super::learn(&self.store.client, &self.store.floors).await
+        {
+            tracing::debug!(%error, "what the bucket keeps could not be asked for");
+        }
+        Ok(done)
     }
 
     async fn delete(&self, series: &SeriesTable, delete: Delete) -> Result<(), Stopped> {

@@ -94,7 +94,7 @@ impl InfluxStore {
 /// The first row that is refused ends it.
 async fn deliver(client: &Client, body: &Body) -> Result<(), ImportError> {
     let send = |bytes: Bytes| until_answered(move || client.write(bytes.clone()));
-    retry::deliver(body, send, |refused, why| {
+    retry::deliver(body, send, |_| None, |refused, why| {
         refused.rows.first().map_or(Ok(()), |row| Err(ImportError::Refused { series: row.series, time: row.time, why }))
     })
     .await
