@@ -49,7 +49,8 @@ fn answer(request: &HttpRequest, body: &[u8], writer: Result<Writer, ApiError>) 
             json!({ "statement_id": 0, "series": [{ "name": "databases", "columns": ["name"], "values": [[database]] }] })
         }
         _ => {
-            let message = "this hub answers CREATE DATABASE, CREATE RETENTION POLICY and SHOW DATABASES; history is asked for at /api/v1/history";
+            let message =
+                "this hub answers CREATE DATABASE, CREATE RETENTION POLICY and SHOW DATABASES; history is asked for at /api/v1/history";
             return Dialect::V1.answer(Refused::invalid(message));
         }
     };

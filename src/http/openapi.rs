@@ -13,8 +13,8 @@ use self::forms::{ByName, InfluxRefusal, InfluxRefusalV1, KindName, RoleName, St
 use super::error::ErrorBody;
 use super::params::NoParams;
 use super::{
-    backup, check, complete, devices, export, health, history, import, influxql, last, live, login, metrics, series, sse, stats, status, tickets,
-    tokens, top, write,
+    backup, check, complete, devices, export, health, history, import, influxql, last, live, login, metrics, series, sse, stats, status,
+    tickets, tokens, top, write,
 };
 
 #[derive(OpenApi)]

@@ -22,6 +22,9 @@ const GIVE_UP: Duration = Duration::from_secs(120);
 /// Between two signs of life on a connection on which nothing comes.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// What is told of an answer. It may quote readings.
+const ANSWER_CHARS: usize = 1000;
+
 #[derive(Debug)]
 pub(super) struct Client {
     influx: influxdb2::Client,
@@ -190,7 +193,7 @@ impl Client {
         let json = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
         let message = json["message"].as_str().unwrap_or(text).trim();
         let Influx { url, org, bucket, .. } = &self.config;
-        let said = format!("InfluxDB at {url} answered {status}: {}", message.chars().take(500).collect::<String>());
+        let said = format!("InfluxDB at {url} answered {status}: {}", message.chars().take(ANSWER_CHARS).collect::<String>());
         // What stands in between, or a server of something else, has other words. It says nothing of the readings.
         let is_its_own = json["code"].is_string();
         match status {
@@ -220,6 +223,13 @@ fn authorities(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, Failed> {
     }
 }
 
+/// Where the bucket begins, of an answer that refuses what is older: all that is younger it has taken. None: it refuses something else.
+pub(super) fn keeps_from(why: &str) -> Option<TimeNs> {
+    let (_, bound) = why.split_once("outside retention policy")?.1.split_once("Retention Policy Lower Bound at ")?;
+    let time: jiff::Timestamp = bound.split([' ', ',']).next()?.parse().ok()?;
+    TimeNs::try_from(time.as_nanosecond()).ok()
+}
+
 /// What to do, for what TLS says.
 fn hint(why: &str) -> Option<&'static str> {
     let hints = [
@@ -242,6 +252,17 @@ pub(super) fn rfc3339(time: TimeNs) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_a_bucket_begins_is_read_of_its_refusal() {
+        let said = "failure writing points to database: partial write: dropped 3 points outside retention policy of duration 1h0m0s - oldest \
+                    point m,device=d at 2026-11-30T15:33:16Z dropped because it violates a Retention Policy Lower Bound at \
+                    2026-11-30T18:27:41.942619272Z, newest point m,device=d at 2026-11-30T15:33:16Z dropped because it violates a \
+                    Retention Policy Lower Bound at 2026-11-30T18:27:41.942619272Z dropped=3";
+        assert_eq!(keeps_from(said), Some(1_796_063_261_942_619_272));
+        assert_eq!(keeps_from(&said[..200]), None, "cut off");
+        assert_eq!(keeps_from("field type conflict: input field \"value\" on measurement \"m\" is type float"), None);
+    }
 
     #[test]
     fn what_is_not_said_by_influxdb_itself_is_an_outage() {

@@ -80,14 +80,14 @@ struct Run {
 /// What the lines of each series begin with.
 #[derive(Debug)]
 pub(super) struct Heads {
-    hub_id: Arc<str>,
+    hub: Arc<str>,
     known: FxHashMap<SeriesId, Box<str>>,
     bytes: usize,
 }
 
 impl Heads {
-    pub(super) fn new(hub_id: &Arc<str>) -> Self {
-        Self { hub_id: Arc::clone(hub_id), known: FxHashMap::default(), bytes: 0 }
+    pub(super) fn new(hub: &Arc<str>) -> Self {
+        Self { hub: Arc::clone(hub), known: FxHashMap::default(), bytes: 0 }
     }
 
     fn row_bytes(&self) -> usize {
@@ -103,7 +103,7 @@ impl Heads {
         let head = match self.known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                let head = line::head(&self.hub_id, &table.by_id(id)?.key, id, value_type);
+                let head = line::head(&self.hub, &table.by_id(id)?.key, id, value_type);
                 self.bytes += head.len() + size_of::<(SeriesId, Box<str>)>();
                 new.insert(head)
             }
@@ -219,7 +219,7 @@ mod tests {
         let (numbers, bodies): (Vec<_>, Vec<_>) = bodies.into_iter().unzip();
         assert_eq!(numbers, [0, 1]);
         let texts: Vec<_> = bodies.iter().map(|body| std::str::from_utf8(&body.bytes).unwrap()).collect();
-        let line = |device: &str, id: u32, value: &str, time: i64| format!("m,device={device},series:id=hub.{id} value={value} {time}\n");
+        let line = |device: &str, id: u32, value: &str, time: i64| format!("m,device={device},id:=hub.{id} value={value} {time}\n");
         assert_eq!(
             texts,
             [

@@ -40,7 +40,7 @@ use crate::config::Influx;
 use crate::log::reader::FileLogReader;
 use crate::metrics::Counter;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value, ValueType};
-use crate::retention::{Floors, RuleId};
+use crate::retention::Floors;
 use crate::series::SeriesTable;
 use aside::Aside;
 use client::{Client, Failed, rfc3339};
@@ -61,9 +61,6 @@ const PROBE: Duration = Duration::from_secs(3);
 /// How often it is asked for the bucket: what it keeps, and whether it is there. And while InfluxDB takes nothing.
 const BUCKET_EVERY: Duration = Duration::from_secs(60);
 const BUCKET_EVERY_AWAY: Duration = Duration::from_secs(2);
-/// Readings that were acked and are about to be older than the bucket keeps: where it refuses them, they are as good as expired. The
-/// clocks of both machines differ, and the hub's floor moves by steps.
-const EXPIRY_MARGIN_NS: i64 = 60 * NS_PER_SEC;
 /// Within the data directory: what this store keeps beside InfluxDB.
 pub const DIR_NAME: &str = "influx";
 
@@ -71,7 +68,8 @@ pub const DIR_NAME: &str = "influx";
 pub struct InfluxStore {
     client: Arc<Client>,
     config: Influx,
-    hub_id: Arc<str>,
+    /// As rows name it.
+    hub: Arc<str>,
     worker: Worker,
     series: Arc<SeriesTable>,
     progress: Arc<Progress>,
@@ -89,6 +87,11 @@ pub struct InfluxStore {
 pub enum OpenInfluxError {
     #[error("[store.influxdb]: {0}")]
     Denied(String),
+    #[error(
+        "{}: another build of telltale wrote it, which names rows in InfluxDB otherwise: with that one move the readings by `telltale \
+         migrate --from influxdb --to embedded`, and back with this one", dir.display()
+    )]
+    OtherForm { dir: PathBuf },
     #[error("cannot use {}", path.display())]
     Io {
         path: PathBuf,
@@ -123,6 +126,9 @@ impl InfluxStore {
     ) -> Result<Self, OpenInfluxError> {
         let io_error = |source| OpenInfluxError::Io { path: data.to_path_buf(), source };
         let dir = data.join(DIR_NAME);
+        if forward::is_of_another_form(&dir) {
+            return Err(OpenInfluxError::OtherForm { dir });
+        }
         let worker = Worker::start().map_err(io_error)?;
         let client = Arc::new(Client::new(config).map_err(|error| OpenInfluxError::Denied(error.to_string()))?);
         let progress = Arc::new(Progress::default());
@@ -138,7 +144,7 @@ impl InfluxStore {
         let store = Self {
             client,
             config: config.clone(),
-            hub_id: hub_id.into(),
+            hub: line::hub_tag(hub_id).into(),
             worker,
             series,
             progress,
@@ -189,10 +195,10 @@ impl InfluxStore {
         });
     }
 
-    /// What is left of a body that was refused without the rows that the bucket does not keep any more. None: it has no such rows.
-    fn without_expired(&self, body: &Body) -> Option<Body> {
-        let floor = self.floors.of(RuleId(0))?.saturating_add(EXPIRY_MARGIN_NS);
-        let rest = body.since(floor)?;
+    /// What is left of a body without the rows that the bucket does not keep any more, by the clock of InfluxDB. None: it was refused for
+    /// something else.
+    fn without_expired(&self, body: &Body, why: &str) -> Option<Body> {
+        let rest = body.since(client::keeps_from(why)?)?;
         let expired = body.rows.len() - rest.rows.len();
         self.expired_readings.add(expired as u64);
         tracing::warn!(expired, "readings grew older than the bucket keeps before InfluxDB took them");
@@ -236,7 +242,7 @@ impl InfluxStore {
             "from(bucket: {bucket}) |> range(start: {from}, stop: {to}) |> filter(fn: (r) => r._measurement == {measurement} \
              and r[\"{}\"] == \"{}\" and r._field == \"{field}\")",
             line::SERIES_TAG,
-            line::series_tag(&self.hub_id, series)
+            line::series_tag(&self.hub, series)
         )
     }
 

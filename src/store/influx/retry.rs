@@ -29,7 +29,7 @@ impl Waits {
 pub(super) async fn deliver<E, F>(
     body: &Body,
     send: impl Fn(bytes::Bytes) -> F,
-    rest: impl Fn(&Body) -> Option<Body>,
+    rest: impl Fn(&Body, &str) -> Option<Body>,
     mut refused: impl FnMut(&Body, String) -> Result<(), E>,
 ) -> Result<(), E>
 where
@@ -38,7 +38,7 @@ where
     let mut left = vec![Cow::Borrowed(body)];
     while let Some(body) = left.pop() {
         let Err(why) = send(body.bytes.clone()).await? else { continue };
-        if let Some(rest) = rest(&body) {
+        if let Some(rest) = rest(&body, &why) {
             left.extend(Some(rest).filter(|rest| !rest.rows.is_empty()).map(Cow::Owned));
             continue;
         }
@@ -87,13 +87,13 @@ mod tests {
             set_aside.borrow_mut().push((body.rows[0].time, why));
             Ok(())
         };
-        assert_eq!(deliver(&lines(9), send, |_| None, refused).await, Ok(()));
+        assert_eq!(deliver(&lines(9), send, |_, _| None, refused).await, Ok(()));
         assert_eq!(*sent.borrow(), "0\n1\n2\n4\n5\n7\n8\n");
         assert_eq!(*set_aside.borrow(), [(4, "bad 3\n".to_owned()), (7, "bad 6\n".to_owned())]);
         let stops = |body: &Body, _why: String| Err(format!("row {}", body.rows[0].time));
-        assert_eq!(deliver(&lines(9), send, |_| None, stops).await, Err("row 4".to_owned()));
+        assert_eq!(deliver(&lines(9), send, |_, _| None, stops).await, Err("row 4".to_owned()));
         let away = |_: bytes::Bytes| async { Err::<Result<(), String>, _>("away".to_owned()) };
-        assert_eq!(deliver(&lines(9), away, |_| None, refused).await, Err("away".to_owned()));
+        assert_eq!(deliver(&lines(9), away, |_, _| None, refused).await, Err("away".to_owned()));
     }
     #[tokio::test]
     async fn what_has_expired_is_let_go_of_at_once() {
@@ -108,12 +108,12 @@ mod tests {
             set_aside.borrow_mut().push(body.rows[0].time);
             Ok(())
         };
-        assert_eq!(deliver(&lines(9), send, |body| body.since(6), refused).await, Ok(()));
+        assert_eq!(deliver(&lines(9), send, |body, _why| body.since(6), refused).await, Ok(()));
         assert_eq!(*set_aside.borrow(), [8], "another reason");
         let first = ["0\n1\n2\n3\n4\n5\n6\n7\n8\n", "5\n6\n7\n8\n"];
         assert_eq!(requests.borrow()[..2], first);
         requests.borrow_mut().clear();
-        assert_eq!(deliver(&lines(3), send, |body| body.since(6), refused).await, Ok(()));
+        assert_eq!(deliver(&lines(3), send, |body, _why| body.since(6), refused).await, Ok(()));
         assert_eq!(requests.borrow().len(), 1, "nothing is left");
     }
 }
