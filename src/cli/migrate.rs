@@ -159,13 +159,14 @@ impl Bar {
             Phase::Copying => "copying",
             Phase::Comparing => "comparing",
         };
+        // Each of these draws it: without a length it is full.
+        self.0.set_length(step.of as u64);
+        self.0.set_position(step.series as u64);
+        self.0.set_message(step.readings.to_string());
         if self.0.prefix() != prefix {
             self.0.set_prefix(prefix);
             self.0.reset_eta();
         }
-        self.0.set_length(step.of as u64);
-        self.0.set_position(step.series as u64);
-        self.0.set_message(step.readings.to_string());
     }
 }
 

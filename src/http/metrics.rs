@@ -107,6 +107,8 @@ fn text(hub: &Hub) -> String {
         let seconds = waits / crate::clock::NS_PER_SEC.unsigned_abs();
         put(&mut out, "influxdb_backlog_seconds", "gauge", "How long the oldest of them have waited.", seconds);
         put(&mut out, "influxdb_forwarded_total", "counter", "Readings that InfluxDB took.", status.forwarded_readings);
+        let expired = "Readings that were older than the bucket keeps before InfluxDB took them.";
+        put(&mut out, "influxdb_expired_total", "counter", expired, status.expired_readings);
         put(&mut out, "influxdb_refused_total", "counter", "Rows that InfluxDB refused, set aside.", status.refused.0);
     }
     head(&mut out, "refused_total", "counter", "Readings refused, by code.");

@@ -16,6 +16,7 @@ pub mod export;
 pub mod health;
 pub mod history;
 pub mod import;
+pub mod influxql;
 pub mod last;
 pub mod live;
 pub mod local;
@@ -76,6 +77,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
             .service(at("/ping", "GET, HEAD").get(health::ping).head(health::ping))
             .service(at("/health", "GET").get(health::health))
             .service(at("/metrics", "GET").get(metrics::metrics))
+            .service(at("/query", "GET, POST").get(influxql::get).post(influxql::post))
             .service(at("/write", "POST").post(write::write_v1))
             .service(at("/api/v2/write", "POST").post(write::write_v2))
             .service(web::scope("/api/v1").configure(api_v1).default_service(web::to(no_such_resource)))

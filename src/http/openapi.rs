@@ -13,8 +13,8 @@ use self::forms::{ByName, InfluxRefusal, InfluxRefusalV1, KindName, RoleName, St
 use super::error::ErrorBody;
 use super::params::NoParams;
 use super::{
-    backup, check, complete, devices, export, health, history, import, last, live, login, metrics, series, sse, stats, status, tickets,
-    tokens, top, write,
+    backup, check, complete, devices, export, health, history, import, influxql, last, live, login, metrics, series, sse, stats, status,
+    tickets, tokens, top, write,
 };
 
 #[derive(OpenApi)]
@@ -29,7 +29,7 @@ use super::{
         check::check, stats::stats, backup::backup,
         history::history, history::erase::erase, export::export, import::import, last::last, series::list, top::top, complete::complete,
         devices::list, devices::one, devices::edit,
-        crate::ingest::socket::ingest, write::write_v2, write::write_v1, live::live, sse::events, tickets::create,
+        crate::ingest::socket::ingest, write::write_v2, write::write_v1, influxql::get, influxql::post, live::live, sse::events, tickets::create,
         login::login, login::create_link, login::logout, login::session, login::list, login::end,
         tokens::list, tokens::create, tokens::revoke,
         document,

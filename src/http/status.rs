@@ -78,6 +78,8 @@ pub struct InfluxStatus {
     /// Bytes of the log that are not, and for how long the oldest have waited.
     backlog_bytes: u64,
     backlog_s: i64,
+    /// Readings that were older than the bucket keeps before it took them.
+    expired: u64,
     /// Rows that it refused for good: they are in `set-aside/`.
     refused: u64,
     refused_last: Option<String>,
@@ -93,6 +95,7 @@ fn influx(hub: &Hub) -> Option<InfluxStatus> {
         forwarded: status.forwarded.0,
         backlog_bytes: status.backlog.bytes,
         backlog_s: status.backlog.since.map_or(0, |since| hub.clock.now().saturating_sub(since) / NS_PER_SEC),
+        expired: status.expired_readings,
         refused,
         refused_last,
     })

@@ -50,7 +50,7 @@ pub async fn write_v1(request: HttpRequest, body: web::Payload, hub: web::Data<H
 
 /// Whose words the answers are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dialect {
+pub(super) enum Dialect {
     V1,
     V2,
 }
@@ -142,7 +142,7 @@ fn quote(rejected: &Rejected) -> String {
 
 /// Why a body, or a part of it, is not stored.
 #[derive(Debug)]
-struct Refused {
+pub(super) struct Refused {
     status: Status,
     message: String,
     /// The first line that is not well-formed.
@@ -185,7 +185,7 @@ impl Refused {
         Self { status, message: message.into(), line: None, after_ms: None }
     }
 
-    fn invalid(message: impl Into<String>) -> Self {
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Status::Invalid, message)
     }
 }
@@ -219,7 +219,7 @@ impl From<ApiError> for Refused {
 }
 
 impl Dialect {
-    fn answer(self, refused: Refused) -> HttpResponse {
+    pub(super) fn answer(self, refused: Refused) -> HttpResponse {
         let Refused { status, message, line, after_ms } = refused;
         let (status, code) = status.code();
         // InfluxDB 1 has no 422.

@@ -198,3 +198,37 @@ fn a_long_line_is_not_looked_at_for_every_few_bytes() {
     pace.looked(100);
     assert!(pace.is_due(crate::limits::BODY_PIECE_BYTES) && !pace.is_due(crate::limits::BODY_PIECE_BYTES - 1));
 }
+
+#[actix_web::test]
+async fn what_clients_of_version_one_ask_first_is_answered() {
+    let hub = TestHub::open();
+    let (agent, viewer) = (hub.token(Role::Agent, None, None), hub.token(Role::Viewer, None, None));
+    let form = |body: &'static str| {
+        TestRequest::post().uri("/query").insert_header(("Content-Type", "application/x-www-form-urlencoded")).set_payload(body)
+    };
+    let done = json!({ "results": [{ "statement_id": 0 }] });
+    let listed = |name: &str| {
+        let series = json!([{ "name": "databases", "columns": ["name"], "values": [[name]] }]);
+        json!({ "results": [{ "statement_id": 0, "series": series }] })
+    };
+    let rows = [
+        (form("q=CREATE+DATABASE+%22telegraf%22"), done.clone()),
+        (form("q=create+database+x+WITH+DURATION+1d&db=x"), done.clone()),
+        (TestRequest::post().uri("/query?q=CREATE%20RETENTION%20POLICY%20a%20ON%20b%20DURATION%201d%20REPLICATION%201;"), done),
+        (TestRequest::get().uri("/query?q=SHOW+DATABASES"), listed("telltale")),
+        (TestRequest::get().uri("/query?q=show+databases+limit+1%3B&db=home"), listed("home")),
+    ];
+    for (request, expected) in rows {
+        let answer = hub.call(request, Some(&agent)).await;
+        assert_eq!((answer.status, answer.json()), (200, expected));
+    }
+    for query in ["", "?q=", "?q=SELECT+*+FROM+m", "?q=DROP+DATABASE+x", "?q=CREATE+DATABASE"] {
+        let answer = hub.call(TestRequest::get().uri(&format!("/query{query}")), Some(&agent)).await;
+        assert_eq!(answer.status, 400, "{query}");
+        assert!(answer.json()["error"].as_str().unwrap().ends_with("history is asked for at /api/v1/history"), "{query}");
+    }
+    for (token, status) in [(None, 401), (Some(&*viewer), 403)] {
+        let answer = hub.call(form("q=CREATE+DATABASE+x"), token).await;
+        assert!(answer.status == status && answer.json()["error"].is_string(), "{token:?}: {}", answer.text());
+    }
+}

@@ -99,12 +99,11 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::head::Generation;
     use crate::model::{BatchPart, Delete, Position, Reading};
     use crate::retention::{Floors, RuleId};
+    use crate::store::double::Double;
     use crate::store::embedded::{self, Budget, EmbeddedStore, SeriesInfo};
     use crate::store::memory::MemoryStore;
-    use crate::store::{Handover, Pin, Sink, StoreStats};
 
     const S: SeriesId = SeriesId(0);
 
@@ -152,40 +151,6 @@ mod tests {
         }
     }
 
-    /// A store in which a seal ends while it is asked.
-    #[derive(Debug)]
-    struct SealsWithin<'a>(&'a EmbeddedStore, &'a Head, Mutex<Option<Arc<Generation>>>);
-
-    impl Store for SealsWithin<'_> {
-        fn seal(&self, handover: &Handover<'_>) -> Result<(), StoreError> {
-            self.0.seal(handover)
-        }
-
-        fn look_up(&self, pin: &Pin, series: SeriesId, times: &[TimeNs]) -> Result<Vec<Option<Value>>, StoreError> {
-            self.0.look_up(pin, series, times)
-        }
-
-        fn scan(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError> {
-            self.0.scan(pin, series, range, sink)
-        }
-
-        fn scan_back(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError> {
-            if let Some(generation) = self.2.lock().take() {
-                self.0.seal(&generation.handover())?;
-                self.1.sealed(&generation);
-            }
-            self.0.scan_back(pin, series, range, sink)
-        }
-
-        fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {
-            self.0.count(pin, series, range)
-        }
-
-        fn stats(&self) -> StoreStats {
-            self.0.stats()
-        }
-    }
-
     #[derive(Debug)]
     struct NoRules;
 
@@ -229,7 +194,13 @@ mod tests {
         // The newest goes, then what the first look back found.
         let deletes = vec![Delete { series: S, from: 40, to: 45 }, Delete { series: S, from: 30, to: 35 }];
         let commit = Commit { position: Position(4), deletes, ..Commit::default() };
-        let during = SealsWithin(&store, &head, Mutex::new(Some(frozen)));
+        let frozen = Mutex::new(Some(frozen));
+        let during = Double::of(&store).before_scan_back(|| {
+            let Some(generation) = frozen.lock().take() else { return Ok(()) };
+            store.seal(&generation.handover())?;
+            head.sealed(&generation);
+            Ok(())
+        });
         let found = repairs(&head, Some(&during), &commit).unwrap();
         assert_eq!(found, [(S, Some((20, Value::Int(20))))]);
     }

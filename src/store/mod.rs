@@ -4,6 +4,8 @@
 //! Invariant: a store knows neither sockets nor HTTP, and only `hub.rs` names a concrete one. What `seal` was given is on disk when
 //! it returns, and seen by no reader whose pin is older.
 
+#[cfg(test)]
+pub(crate) mod double;
 pub mod embedded;
 #[cfg(feature = "influxdb")]
 pub mod influx;

@@ -83,7 +83,7 @@ fn directly(what: &str, bodies: &[Bodies], millions: f64) -> Measured {
     let dir = data_dir();
     let influxd = Influxd::start(dir.path());
     // Those of the hub have nanoseconds.
-    let precision = if bodies[0][0].0.contains("series:id") { "ns" } else { "ms" };
+    let precision = if bodies[0][0].0.contains(",id:=") { "ns" } else { "ms" };
     let url = format!("{}api/v2/write?org=o&bucket=b&precision={precision}", influxd.config().url);
     let (cpu, begun) = (hub::cpu_s(influxd.pid()), Instant::now());
     post_all(&url, TOKEN, bodies);

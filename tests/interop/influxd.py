@@ -1,6 +1,8 @@
 """A real influxd as a child process: set up on a free port, written to, asked by Flux, ended by pid."""
 
 import csv
+import io
+import itertools
 import os
 import socket
 import subprocess
@@ -11,7 +13,7 @@ from hub import eventually
 
 ORG, BUCKET, TOKEN = "o", "b", "a-token-of-the-test"
 # What Flux calls the types of line protocol. A time is asked for as an integer: a client's datetime has no nanoseconds.
-TYPES = {"long": int, "double": float, "boolean": lambda text: text == "true", "string": str}
+TYPES = {"long": int, "unsignedLong": int, "double": float, "boolean": lambda text: text == "true", "string": str}
 OF_FLUX = ("_measurement", "_field", "_start", "_stop")
 
 
@@ -87,11 +89,13 @@ token = "{TOKEN}"
 def tables(text):
     """Annotated CSV: tables of one header each, parted by empty lines; the tags are what a table is grouped by."""
     rows = {}
-    for block in text.replace("\r\n", "\n").split("\n\n"):
-        if not block.strip():
+    # A text may hold newlines, so the empty lines are those that the reader of CSV finds.
+    lines_of_all = csv.reader(io.StringIO(text.replace("\r\n", "\n"), newline=""))
+    for is_empty, block in itertools.groupby(lines_of_all, key=lambda line: not line):
+        if is_empty:
             continue
-        types, groups, header, *lines = csv.reader(block.splitlines())
-        assert types[0] == "#datatype" and groups[0] == "#group", block[:400]
+        types, groups, header, *lines = block
+        assert types[0] == "#datatype" and groups[0] == "#group", (types, groups)
         type_of = dict(zip(header, types, strict=True))
         is_group = dict(zip(header, groups, strict=True))
         names = [name for name in header if is_group[name] == "true" and name not in OF_FLUX]

@@ -85,6 +85,7 @@ def test_the_official_client_hears_what_was_refused(hub, client):
 
 def test_clients_find_the_hub_well(hub, client):
     assert client.ping()
+    assert (client.version(), client.build()) == ("v2.7.12", "Telltale")
     assert hub.request("GET", "/health", role=None).json()["status"] == "pass"
 
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value as Json;
 use telltale::config::Influx;
 
 use crate::inside::SmallDisk;
@@ -15,6 +16,8 @@ pub struct Influxd {
     pub disk: Option<SmallDisk>,
     port: u16,
     process: Option<Child>,
+    /// Behind TLS, by the files of [`Influxd::secure`].
+    is_secure: bool,
 }
 
 /// Built by its recipe when it is not there yet.
@@ -41,12 +44,22 @@ impl Influxd {
         Self::start_on(dir, Some(disk))
     }
 
+    /// Running, with nothing made in it yet.
+    pub fn start_new(dir: &Path) -> Self {
+        Self::run_on(dir, None)
+    }
+
     fn start_on(dir: &Path, disk: Option<SmallDisk>) -> Self {
-        std::fs::create_dir_all(dir).unwrap();
-        let mut influxd = Self { dir: dir.to_owned(), disk, port: free_port(), process: None };
-        influxd.run();
+        let influxd = Self::run_on(dir, disk);
         let setup = serde_json::json!({ "username": "u", "password": "password1", "org": "o", "bucket": "b", "token": TOKEN });
         ureq::post(&influxd.at("/api/v2/setup")).send(setup.to_string()).unwrap();
+        influxd
+    }
+
+    fn run_on(dir: &Path, disk: Option<SmallDisk>) -> Self {
+        std::fs::create_dir_all(dir).unwrap();
+        let mut influxd = Self { dir: dir.to_owned(), disk, port: free_port(), process: None, is_secure: false };
+        influxd.run();
         influxd
     }
 
@@ -64,12 +77,32 @@ impl Influxd {
             .arg("--sqlite-path")
             .arg(path("sqlite"));
         command.args(["--reporting-disabled", "--http-bind-address", &format!("127.0.0.1:{}", self.port)]);
+        if self.is_secure {
+            command.arg("--tls-cert").arg(self.dir.join("cert.pem")).arg("--tls-key").arg(self.dir.join("key.pem"));
+        }
         self.process = Some(command.stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap());
         let deadline = Instant::now() + Duration::from_secs(60);
-        while ureq::get(&self.at("/health")).call().is_err() {
+        while !self.answers() {
             assert!(Instant::now() < deadline, "influxd does not answer: {}", log.display());
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    fn answers(&self) -> bool {
+        match self.is_secure {
+            // Who asks here knows no TLS; the hub does.
+            true => std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok(),
+            false => ureq::get(&self.at("/health")).call().is_ok(),
+        }
+    }
+
+    /// Started anew behind TLS, with a certificate and its key as PEM.
+    pub fn secure(&mut self, cert: &str, key: &str) {
+        std::fs::write(self.dir.join("cert.pem"), cert).unwrap();
+        std::fs::write(self.dir.join("key.pem"), key).unwrap();
+        self.is_secure = true;
+        self.kill();
+        self.run();
     }
 
     pub fn kill(&mut self) {
@@ -97,7 +130,8 @@ impl Influxd {
     }
 
     fn at(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        let scheme = if self.is_secure { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}{path}", self.port)
     }
 
     pub fn config(&self) -> Influx {
@@ -112,22 +146,57 @@ impl Influxd {
         }
     }
 
+    /// Ids of the bucket "b" and of its organisation.
+    fn bucket(&self) -> (Json, Json) {
+        let request = ureq::get(&self.at("/api/v2/buckets?name=b")).header("Authorization", &format!("Token {TOKEN}"));
+        let found: Json = serde_json::from_reader(request.call().unwrap().body_mut().as_reader()).unwrap();
+        (found["buckets"][0]["id"].clone(), found["buckets"][0]["orgID"].clone())
+    }
+
+    /// How long the bucket "b" keeps readings from now on; 0: for ever.
+    pub fn keep(&self, seconds: u64) {
+        // A shard holds no longer than the bucket keeps.
+        let shard = if seconds > 0 { 3600 } else { 7 * 86_400 };
+        let rules = serde_json::json!([{ "type": "expire", "everySeconds": seconds, "shardGroupDurationSeconds": shard }]);
+        let path = format!("/api/v2/buckets/{}", self.bucket().0.as_str().unwrap());
+        let request = ureq::patch(&self.at(&path)).header("Authorization", &format!("Token {TOKEN}"));
+        request.send(serde_json::json!({ "retentionRules": rules }).to_string()).unwrap();
+    }
+
+    pub fn drop_bucket(&self) {
+        let path = format!("/api/v2/buckets/{}", self.bucket().0.as_str().unwrap());
+        ureq::delete(&self.at(&path)).header("Authorization", &format!("Token {TOKEN}")).call().unwrap();
+    }
+
+    /// Another one of the same name.
+    pub fn make_bucket(&self, org: &Json) {
+        let request = ureq::post(&self.at("/api/v2/buckets")).header("Authorization", &format!("Token {TOKEN}"));
+        request.send(serde_json::json!({ "orgID": org, "name": "b" }).to_string()).unwrap();
+    }
+
+    pub fn org(&self) -> Json {
+        self.bucket().1
+    }
+
     /// For the bucket "b": "read", "write".
     pub fn token_that_may(&self, actions: &[&str]) -> String {
-        let ask = |path: &str| ureq::get(&self.at(path)).header("Authorization", &format!("Token {TOKEN}")).call().unwrap();
-        let found: serde_json::Value = serde_json::from_reader(ask("/api/v2/buckets?name=b").body_mut().as_reader()).unwrap();
-        let (id, org) = (&found["buckets"][0]["id"], &found["buckets"][0]["orgID"]);
+        let (id, org) = self.bucket();
         let may = |action: &&str| serde_json::json!({ "action": action, "resource": { "type": "buckets", "id": id, "orgID": org } });
         let wish = serde_json::json!({ "orgID": org, "permissions": actions.iter().map(may).collect::<Vec<_>>() });
         let request = ureq::post(&self.at("/api/v2/authorizations")).header("Authorization", &format!("Token {TOKEN}"));
-        let made: serde_json::Value = serde_json::from_reader(request.send(wish.to_string()).unwrap().body_mut().as_reader()).unwrap();
+        let made: Json = serde_json::from_reader(request.send(wish.to_string()).unwrap().body_mut().as_reader()).unwrap();
         made["token"].as_str().unwrap().to_owned()
     }
 
     /// Questions of Flux that it was asked so far.
     pub fn queries(&self) -> u64 {
+        self.requests("/api/v2/query")
+    }
+
+    pub fn requests(&self, path: &str) -> u64 {
         let text = ureq::get(&self.at("/metrics")).call().unwrap().body_mut().read_to_string().unwrap();
-        let counted = text.lines().filter(|line| line.starts_with("http_api_requests_total") && line.contains("path=\"/api/v2/query\""));
+        let path = format!("path=\"{path}\"");
+        let counted = text.lines().filter(|line| line.starts_with("http_api_requests_total") && line.contains(&path));
         counted.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 

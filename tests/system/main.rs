@@ -12,12 +12,19 @@ mod gone;
 mod hub;
 #[cfg(feature = "influxdb")]
 mod influx;
+#[cfg(all(feature = "influxdb", feature = "parquet"))]
+mod influx_alike;
+#[cfg(feature = "influxdb")]
+mod influx_bucket;
+#[cfg(feature = "influxdb")]
+mod influx_tls;
 #[cfg(feature = "influxdb")]
 mod influxd;
 #[cfg(feature = "influxdb")]
 mod inside;
 mod late;
 mod lost;
+#[cfg(feature = "influxdb")]
 mod migrate;
 mod oracle;
 mod powercut;

@@ -141,7 +141,7 @@ fn put_refusals(path: &str, method: &str, operation: &mut Value) {
     // These say it in InfluxDB's words.
     let influx = match path {
         "/api/v2/write" => Some("InfluxRefusal"),
-        "/write" => Some("InfluxRefusalV1"),
+        "/write" | "/query" => Some("InfluxRefusalV1"),
         _ => None,
     };
     let is_probe = matches!(path, "/healthz" | "/ping" | "/readyz" | "/health");

@@ -112,6 +112,11 @@ pub(super) fn key(key: &[u8]) -> Result<Key<'_>, &'static str> {
         }
         at = end;
     }
+    let mut names: Vec<&[u8]> = tags.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    if names.windows(2).any(|two| two[0] == two[1]) {
+        return Err("duplicate tags");
+    }
     Ok(Key { measurement, tags })
 }
 
@@ -386,6 +391,28 @@ mod tests {
             ("cpu usage=1i,idle=-2i,n=3u", "cpu|usage=1i,idle=-2i,n=3i|"),
             ("cpu a=t,b=False,c=TRUE,d=f 1", "cpu|a=true,b=false,c=true,d=false|1"),
             ("cpu a=1.5e-3,b=.5,c=-1. 1", "cpu|a=0.0015,b=0.5,c=-1.0|1"),
+            ("cpu a=1E+3,b=-2e0,c=1e5 1", "cpu|a=1000.0,b=-2.0,c=100000.0|1"),
+            ("cpu a=T,b=F,c=True,d=FALSE 1", "cpu|a=true,b=false,c=true,d=false|1"),
+            ("cpu a=0i,b=-9223372036854775808i,c=0u 1", "cpu|a=0i,b=-9223372036854775808i,c=0i|1"),
+            ("\tcpu v=1", "cpu|v=1.0|"),
+            ("  # cpu v=1", "-"),
+            ("# it's \"so", "-"),
+            ("m v=1 5 # no comment", "bad timestamp"),
+            ("m v=tRUE", "invalid boolean"),
+            ("m v=1e", "invalid number"),
+            ("m v=1.1.1", "invalid number"),
+            ("m v=0x1F", "invalid number"),
+            ("m v=1 +5", "bad timestamp"),
+            ("m v=1 2026-11-30T10:00:00Z", "bad timestamp"),
+            ("m \"v\"=1", "m|\"v\"=1.0|"),
+            ("\"m\",\"t\"=\"x\" v=1", "\"m\",\"t\"=\"x\"|v=1.0|"),
+            ("m s='x'", "invalid boolean"),
+            ("m  v=1", "m|v=1.0|"),
+            ("m, v=1", "m,|v=1.0|"),
+            ("m v=1, w=2", "invalid field format"),
+            ("m s=\"a\\nb\"", "m|s=\"a\\\\nb\"|"),
+            ("m s=\"\\\\\"", "m|s=\"\\\\\"|"),
+            ("wetter,ort=Köln 温度=21.5", "wetter,ort=Köln|温度=21.5|"),
             ("cpu a=NaN,b=1,c=-Inf 1", "cpu|a=NaN,b=1.0,c=-inf|1"),
             ("cpu a=9223372036854775808i,b=18446744073709551615u", "cpu|a=!9223372036854775808,b=!18446744073709551615|"),
             ("m s=\"a b,c=d\\\"e\\\\f\\n\",t=1 7", "m|s=\"a b,c=d\\\"e\\\\f\\\\n\",t=1.0|7"),
@@ -456,6 +483,9 @@ mod tests {
             ("cpu,host=", "missing tag value"),
             ("cpu,host=,a=b", "missing tag value"),
             ("cpu,host=a=b", "invalid tag format"),
+            ("cpu,host=a,host=b", "duplicate tags"),
+            ("cpu,host=a,cpu=0,host=a", "duplicate tags"),
+            ("cpu,host=a,Host=a,h\\ =a", "cpu|host:a|Host:a|h :a"),
         ];
         for (text, expected) in rows {
             assert_eq!(said(text), expected, "{text:?}");

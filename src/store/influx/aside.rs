@@ -129,7 +129,7 @@ mod tests {
         let set_aside = dir.path().join("set-aside");
         let aside = Aside::open(&set_aside);
         for time in [5, 9] {
-            let bytes = format!("m,series:id=3 text=\"# series 4 1\n\" {time}\n");
+            let bytes = format!("m,id:=3 text=\"# series 4 1\n\" {time}\n");
             let rows = vec![Row { end: bytes.len(), series: SeriesId(3), time }];
             aside.keep(&Body { bytes: bytes.into(), rows }, "because\nof it");
         }

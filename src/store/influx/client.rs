@@ -22,6 +22,9 @@ const GIVE_UP: Duration = Duration::from_secs(120);
 /// Between two signs of life on a connection on which nothing comes.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// What is told of an answer. It may quote readings.
+const ANSWER_CHARS: usize = 1000;
+
 #[derive(Debug)]
 pub(super) struct Client {
     influx: influxdb2::Client,
@@ -118,6 +121,17 @@ impl Client {
         }
     }
 
+    /// Why nobody can be let in: no organisation, bucket and token were ever made.
+    pub(super) async fn is_not_set_up(&self) -> Option<Failed> {
+        let Influx { url, org, bucket, .. } = &self.config;
+        let is_new = self.influx.is_onboarding_allowed().await.is_ok_and(|is_new| is_new);
+        is_new.then(|| {
+            Failed::Denied(format!(
+                "InfluxDB at {url} is not set up: make the organisation \"{org}\", the bucket \"{bucket}\" and a token, by `influx setup` or on its page"
+            ))
+        })
+    }
+
     /// Whether token, organisation and bucket are right, and how long it keeps.
     pub(super) async fn bucket(&self) -> Result<Bucket, Failed> {
         let Influx { org, bucket, .. } = &self.config;
@@ -176,18 +190,26 @@ impl Client {
     }
 
     fn answered(&self, status: StatusCode, text: &str) -> Failed {
-        let message = serde_json::from_str::<serde_json::Value>(text).ok();
-        let message = message.as_ref().and_then(|json| json["message"].as_str()).unwrap_or(text).trim();
+        let json = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+        let message = json["message"].as_str().unwrap_or(text).trim();
         let Influx { url, org, bucket, .. } = &self.config;
-        let said = format!("InfluxDB at {url} answered {status}: {}", message.chars().take(500).collect::<String>());
+        let said = format!("InfluxDB at {url} answered {status}: {}", message.chars().take(ANSWER_CHARS).collect::<String>());
+        // What stands in between, or a server of something else, has other words. It says nothing of the readings.
+        let is_its_own = json["code"].is_string();
         match status {
+            // What stands in between gave up.
+            StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Failed::Open(said),
+            // A proxy takes smaller bodies than InfluxDB does.
+            StatusCode::PAYLOAD_TOO_LARGE => Failed::Refused(said),
+            _ if status.is_client_error() && !is_its_own => Failed::Away(match message.contains("HTTPS server") {
+                true => format!("{said}; then [store.influxdb] url begins with https://"),
+                false => format!("{said}; that is no answer of InfluxDB: check [store.influxdb] url and what stands in between"),
+            }),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failed::Denied(format!(
                 "{said}; check [store.influxdb] token: it must read and write the bucket \"{bucket}\" of the organisation \"{org}\""
             )),
             StatusCode::NOT_FOUND => Failed::Denied(format!("{said}; check [store.influxdb] org = \"{org}\" and bucket = \"{bucket}\"")),
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::PAYLOAD_TOO_LARGE => Failed::Refused(said),
-            // What stands in between gave up.
-            StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Failed::Open(said),
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Failed::Refused(said),
             _ => Failed::Away(said),
         }
     }
@@ -201,16 +223,88 @@ fn authorities(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, Failed> {
     }
 }
 
+/// Where the bucket begins, of an answer that refuses what is older: all that is younger it has taken. None: it refuses something else.
+pub(super) fn keeps_from(why: &str) -> Option<TimeNs> {
+    let (_, bound) = why.split_once("outside retention policy")?.1.split_once("Retention Policy Lower Bound at ")?;
+    let time: jiff::Timestamp = bound.split([' ', ',']).next()?.parse().ok()?;
+    TimeNs::try_from(time.as_nanosecond()).ok()
+}
+
 /// What to do, for what TLS says.
 fn hint(why: &str) -> Option<&'static str> {
-    if why.contains("UnknownIssuer") {
-        return Some("name the authority that signed its certificate in [store.influxdb] ca_file");
-    }
-    why.contains("corrupt message").then_some("it seems not to speak TLS: then [store.influxdb] url begins with http://")
+    let hints = [
+        ("UnknownIssuer", "name the authority that signed its certificate in [store.influxdb] ca_file"),
+        ("NotValidForName", "its certificate is for another host: [store.influxdb] url is to have a name that the certificate has"),
+        ("Expired", "its certificate has expired, or the clock of this machine is wrong"),
+        ("NotValidYet", "its certificate is not valid yet, or the clock of this machine is wrong"),
+        ("CaUsedAsEndEntity", "its certificate is one of an authority (CA:TRUE): a server needs one of its own, signed by that"),
+        ("corrupt message", "it seems not to speak TLS: then [store.influxdb] url begins with http://"),
+    ];
+    hints.iter().find(|(said, _)| why.contains(said)).map(|(_, hint)| *hint)
 }
 
 /// Within what InfluxDB takes.
 pub(super) fn rfc3339(time: TimeNs) -> String {
     let time = time.clamp(TimeNs::MIN + 2, TimeNs::MAX - 1);
     jiff::Timestamp::from_nanosecond(i128::from(time)).map(|time| time.to_string()).expect("64 bits of nanoseconds are within the calendar")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_bucket_begins_is_read_of_its_refusal() {
+        let said = "failure writing points to database: partial write: dropped 3 points outside retention policy of duration 1h0m0s - oldest \
+                    point m,device=d at 2026-11-30T15:33:16Z dropped because it violates a Retention Policy Lower Bound at \
+                    2026-11-30T18:27:41.942619272Z, newest point m,device=d at 2026-11-30T15:33:16Z dropped because it violates a \
+                    Retention Policy Lower Bound at 2026-11-30T18:27:41.942619272Z dropped=3";
+        assert_eq!(keeps_from(said), Some(1_796_063_261_942_619_272));
+        assert_eq!(keeps_from(&said[..200]), None, "cut off");
+        assert_eq!(keeps_from("field type conflict: input field \"value\" on measurement \"m\" is type float"), None);
+    }
+
+    #[test]
+    fn what_is_not_said_by_influxdb_itself_is_an_outage() {
+        let config = Influx {
+            url: "http://127.0.0.1:9".parse().unwrap(),
+            org: "o".to_owned(),
+            bucket: "b".to_owned(),
+            token: "t".to_owned(),
+            ca: None,
+            timeout: Duration::from_secs(1),
+            backlog_bytes: 1,
+        };
+        let client = Client::new(&config).unwrap();
+        let page = "<html>nginx</html>";
+        let own = |code: &str| format!("{{\"code\":\"{code}\",\"message\":\"so\"}}");
+        let rows = [
+            (400, own("invalid"), "refused", "400 Bad Request: so"),
+            (422, own("unprocessable entity"), "refused", "so"),
+            (413, page.to_owned(), "refused", "nginx"),
+            (401, own("unauthorized"), "denied", "check [store.influxdb] token"),
+            (403, own("forbidden"), "denied", "check [store.influxdb] token"),
+            (404, own("not found"), "denied", "bucket = \"b\""),
+            (400, page.to_owned(), "away", "no answer of InfluxDB: check [store.influxdb] url"),
+            (400, "Client sent an HTTP request to an HTTPS server.\n".to_owned(), "away", "url begins with https://"),
+            (401, page.to_owned(), "away", "no answer of InfluxDB"),
+            (404, page.to_owned(), "away", "no answer of InfluxDB"),
+            (429, own("too many requests"), "away", "so"),
+            (429, page.to_owned(), "away", "nginx"),
+            (500, own("internal error"), "away", "so"),
+            (502, page.to_owned(), "open", "nginx"),
+            (503, page.to_owned(), "away", "nginx"),
+        ];
+        for (status, text, kind, part) in rows {
+            let failed = client.answered(StatusCode::from_u16(status).unwrap(), &text);
+            let found = match failed {
+                Failed::Away(_) => "away",
+                Failed::Open(_) => "open",
+                Failed::Denied(_) => "denied",
+                Failed::Refused(_) => "refused",
+            };
+            let why = failed.why();
+            assert!(found == kind && why.contains(part), "{status} {text}: {found}: {why}");
+        }
+    }
 }

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::InfluxStore;
-use super::client::Failed;
+use super::client::{self, Failed};
 use super::group::{Body, Group, Heads, LANES};
 use super::line;
 use super::progress::{Backlog, Progress};
@@ -77,7 +77,7 @@ impl Forwarder {
         parts.store.follow(&parts.log);
         let taken = progress.forwarded();
         let run = Run {
-            heads: Heads::new(&parts.store.hub_id),
+            heads: Heads::new(&parts.store.hub),
             noted_at: Instant::now(),
             taken,
             flights: VecDeque::new(),
@@ -108,6 +108,16 @@ impl Drop for Forwarder {
     }
 }
 
+/// How rows are named in InfluxDB (`line`), noted with the place.
+const FORM: u64 = 2;
+
+/// Whether the rows of this data directory are named otherwise than this build names them, so that it would not find them.
+pub(super) fn is_of_another_form(dir: &Path) -> bool {
+    let text = fs::read_to_string(dir.join(NOTED)).unwrap_or_default();
+    let words: Vec<_> = text.split_whitespace().map(str::parse::<u64>).collect();
+    matches!(words[..], [Ok(_), Ok(_)]) || matches!(words[..], [Ok(_), Ok(_), Ok(form), ..] if form != FORM)
+}
+
 /// Where a start goes on: `DATA/influx/forwarded`. What cannot be read is 0, so that the log is forwarded again.
 fn noted(dir: &Path, epoch: u64) -> Position {
     let text = fs::read_to_string(dir.join(NOTED)).unwrap_or_default();
@@ -121,7 +131,7 @@ fn noted(dir: &Path, epoch: u64) -> Position {
 pub(super) fn note(dir: &Path, epoch: u64, position: Position) -> io::Result<()> {
     let new = dir.join("forwarded.new");
     let mut file = fs::File::create(&new)?;
-    writeln!(file, "{epoch} {}", position.0)?;
+    writeln!(file, "{epoch} {} {FORM}", position.0)?;
     file.sync_data()?;
     fs::rename(&new, dir.join(NOTED))
 }
@@ -352,20 +362,36 @@ impl Way {
         Ok(())
     }
 
-    /// A row that is refused is set aside.
+    /// What has expired is let go of; another row that is refused is set aside.
     async fn deliver(&self, body: &Body) -> Result<(), Stopped> {
-        let send = |bytes: Bytes| self.until_answered(move || self.store.client.write(bytes.clone()));
-        retry::deliver(body, send, |row, why| {
-            self.store.aside.keep(row, &why);
-            Ok(())
-        })
+        let rest = |body: &Body, why: &str| self.store.without_expired(body, why);
+        retry::deliver(
+            body,
+            |bytes| self.write(bytes),
+            rest,
+            |row, why| {
+                self.store.aside.keep(row, &why);
+                Ok(())
+            },
+        )
         .await
+    }
+
+    /// Perhaps the bucket keeps less than when it was asked last.
+    async fn write(&self, bytes: Bytes) -> Result<Result<(), String>, Stopped> {
+        let done = self.until_answered(|| self.store.client.write(bytes.clone())).await?;
+        if done.as_ref().is_err_and(|why| client::keeps_from(why).is_some())
+            && let Err(error) = super::learn(&self.store.client, &self.store.floors).await
+        {
+            tracing::debug!(%error, "what the bucket keeps could not be asked for");
+        }
+        Ok(done)
     }
 
     async fn delete(&self, series: &SeriesTable, delete: Delete) -> Result<(), Stopped> {
         let Some(metric) = series.by_id(delete.series).map(|series| line::measurement(&series.key.metric)) else { return Ok(()) };
         let Delete { series, from, to } = delete;
-        let tag = line::series_tag(&self.store.hub_id, series);
+        let tag = line::series_tag(&self.store.hub, series);
         let done = self.until_answered(|| self.store.client.delete(&metric, &tag, from, to)).await?;
         if let Err(why) = done {
             tracing::error!(series = series.0, from, to, %why, "InfluxDB refuses a delete; its readings stay there");
@@ -434,6 +460,24 @@ impl Way {
         tokio::select! {
             () = tokio::time::sleep(time) => Ok(()),
             () = self.store.progress.stopped() => Err(Stopped),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_noted_with_the_form_of_the_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!is_of_another_form(dir.path()), "nothing was written yet");
+        note(dir.path(), 7, Position(9)).unwrap();
+        assert_eq!([7, 8].map(|epoch| noted(dir.path(), epoch)), [Position(9), Position(0)]);
+        assert!(!is_of_another_form(dir.path()));
+        for (text, expected) in [("7 9\n", true), ("7 9 3\n", true), ("7 9 2\n", false), ("7", false), ("", false)] {
+            fs::write(dir.path().join(NOTED), text).unwrap();
+            assert_eq!(is_of_another_form(dir.path()), expected, "{text:?}");
         }
     }
 }

@@ -42,6 +42,19 @@ impl Body {
         let second = second.iter().map(|row| Row { end: row.end - cut, ..*row }).collect();
         Some((Self { bytes: self.bytes.slice(..cut), rows: first.to_vec() }, Self { bytes: self.bytes.slice(cut..), rows: second }))
     }
+
+    /// The rows from this time on; None when all are.
+    pub(super) fn since(&self, from: TimeNs) -> Option<Self> {
+        let (mut bytes, mut rows, mut start) = (BytesMut::new(), Vec::new(), 0);
+        for row in &self.rows {
+            if row.time >= from {
+                bytes.extend_from_slice(&self.bytes[start..row.end]);
+                rows.push(Row { end: bytes.len(), ..*row });
+            }
+            start = row.end;
+        }
+        (rows.len() < self.rows.len()).then(|| Self { bytes: bytes.freeze(), rows })
+    }
 }
 
 /// What is sent before the next group is: rows, or the deletes of one commit and its rows.
@@ -67,14 +80,14 @@ struct Run {
 /// What the lines of each series begin with.
 #[derive(Debug)]
 pub(super) struct Heads {
-    hub_id: Arc<str>,
+    hub: Arc<str>,
     known: FxHashMap<SeriesId, Box<str>>,
     bytes: usize,
 }
 
 impl Heads {
-    pub(super) fn new(hub_id: &Arc<str>) -> Self {
-        Self { hub_id: Arc::clone(hub_id), known: FxHashMap::default(), bytes: 0 }
+    pub(super) fn new(hub: &Arc<str>) -> Self {
+        Self { hub: Arc::clone(hub), known: FxHashMap::default(), bytes: 0 }
     }
 
     fn row_bytes(&self) -> usize {
@@ -90,7 +103,7 @@ impl Heads {
         let head = match self.known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                let head = line::head(&self.hub_id, &table.by_id(id)?.key, id, value_type);
+                let head = line::head(&self.hub, &table.by_id(id)?.key, id, value_type);
                 self.bytes += head.len() + size_of::<(SeriesId, Box<str>)>();
                 new.insert(head)
             }
@@ -206,7 +219,7 @@ mod tests {
         let (numbers, bodies): (Vec<_>, Vec<_>) = bodies.into_iter().unzip();
         assert_eq!(numbers, [0, 1]);
         let texts: Vec<_> = bodies.iter().map(|body| std::str::from_utf8(&body.bytes).unwrap()).collect();
-        let line = |device: &str, id: u32, value: &str, time: i64| format!("m,device={device},series:id=hub.{id} value={value} {time}\n");
+        let line = |device: &str, id: u32, value: &str, time: i64| format!("m,device={device},id:=hub.{id} value={value} {time}\n");
         assert_eq!(
             texts,
             [
@@ -220,6 +233,10 @@ mod tests {
         assert_eq!((first.rows.len(), second.rows.len()), (1, 2));
         assert_eq!(second.halves().unwrap().1.bytes, line("e", 4, "9.0", 5));
         assert!(first.halves().is_none());
+        let late = bodies[0].since(6).unwrap();
+        assert_eq!((&late.bytes[..], late.rows.len()), (line("a", 0, "2.0", 6).as_bytes(), 1));
+        assert_eq!(late.rows[0], Row { end: late.bytes.len(), series: SeriesId(0), time: 6 });
+        assert!(bodies[0].since(5).is_none() && bodies[0].since(7).unwrap().rows.is_empty());
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl InfluxStore {
         let mut bodies = Bodies::default();
         for (series, blocks) in runs {
             let Some(first) = blocks.first().map(|block| block.value(0)) else { continue };
-            let head = line::head(&self.hub_id, &series.key, series.id, first.value_type());
+            let head = line::head(&self.hub, &series.key, series.id, first.value_type());
             for block in blocks {
                 for (i, time) in block.times().iter().enumerate() {
                     line::point(&mut bodies.bytes, &head, &block.value(i), *time);
@@ -83,7 +83,7 @@ impl InfluxStore {
 
     /// Everything that stands of a series.
     pub fn erase(&self, series: &Series) -> Result<(), ImportError> {
-        let (metric, tag) = (line::measurement(&series.key.metric), line::series_tag(&self.hub_id, series.id));
+        let (metric, tag) = (line::measurement(&series.key.metric), line::series_tag(&self.hub, series.id));
         let client = Arc::clone(&self.client);
         let all = async move { until_answered(|| client.delete(&metric, &tag, TimeNs::MIN, TimeNs::MAX)).await };
         let done = self.worker.run(all).unwrap_or_else(|| Err(ImportError::Away(BUG.to_owned())))?;
@@ -94,9 +94,12 @@ impl InfluxStore {
 /// The first row that is refused ends it.
 async fn deliver(client: &Client, body: &Body) -> Result<(), ImportError> {
     let send = |bytes: Bytes| until_answered(move || client.write(bytes.clone()));
-    retry::deliver(body, send, |refused, why| {
-        refused.rows.first().map_or(Ok(()), |row| Err(ImportError::Refused { series: row.series, time: row.time, why }))
-    })
+    retry::deliver(
+        body,
+        send,
+        |_, _| None,
+        |refused, why| refused.rows.first().map_or(Ok(()), |row| Err(ImportError::Refused { series: row.series, time: row.time, why })),
+    )
     .await
 }
 

@@ -1,17 +1,26 @@
 //! Readings as line protocol: the measurement is the metric; tags are the device, the labels and the series' id; the field says the
 //! type. What line protocol cannot say in a name is said otherwise: the id is what readings are found by, names are for people.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{BufMut as _, BytesMut};
 
 use crate::model::{SeriesId, SeriesKey, TimeNs, Value, ValueType};
 
-/// Under a name that no label can have. A delete cannot say "without this tag", and ids are never used again.
-pub(super) const SERIES_TAG: &str = "series:id";
+/// Under a name that no label can have. A delete cannot say "without this tag", and ids are never used again. InfluxDB reads the name
+/// of a tag five times over, so it is short.
+pub(super) const SERIES_TAG: &str = "id:";
 
 /// The series of this hub alone: a bucket may hold what one with another data directory wrote.
 #[must_use]
-pub(super) fn series_tag(hub_id: &str, id: SeriesId) -> String {
-    format!("{hub_id}.{}", id.0)
+pub(super) fn series_tag(hub: &str, id: SeriesId) -> String {
+    format!("{hub}.{}", id.0)
+}
+
+/// The hub's id in fewer letters, for every line has it: 64 bits, told elsewhere as hexadecimal.
+#[must_use]
+pub(super) fn hub_tag(hub_id: &str) -> String {
+    u64::from_str_radix(hub_id, 16).map_or_else(|_| hub_id.to_owned(), |id| URL_SAFE_NO_PAD.encode(id.to_be_bytes()))
 }
 
 /// The CSV of Flux drops carriage returns, so they are stored as a mark and a letter; the mark itself as two. An empty text is stored
@@ -20,6 +29,9 @@ const MARK: char = '\u{e00d}';
 const MARKED: &str = "\u{e00d}\u{e00d}";
 const RETURN: &str = "\u{e00d}r";
 const EMPTY: &str = "\u{e00d}e";
+
+/// As wide as a letter of Chinese: in names, where the usual one would be lost or escape something.
+const BACKSLASH: &str = "\u{ff3c}";
 
 /// A text as it was, of what the CSV of Flux has of it: newlines come with a carriage return.
 #[must_use]
@@ -49,21 +61,26 @@ pub(super) fn field(value_type: ValueType) -> &'static str {
     }
 }
 
-/// The measurement of a metric. A line that begins with `#` is a comment to InfluxDB.
+/// The measurement of a metric. A line that begins with `#` is a comment to InfluxDB; and of one with a backslash before `,`, `=` or a space
+/// 2.7.12 takes readings, and no query finds them again.
 #[must_use]
 pub(super) fn measurement(metric: &str) -> String {
     let begins = if metric.starts_with('#') { "\\" } else { "" };
-    format!("{begins}{}", visible(metric))
+    let mut name = visible(metric);
+    for escaped in [",", "=", " "] {
+        name = name.replace(&format!("\\{escaped}"), &format!("{BACKSLASH}{escaped}"));
+    }
+    format!("{begins}{name}")
 }
 
 /// What all lines of a series begin with, up to its value.
 #[must_use]
-pub(super) fn head(hub_id: &str, key: &SeriesKey, id: SeriesId, value_type: ValueType) -> Box<str> {
+pub(super) fn head(hub: &str, key: &SeriesKey, id: SeriesId, value_type: ValueType) -> Box<str> {
     let mut head = String::new();
     escaped(&mut head, &measurement(&key.metric), false);
     let mut tags: Vec<(&str, String)> = key.labels.iter().map(|(name, value)| (name, visible(value))).collect();
     tags.push(("device", visible(&key.device)));
-    tags.push((SERIES_TAG, series_tag(hub_id, id)));
+    tags.push((SERIES_TAG, series_tag(hub, id)));
     // As InfluxDB sorts them, so that it need not.
     tags.sort();
     for (name, value) in tags {
@@ -111,7 +128,7 @@ fn quoted(out: &mut BytesMut, text: &str) {
 /// A backslash at the end would escape what follows, and nothing escapes it.
 fn visible(text: &str) -> String {
     let kept = text.trim_end_matches('\\');
-    let last = '\u{ff3c}'.to_string().repeat(text.len() - kept.len());
+    let last = BACKSLASH.repeat(text.len() - kept.len());
     format!("{kept}{last}")
 }
 
@@ -148,19 +165,29 @@ mod tests {
     }
 
     #[test]
+    fn a_hub_has_eleven_letters() {
+        assert_eq!(hub_tag("de363011a3893cb1"), "3jYwEaOJPLE");
+        assert_eq!(hub_tag("ffffffffffffffff"), "__________8");
+    }
+
+    #[test]
     fn readings_are_lines() {
         let rows = [
-            (said("d", "m", &[], &Value::Float(1.0)), "m,device=d,series:id=hub.7 value=1.0 5\n"),
-            (said("d", "m", &[], &Value::Int(-3)), "m,device=d,series:id=hub.7 value=-3.0 5\n"),
-            (said("d", "m", &[], &Value::Float(1e300)), "m,device=d,series:id=hub.7 value=1e+300 5\n"),
-            (said("d", "m", &[], &Value::Text("".into())), "m,device=d,series:id=hub.7 text=\"\u{e00d}e\" 5\n"),
-            (said("d", "m", &[], &Value::Bool(true)), "m,device=d,series:id=hub.7 bool=true 5\n"),
-            (said("d", "m", &[], &Value::Text("a \"b\"\\\n".into())), "m,device=d,series:id=hub.7 text=\"a \\\"b\\\"\\\\\n\" 5\n"),
+            (said("d", "m", &[], &Value::Float(1.0)), "m,device=d,id:=hub.7 value=1.0 5\n"),
+            (said("d", "m", &[], &Value::Int(-3)), "m,device=d,id:=hub.7 value=-3.0 5\n"),
+            (said("d", "m", &[], &Value::Float(1e300)), "m,device=d,id:=hub.7 value=1e+300 5\n"),
+            (said("d", "m", &[], &Value::Text("".into())), "m,device=d,id:=hub.7 text=\"\u{e00d}e\" 5\n"),
+            (said("d", "m", &[], &Value::Bool(true)), "m,device=d,id:=hub.7 bool=true 5\n"),
+            (said("d", "m", &[], &Value::Text("a \"b\"\\\n".into())), "m,device=d,id:=hub.7 text=\"a \\\"b\\\"\\\\\n\" 5\n"),
             (
                 said("a b,c=d", "m n,o=p", &[("z", "1"), ("a", "=, ")], &Value::Bool(false)),
-                "m\\ n\\,o=p,a=\\=\\,\\ ,device=a\\ b\\,c\\=d,series:id=hub.7,z=1 bool=false 5\n",
+                "m\\ n\\,o=p,a=\\=\\,\\ ,device=a\\ b\\,c\\=d,id:=hub.7,z=1 bool=false 5\n",
             ),
-            (said("c:\\", "#m\\", &[], &Value::Bool(false)), "\\#m\u{ff3c},device=c:\u{ff3c},series:id=hub.7 bool=false 5\n"),
+            (
+                said("d\\=", "m\\=n\\,o\\ p\\q", &[], &Value::Bool(true)),
+                "m\u{ff3c}=n\u{ff3c}\\,o\u{ff3c}\\ p\\q,device=d\\\\=,id:=hub.7 bool=true 5\n",
+            ),
+            (said("c:\\", "#m\\", &[], &Value::Bool(false)), "\\#m\u{ff3c},device=c:\u{ff3c},id:=hub.7 bool=false 5\n"),
         ];
         for (found, expected) in rows {
             assert_eq!(found, expected);

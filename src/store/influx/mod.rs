@@ -44,6 +44,7 @@ use crate::retention::Floors;
 use crate::series::SeriesTable;
 use aside::Aside;
 use client::{Client, Failed, rfc3339};
+use group::Body;
 use progress::Progress;
 use rows::{Row, Rows};
 use spare::Spare;
@@ -57,8 +58,9 @@ const BACK_STEP_NS: i64 = 3600 * NS_PER_SEC;
 const CHUNKS_AHEAD: usize = 4;
 /// How long the question whether it is there may take.
 const PROBE: Duration = Duration::from_secs(3);
-/// How often the retention of the bucket is read.
+/// How often it is asked for the bucket: what it keeps, and whether it is there. And while InfluxDB takes nothing.
 const BUCKET_EVERY: Duration = Duration::from_secs(60);
+const BUCKET_EVERY_AWAY: Duration = Duration::from_secs(2);
 /// Within the data directory: what this store keeps beside InfluxDB.
 pub const DIR_NAME: &str = "influx";
 
@@ -66,7 +68,8 @@ pub const DIR_NAME: &str = "influx";
 pub struct InfluxStore {
     client: Arc<Client>,
     config: Influx,
-    hub_id: Arc<str>,
+    /// As rows name it.
+    hub: Arc<str>,
     worker: Worker,
     series: Arc<SeriesTable>,
     progress: Arc<Progress>,
@@ -77,12 +80,18 @@ pub struct InfluxStore {
     floors: Arc<Floors>,
     bucket_asked: Mutex<Option<Instant>>,
     forwarded_readings: Counter,
+    expired_readings: Counter,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenInfluxError {
     #[error("[store.influxdb]: {0}")]
     Denied(String),
+    #[error(
+        "{}: another build of telltale wrote it, which names rows in InfluxDB otherwise: with that one move the readings by `telltale \
+         migrate --from influxdb --to embedded`, and back with this one", dir.display()
+    )]
+    OtherForm { dir: PathBuf },
     #[error("cannot use {}", path.display())]
     Io {
         path: PathBuf,
@@ -98,6 +107,8 @@ pub struct InfluxStatus {
     pub backlog: Backlog,
     pub forwarded: Position,
     pub forwarded_readings: u64,
+    /// Readings that were older than the bucket keeps before InfluxDB took them.
+    pub expired_readings: u64,
     /// Rows set aside, and why the last.
     pub refused: (u64, Option<String>),
 }
@@ -115,19 +126,25 @@ impl InfluxStore {
     ) -> Result<Self, OpenInfluxError> {
         let io_error = |source| OpenInfluxError::Io { path: data.to_path_buf(), source };
         let dir = data.join(DIR_NAME);
+        if forward::is_of_another_form(&dir) {
+            return Err(OpenInfluxError::OtherForm { dir });
+        }
         let worker = Worker::start().map_err(io_error)?;
         let client = Arc::new(Client::new(config).map_err(|error| OpenInfluxError::Denied(error.to_string()))?);
         let progress = Arc::new(Progress::default());
         let (asking, patience) = (Arc::clone(&client), config.timeout);
         let asked = async move {
-            let bucket = asking.bucket().await?;
+            let bucket = match asking.bucket().await {
+                Err(Failed::Denied(why)) => Err(asking.is_not_set_up().await.unwrap_or(Failed::Denied(why))),
+                other => other,
+            }?;
             asking.may_write().await.map(|()| bucket)
         };
         let bucket = worker.run(async move { timeout(patience, asked).await.ok() }).flatten();
         let store = Self {
             client,
             config: config.clone(),
-            hub_id: hub_id.into(),
+            hub: line::hub_tag(hub_id).into(),
             worker,
             series,
             progress,
@@ -138,6 +155,7 @@ impl InfluxStore {
             floors,
             bucket_asked: Mutex::default(),
             forwarded_readings: Counter::default(),
+            expired_readings: Counter::default(),
         };
         match bucket.unwrap_or_else(|| Err(Failed::Away(format!("InfluxDB at {} did not answer in time", config.url)))) {
             Ok(bucket) => {
@@ -155,20 +173,36 @@ impl InfluxStore {
         Ok(store)
     }
 
-    /// What the bucket keeps may be changed at any time.
-    fn ask_for_the_bucket(&self) {
+    /// What the bucket keeps may be changed at any time, and the bucket may go.
+    fn ask_for_the_bucket(&self, now: TimeNs) {
+        let every = if self.progress.away().is_some() { BUCKET_EVERY_AWAY } else { BUCKET_EVERY };
         let mut asked = self.bucket_asked.lock();
-        if asked.is_some_and(|asked| asked.elapsed() < BUCKET_EVERY) {
+        if asked.is_some_and(|asked| asked.elapsed() < every) {
             return;
         }
         *asked = Some(Instant::now());
-        let (client, floors) = (Arc::clone(&self.client), Arc::clone(&self.floors));
+        let (client, floors, progress) = (Arc::clone(&self.client), Arc::clone(&self.floors), Arc::clone(&self.progress));
         self.worker.spawn(async move {
-            match client.bucket().await {
-                Ok(bucket) => floors.set_store_keeps(bucket.keep),
+            match learn(&client, &floors).await {
+                Ok(()) => progress.seen(),
+                Err(Failed::Denied(why)) => {
+                    if progress.set_away(&why, now) {
+                        tracing::warn!(%why, "InfluxDB does not let the hub in; readings are acked as before and kept in the log");
+                    }
+                }
                 Err(error) => tracing::debug!(%error, "what the bucket keeps could not be asked for"),
             }
         });
+    }
+
+    /// What is left of a body without the rows that the bucket does not keep any more, by the clock of InfluxDB. None: it was refused for
+    /// something else.
+    fn without_expired(&self, body: &Body, why: &str) -> Option<Body> {
+        let rest = body.since(client::keeps_from(why)?)?;
+        let expired = body.rows.len() - rest.rows.len();
+        self.expired_readings.add(expired as u64);
+        tracing::warn!(expired, "readings grew older than the bucket keeps before InfluxDB took them");
+        Some(rest)
     }
 
     #[must_use]
@@ -178,6 +212,7 @@ impl InfluxStore {
             backlog: self.backlog(),
             forwarded: self.progress.forwarded(),
             forwarded_readings: self.forwarded_readings.value(),
+            expired_readings: self.expired_readings.value(),
             refused: self.aside.told(),
         }
     }
@@ -207,7 +242,7 @@ impl InfluxStore {
             "from(bucket: {bucket}) |> range(start: {from}, stop: {to}) |> filter(fn: (r) => r._measurement == {measurement} \
              and r[\"{}\"] == \"{}\" and r._field == \"{field}\")",
             line::SERIES_TAG,
-            line::series_tag(&self.hub_id, series)
+            line::series_tag(&self.hub, series)
         )
     }
 
@@ -231,6 +266,13 @@ impl InfluxStore {
         }
         Ok(())
     }
+}
+
+/// What the bucket keeps is what the door takes.
+async fn learn(client: &Client, floors: &Floors) -> Result<(), Failed> {
+    let bucket = client.bucket().await?;
+    floors.set_store_keeps(bucket.keep);
+    Ok(())
 }
 
 /// Sends the answer on as it comes, and an empty chunk at its end.
@@ -328,7 +370,7 @@ impl Store for InfluxStore {
 
     fn tend(&self, now: TimeNs, _budget: Duration) -> Result<bool, StoreError> {
         self.floors.set_now(now);
-        self.ask_for_the_bucket();
+        self.ask_for_the_bucket(now);
         Ok(false)
     }
 
@@ -351,16 +393,24 @@ impl Store for InfluxStore {
         false
     }
 
+    /// By the bucket: one that is gone, or a token that was taken back, is found before an answer begins.
     fn probe(&self) -> Result<(), StoreError> {
-        let (client, patience) = (Arc::clone(&self.client), PROBE.min(self.config.timeout));
+        let (client, floors) = (Arc::clone(&self.client), Arc::clone(&self.floors));
+        let patience = PROBE.min(self.config.timeout);
         let slow = || Err(Failed::Away(format!("InfluxDB at {} did not answer within {} s", self.config.url, patience.as_secs())));
-        let answered = self.worker.run(async move { timeout(patience, client.health()).await.ok() }).flatten();
+        let answered = self.worker.run(async move { timeout(patience, learn(&client, &floors)).await.ok() }).flatten();
         match answered.unwrap_or_else(slow) {
             Ok(()) => {
                 self.progress.seen();
                 Ok(())
             }
-            Err(failed) => Err(StoreError::Away { reason: failed.why() }),
+            Err(failed) => {
+                if let Failed::Denied(_) = failed {
+                    // So that `status` says it soon.
+                    *self.bucket_asked.lock() = None;
+                }
+                Err(StoreError::Away { reason: failed.why() })
+            }
         }
     }
 

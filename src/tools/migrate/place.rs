@@ -241,7 +241,7 @@ mod tests {
                 assert_eq!((earlier.as_deref(), kept.as_deref()), (Some("/store-before-migration"), Some("/store")));
                 let forwarded = fs::read_to_string(data.join("influx/forwarded")).ok();
                 if to == StoreKind::Influx {
-                    assert_eq!((store, influx, forwarded.as_deref()), (None, None, Some("7 9\n")));
+                    assert_eq!((store, influx, forwarded.as_deref()), (None, None, Some("7 9 2\n")));
                     assert_eq!(switch.kept(), Some("store-before-migration-2"));
                 } else {
                     assert_eq!((store.as_deref(), influx.as_deref(), forwarded), (Some("/migrating/store"), Some("/influx"), None));

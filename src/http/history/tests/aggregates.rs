@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::http::history::readings;
-use crate::model::{SeriesId, TimeRange};
+use crate::model::TimeRange;
 use crate::query::summary::Summary;
-use crate::store::{Coarse, Handover, Piece, PieceSink, Pin, Sink, StoreError, StoreStats};
+use crate::store::double::Double;
 
 const SEC: TimeNs = 1_000 * MS;
 
@@ -95,48 +95,6 @@ fn quantiles_are_bounded_by_readings_and_by_those_of_a_bucket() {
     assert!(world.plan("select=d/m&from=-2h&agg=mean,stddev,rate", &Scope::default(), 1).is_ok(), "others look at no reading twice");
 }
 
-/// A store that has lost readings before its own, but for one summary.
-#[derive(Debug)]
-struct Gone(MemoryStore, Summary);
-
-impl Store for Gone {
-    fn seal(&self, handover: &Handover<'_>) -> Result<(), StoreError> {
-        self.0.seal(handover)
-    }
-
-    fn look_up(&self, pin: &Pin, series: SeriesId, times: &[TimeNs]) -> Result<Vec<Option<Value>>, StoreError> {
-        self.0.look_up(pin, series, times)
-    }
-
-    fn scan(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError> {
-        self.0.scan(pin, series, range, sink)
-    }
-
-    fn scan_back(&self, pin: &Pin, series: SeriesId, range: TimeRange, sink: &mut Sink<'_>) -> Result<(), StoreError> {
-        self.0.scan_back(pin, series, range, sink)
-    }
-
-    fn scan_coarse(
-        &self,
-        pin: &Pin,
-        series: SeriesId,
-        range: TimeRange,
-        _coarse: Coarse<'_>,
-        sink: &mut PieceSink<'_>,
-    ) -> Result<(), StoreError> {
-        let is_told = range.contains(self.1.start) && !sink(Piece::Summary { summary: &self.1, is_gone: true });
-        if is_told { Ok(()) } else { self.0.scan(pin, series, range, &mut |block| sink(Piece::Points(block))) }
-    }
-
-    fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {
-        self.0.count(pin, series, range)
-    }
-
-    fn stats(&self) -> StoreStats {
-        self.0.stats()
-    }
-}
-
 /// Where the readings that are gone begin.
 const GONE: TimeNs = T0 - 600 * SEC;
 
@@ -145,7 +103,7 @@ fn with_gone() -> World {
     let mut world = World::new();
     world.put("d", "m", &[], &counter());
     let summary = Summary { start: GONE, count: 9, first: (GONE, Value::Int(3)), last: (GONE + SEC, Value::Int(900)), numbers: None };
-    let store = Gone(MemoryStore::default(), summary);
+    let store = Double::of(Box::new(MemoryStore::default())).that_lost(summary);
     let generation = world.head.freeze().unwrap();
     store.seal(&generation.handover()).unwrap();
     world.head.sealed(&generation);
