@@ -44,9 +44,16 @@ export async function ask(method: string, path: string, body?: unknown, signal?:
   }
   learnHubTime(response.headers.get('date'), askedAt, Date.now())
   if (response.status === 204) return undefined
-  const raw: unknown = await response.json().catch(() => undefined)
+  const raw: unknown = await response.json().catch((error) => brokenOff(response, error, signal))
   if (!response.ok) throw new ApiError(response.status, refusal(response.status, raw))
   return raw
+}
+
+/** An answer that breaks off is no empty one: the hub ends it so when what it reads fails after the first bytes. */
+function brokenOff(response: Response, error: unknown, signal: AbortSignal | undefined): undefined {
+  if (signal?.aborted) throw error
+  if (!response.ok) return undefined
+  throw new ApiError(response.status, { code: 'broken_off', message: 'The answer of the hub broke off.' })
 }
 
 function refusal(status: number, raw: unknown): HubError {
