@@ -51,7 +51,7 @@ function Page() {
     case 'status':
       return <StatusPage />
     case 'devices':
-      return <DevicesPage />
+      return <DevicesPage query={at.query} />
   }
 }
 
