@@ -33,6 +33,8 @@ export interface LastValue extends SeriesDescription {
 
 export interface HistorySeries extends SeriesDescription {
   points: Point[]
+  /** Of buckets that were asked for `mean,min,max`: the lowest and highest of each point. */
+  edges: (readonly [number, number])[]
 }
 
 export async function fetchSession(): Promise<Session> {
@@ -94,7 +96,8 @@ export interface HistoryQuery {
   from: number
   to: number
   points?: number
-  buckets?: { every?: string; agg: string; tz: string }
+  /** `week`: the first day of one, such as `monday`, where buckets are weeks. */
+  buckets?: { every?: string; agg: string; tz: string; week?: string }
 }
 
 /** The query of an address under `history`; also for links to download what is seen. */
@@ -108,6 +111,7 @@ export function historyParams(q: HistoryQuery): URLSearchParams {
     if (q.buckets.every !== undefined) {
       query.set('every', q.buckets.every)
       query.set('tz', q.buckets.tz)
+      if (q.buckets.week !== undefined) query.set('week_start', q.buckets.week)
     }
   }
   return query
@@ -115,15 +119,17 @@ export function historyParams(q: HistoryQuery): URLSearchParams {
 
 export async function fetchHistory(q: HistoryQuery, signal?: AbortSignal): Promise<HistorySeries[]> {
   const o = map(await ask('GET', `history?${historyParams(q)}`, undefined, signal))
-  return list(o.series).map((raw) => ({ ...decodeDescription(raw), points: pointsOf(map(raw).points) }))
+  return list(o.series).map((raw) => {
+    // A bucket may have no value, such as the rate of the first: it is no point.
+    const rows = list(map(raw).points).filter((point) => list(point)[1] !== null)
+    const edge = (point: unknown, column: number) => number(list(point)[column], Number.NaN)
+    const edges = q.buckets?.agg === BAND ? rows.map((point) => [edge(point, 2), edge(point, 3)] as const) : []
+    return { ...decodeDescription(raw), points: rows.map(decodePoint), edges }
+  })
 }
 
-/** A bucket may have no value, such as the rate of the first: it is no point. */
-function pointsOf(raw: unknown): Point[] {
-  return list(raw)
-    .filter((point) => list(point)[1] !== null)
-    .map(decodePoint)
-}
+/** What makes a line with a band behind it. */
+export const BAND = 'mean,min,max'
 
 export interface Figures extends SeriesDescription {
   /** By the name of the aggregate; absent where a series has no such, as text has no mean. */
