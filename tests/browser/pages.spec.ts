@@ -178,6 +178,16 @@ test('ten thousand devices: only rows in view are drawn and watched, any is foun
   expect(watched, 'subscriptions of what is in view').toBeLessThan(60)
   await page.screenshot({ path: 'shots/many.png' })
 
+  await page.getByRole('button', { name: 'tiles', exact: true }).click()
+  const tiles = page.locator('.tiles > li')
+  await page.keyboard.press('Home')
+  await expect(tiles.first()).toContainText('meter-00000')
+  await page.keyboard.press('End')
+  await expect(last).toContainText('123 W')
+  expect(await tiles.count()).toBeLessThan(120)
+  await page.screenshot({ path: 'shots/many-tiles.png' })
+  await page.getByRole('button', { name: 'rows', exact: true }).click()
+
   await page.getByLabel('Filter devices').fill('meter-04711')
   await expect(rows).toHaveCount(1)
   await expect(rows.first()).toContainText('100 W')

@@ -29,7 +29,7 @@ interface FiguresProps {
   groups: Groups
   range: TimeRange
   /** What the charts show, if it is none of the usual. */
-  agg: string | undefined
+  agg?: string | undefined
 }
 
 export function FiguresCard({ groups, range, agg }: FiguresProps) {
