@@ -83,6 +83,13 @@ describe('filters', () => {
     expect(ofState(devices, live, undefined)).toBe(devices)
   })
 
+  test('what all devices have alike is not offered, what only some have is', () => {
+    const same = ['x', 'y'].map((id) =>
+      device(id, { site: 'North', ...(id === 'x' ? { spare: 'yes' } : {}) }, { via: 'gw' }),
+    )
+    expect(offers(same)).toEqual([{ name: 'spare', values: ['yes'] }])
+  })
+
   test('are offered by site first, gateways last, values in human order; not what each device has for itself', () => {
     const many = Array.from({ length: 300 }, (_, i) => device(`d${i}`, { serial: String(i) }))
     expect(offers([...devices, ...many])).toEqual([

@@ -335,6 +335,7 @@ test.describe('on a phone', () => {
         time: now,
       },
     )
+    await sender.send({ device: 'short', metric: 'flow', value: 1, time: now })
     await expect(page.getByRole('link', { name: long })).toBeVisible()
     await edit(page, long, { site: 'a site with a name of some length', 'serial.number': '0123456789'.repeat(5) })
     await everyPage(page, hub, long)

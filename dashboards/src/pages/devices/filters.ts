@@ -82,11 +82,13 @@ export interface Offer {
 /** Of an attribute with more values than these, such as a serial number, nobody chooses from a list. */
 const VALUES_MOST = 200
 
-/** What may be filtered by: `site` first, the gateway last. */
+/** What may be filtered by: `site` first, the gateway last. What is the same of all devices tells none of them apart. */
 export function offers(devices: readonly Device[]): Offer[] {
   const found = new Map<string, Set<string>>()
+  const counts = new Map<string, number>()
   const put = (name: string, value: string) => {
     const values = found.get(name)
+    counts.set(name, (counts.get(name) ?? 0) + 1)
     if (values === undefined) found.set(name, new Set([value]))
     else if (values.size <= VALUES_MOST) values.add(value)
   }
@@ -96,7 +98,7 @@ export function offers(devices: readonly Device[]): Offer[] {
   }
   const rank = (name: string) => (name === 'site' ? 0 : name === GATEWAY ? 2 : 1)
   return [...found]
-    .filter(([, values]) => values.size <= VALUES_MOST)
+    .filter(([name, { size }]) => size <= VALUES_MOST && (size > 1 || counts.get(name) !== devices.length))
     .sort(([a], [b]) => rank(a) - rank(b) || order.compare(a, b))
     .map(([name, values]) => ({ name, values: [...values].sort(order.compare) }))
 }
