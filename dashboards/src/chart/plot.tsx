@@ -144,14 +144,17 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
     [[], ...Array.from({ length: lines }, () => [])] as unknown as uPlot.AlignedData,
     element,
   )
-  const resized = new ResizeObserver(() => {
+  const fit = () => {
     const width = element.clientWidth
     if (width > 0 && width !== plot.width) plot.setSize({ width, height: HEIGHT })
-  })
+  }
+  const resized = new ResizeObserver(fit)
   resized.observe(element)
   const uncolour = effect(() => {
     colourVersion.value
     zone.value
+    // Before the page is printed nobody else says that it is as wide as the paper now.
+    fit()
     plot.redraw(false)
   })
   const still = gestures(element, {

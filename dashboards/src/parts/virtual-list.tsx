@@ -60,6 +60,11 @@ export function VirtualList({ count, class: name, view, children }: VirtualListP
       style={{ paddingTop: `${first * row.value}px`, paddingBottom: `${Math.max(0, count - end) * row.value}px` }}
     >
       {children}
+      {end - first < count && (
+        <li class="print-only">
+          Rows {first + 1} to {end} of {count}
+        </li>
+      )}
     </ul>
   )
 }
