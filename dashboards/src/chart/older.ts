@@ -1,7 +1,7 @@
 // History for the part of a chart that the live rings do not cover: asked for when it is missing, too coarse or stale. The
 // old answer stays until the new one is there.
 import { type Line, type SeriesDescription, seriesKey, type Value } from '@telltale/client'
-import { BAND, fetchHistory, type HistoryQuery } from '../api'
+import { BAND, fetchHistory, type HistoryQuery, type Weekday } from '../api'
 import { requestFrame } from '../frame'
 import { failureText } from '../rest'
 import { type Earlier, shifted, shiftedPoints, shiftedWindow } from './earlier'
@@ -10,7 +10,7 @@ import { type Earlier, shifted, shiftedPoints, shiftedWindow } from './earlier'
 export interface Ask {
   select: readonly string[]
   /** Buckets of this length, each with one aggregate. Without: as many readings as can be seen, the lowest and highest of each pixel. */
-  buckets?: { every: string; agg: string; tz: string; week?: string }
+  buckets?: { every: string; agg: string; tz: string; week?: Weekday }
   /** With the lowest and highest of each bucket, where buckets are means. */
   band?: boolean
   /** So many days earlier, shown as if it were now. */

@@ -81,6 +81,11 @@ export function VirtualList({ count, class: name, view, leastWidth, children }: 
       }}
     >
       {children}
+      {end - first < count && (
+        <li class="print-only">
+          Rows {first + 1} to {end} of {count}
+        </li>
+      )}
     </ul>
   )
 }

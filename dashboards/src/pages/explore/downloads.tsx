@@ -1,5 +1,5 @@
 // Every reading of the time shown, or its buckets, as the hub writes them.
-import { historyParams } from '../../api'
+import { historyParams, type Weekday } from '../../api'
 import type { Ask } from '../../chart/older'
 import { hubNow } from '../../clock'
 import { windowOf } from '../../range'
@@ -67,5 +67,5 @@ export function downloadHref(view: View, select: readonly string[], format: stri
 export function bucketsOf(view: View): Ask['buckets'] {
   if (view.every === '') return undefined
   const buckets = { every: view.every, agg: view.agg, tz: zoneName() }
-  return view.every.endsWith('w') ? { ...buckets, week: dayOfWeek(weekStart()).toLowerCase() } : buckets
+  return view.every.endsWith('w') ? { ...buckets, week: dayOfWeek(weekStart()).toLowerCase() as Weekday } : buckets
 }
