@@ -11,6 +11,9 @@ const QUARTER = 15 * MINUTE
 const DAY = 86_400_000
 const OFFSETS_KEPT = 4_096
 
+// Before the zone that was chosen last is looked at, which asks for one.
+const formatters = new Map<string, Intl.DateTimeFormat>()
+
 export const zone = signal<Zone>(stored())
 
 export function setZone(next: Zone): void {
@@ -146,8 +149,6 @@ function storedWeek(): number | undefined {
     return undefined
   }
 }
-
-const formatters = new Map<string, Intl.DateTimeFormat>()
 
 function formatter(name: string): Intl.DateTimeFormat {
   const known = formatters.get(name)

@@ -186,3 +186,12 @@ test('weeks begin as they were chosen to, else as the language has it, and on Mo
   expect(weekStart()).toBe(localeWeekStart())
   expect(['en-US', 'de-DE', 'en-US@posix', ''].map((name) => localeWeekStart(name))).toEqual([7, 1, 1, 1])
 })
+
+test('the zone and the first day of a week stay over a reload', async () => {
+  const kept: Record<string, string> = { 'telltale.zone': 'Asia/Kathmandu', 'telltale.week-start': '6' }
+  vi.stubGlobal('localStorage', { getItem: (key: string) => kept[key] ?? null })
+  vi.resetModules()
+  const fresh = await import('../src/zone')
+  expect([fresh.zone.value, fresh.weekStart()]).toEqual(['Asia/Kathmandu', 6])
+  vi.unstubAllGlobals()
+})

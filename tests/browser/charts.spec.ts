@@ -275,6 +275,10 @@ test('charts of one unit stand together; a week begins as it was chosen to', asy
   }
   expect(await weekday('Saturday')).toBe(6)
   expect(await weekday('Monday')).toBe(1)
+  await page.reload()
+  await expect(box, 'the choice stays').toContainText('This week · Asia/Kathmandu')
+  await box.click()
+  await expect(page.getByLabel('Weeks begin on')).toHaveValue('1')
   await page.screenshot({ path: 'shots/week.png' })
 })
 
