@@ -17,7 +17,7 @@ PAGE_BUILT   := $(PAGE)/dist/index.html
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test deps page build fmt lint unit browser interop crash bench bench-store bench-push bench-query peers clean
+.PHONY: help run test deps page api-types ui-gallery build fmt lint unit browser interop crash bench bench-store bench-push bench-query peers clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,6 +32,14 @@ deps: ## Check that the tools are there; as root on Debian, install those that D
 	@tests/deps.sh
 
 page: $(PAGE_BUILT) ## Build the page, which the hub's binary then holds
+
+api-types: $(PAGE_TOOLS) ## Write the document of the REST interface beside the page, and the page's types of it, anew
+	$(CARGO) run --quiet --locked --bin telltale -- openapi > $(PAGE)/openapi.json.new
+	mv $(PAGE)/openapi.json.new $(PAGE)/openapi.json
+	cd $(PAGE) && npm run --silent api-types
+
+ui-gallery: $(PAGE_TOOLS) ## Serve a page of every widget with fixed data on http://127.0.0.1:5180; Ctrl-C stops it
+	cd $(PAGE) && npm run --silent gallery
 
 build: $(PAGE_BUILT) ## Build the page, then the programs and their tests (development profile)
 	$(CARGO) build --workspace --all-targets --locked
@@ -88,7 +96,7 @@ peers: ## Build the other programs the tests talk to (cached outside the work tr
 
 clean: ## Remove what was built here; built peers and the data directory stay
 	$(CARGO) clean
-	rm -rf $(PAGE)/node_modules $(PAGE)/dist $(BROWSER)/node_modules test-results
+	rm -rf $(PAGE)/node_modules $(PAGE)/*/*/node_modules $(PAGE)/dist $(PAGE)/gallery/dist $(BROWSER)/node_modules test-results
 
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	cd $* && npm ci --no-audit --no-fund

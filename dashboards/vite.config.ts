@@ -5,31 +5,35 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import { gzipSync } from 'node:zlib'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { brotli, sizeText } from './dev/size'
 
 const hub = process.env.HUB ?? 'http://127.0.0.1:8080'
 
 /** Smaller files gain nothing. */
 const COMPRESSED_FROM = 1_000
 
-/** Lays a brotli and a gzip form beside each file, once at build, so that the hub only has to choose. */
+/** Lays a brotli and a gzip form beside each file, once at build, so that the hub only has to choose, and says how much they are. */
 function compressed(): Plugin {
   return {
     name: 'compressed',
     apply: 'build',
     writeBundle({ dir }) {
       if (dir === undefined) return
+      let total = 0
       for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
         if (!/\.(js|css|html|svg)$/.test(name)) continue
         const path = join(dir, name)
         const plain = readFileSync(path)
+        const small = brotli(plain)
+        total += small.length
         if (plain.length < COMPRESSED_FROM) continue
-        const quality = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY }
-        writeFileSync(`${path}.br`, brotliCompressSync(plain, { params: quality }))
+        writeFileSync(`${path}.br`, small)
         writeFileSync(`${path}.gz`, gzipSync(plain, { level: 9 }))
       }
+      this.info(`all of the page: ${sizeText(total)}`)
     },
   }
 }

@@ -8,7 +8,9 @@ import {
   type SeriesDescription,
   type Value,
 } from '@telltale/client'
-import { ask, list, map, number, text } from './rest'
+import type { paths } from './api-types'
+import { ask, type Question, searchOf } from './rest'
+import { list, map, number, type Schemas, type Told, text } from './told'
 
 export interface Session {
   role: string
@@ -33,49 +35,43 @@ export interface LastValue extends SeriesDescription {
 
 export interface HistorySeries extends SeriesDescription {
   points: Point[]
+  /** Of buckets that were asked for `mean,min,max`: the lowest and highest of each point. */
+  edges: (readonly [number, number])[]
 }
 
 export async function fetchSession(): Promise<Session> {
-  const o = map(await ask('GET', 'session'))
+  const o = map(await ask('get', '/api/v1/session'))
   return { role: text(o.role), name: text(o.name) }
 }
 
-export async function login(body: { code: string } | { token: string }): Promise<void> {
-  await ask('POST', 'login', body)
+export async function login(body: Schemas['LoginBody']): Promise<void> {
+  await ask('post', '/api/v1/login', { body })
 }
 
 export async function logout(): Promise<void> {
-  await ask('POST', 'logout')
+  await ask('post', '/api/v1/logout')
 }
 
 export async function fetchDevices(limit: number, after?: string): Promise<{ devices: Device[]; next?: string }> {
-  const query = new URLSearchParams({ limit: String(limit) })
-  if (after !== undefined) query.set('after', after)
-  const o = map(await ask('GET', `devices?${query}`))
+  const query = { limit, ...(after === undefined ? {} : { after }) }
+  const o = map(await ask('get', '/api/v1/devices', { query }))
   const devices = list(o.devices).map(decodeDevice)
-  return typeof o.next === 'string' ? { devices, next: o.next } : { devices }
+  const next = text(o.next)
+  return next === '' ? { devices } : { devices, next }
 }
 
 export async function fetchDevice(id: string): Promise<Device> {
-  return decodeDevice(await ask('GET', `devices/${encodeURIComponent(id)}`))
+  return decodeDevice(await ask('get', '/api/v1/devices/{id}', { id }))
 }
 
-/** What is not named stays as it is, null takes it away. */
-export interface DeviceEdit {
-  name?: string | null
-  note?: string | null
-  attributes?: Readonly<Record<string, string | null>>
-  /** Refused as a conflict when somebody else has edited since. */
-  version?: number
-}
+export type DeviceEdit = Schemas['DeviceEdit']
 
-export async function editDevice(id: string, edit: DeviceEdit): Promise<Device> {
-  return decodeDevice(await ask('PATCH', `devices/${encodeURIComponent(id)}`, edit))
+export async function editDevice(id: string, body: DeviceEdit): Promise<Device> {
+  return decodeDevice(await ask('patch', '/api/v1/devices/{id}', { id, body }))
 }
 
 export async function fetchLast(select: readonly string[]): Promise<LastValue[]> {
-  const query = new URLSearchParams(select.map((one) => ['select', one]))
-  const o = map(await ask('GET', `last?${query}`))
+  const o = map(await ask('get', '/api/v1/last', { query: { select: [...select] } }))
   return list(o.series).map((raw) => {
     const entry = map(raw)
     const [time, value] = decodePoint([entry.time, entry.value])
@@ -94,35 +90,47 @@ export interface HistoryQuery {
   from: number
   to: number
   points?: number
-  buckets?: { every?: string; agg: string; tz: string }
+  /** `week`: the first day of one, such as `monday`, where buckets are weeks. */
+  buckets?: { every?: string; agg: string; tz: string; week?: Weekday }
 }
 
-/** The query of an address under `history`; also for links to download what is seen. */
-export function historyParams(q: HistoryQuery): URLSearchParams {
-  const query = new URLSearchParams(q.select.map((one) => ['select', one]))
-  query.set('from', `${Math.floor(q.from)}ms`)
-  query.set('to', `${Math.ceil(q.to)}ms`)
-  if (q.points !== undefined) query.set('points', String(q.points))
-  if (q.buckets !== undefined) {
-    query.set('agg', q.buckets.agg)
-    if (q.buckets.every !== undefined) {
-      query.set('every', q.buckets.every)
-      query.set('tz', q.buckets.tz)
-    }
+type HistoryParams = NonNullable<Question<paths['/api/v1/history']['get']>['query']>
+export type Weekday = NonNullable<HistoryParams['week_start']>
+
+function historyQuery(q: HistoryQuery): HistoryParams {
+  const { every, agg, tz, week } = q.buckets ?? {}
+  return {
+    select: [...q.select],
+    from: `${Math.floor(q.from)}ms`,
+    to: `${Math.ceil(q.to)}ms`,
+    ...(q.points === undefined ? {} : { points: q.points }),
+    ...(agg === undefined ? {} : { agg }),
+    ...(every === undefined || tz === undefined ? {} : { every, tz }),
+    ...(every === undefined || week === undefined ? {} : { week_start: week }),
   }
-  return query
+}
+
+/** The query of an address under `history`, for links to download what is seen. */
+export function historyParams(q: HistoryQuery): URLSearchParams {
+  return searchOf(historyQuery(q))
 }
 
 export async function fetchHistory(q: HistoryQuery, signal?: AbortSignal): Promise<HistorySeries[]> {
-  const o = map(await ask('GET', `history?${historyParams(q)}`, undefined, signal))
-  return list(o.series).map((raw) => ({ ...decodeDescription(raw), points: pointsOf(map(raw).points) }))
+  const o = map(await ask('get', '/api/v1/history', { query: historyQuery(q), signal }))
+  return list(o.series).map((raw) => {
+    // A bucket may have no value, such as the rate of the first: it is no point.
+    const rows = list(map(raw).points).filter((point) => list(point)[1] !== null)
+    const edges = q.buckets?.agg === BAND ? rows.map((point) => [edge(point, 2), edge(point, 3)] as const) : []
+    return { ...decodeDescription(raw), points: rows.map(decodePoint), edges }
+  })
 }
 
-/** A bucket may have no value, such as the rate of the first: it is no point. */
-function pointsOf(raw: unknown): Point[] {
-  return list(raw)
-    .filter((point) => list(point)[1] !== null)
-    .map(decodePoint)
+/** What makes a line with a band behind it. */
+export const BAND = 'mean,min,max'
+
+function edge(point: Told<readonly unknown[]>, column: number): number {
+  const told = list(point)[column]
+  return typeof told === 'number' ? told : Number.NaN
 }
 
 export interface Figures extends SeriesDescription {
@@ -135,16 +143,14 @@ export async function fetchFigures(
   q: { select: readonly string[]; from: number; to: number; agg: readonly string[] },
   signal?: AbortSignal,
 ): Promise<Figures[]> {
-  const query = historyParams({
-    select: q.select,
-    from: q.from,
-    to: q.to,
-    buckets: { agg: q.agg.join(','), tz: 'UTC' },
-  })
-  const o = map(await ask('GET', `history?${query}`, undefined, signal))
+  const { select, from, to } = q
+  const query = historyQuery({ select, from, to, buckets: { agg: q.agg.join(','), tz: 'UTC' } })
+  const o = map(await ask('get', '/api/v1/history', { query, signal }))
   return list(o.series).map((raw) => {
-    const names = list(map(raw).columns).map(text)
-    const row = list(list(map(raw).points)[0])
+    const { columns, points } = map(raw)
+    const names = list(columns).map((name) => text(name))
+    const [bucket] = list(points)
+    const row: readonly unknown[] = bucket === undefined ? [] : list(bucket)
     const pairs = names.map((name, i) => [name, row[i]] as const)
     const known = pairs.filter((pair): pair is [string, Value] => isValue(pair[1]) && pair[0] !== 'time')
     return { ...decodeDescription(raw), figures: new Map(known) }
@@ -157,17 +163,17 @@ function isValue(raw: unknown): raw is Value {
 
 /** What a selector that is being typed may become: each with its next part written out. */
 export async function completions(prefix: string, limit: number): Promise<string[]> {
-  const o = map(await ask('GET', `complete?${new URLSearchParams({ prefix, limit: String(limit) })}`))
+  const o = map(await ask('get', '/api/v1/complete', { query: { prefix, limit } }))
   return list(o.candidates).map((raw) => {
     const { typed, insert, then } = map(raw)
     return prefix.slice(0, prefix.length - text(typed).length) + text(insert) + text(then)
   })
 }
 
-function decodeDevice(raw: unknown): Device {
+function decodeDevice(raw: Told<Schemas['DeviceRow']>): Device {
   const o = map(raw)
   const attributes: Record<string, string> = {}
-  for (const [key, value] of Object.entries(map(o.attributes ?? {}))) attributes[key] = String(value)
+  for (const [key, value] of Object.entries(map(o.attributes))) attributes[key] = String(value)
   return {
     ...decodeDeviceState(raw),
     name: text(o.name),

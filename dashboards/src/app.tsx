@@ -9,6 +9,7 @@ import { LoginPage } from './pages/login'
 import { StatusPage } from './pages/status'
 import { ConnectionNote, ConnectionPill } from './parts/connection'
 import { Logo } from './parts/logo'
+import { PrintHead } from './parts/print-head'
 import { route } from './route'
 import { logOut, session } from './session'
 import { type Theme, theme } from './theme'
@@ -33,6 +34,7 @@ export function App() {
         <>
           <Head who={state.session} />
           <ConnectionNote />
+          <PrintHead />
           <div class={connection.value.phase === 'live' ? '' : 'stale'}>
             <Page />
           </div>
@@ -51,7 +53,7 @@ function Page() {
     case 'status':
       return <StatusPage />
     case 'devices':
-      return <DevicesPage />
+      return <DevicesPage query={at.query} />
   }
 }
 

@@ -1,5 +1,6 @@
 // What the hub says of itself, for its administrators: status, sizes, refusals and tokens.
-import { ask, list, map, number, text } from './rest'
+import { ask } from './rest'
+import { flag, list, map, number, numbers, optional, type Schemas, type Told, text } from './told'
 
 export interface Reason {
   code: string
@@ -52,12 +53,8 @@ export interface Token {
   created: number
 }
 
-export interface TokenWish {
-  role: string
-  name: string
-  devices: string
-  select: string
-}
+/** What a form holds of a new token; what is empty is not sent. */
+export type TokenWish = { readonly [K in keyof Required<Schemas['NewToken']>]: string }
 
 export interface DaySize {
   day: string
@@ -75,11 +72,11 @@ export interface Sizes {
 }
 
 export async function fetchStatus(): Promise<HubStatus> {
-  return decodeStatus(await ask('GET', 'status'))
+  return decodeStatus(await ask('get', '/api/v1/status'))
 }
 
 export async function fetchRefusals(): Promise<Refusal[]> {
-  return list(map(await ask('GET', 'status/refusals')).refusals).map((raw) => {
+  return list(map(await ask('get', '/api/v1/status/refusals')).refusals).map((raw) => {
     const o = map(raw)
     return {
       time: number(o.time),
@@ -94,7 +91,7 @@ export async function fetchRefusals(): Promise<Refusal[]> {
 }
 
 export async function fetchSizes(): Promise<Sizes> {
-  const o = map(await ask('GET', 'stats?top=10'))
+  const o = map(await ask('get', '/api/v1/stats', { query: { top: 10 } }))
   return {
     bytes: number(o.bytes),
     readings: number(o.readings),
@@ -112,20 +109,21 @@ export async function fetchSizes(): Promise<Sizes> {
 }
 
 export async function fetchTokens(): Promise<Token[]> {
-  return list(map(await ask('GET', 'tokens')).tokens).map(decodeToken)
+  return list(map(await ask('get', '/api/v1/tokens')).tokens).map(decodeToken)
 }
 
 /** Makes a token; its secret is told this once. */
 export async function createToken(wish: TokenWish): Promise<string> {
-  const body = Object.fromEntries(Object.entries(wish).filter(([, value]) => value !== ''))
-  return text(map(await ask('POST', 'tokens', body)).token)
+  const filled = Object.entries(wish).filter(([, value]) => value !== '')
+  const body = Object.fromEntries(filled) as unknown as Schemas['NewToken']
+  return text(map(await ask('post', '/api/v1/tokens', { body })).token)
 }
 
 export async function revokeToken(id: number): Promise<void> {
-  await ask('DELETE', `tokens/${id}`)
+  await ask('delete', '/api/v1/tokens/{id}', { id: String(id) })
 }
 
-function decodeToken(raw: unknown): Token {
+function decodeToken(raw: Told<Schemas['TokenRow']>): Token {
   const o = map(raw)
   return {
     id: number(o.id),
@@ -137,7 +135,7 @@ function decodeToken(raw: unknown): Token {
   }
 }
 
-export function decodeStatus(raw: unknown): HubStatus {
+export function decodeStatus(raw: Told<Schemas['StatusBody']>): HubStatus {
   const o = map(raw)
   const store = map(o.store)
   const queue = map(o.queue)
@@ -145,7 +143,7 @@ export function decodeStatus(raw: unknown): HubStatus {
     version: text(o.version),
     now: number(o.now),
     started: number(o.started),
-    ready: o.ready === true,
+    ready: flag(o.ready),
     reasons: list(o.reasons).map((one) => ({ code: text(map(one).code), message: text(map(one).message) })),
     series: number(o.series),
     headPoints: number(o.head_points),
@@ -158,12 +156,7 @@ export function decodeStatus(raw: unknown): HubStatus {
     devices: numbers(o.devices),
     gateways: list(o.gateways).map((one) => {
       const gateway = map(one)
-      const seen = gateway.seen
-      return {
-        via: text(gateway.via),
-        devices: numbers(gateway.devices),
-        seen: typeof seen === 'number' ? seen : undefined,
-      }
+      return { via: text(gateway.via), devices: numbers(gateway.devices), seen: optional(gateway.seen) }
     }),
     setAside: list(map(o.recovered).set_aside).map((one) => {
       const aside = map(one)
@@ -177,19 +170,13 @@ export function decodeStatus(raw: unknown): HubStatus {
   }
 }
 
-function decodeInflux(raw: unknown): HubStatus['influx'] {
+function decodeInflux(raw: Told<Schemas['StoreStatus']['influxdb']>): HubStatus['influx'] {
   if (typeof raw !== 'object' || raw === null) return undefined
   const o = map(raw)
   return {
-    away: typeof o.away === 'string' ? o.away : undefined,
-    awaySince: typeof o.away_since === 'number' ? o.away_since : undefined,
+    away: text(o.away) || undefined,
+    awaySince: optional(o.away_since),
     backlogBytes: number(o.backlog_bytes),
     refused: number(o.refused),
   }
-}
-
-function numbers(raw: unknown): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(map(raw)).filter((pair): pair is [string, number] => typeof pair[1] === 'number'),
-  )
 }

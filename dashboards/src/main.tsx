@@ -8,12 +8,15 @@ import './styles/devices.css'
 import './styles/device.css'
 import './styles/explore.css'
 import './styles/status.css'
+import './styles/media.css'
 import { App } from './app'
 import { exposeForTests } from './live'
+import { followPrint } from './print'
 import { openSession } from './session'
 import { followTheme } from './theme'
 
 followTheme()
+followPrint()
 exposeForTests()
 void openSession()
 

@@ -1,9 +1,9 @@
 // How the page asks the hub by REST. Every failure is an `ApiError` with the hub's own words where it gave any.
 import { decodeHubError, type HubError } from '@telltale/client'
+import type { paths } from './api-types'
 import { learnHubTime } from './clock'
+import { map, type Schemas, type Told, told } from './told'
 import { sentence } from './words'
-
-const BASE = 'api/v1'
 
 export class ApiError extends Error {
   override name = 'ApiError'
@@ -24,12 +24,39 @@ export function failureText(error: unknown, otherwise: string): string {
   return hint === undefined ? error.message : `${error.message} ${sentence(hint)}`
 }
 
-export async function ask(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> {
+/** Routes as the hub's document writes them. */
+export type Path = Extract<keyof paths, `/api/v1/${string}`>
+type Method = 'get' | 'post' | 'patch' | 'delete'
+type Operation<P extends Path, M extends Method> = paths[P][M]
+/** Those that the path takes. */
+type MethodOf<P extends Path> = { [M in Method]: paths[P][M] extends undefined ? never : M }[Method]
+
+type Json<R> = R extends { content: { 'application/json': infer B } } ? B : never
+type Answer<O> = O extends { responses: infer R } ? Json<R[keyof R & (200 | 201)]> : never
+type Body<O> = O extends { requestBody?: infer R } ? Json<R> : never
+type Query<O> = O extends { parameters: { query?: infer Q } } ? NonNullable<Q> : never
+
+export interface Question<O> {
+  /** What stands for `{id}` in the path. */
+  id?: string
+  query?: Query<O>
+  body?: Body<O>
+  signal?: AbortSignal | undefined
+}
+
+/** Path, question and answer are those of the hub's document; the answer is checked where it is read (`told`). */
+export async function ask<P extends Path, M extends MethodOf<P>>(
+  method: M,
+  path: P,
+  question: Question<Operation<P, M>> = {},
+): Promise<Told<Answer<Operation<P, M>>>> {
+  const { id = '', query, body, signal } = question
   const askedAt = Date.now()
+  const search = query === undefined ? '' : `?${searchOf(query)}`
   let response: Response
   try {
-    response = await fetch(`${BASE}/${path}`, {
-      method,
+    response = await fetch(`${path.slice(1).replace('{id}', encodeURIComponent(id))}${search}`, {
+      method: method.toUpperCase(),
       credentials: 'same-origin',
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       ...(signal === undefined ? {} : { signal }),
@@ -43,32 +70,32 @@ export async function ask(method: string, path: string, body?: unknown, signal?:
     })
   }
   learnHubTime(response.headers.get('date'), askedAt, Date.now())
-  if (response.status === 204) return undefined
-  const raw: unknown = await response.json().catch(() => undefined)
+  if (response.status === 204) return told(undefined)
+  const raw: unknown = await response.json().catch((error) => brokenOff(response, error, signal))
   if (!response.ok) throw new ApiError(response.status, refusal(response.status, raw))
-  return raw
+  return told(raw)
+}
+
+/** As an address writes it: a list is the same name several times. */
+export function searchOf(query: object): URLSearchParams {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) search.append(name, String(one))
+  }
+  return search
+}
+
+/** An answer that breaks off is no empty one: the hub ends it so when what it reads fails after the first bytes. */
+function brokenOff(response: Response, error: unknown, signal: AbortSignal | undefined): undefined {
+  if (signal?.aborted) throw error
+  if (!response.ok) return undefined
+  throw new ApiError(response.status, { code: 'broken_off', message: 'The answer of the hub broke off.' })
 }
 
 function refusal(status: number, raw: unknown): HubError {
   try {
-    return decodeHubError(map(raw).error)
+    return decodeHubError(map(told<Schemas['ErrorBody']>(raw)).error)
   } catch {
     return { code: 'unknown', message: `The hub answered ${status} without saying why.` }
   }
-}
-
-export function map(raw: unknown): Record<string, unknown> {
-  return typeof raw === 'object' && raw !== null ? (raw as Record<string, unknown>) : {}
-}
-
-export function list(raw: unknown): unknown[] {
-  return Array.isArray(raw) ? raw : []
-}
-
-export function text(raw: unknown): string {
-  return typeof raw === 'string' ? raw : ''
-}
-
-export function number(raw: unknown, otherwise = 0): number {
-  return typeof raw === 'number' ? raw : otherwise
 }

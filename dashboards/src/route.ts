@@ -1,9 +1,9 @@
-// The address after `#`: `#/`, `#/device/ID?range=1h`, `#/explore?select=…` or `#/status`.
+// The address after `#`: `#/?state=…`, `#/device/ID?range=1h`, `#/explore?select=…` or `#/status`.
 import { signal } from '@preact/signals'
 import { Address } from './address'
 
 export type Route =
-  | { page: 'devices' }
+  | { page: 'devices'; query: URLSearchParams }
   | { page: 'device'; id: string; query: URLSearchParams }
   | { page: 'explore'; query: URLSearchParams }
   | { page: 'status' }
@@ -13,11 +13,11 @@ export function parseRoute(hash: string): Route {
   if (path === '/status') return { page: 'status' }
   if (path === '/explore') return { page: 'explore', query: new URLSearchParams(query) }
   const match = /^\/device\/(.+)$/.exec(path)
-  if (match?.[1] === undefined) return { page: 'devices' }
+  if (match?.[1] === undefined) return { page: 'devices', query: new URLSearchParams(query) }
   try {
     return { page: 'device', id: decodeURIComponent(match[1]), query: new URLSearchParams(query) }
   } catch {
-    return { page: 'devices' }
+    return { page: 'devices', query: new URLSearchParams() }
   }
 }
 

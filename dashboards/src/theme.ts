@@ -16,6 +16,8 @@ function stored(): Theme {
 export const theme = signal<Theme>(stored())
 /** Rises when colours may have changed, so that canvases draw anew. */
 export const colourVersion = signal(0)
+/** Whoever asked the system for less motion gets charts that move in steps. */
+export const lessMotion = signal(false)
 
 export function followTheme(): void {
   effect(() => {
@@ -29,9 +31,16 @@ export function followTheme(): void {
     }
     colourVersion.value = colourVersion.peek() + 1
   })
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
-    colourVersion.value += 1
+  const calm = matchMedia('(prefers-reduced-motion: reduce)')
+  lessMotion.value = calm.matches
+  calm.addEventListener('change', () => {
+    lessMotion.value = calm.matches
   })
+  for (const query of ['(prefers-color-scheme: dark)', '(forced-colors: active)']) {
+    matchMedia(query).addEventListener('change', () => {
+      colourVersion.value += 1
+    })
+  }
 }
 
 let probe: HTMLElement | undefined
@@ -41,6 +50,8 @@ export function colour(token: string): string {
   if (probe === undefined) {
     probe = document.createElement('span')
     probe.hidden = true
+    // Where the system forces colours, all text has one; lines must not.
+    probe.style.setProperty('forced-color-adjust', 'none')
     document.body.append(probe)
   }
   probe.style.color = `var(${token})`

@@ -1,5 +1,5 @@
 // Times and values as words.
-import { formatValue, type Value } from '@telltale/client'
+import { formatValue, scaleFor, unitName, type Value } from '@telltale/client'
 import { wall } from './zone'
 
 const STEPS: readonly (readonly [number, string])[] = [
@@ -56,6 +56,20 @@ export function valueText(value: Value, unit: string, decimals?: number): string
   if (typeof value === 'number') return formatValue(value, unit, decimals)
   if (typeof value === 'boolean') return value ? 'on' : 'off'
   return value
+}
+
+/** So many characters are read at a glance; with more a prefix is no help. */
+const GLANCE = 9
+
+/** A value with every figure it has, as under a crosshair: with a prefix where that is exact and short. */
+export function exactText(value: Value, unit: string): string {
+  if (typeof value !== 'number') return valueText(value, unit)
+  const scale = scaleFor(unit, value)
+  const scaled = Number((value / scale.divisor).toPrecision(15))
+  const isExact =
+    unit !== '' && scale.divisor !== 1 && scaled * scale.divisor === value && String(scaled).length <= GLANCE
+  const [figures, name] = isExact ? [scaled, scale.unit] : [value, unitName(unit)]
+  return `${String(figures).replace('-', '\u2212')}${name === '' ? '' : ` ${name}`}`
 }
 
 /** The hub's messages, made for logs and programs too, as sentences: a capital first, a full stop last. */

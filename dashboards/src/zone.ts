@@ -11,6 +11,9 @@ const QUARTER = 15 * MINUTE
 const DAY = 86_400_000
 const OFFSETS_KEPT = 4_096
 
+// Before the zone that was chosen last is looked at, which asks for one.
+const formatters = new Map<string, Intl.DateTimeFormat>()
+
 export const zone = signal<Zone>(stored())
 
 export function setZone(next: Zone): void {
@@ -25,7 +28,10 @@ export function setZone(next: Zone): void {
 
 /** The IANA name, as the hub takes it in `tz`. */
 export function zoneName(of: Zone = zone.value): string {
-  return of === 'local' ? Intl.DateTimeFormat().resolvedOptions().timeZone : of
+  if (of !== 'local') return of
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone as string | undefined
+  // What a browser says that cannot find out; the hub knows no such zone.
+  return own === undefined || own === 'Etc/Unknown' ? 'UTC' : own
 }
 
 export function isZone(name: string): boolean {
@@ -92,17 +98,57 @@ export function startOfMonth(time: number, months = 0, of: Zone = zone.value): n
   return instant(Date.UTC(w.getUTCFullYear(), w.getUTCMonth() + months, 1), of)
 }
 
-/** As the viewer's language has it; Monday where the browser does not say. */
+const WEEK_KEY = 'telltale.week-start'
+const DAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] as const
+
+/** The first day of a week that was chosen, 1 for Monday to 7 for Sunday. */
+export const weekChoice = signal<number | undefined>(storedWeek())
+
+export function setWeekStart(day: number | undefined): void {
+  weekChoice.value = isDay(day) ? day : undefined
+  try {
+    if (weekChoice.value === undefined) localStorage.removeItem(WEEK_KEY)
+    else localStorage.setItem(WEEK_KEY, String(weekChoice.value))
+  } catch {
+    // A browser that keeps nothing: the choice lasts as long as the page.
+  }
+}
+
+export function dayOfWeek(day: number): string {
+  return DAYS[day - 1] ?? DAYS[0]
+}
+
 export function weekStart(): number {
+  return weekChoice.value ?? localeWeekStart()
+}
+
+/** As the viewer's language has it; Monday where the browser does not say. */
+export function localeWeekStart(language?: string): number {
   interface WithWeek {
     getWeekInfo?(): { firstDay: number }
     weekInfo?: { firstDay: number }
   }
-  const locale = new Intl.Locale(navigator.language) as unknown as WithWeek
-  return locale.getWeekInfo?.().firstDay ?? locale.weekInfo?.firstDay ?? 1
+  try {
+    const locale = new Intl.Locale(language ?? navigator.language) as unknown as WithWeek
+    return locale.getWeekInfo?.().firstDay ?? locale.weekInfo?.firstDay ?? 1
+  } catch {
+    // Some browsers say `en-US@posix` or nothing, which is no language that they know.
+    return 1
+  }
 }
 
-const formatters = new Map<string, Intl.DateTimeFormat>()
+function isDay(day: number | undefined): boolean {
+  return day !== undefined && Number.isInteger(day) && day >= 1 && day <= DAYS.length
+}
+
+function storedWeek(): number | undefined {
+  try {
+    const kept = Number(localStorage.getItem(WEEK_KEY) ?? Number.NaN)
+    return isDay(kept) ? kept : undefined
+  } catch {
+    return undefined
+  }
+}
 
 function formatter(name: string): Intl.DateTimeFormat {
   const known = formatters.get(name)

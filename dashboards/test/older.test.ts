@@ -77,6 +77,13 @@ describe('history beside the rings', () => {
     expect(older.error).toBe('')
   })
 
+  test('an answer that breaks off is an error, not an empty chart', async () => {
+    const older = make({ select: ['d/m'] })
+    answer = () => new Response('{"series":[{"device":"d"', { status: 200 })
+    await wants(older, 0, HOUR, HOUR, [HOUR])
+    expect([older.answer, older.error]).toEqual([undefined, 'The answer of the hub broke off.'])
+  })
+
   test('without rings a window that slides is asked for at most once a second', async () => {
     const older = make({ select: ['d/m'] })
     for (let i = 0; i < 30; i += 1) await wants(older, i * 100, 60_000 + i * 100, NEVER, [60_000 + i * 100])

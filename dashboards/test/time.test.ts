@@ -163,7 +163,7 @@ describe('what is drawn together', () => {
     const questions = selectGroups(many.lines[0]?.members ?? [])
     expect(questions.map((select) => select.length)).toEqual([64, 64, 2])
     expect([questions[0]?.[0], questions[2]?.[1]]).toEqual(['d0/temp', 'd129/temp'])
-    expect(drawn(many.lines[0]?.members ?? []).length).toBe(32)
+    expect(drawn(many.lines[0] ?? { metric: '', unit: '', kind: 'gauge', members: [] }).length).toBe(32)
   })
 })
 

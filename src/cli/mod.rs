@@ -12,6 +12,7 @@ mod login;
 #[cfg(feature = "influxdb")]
 mod migrate;
 mod offline;
+mod openapi;
 mod owner;
 mod restore;
 mod series;
@@ -97,6 +98,9 @@ enum Command {
     Backup(backup::Backup),
     /// Make a data directory from a backup
     Restore(restore::Restore),
+    /// Print the OpenAPI document of the REST interface, for whoever makes a client of it
+    #[command(name = "openapi")]
+    OpenApi,
     /// Copy history from one kind of store to the other and switch over; goes on where it was cut off
     #[cfg(feature = "influxdb")]
     Migrate(migrate::Migrate),
@@ -151,6 +155,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::OpenApi => openapi::run(),
         #[cfg(feature = "influxdb")]
         Command::Migrate(migrate) => migrate.run(),
     };

@@ -1,11 +1,13 @@
 //! `GET openapi.json`: the document of all routes, made from the handlers themselves, with what `forms` says of all of them. A test
-//! compares it with the list of routes, and tests/interop/test_openapi.py the hub with it.
+//! compares it with the list of routes, and tests/interop/test_openapi.py the hub with it. dashboards/openapi.json is a copy, of
+//! which the page's types are made; a test compares that too.
 
 pub(super) mod forms;
 
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
+use serde_json::Value;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -52,11 +54,18 @@ impl Modify for Security {
     }
 }
 
-static JSON: LazyLock<String> = LazyLock::new(|| {
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let mut document = serde_json::to_value(Document::openapi()).expect("a document made of names is JSON");
     forms::put(&mut document);
-    document.to_string()
+    document
 });
+static JSON: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_string());
+
+/// The document for a file: indented.
+#[must_use]
+pub fn text() -> String {
+    format!("{:#}", *DOCUMENT)
+}
 
 /// This document. Open to anyone: it holds no data.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "health", security(()),
@@ -68,8 +77,6 @@ pub async fn document(_: NoParams) -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-
-    use serde_json::Value;
 
     use super::*;
 
@@ -97,6 +104,25 @@ mod tests {
         }
         assert_eq!(documented, routes());
         assert!(documented.contains("GET /api/v1/history") && documented.contains("PATCH /api/v1/devices/{id}"));
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let operations = DOCUMENT["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+        let names: Vec<_> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+        assert!(names.contains(&"get_devices_by_id") && names.contains(&"get_openapi_json"), "{names:?}");
+    }
+
+    /// The page's types are made of it, without a hub.
+    #[test]
+    fn the_copy_beside_the_page_is_this_document() {
+        let kept = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/dashboards/openapi.json")).unwrap();
+        let kept: Value = serde_json::from_str(&kept).unwrap();
+        assert!(
+            kept == *DOCUMENT,
+            "dashboards/openapi.json is not what the hub says: `make api-types` writes it and the page's types anew"
+        );
     }
 
     #[test]

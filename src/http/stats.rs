@@ -32,7 +32,7 @@ pub struct StatsBody {
     series: usize,
     files: Vec<FileRow>,
     /// The series that take most. What series share is spread over them by readings.
-    top: Vec<SeriesRow>,
+    top: Vec<LargestRow>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,7 +56,7 @@ pub struct LevelRow {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SeriesRow {
+pub struct LargestRow {
     /// Null for a series that the catalog does not know.
     name: Option<String>,
     number: u32,
@@ -90,7 +90,7 @@ impl From<Stats> for StatsBody {
             catalog_bytes,
             series,
             files: files.into_iter().map(FileRow::from).collect(),
-            top: top.into_iter().map(SeriesRow::from).collect(),
+            top: top.into_iter().map(LargestRow::from).collect(),
         }
     }
 }
@@ -104,7 +104,7 @@ impl From<FileSize> for FileRow {
     }
 }
 
-impl From<SeriesSize> for SeriesRow {
+impl From<SeriesSize> for LargestRow {
     fn from(size: SeriesSize) -> Self {
         Self { name: size.name, number: size.id.0, bytes: size.bytes, readings: size.readings }
     }

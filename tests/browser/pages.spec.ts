@@ -3,12 +3,12 @@ import type { Reading } from './sender'
 
 const MINUTE = 60_000
 
-/** Two rooms for two hours and one more day, one reading a minute. */
+/** Two rooms for two hours and one more day, one reading a minute. Half an hour ago it was coldest, whatever the time of day. */
 function rooms(now: number): Reading[] {
   const readings: Reading[] = []
   for (let t = now - 26 * 60 * MINUTE; t < now; t += MINUTE) {
     for (const [i, device] of ['room-1', 'room-2'].entries()) {
-      const value = Math.round((20 + i + 2 * Math.sin((t / MINUTE / 60) * Math.PI)) * 100) / 100
+      const value = Math.round((20 + i + 2 * Math.sin(((t - now) / MINUTE / 60) * Math.PI)) * 100) / 100
       readings.push({ device, metric: 'temperature', value, unit: '°C', time: t })
       readings.push({ device, metric: 'humidity', value: 40 + i, unit: '%', time: t })
       readings.push({ device, metric: 'window.open', value: Math.floor(t / MINUTE / 30) % 2 === i, time: t })
@@ -177,6 +177,16 @@ test('ten thousand devices: only rows in view are drawn and watched, any is foun
   })
   expect(watched, 'subscriptions of what is in view').toBeLessThan(60)
   await page.screenshot({ path: 'shots/many.png' })
+
+  await page.getByRole('button', { name: 'tiles', exact: true }).click()
+  const tiles = page.locator('.tiles > li')
+  await page.keyboard.press('Home')
+  await expect(tiles.first()).toContainText('meter-00000')
+  await page.keyboard.press('End')
+  await expect(last).toContainText('123 W')
+  expect(await tiles.count()).toBeLessThan(120)
+  await page.screenshot({ path: 'shots/many-tiles.png' })
+  await page.getByRole('button', { name: 'rows', exact: true }).click()
 
   await page.getByLabel('Filter devices').fill('meter-04711')
   await expect(rows).toHaveCount(1)

@@ -293,3 +293,16 @@ fn tls_serves_https_and_a_secure_cookie() {
     assert!(!hub.get("/healthz", "").contains("200 OK"), "plain HTTP is not served on this port");
     assert_eq!(hub.stop(), 0);
 }
+
+/// Nothing is needed for it: no hub, no data.
+#[test]
+fn the_document_of_rest_is_what_the_hub_serves() {
+    let data = tempfile::tempdir().unwrap();
+    let (code, printed, _) = run(Command::new(env!("CARGO_BIN_EXE_telltale")).arg("openapi").env_clear());
+    assert_eq!(code, 0);
+    let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let hub = Served::on(data.path());
+    let answer = hub.get("/api/v1/openapi.json", "");
+    let served: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert!(printed == served && printed["paths"]["/api/v1/history"].is_object());
+}

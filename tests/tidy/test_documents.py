@@ -48,9 +48,9 @@ def test_every_link_exists(name):
 def test_every_make_target_exists(name):
     made = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     text = (ROOT / name).read_text()
-    named = {word for span in spans(text) for word in re.findall(r"\bmake ([a-z]+)", span)}
+    named = {word for span in spans(text) for word in re.findall(r"\bmake ([a-z-]+)", span)}
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.S))
-    named |= set(re.findall(r"^make ([a-z]+)", blocks, re.M))
+    named |= set(re.findall(r"^make ([a-z-]+)", blocks, re.M))
     assert named - made == set()
 
 

@@ -1,4 +1,4 @@
-// Moving about in time on a chart: keys, the wheel and two fingers. What a gesture means is told as a change of the window, so
+// Moving about in time on a chart: keys, the wheel and fingers. What a gesture means is told as a change of the window, so
 // that two that come within one frame add up.
 import { moved, type TimeRange, zoomed } from '../range'
 
@@ -71,49 +71,80 @@ export function gestures(element: HTMLElement, ground: Ground): () => void {
   }
   const key = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return
+    // Those move the crosshair.
+    if (event.shiftKey && event.key.startsWith('Arrow')) return
     const change = keyChange(event.key)
     if (change === undefined) return
     event.preventDefault()
     ground.onMove(change)
   }
-  const unpinch = pinches(element, ground)
+  const untouch = touches(element, ground)
   element.addEventListener('wheel', wheel, { passive: false })
   element.addEventListener('keydown', key)
   return () => {
     element.removeEventListener('wheel', wheel)
     element.removeEventListener('keydown', key)
-    unpinch()
+    untouch()
   }
 }
 
-function pinches(element: HTMLElement, ground: Ground): () => void {
-  let began: { pair: [number, number]; window: Window | undefined } | undefined
-  const pairOf = (event: TouchEvent): [number, number] | undefined => {
-    const [a, b] = [event.touches[0], event.touches[1]]
-    if (a === undefined || b === undefined) return undefined
-    return [ground.place(a.clientX), ground.place(b.clientX)]
-  }
+/** A finger that has moved so many pixels sideways, and more than up or down, moves the window. */
+const PAN_FROM = 8
+
+interface Touched {
+  /** Places of one finger or two where they were put down. */
+  places: readonly number[]
+  x: number
+  y: number
+  /** The window where the fingers were put down counts, not the one of the last frame. */
+  window: Window | undefined
+  /** One finger: whether it moves the window; undefined until that is clear. */
+  pans: boolean | undefined
+}
+
+/** Whether one finger moves the window, by how far it has come; undefined while it may still be a tap. */
+export function pansBy(dx: number, dy: number): boolean | undefined {
+  if (Math.abs(dx) < PAN_FROM && Math.abs(dy) < PAN_FROM) return undefined
+  return Math.abs(dx) > Math.abs(dy)
+}
+
+/** One finger sideways moves in time, two also zoom. Up and down is left to the page. */
+function touches(element: HTMLElement, ground: Ground): () => void {
+  let began: Touched | undefined
+  const places = (event: TouchEvent) => [...event.touches].slice(0, 2).map((one) => ground.place(one.clientX))
   const start = (event: TouchEvent) => {
-    const pair = pairOf(event)
-    began = pair === undefined ? undefined : { pair, window: undefined }
+    const first = event.touches[0]
+    began =
+      first === undefined
+        ? undefined
+        : { places: places(event), x: first.clientX, y: first.clientY, window: undefined, pans: undefined }
   }
   const move = (event: TouchEvent) => {
-    const pair = pairOf(event)
-    const from = began
-    if (from === undefined || pair === undefined) return
-    event.preventDefault()
+    const [from, first] = [began, event.touches[0]]
+    const now = places(event)
+    if (from === undefined || first === undefined || now.length !== from.places.length) return
+    if (now.length === 1) from.pans ??= pansBy(first.clientX - from.x, first.clientY - from.y)
+    if (now.length === 1 && from.pans !== true) return
+    if (event.cancelable) event.preventDefault()
     ground.onMove((window) => {
-      // The window where the fingers were put down counts, not the one of the last frame.
       from.window ??= window
-      return pinchRange(from.pair, pair, from.window)
+      return fingersRange(from.places, now, from.window)
     })
   }
-  element.addEventListener('touchstart', start, { passive: true })
-  element.addEventListener('touchmove', move, { passive: false })
-  element.addEventListener('touchend', start, { passive: true })
-  return () => {
-    element.removeEventListener('touchstart', start)
-    element.removeEventListener('touchmove', move)
-    element.removeEventListener('touchend', start)
+  const listened = { touchstart: start, touchmove: move, touchend: start, touchcancel: start } as const
+  for (const [name, listener] of Object.entries(listened)) {
+    element.addEventListener(name, listener as EventListener, { passive: name !== 'touchmove' })
   }
+  return () => {
+    for (const [name, listener] of Object.entries(listened)) {
+      element.removeEventListener(name, listener as EventListener)
+    }
+  }
+}
+
+/** The window that one finger or two make of it, by the places where they began and are now. */
+export function fingersRange(began: readonly number[], now: readonly number[], window: Window): TimeRange {
+  const [a = 0, b] = began
+  const [c = 0, d] = now
+  return b === undefined || d === undefined ? moved(window, a - c) : pinchRange([a, b], [c, d], window)
 }

@@ -6,6 +6,7 @@ import type { LastValue } from '../api'
 import { requestFrame } from '../frame'
 import { shownNow, type Watch } from '../live'
 import { spanMs, type TimeRange, windowOf } from '../range'
+import { lessMotion } from '../theme'
 import { latestOf } from './cover'
 import type { Member, Metric } from './members'
 import { type Ask, Older } from './older'
@@ -47,11 +48,14 @@ export function isState(metric: Metric, held: Held): boolean {
   return typeof value === 'string' || typeof value === 'boolean'
 }
 
+/** How often a chart moves for whoever wants little motion. */
+const CALM_STEP_MS = 5_000
+
 /** The window of a sliding chart moves by whole pixels: less work, and the line does not shimmer. */
 export function steppedWindow(range: TimeRange, width: number): { from: number; to: number } {
   const now = shownNow()
   if (range.kind !== 'last') return windowOf(range, now)
-  const pixel = Math.max(50, spanMs(range, now) / Math.max(1, width))
+  const pixel = Math.max(lessMotion.peek() ? CALM_STEP_MS : 50, spanMs(range, now) / Math.max(1, width))
   return windowOf(range, Math.ceil(now / pixel) * pixel)
 }
 

@@ -1,16 +1,22 @@
-// One metric of one device as lines: its value, the chart, and a legend with the values under the crosshair.
+// One metric of one device as lines, or two units on two axes: its value, the chart, and a legend with the values under the
+// crosshair.
 import { useSignal } from '@preact/signals'
-import { decimalsOf, perSecond } from '@telltale/client'
 import { useRef } from 'preact/hooks'
+import { hubNow, second } from '../clock'
 import { requestFrame } from '../frame'
-import { clockTime, valueText } from '../words'
+import { windowOf } from '../range'
+import { clockTime, moment } from '../words'
 import type { Change } from './gestures'
 import { latest, type WidgetProps } from './held'
 import { hoverTime } from './hover'
-import { type DrawnLine, valueBefore } from './lines'
-import { drawn, type Member, type Metric } from './members'
+import { Legend } from './legend'
+import { type ChartLine, linesOf, type Metric } from './members'
 import type { Ask } from './older'
 import { Plot, type PlotHandle } from './plot'
+import { type Readout, readoutOf } from './readout'
+import { drawnAsRate, shownUnit } from './shown'
+import { staleSince } from './stale'
+import { commonGaps, gapAt } from './table'
 import { useLines } from './use-lines'
 
 interface LineCardProps extends WidgetProps {
@@ -20,63 +26,58 @@ interface LineCardProps extends WidgetProps {
   before?: { ask: Ask; name: string }
   onZoom(from: number, to: number): void
   onMove(change: Change): void
+  onUndo?(): void
 }
 
 export function LineCard(props: LineCardProps) {
-  const { metric, watch, last, range, ask, before, onZoom, onMove } = props
-  const members = drawn(metric.members)
-  const counter = metric.kind === 'counter' && ask.buckets === undefined
-  const unit = shownUnit(metric, ask)
+  const { metric, watch, ask, before, onZoom, onMove, onUndo } = props
+  const chartLines = linesOf(metric)
   const hidden = useSignal<ReadonlySet<string>>(new Set())
   const plot = useRef<PlotHandle | undefined>(undefined)
   const card = useRef<HTMLElement>(null)
-  const { lines, error } = useLines({ ...props, members, counter }, plot, card)
-
-  const toggle = (member: Member, i: number) => {
+  const { lines, error } = useLines({ ...props, chartLines }, plot, card)
+  const show = (key: string, shown: boolean) => {
+    const i = chartLines.findIndex(({ member }) => member.key === key)
+    plot.current?.show(i, shown)
+    if (before !== undefined) plot.current?.show(chartLines.length + i, shown)
+    const edges = chartLines.length * (before === undefined ? 1 : 2) + 2 * i
+    if (ask.band === true) for (const edge of [edges, edges + 1]) plot.current?.show(edge, shown)
+  }
+  const toggle = (key: string) => {
     const next = new Set(hidden.value)
-    if (!next.delete(member.key)) next.add(member.key)
+    if (!next.delete(key)) next.add(key)
     hidden.value = next
-    plot.current?.show(i, !next.has(member.key))
-    if (before !== undefined) plot.current?.show(members.length + i, !next.has(member.key))
+    show(key, !next.has(key))
   }
   watch.version.value
+  second.value
   const hover = hoverTime.value
-  const shown = (member: Member, i: number): string => {
-    const line = lines[i]
-    const drawn = hover !== undefined || counter || ask.buckets !== undefined || range.kind !== 'last'
-    const newest = latest(member, { watch, last })?.value ?? null
-    const value = drawn && line !== undefined ? (hover === undefined ? lastOf(line) : valueBefore(line, hover)) : newest
-    if (typeof value !== 'number') return '–'
-    const sent = Math.max(decimalsOf(value), watch.sub.series.get(member.key)?.decimals ?? 0)
-    return valueText(value, unit, counter ? Number(value !== 0) : sent)
-  }
-  const alone = members.length === 1 ? members[0] : undefined
-  const counted = counter && <span class="tag">per second</span>
+  const rows = chartLines.map((line, i) => ({ ...line, ...readoutOf(props, line, lines[i], hover) }))
+  const alone = rows.length === 1 ? rows[0] : undefined
+  const right = metric.right && { unit: shownUnit(metric.right, ask), from: rows.findIndex(({ of }) => of !== metric) }
 
   return (
     <article class="card" ref={card}>
       <header class="card-head">
-        <h3 title={metric.metric}>{metric.metric}</h3>
-        {counted}
-        {ask.buckets !== undefined && (
-          <span class="tag">
-            {ask.buckets.agg} of {ask.buckets.every}
-          </span>
-        )}
-        {before !== undefined && <span class="tag">dashed: {before.name}</span>}
-        <p class="figure">
-          {hover !== undefined && <small>{clockTime(hover)}</small>}
-          {alone !== undefined && <Figure text={shown(alone, 0)} />}
+        <h3 title={titleOf(metric)}>{titleOf(metric)}</h3>
+        <Tags {...props} />
+        <StaleTag {...props} chartLines={chartLines} />
+        <p class="figure" aria-live={hover === undefined ? 'off' : 'polite'}>
+          {hover !== undefined && <small>{hoverText(hover, commonGaps(lines))}</small>}
+          {alone !== undefined && alone.silent !== true && <Figure readout={alone} />}
         </p>
       </header>
       <Plot
-        title={metric.metric}
-        unit={unit}
-        lines={members.length}
+        title={titleOf(metric)}
+        unit={shownUnit(metric, ask)}
+        right={right}
+        lines={rows.length}
         dashed={before !== undefined}
+        bands={ask.band === true}
         syncKey={props.syncKey}
         onHandle={(handle) => {
           plot.current = handle
+          for (const key of hidden.peek()) show(key, false)
           requestFrame()
         }}
         onHover={(time) => {
@@ -84,33 +85,60 @@ export function LineCard(props: LineCardProps) {
         }}
         onZoom={onZoom}
         onMove={onMove}
+        {...(onUndo === undefined ? {} : { onUndo })}
       />
       {error !== '' && <p class="card-error">{error}</p>}
-      {alone === undefined && (
-        <ul class="legend">
-          {members.map((member, i) => (
-            <li key={member.key}>
-              <button type="button" aria-pressed={!hidden.value.has(member.key)} onClick={() => toggle(member, i)}>
-                <i class={`swatch line-${(i % 8) + 1}`} />
-                <span class="legend-label" title={member.label}>
-                  {member.label}
-                </span>
-                <span class="legend-value">{shown(member, i)}</span>
-              </button>
-            </li>
-          ))}
-          {metric.members.length > members.length && (
-            <li class="legend-more">{metric.members.length - members.length} more series are not drawn</li>
-          )}
-        </ul>
-      )}
+      {alone === undefined && <Legend metric={metric} rows={rows} hidden={hidden.value} onToggle={toggle} />}
     </article>
   )
 }
 
+function Tags({ metric, ask, before }: LineCardProps) {
+  return (
+    <>
+      {drawnAsRate(metric, ask) && <span class="tag">per second</span>}
+      {ask.buckets !== undefined && (
+        <span class="tag">
+          {ask.buckets.agg} of {ask.buckets.every}
+        </span>
+      )}
+      {ask.band === true && <span class="tag">band: lowest to highest</span>}
+      {before !== undefined && <span class="tag">dashed: {before.name}</span>}
+    </>
+  )
+}
+
+/** Told where now is in the picture and every line has been silent for longer than it should. */
+function StaleTag(props: LineCardProps & { chartLines: readonly ChartLine[] }) {
+  const { watch, range, chartLines } = props
+  const now = hubNow()
+  if (windowOf(range, now).to < now) return null
+  const since = chartLines.map(({ member }) => {
+    const series = watch.sub.series.get(member.key)
+    const state = watch.sub.devices.get(member.description.device)?.state
+    return staleSince(latest(member, props)?.time, series?.ring, state, now)
+  })
+  if (since.length === 0 || since.includes(undefined)) return null
+  const last = Math.max(...since.filter((time) => time !== undefined))
+  return (
+    <span class="tag badge" title="No reading for much longer than usual">
+      stale since {moment(last, now)}
+    </span>
+  )
+}
+
+/** The time under the crosshair, or the silence it stands in. */
+function hoverText(time: number, silences: ReturnType<typeof commonGaps>): string {
+  const gap = gapAt(silences, time)
+  if (gap === undefined) return clockTime(time)
+  const now = hubNow()
+  if (gap.open === true) return `no data since ${moment(gap.from, now)}`
+  return `no data from ${moment(gap.from, now)} to ${moment(gap.to, now)}`
+}
+
 /** Number large, unit small. */
-function Figure({ text }: { text: string }) {
-  const [figures, ...unit] = text.split(' ')
+function Figure({ readout }: { readout: Readout }) {
+  const [figures, ...unit] = readout.text.split(' ')
   return (
     <>
       <b>{figures}</b> <span>{unit.join(' ')}</span>
@@ -118,14 +146,6 @@ function Figure({ text }: { text: string }) {
   )
 }
 
-/** Of what is drawn: a rate is per second, a count has no unit. */
-export function shownUnit(metric: Metric, ask: Ask): string {
-  const agg = ask.buckets?.agg
-  if (agg === 'count') return ''
-  if (agg === 'rate' || (agg === undefined && metric.kind === 'counter')) return perSecond(metric.unit)
-  return metric.unit
-}
-
-function lastOf(line: DrawnLine): number | null {
-  return line.values.at(-1) ?? null
+function titleOf(metric: Metric): string {
+  return metric.right === undefined ? metric.metric : `${metric.metric} and ${metric.right.metric}`
 }

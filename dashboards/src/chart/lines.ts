@@ -13,22 +13,36 @@ export interface LineSource {
   counter: boolean
   /** The width of a column of `older`, in ms; 0 when it was not thinned. */
   olderColumn: number
+  /** Up to here readings may have come: a silence at the end is told up to then. Without, it is not told. */
+  known?: number
 }
 
 /** A gap is this many usual steps, and never shorter than the least. */
 const GAP_STEPS = 3.5
 const GAP_LEAST_MS = 1_500
+/** Where a silence reaches to now, readings may be under way: many senders send some at once. */
+const OPEN_LEAST_MS = 60_000
+
+/** A silence much longer than usual: from the last reading before it to the first after it. */
+export interface Gap {
+  from: number
+  to: number
+  /** It lasts on: `to` is only how far it is known to reach. */
+  open?: boolean
+}
 
 /** Values of one line with `null` where it is broken. */
 export interface DrawnLine {
   times: number[]
   values: (number | null)[]
+  gaps?: readonly Gap[]
 }
 
 export function drawLine(source: LineSource, from: number, to: number, columns: number): DrawnLine {
-  const joined = join(source)
-  const drawn: DrawnLine = { times: [], values: [] }
-  for (const run of runs(joined, source, from, to)) {
+  const joined = join(source, to)
+  const found = runs(joined, source, from, to)
+  const drawn = { times: [] as number[], values: [] as (number | null)[], gaps: gapsBetween(joined, source, found, to) }
+  for (const run of found) {
     const pieces = source.counter ? rates(joined, run) : [{ line: joined as Source, ...run }]
     for (const piece of pieces) {
       const line = thin(piece.line, piece.low, piece.high, from, to, columns)
@@ -58,12 +72,13 @@ interface Joined extends Source {
   readonly older: number
 }
 
-function join({ older, ring, cover }: LineSource): Joined {
+/** Of a window that ends before the ring is complete the ring tells nothing: what lies between is not known. */
+function join({ older, ring, cover }: LineSource, to: number): Joined {
   let count = 0
   while (count < older.times.length && (older.times[count] ?? 0) < cover) count += 1
   return {
     older: count,
-    length: count + ring.length,
+    length: count + (to <= cover ? 0 : ring.length),
     timeAt: (i) => (i < count ? (older.times[i] ?? Number.NaN) : ring.timeAt(i - count)),
     valueAt: (i) => (i < count ? (older.values[i] ?? Number.NaN) : ring.valueAt(i - count)),
   }
@@ -85,6 +100,26 @@ function runs(joined: Joined, source: LineSource, from: number, to: number): Run
   }
   if (start < high) found.push({ low: start, high })
   return found
+}
+
+/** What lies between the runs, and behind the last when nothing has come for so long. */
+function gapsBetween(joined: Joined, source: LineSource, found: readonly Run[], to: number): Gap[] {
+  const gaps: Gap[] = []
+  found.forEach((run, i) => {
+    const from = joined.timeAt(run.high - 1)
+    const next = found[i + 1]
+    // While older history does not reach the ring, there may be readings between.
+    const isUnknown = source.known !== undefined && source.known < source.cover && next?.low === joined.older
+    if (next !== undefined && !isUnknown) gaps.push({ from, to: joined.timeAt(next.low) })
+    else if (next === undefined && run.high === joined.length && source.known !== undefined) {
+      const { older, ring } = gapLengths(source)
+      const end = Math.min(to, source.known)
+      const least = end === source.known ? OPEN_LEAST_MS : 0
+      if (end - from > Math.max(least, run.high <= joined.older ? older : ring))
+        gaps.push({ from, to: end, open: true })
+    }
+  })
+  return gaps
 }
 
 /** From how long on a silence is a gap: in the older part, and in the ring. */
@@ -142,48 +177,4 @@ function lowerBound(source: Source, time: number): number {
     else high = middle
   }
   return low
-}
-
-/** What uPlot takes: one time column in seconds, then per line its values; `undefined` where a line has no point there. */
-export interface Table {
-  data: [number[], ...(number | null | undefined)[][]]
-  /** Per line the places of points with a gap on both sides: a line alone would not show them. */
-  lonely: number[][]
-}
-
-export function tableOf(lines: readonly DrawnLine[]): Table {
-  const all = new Set<number>()
-  for (const line of lines) for (const time of line.times) all.add(time)
-  const times = [...all].sort((a, b) => a - b)
-  const place = new Map(times.map((time, i) => [time, i]))
-  const columns = lines.map((line) => {
-    const column: (number | null | undefined)[] = new Array(times.length).fill(undefined)
-    line.times.forEach((time, i) => {
-      const at = place.get(time)
-      if (at !== undefined) column[at] = line.values[i] ?? null
-    })
-    return column
-  })
-  const lonely = lines.map((line) => {
-    const places: number[] = []
-    line.values.forEach((value, i) => {
-      const alone = (line.values[i - 1] ?? null) === null && (line.values[i + 1] ?? null) === null
-      const at = place.get(line.times[i] ?? Number.NaN)
-      if (value !== null && alone && at !== undefined) places.push(at)
-    })
-    return places
-  })
-  return { data: [times.map((time) => time / 1000), ...columns], lonely }
-}
-
-/** The value of a line at or last before a time, as the readout under the crosshair shows it; not across a gap. */
-export function valueBefore(line: DrawnLine, time: number): number | null {
-  let low = 0
-  let high = line.times.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((line.times[middle] ?? 0) <= time) low = middle + 1
-    else high = middle
-  }
-  return low === 0 ? null : (line.values[low - 1] ?? null)
 }

@@ -1,5 +1,5 @@
 // Which series make one chart, and what their lines are called. Pure.
-import { type SeriesDescription, seriesKey } from '@telltale/client'
+import { type SeriesDescription, seriesKey, unitName } from '@telltale/client'
 
 export interface Member {
   key: string
@@ -11,16 +11,46 @@ export interface Member {
 /** More lines than this in one chart cannot be told apart; how many are not drawn is said in the legend. */
 const LINES_MOST = 32
 
-/** Those of a chart that are drawn, and therefore asked for. */
-export function drawn(members: readonly Member[]): readonly Member[] {
-  return members.slice(0, LINES_MOST)
-}
-
 export interface Metric {
   metric: string
   unit: string
   kind: SeriesDescription['kind']
   members: Member[]
+  /** Another unit in the same chart, measured on the right. */
+  right?: Metric
+}
+
+/** One line of a chart, with the unit and kind it is measured in. */
+export interface ChartLine {
+  member: Member
+  of: Metric
+}
+
+/** Those of a chart that are drawn, and therefore asked for; those of the right axis come last. */
+export function linesOf(metric: Metric): readonly ChartLine[] {
+  const { right } = metric
+  const most = right === undefined ? LINES_MOST : LINES_MOST / 2
+  return [metric, ...(right === undefined ? [] : [right])].flatMap((of) =>
+    of.members.slice(0, most).map((member) => ({ member, of })),
+  )
+}
+
+export function drawn(metric: Metric): readonly Member[] {
+  return linesOf(metric).map(({ member }) => member)
+}
+
+/** Units that have several charts, each with its own; then the others together, without a unit. */
+export function byUnit(metrics: readonly Metric[]): { unit: string; metrics: Metric[] }[] {
+  const units = new Map<string, Metric[]>()
+  for (const one of metrics) {
+    const list = units.get(unitName(one.unit))
+    if (list === undefined) units.set(unitName(one.unit), [one])
+    else list.push(one)
+  }
+  const several = [...units].filter(([unit, list]) => unit !== '' && list.length > 1)
+  const named = several.map(([unit, list]) => ({ unit, metrics: list }))
+  const rest = metrics.filter((one) => !several.some(([unit]) => unit === unitName(one.unit)))
+  return rest.length === 0 ? named : [...named, { unit: '', metrics: rest }]
 }
 
 /** Series of one device as metrics, both in order; digits in labels count as numbers, so cpu10 comes after cpu9. */

@@ -1,7 +1,7 @@
 // History for the part of a chart that the live rings do not cover: asked for when it is missing, too coarse or stale. The
 // old answer stays until the new one is there.
 import { type Line, type SeriesDescription, seriesKey, type Value } from '@telltale/client'
-import { fetchHistory, type HistoryQuery } from '../api'
+import { BAND, fetchHistory, type HistoryQuery, type Weekday } from '../api'
 import { requestFrame } from '../frame'
 import { failureText } from '../rest'
 import { type Earlier, shifted, shiftedPoints, shiftedWindow } from './earlier'
@@ -10,7 +10,9 @@ import { type Earlier, shifted, shiftedPoints, shiftedWindow } from './earlier'
 export interface Ask {
   select: readonly string[]
   /** Buckets of this length, each with one aggregate. Without: as many readings as can be seen, the lowest and highest of each pixel. */
-  buckets?: { every: string; agg: string; tz: string }
+  buckets?: { every: string; agg: string; tz: string; week?: Weekday }
+  /** With the lowest and highest of each bucket, where buckets are means. */
+  band?: boolean
   /** So many days earlier, shown as if it were now. */
   earlier?: Earlier
 }
@@ -21,7 +23,14 @@ export interface Answer {
   /** Width of a column in ms. */
   column: number
   askedAt: number
-  series: Map<string, { description: SeriesDescription; times: number[]; values: Value[] }>
+  series: Map<string, AnswerSeries>
+}
+
+interface AnswerSeries {
+  description: SeriesDescription
+  times: number[]
+  values: Value[]
+  edges: (readonly [number, number])[]
 }
 
 const RETRY_MS = 3_000
@@ -93,6 +102,14 @@ export class Older {
     return { times: found.times, values }
   }
 
+  /** The lowest and the highest of each point of a series; undefined where they were not asked for. */
+  edges(key: string): { low: Line; high: Line } | undefined {
+    const found = this.answer?.series.get(key)
+    if (found === undefined || found.edges.length !== found.times.length) return undefined
+    const of = (i: 0 | 1): Line => ({ times: found.times, values: found.edges.map((pair) => pair[i]) })
+    return { low: of(0), high: of(1) }
+  }
+
   async #fetch(from: number, to: number, columns: number, now: number): Promise<void> {
     this.busy = true
     this.#stale = false
@@ -105,7 +122,7 @@ export class Older {
       for (const one of found) {
         const points = earlier === undefined ? one.points : shiftedPoints(one.points, earlier)
         const [times, values] = [points.map((p) => p[0]), points.map((p) => p[1])]
-        series.set(seriesKey(one), { description: one, times, values })
+        series.set(seriesKey(one), { description: one, times, values, edges: one.edges })
       }
       this.answer = { ...window, column: (to - from) / columns, askedAt: now, series }
       this.error = ''
@@ -136,7 +153,7 @@ export function historyQuery(ask: Ask, from: number, to: number, columns: number
   const query: HistoryQuery =
     ask.buckets === undefined
       ? { ...asked, points: Math.round(columns * 1.02) }
-      : { ...asked, from: asked.from - margin, buckets: ask.buckets }
+      : { ...asked, from: asked.from - margin, buckets: ask.band ? { ...ask.buckets, agg: BAND } : ask.buckets }
   return { query, window }
 }
 

@@ -2,25 +2,31 @@
 import { effect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
-import { colour, colourVersion, lineColour } from '../theme'
-import { asLocal, zone } from '../zone'
-import { binarySteps, timeTicks, valueRange, valueTicks } from './axes'
+import { onFrame, requestFrame } from '../frame'
+import { colourVersion } from '../theme'
+import { zone } from '../zone'
 import { type Change, gestures } from './gestures'
-import type { Table } from './lines'
+import { type Build, columnsOf, drawGaps, HEIGHT, type Look, optionsOf } from './plot-options'
+import type { Table } from './table'
 
 export interface PlotHandle {
   /** Width of the drawing area in CSS pixels; 0 before the first layout. */
   width(): number
-  draw(table: Table, fromMs: number, toMs: number): void
+  /** False: the chart was made for another number of lines and waits to be made anew. */
+  draw(table: Table, fromMs: number, toMs: number): boolean
   show(line: number, shown: boolean): void
 }
 
 export interface PlotProps {
   title: string
   unit: string
+  /** Lines from place `from` on are measured on the right, in another unit. */
+  right?: { unit: string; from: number } | undefined
   lines: number
   /** As many lines again are drawn dashed behind, in the same colours. */
   dashed?: boolean
+  /** Behind each line a band between two more, which come last: its lower and its upper edge. */
+  bands?: boolean
   /** Crosshairs of equal keys move together. */
   syncKey: string
   onHandle(handle: PlotHandle | undefined): void
@@ -29,12 +35,12 @@ export interface PlotProps {
   onZoom(fromMs: number, toMs: number): void
   /** A window that follows keys, wheel or fingers. */
   onMove(change: Change): void
+  /** A double click or tap. */
+  onUndo?(): void
 }
 
-const HEIGHT = 176
-/** Charts in one column keep one left edge unless their ticks need more. */
-const AXIS_LEAST = 58
-const FONT = '11px system-ui, sans-serif'
+const KEYS_TOLD =
+  'Arrow keys move in time, plus and minus zoom, Backspace undoes it, Shift with an arrow key reads values.'
 
 export function Plot(props: PlotProps) {
   const box = useRef<HTMLDivElement>(null)
@@ -50,7 +56,7 @@ export function Plot(props: PlotProps) {
       latest.current.onHandle(undefined)
       made.destroy()
     }
-  }, [props.unit, props.lines, props.syncKey, props.dashed])
+  }, [props.unit, props.right?.unit, props.right?.from, props.lines, props.syncKey, props.dashed, props.bands])
 
   // A chart can be walked with the keys: it takes the focus, and says how.
   return (
@@ -60,100 +66,128 @@ export function Plot(props: PlotProps) {
       role="application"
       // biome-ignore lint/a11y/noNoninteractiveTabindex: keys move and zoom it, as an application does.
       tabIndex={0}
-      aria-label={`Chart of ${props.title}. Arrow keys move in time, plus and minus zoom.`}
+      aria-label={`Chart of ${props.title}. ${KEYS_TOLD}`}
     />
   )
 }
 
 function make(element: HTMLDivElement, latest: { current: PlotProps }) {
-  let lonely: number[][] = []
-  let window: [number, number] = [0, 1]
-  let drawn = false
-  let hovered: number | undefined
-  const { unit, syncKey, dashed = false } = latest.current
-  const own = latest.current.lines
-  const lines = dashed ? own * 2 : own
-  const plot = new uPlot(
-    {
-      width: Math.max(200, element.clientWidth),
-      height: HEIGHT,
-      padding: [8, 24, 0, 0],
-      legend: { show: false },
-      tzDate: (seconds) => asLocal(seconds * 1000),
-      scales: { x: { time: true, range: () => window }, y: { range: (_, low, high) => valueRange(low, high) } },
-      cursor: {
-        sync: { key: syncKey },
-        drag: { x: true, y: false, setScale: false },
-        points: { size: 6 },
-      },
-      axes: [
-        {
-          stroke: () => colour('--ink-3'),
-          font: FONT,
-          size: 22,
-          gap: 4,
-          space: 52,
-          grid: { show: false },
-          ticks: { show: false },
-          values: (_, splits, __, ___, step) => (drawn ? timeTicks(splits, step) : splits.map(() => '')),
-        },
-        {
-          stroke: () => colour('--ink-3'),
-          font: FONT,
-          gap: 6,
-          space: 36,
-          size: (_, values) => Math.max(AXIS_LEAST, ...(values ?? []).map((text) => 16 + 6.4 * text.length)),
-          grid: { stroke: () => colour('--grid'), width: 1 },
-          ticks: { show: false },
-          values: (u, splits) => (u.data[0].length === 0 ? splits.map(() => '') : valueTicks(splits, unit)),
-          ...(unit === 'B' || unit === 'B/s' ? { incrs: binarySteps() } : {}),
-        },
-      ],
-      series: [
-        {},
-        ...Array.from({ length: lines }, (_, i) => ({
-          stroke: () => lineColour(i % own),
-          width: i < own ? 1.5 : 1,
-          ...(i < own ? {} : { dash: [4, 4], alpha: 0.7 }),
-          ...(lines === 1 ? { fill: () => colour('--line-fill') } : {}),
-          points: { size: 5, fill: () => lineColour(i % own), filter: () => lonely[i] ?? [] },
-        })),
-      ],
-      hooks: {
-        setCursor: [
-          (u) => {
-            const left = u.cursor.left ?? -1
-            const time = left < 0 ? undefined : u.posToVal(left, 'x') * 1000
-            if (time === hovered) return
-            hovered = time
-            latest.current.onHover(time)
-          },
-        ],
-        setSelect: [
-          (u) => {
-            const { left, width } = u.select
-            if (width < 4) return
-            const from = u.posToVal(left, 'x') * 1000
-            const to = u.posToVal(left + width, 'x') * 1000
-            u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
-            latest.current.onZoom(from, to)
-          },
-        ],
-      },
+  const { unit, right, lines, syncKey, dashed = false, bands = false } = latest.current
+  const build: Build = { unit, right, lines, syncKey, dashed, bands }
+  const columns = columnsOf(build)
+  const nothing = [[], ...Array.from({ length: columns }, () => [])] as Table['data']
+  const look: Look = { table: { data: nothing, lonely: [] }, window: [0, 1], drawn: false }
+  const options = optionsOf(build, look, Math.max(200, element.clientWidth))
+  options.hooks = hooksOf(look, latest)
+  const plot = new uPlot(options, nothing as uPlot.AlignedData, element)
+  const stops = [
+    followWidth(element, plot),
+    followLook(element, plot),
+    listen(element, plot, latest),
+    () => plot.destroy(),
+  ]
+  const handle: PlotHandle = {
+    width: () => plot.bbox.width / devicePixelRatio,
+    draw: (table, fromMs, toMs) => {
+      // Another number of lines is on its way: uPlot would look for columns that are not there.
+      if (table.data.length !== columns + 1) return false
+      look.drawn = true
+      look.table = table
+      look.window = [fromMs / 1000, toMs / 1000]
+      element.toggleAttribute('data-empty', table.data[0].length === 0)
+      plot.setData(table.data as uPlot.AlignedData)
+      return true
     },
-    [[], ...Array.from({ length: lines }, () => [])] as unknown as uPlot.AlignedData,
-    element,
-  )
+    show: (line, shown) => plot.setSeries(line + 1, { show: shown }),
+  }
+  return {
+    handle,
+    destroy: () => {
+      for (const stop of stops) stop()
+    },
+  }
+}
+
+function hooksOf(look: Look, latest: { current: PlotProps }): NonNullable<uPlot.Options['hooks']> {
+  let hovered: number | undefined
+  return {
+    drawAxes: [(u) => drawGaps(u, look.table.silences ?? [])],
+    setCursor: [
+      (u) => {
+        const left = u.cursor.left ?? -1
+        const time = left < 0 ? undefined : u.posToVal(left, 'x') * 1000
+        if (time === hovered) return
+        hovered = time
+        latest.current.onHover(time)
+      },
+    ],
+    setSelect: [
+      (u) => {
+        const { left, width } = u.select
+        u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
+        // A drag is told to every chart of the page; it is a zoom of the one it was made on.
+        if (width < 4 || !isPressed(u)) return
+        latest.current.onZoom(u.posToVal(left, 'x') * 1000, u.posToVal(left + width, 'x') * 1000)
+      },
+    ],
+  }
+}
+
+const pressed = new WeakSet<HTMLElement>()
+
+function isPressed(plot: uPlot): boolean {
+  return pressed.has(plot.over)
+}
+
+function fit(element: HTMLElement, plot: uPlot): void {
+  const width = element.clientWidth
+  if (width > 0 && width !== plot.width) plot.setSize({ width, height: HEIGHT })
+}
+
+/** In the next frame: what changes sizes while sizes are observed is told as an error of the page. */
+function followWidth(element: HTMLElement, plot: uPlot): () => void {
+  let changed = false
   const resized = new ResizeObserver(() => {
-    const width = element.clientWidth
-    if (width > 0 && width !== plot.width) plot.setSize({ width, height: HEIGHT })
+    changed = true
+    requestFrame()
   })
   resized.observe(element)
-  const uncolour = effect(() => {
+  const off = onFrame(() => {
+    if (changed) fit(element, plot)
+    changed = false
+  })
+  return () => {
+    off()
+    resized.disconnect()
+  }
+}
+
+function followLook(element: HTMLElement, plot: uPlot): () => void {
+  return effect(() => {
     colourVersion.value
     zone.value
+    // What is printed has no frame: it is as wide as the paper now.
+    fit(element, plot)
     plot.redraw(false)
   })
+}
+
+function listen(element: HTMLElement, plot: uPlot, latest: { current: PlotProps }): () => void {
+  const press = () => pressed.add(plot.over)
+  const release = () => setTimeout(() => pressed.delete(plot.over), 0)
+  const undo = () => latest.current.onUndo?.()
+  const key = (event: KeyboardEvent) => {
+    const step = event.shiftKey ? CROSSHAIR_KEYS[event.key] : undefined
+    if (step === undefined) return
+    event.preventDefault()
+    moveCrosshair(plot, step)
+  }
+  const leave = () => crosshairAt(plot, -10)
+  element.addEventListener('keydown', key)
+  element.addEventListener('blur', leave)
+  plot.over.addEventListener('mousedown', press)
+  document.addEventListener('mouseup', release)
+  plot.over.addEventListener('dblclick', undo)
   const still = gestures(element, {
     place: (clientX) => {
       const { left, width } = plot.over.getBoundingClientRect()
@@ -161,24 +195,29 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
     },
     onMove: (change) => latest.current.onMove(change),
   })
-  const handle: PlotHandle = {
-    width: () => plot.bbox.width / devicePixelRatio,
-    draw: (table, fromMs, toMs) => {
-      drawn = true
-      lonely = table.lonely
-      window = [fromMs / 1000, toMs / 1000]
-      element.toggleAttribute('data-empty', table.data[0].length === 0)
-      plot.setData(table.data as uPlot.AlignedData)
-    },
-    show: (line, shown) => plot.setSeries(line + 1, { show: shown }),
+  return () => {
+    still()
+    element.removeEventListener('keydown', key)
+    element.removeEventListener('blur', leave)
+    document.removeEventListener('mouseup', release)
+    plot.over.removeEventListener('mousedown', press)
+    plot.over.removeEventListener('dblclick', undo)
   }
-  return {
-    handle,
-    destroy: () => {
-      still()
-      uncolour()
-      resized.disconnect()
-      plot.destroy()
-    },
-  }
+}
+
+/** Parts of the width. */
+const CROSSHAIR_KEYS: Readonly<Record<string, number>> = { ArrowLeft: -1 / 60, ArrowRight: 1 / 60 }
+
+/** From the right edge, where what is new stands. */
+function moveCrosshair(plot: uPlot, step: number): void {
+  const width = plot.over.clientWidth
+  const { left: shown = -1 } = plot.cursor
+  const left = Math.min(width, Math.max(0, (shown < 0 ? width : shown) + step * width))
+  crosshairAt(plot, left)
+}
+
+/** Told to the other charts too, as uPlot does of a mouse; its types leave that out. */
+function crosshairAt(plot: uPlot, left: number): void {
+  const set = plot.setCursor as (at: { left: number; top: number }, tell: boolean, tellOthers: boolean) => void
+  set({ left, top: left < 0 ? left : 0 }, true, true)
 }

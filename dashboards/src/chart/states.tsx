@@ -11,6 +11,7 @@ import { changedAt, type Held, latest, steppedWindow, useOlder, type WidgetProps
 import type { Member, Metric } from './members'
 import type { Ask, Older } from './older'
 import { spansOf } from './spans'
+import { staleSince } from './stale'
 import { Strip, type StripHandle } from './strip'
 
 type StatesProps = Omit<WidgetProps, 'metric' | 'ask'> & {
@@ -43,6 +44,9 @@ function StateRow(props: RowProps) {
   const current = latest(member, held)
   const since = changedAt(member, held)
   const now = hubNow()
+  // A state comes when it changes: only the device can tell that it would have come.
+  const device = watch.sub.devices.get(member.description.device)
+  const stale = current && staleSince(device?.seen ?? current.time, undefined, device?.state, now)
   return (
     <div class="state-row" ref={row}>
       <h3 title={metric.metric}>
@@ -54,6 +58,11 @@ function StateRow(props: RowProps) {
           <small>
             since {moment(since, now)}, {ago(since, now)}
           </small>
+        )}
+        {stale !== undefined && (
+          <span class="tag badge" title="Its device is not online: the value may be another by now">
+            stale since {moment(stale, now)}
+          </span>
         )}
       </p>
       <Strip
@@ -76,6 +85,7 @@ function useStrip(
   const older = useOlder(props.ask, props.olders)
   const now = useRef(props)
   now.current = props
+  useEffect(requestFrame)
   useEffect(() => {
     const visible = whenVisible(row.current)
     let state = ''

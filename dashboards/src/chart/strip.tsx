@@ -1,4 +1,5 @@
 // The timeline of a state: a strip of spans, drawn on a canvas in the animation frame.
+import { effect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { colour, colourVersion, lineColour } from '../theme'
 import type { Span } from './spans'
@@ -21,12 +22,24 @@ export function Strip(props: { title: string; onHandle(handle: StripHandle | und
   useEffect(() => {
     const element = canvas.current
     if (element === null) return
+    let again = (): void => undefined
     latest.current.onHandle({
       width: () => element.clientWidth,
       colours: () => colourVersion.peek(),
-      draw: (spans, from, to, name) => draw(element, spans, from, to, name),
+      draw: (...what) => {
+        again = () => draw(element, ...what)
+        again()
+      },
     })
-    return () => latest.current.onHandle(undefined)
+    // At once, not in the next frame: what is printed has none.
+    const uncolour = effect(() => {
+      colourVersion.value
+      again()
+    })
+    return () => {
+      uncolour()
+      latest.current.onHandle(undefined)
+    }
   }, [])
   return <canvas class="strip" ref={canvas} role="img" aria-label={`Timeline of ${props.title}`} />
 }

@@ -4,23 +4,25 @@ import { selectorOf } from '@telltale/client'
 import { useEffect, useMemo } from 'preact/hooks'
 import { type Device, fetchDevice, type LastValue } from '../api'
 import { described, lastValues, watchCharted } from '../chart/charted'
-import type { Change } from '../chart/gestures'
 import { isState } from '../chart/held'
 import { LineCard } from '../chart/line-card'
-import { type Metric, metricsOf } from '../chart/members'
+import { byUnit, type Metric, metricsOf } from '../chart/members'
 import type { Older } from '../chart/older'
 import { StatesCard } from '../chart/states'
 import { useTrim } from '../chart/use-trim'
+import { useZooms, type Zooming } from '../chart/use-zooms'
 import { hubNow, second } from '../clock'
 import type { Watch } from '../live'
 import { DeviceEditor } from '../parts/device-edit'
 import { RangeBar } from '../parts/range-bar'
 import { StateDot } from '../parts/state'
-import { changed, parseRange, rangeQuery, type TimeRange } from '../range'
+import { parseRange, rangeQuery, type TimeRange } from '../range'
 import { ApiError } from '../rest'
-import { deviceHref, pushHash, replaceHash, shownQuery } from '../route'
+import { deviceHref, pushHash, replaceHash } from '../route'
 import { session } from '../session'
 import { ago, moment } from '../words'
+import { DeviceGaps } from './device-gaps'
+import { zonesOf } from './zones'
 
 const FILTER_FROM = 9
 
@@ -37,39 +39,25 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
 
   const shape = watched.shape.value
   const metrics = useMemo(() => metricsOf(described(watched, last.value ?? new Map())), [watched, shape, last.value])
-  const setRange = (next: TimeRange, asStep: boolean) => {
+  const zooming = useZooms(range, (next, asStep) => {
     const href = deviceHref(id, rangeQuery(next))
-    // A zoom is a step that the back button undoes; choosing a range is not.
     if (asStep) pushHash(href)
     else replaceHash(href)
-  }
+  })
 
   return (
     <main class="device">
       <DeviceHead id={id} device={device.value} watched={watched} />
       <DeviceNotes device={device} />
-      <RangeBar range={range} zones={zonesOf(device.value)} onRange={(next) => setRange(next, false)} />
+      <RangeBar range={range} zones={zonesOf(device.value)} {...zooming} />
       {error.value !== '' && <p class="note">{error.value}</p>}
       {watched.refused.value !== '' && <p class="note">{watched.refused.value}</p>}
       {last.value !== undefined && metrics.length === 0 && watched.sub.phase === 'live' && (
         <p class="none">No series of a device “{id}” is stored here.</p>
       )}
-      {last.value !== undefined && (
-        <Cards
-          {...{ id, metrics, watched, range, olders }}
-          last={last.value}
-          onZoom={(from, to) => setRange({ kind: 'fixed', from, to }, true)}
-          onMove={(change) => setRange(changed(shownQuery(), change, hubNow()), false)}
-        />
-      )}
+      {last.value !== undefined && <Cards {...{ id, metrics, watched, range, olders, zooming }} last={last.value} />}
     </main>
   )
-}
-
-/** A device says where it stands by an attribute such as `tz=Europe/Berlin`. */
-function zonesOf(device: Device | undefined): string[] {
-  const { tz, timezone } = device?.attributes ?? {}
-  return [tz, timezone].filter((name) => name !== undefined)
 }
 
 interface CardsProps {
@@ -79,16 +67,16 @@ interface CardsProps {
   last: ReadonlyMap<string, LastValue>
   range: TimeRange
   olders: Set<Older>
-  onZoom(from: number, to: number): void
-  onMove(change: Change): void
+  zooming: Zooming
 }
 
-function Cards({ id, metrics, watched, last, range, olders, onZoom, onMove }: CardsProps) {
+function Cards({ id, metrics, watched, last, range, olders, zooming }: CardsProps) {
   const typed = useSignal('')
   const wanted = typed.value.toLowerCase()
   const shown = metrics.filter((m) => m.metric.toLowerCase().includes(wanted))
   const states = shown.filter((m) => isState(m, { watch: watched, last }))
   const lines = shown.filter((m) => !states.includes(m))
+  const units = byUnit(lines)
   const askOf = ({ metric }: Metric) => ({ select: [selectorOf({ device: id, metric })] })
   return (
     <>
@@ -105,16 +93,26 @@ function Cards({ id, metrics, watched, last, range, olders, onZoom, onMove }: Ca
         />
       )}
       {states.length > 0 && <StatesCard metrics={states} askOf={askOf} {...{ watch: watched, last, range, olders }} />}
-      <div class="cards">
-        {lines.map((metric) => (
-          <LineCard
-            key={metric.metric}
-            syncKey={id}
-            ask={askOf(metric)}
-            {...{ metric, watch: watched, last, range, olders, onZoom, onMove }}
-          />
-        ))}
-      </div>
+      {units.map(({ unit, metrics }) => (
+        <section
+          key={unit}
+          class={units.length > 1 ? 'unit of-several' : 'unit'}
+          aria-label={unit === '' ? 'Charts' : `Charts in ${unit}`}
+        >
+          {unit !== '' && <h2>{unit}</h2>}
+          <div class="cards">
+            {metrics.map((metric) => (
+              <LineCard
+                key={metric.metric}
+                syncKey={id}
+                ask={askOf(metric)}
+                {...{ metric, watch: watched, last, range, olders, ...zooming }}
+              />
+            ))}
+          </div>
+        </section>
+      ))}
+      {lines.length > 0 && <DeviceGaps id={id} metrics={lines} range={range} />}
       {shown.length === 0 && metrics.length > 0 && <p class="none">No metric matches “{typed.value}”.</p>}
     </>
   )

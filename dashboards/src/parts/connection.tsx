@@ -5,8 +5,11 @@ import { connection, liveWake, problem } from '../live'
 
 export function ConnectionPill() {
   second.value
-  const state = connection.value
-  const { tone, text, detail } = describe(state, performance.now())
+  return <Pill state={connection.value} now={performance.now()} />
+}
+
+export function Pill({ state, now }: { state: ConnectionState; now: number }) {
+  const { tone, text, detail } = describe(state, now)
   return (
     <div class={`pill tone-${tone}`} role="status" title={detail} data-phase={state.phase}>
       <i class="dot" />

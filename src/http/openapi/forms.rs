@@ -108,10 +108,17 @@ pub(super) fn put(document: &mut Value) {
     for (path, item) in paths {
         let Some(operations) = item.as_object_mut() else { continue };
         for (method, operation) in operations {
+            operation["operationId"] = json!(operation_id(method, path));
             operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten().for_each(put_form);
             put_refusals(path, method, operation);
         }
     }
+}
+
+/// `get_devices_by_id`: what generated clients call it. Handlers of different resources have the same names, so these are not theirs.
+fn operation_id(method: &str, path: &str) -> String {
+    let path = path.strip_prefix("/api/v1").unwrap_or(path).replace(['{', '}'], "").replace("/id", "/by_id");
+    format!("{method}{}", path.replace(['/', '.'], "_"))
 }
 
 /// Names of attributes are those of labels, and values have no control characters.

@@ -1,101 +1,92 @@
-// All devices with their state and last values, live. However many there are, only the rows in view are drawn and watched; an
-// empty hub says what to do next and fills by itself.
-import { signal, useSignal } from '@preact/signals'
+// All devices with their state and last values, live, as rows or tiles. However many there are, only those in view are drawn and
+// watched; an empty hub says what to do next and fills by itself.
+import { useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import type { Device } from '../../api'
 import { second } from '../../clock'
 import type { Watch } from '../../live'
 import { type View, VirtualList } from '../../parts/virtual-list'
 import { Welcome } from '../welcome'
+import { Bar } from './bar'
 import { Feed, keepFresh, listError, listed, reload } from './feed'
-import { arrange, countOnline, groupsOf, type Listed, ORDERS, type Order, rowsOf, type States } from './list'
+import { attributed, countStates, type Form, offers, ofState } from './filters'
+import { arrange, groupsOf, type Listed, rowsOf, type States } from './list'
 import { DeviceRow } from './row'
 import { hasSpark, sparksVersion, wantSparks } from './sparks'
+import { DeviceTile } from './tile'
+import { useFilters } from './use-filters'
 
 /** What came into view is watched when the scrolling has paused for so long. */
 const SETTLE_MS = 150
 /** An order that follows live states is made anew this often, so that rows do not jump under the hand. */
 const REORDER_S = 5
 
-const typed = signal('')
-const order = signal<Order>('name')
+/** A tile is at least so wide. */
+const TILE_PX = 232
 
-export function DevicesPage() {
+export function DevicesPage({ query }: { query: URLSearchParams }) {
   useEffect(keepFresh, [])
   const list = listed.value
   if (list === undefined) {
     return <main>{listError.value !== '' && <p class="note">{listError.value}</p>}</main>
   }
-  return <List list={list} />
+  return <List list={list} query={query} />
 }
 
-function List({ list }: { list: Listed }) {
+function List({ list, query }: { list: Listed; query: URLSearchParams }) {
   const view = useSignal<View>({ first: 0, end: 0 })
+  const { filters, form, onSet } = useFilters(query)
   const feed = useFeed()
   const watches = feed.watches.value
   for (const one of watches) one.version.value
   useNewDevices(list, watches)
   const refused = watches.map((one) => one.refused.value).find((text) => text !== '')
   const states: States = new Map(watches.flatMap((one) => [...one.sub.devices]))
-  const beat = order.value === 'name' || order.value === 'site' ? 0 : Math.floor(second.value / REORDER_S)
-  const all = useMemo(
-    () => arrange(list.devices, states, typed.value, order.value),
-    [list.devices, typed.value, order.value, beat],
+  const { typed, order, state, where } = filters
+  const follows = order === 'state' || order === 'seen' || state !== undefined || typed !== '' || where.length > 0
+  const beat = follows ? Math.floor(second.value / REORDER_S) : 0
+  const found = useMemo(
+    () => arrange(attributed(list.devices, states, where), states, typed, order),
+    [list.devices, typed, order, JSON.stringify(where), beat],
   )
+  const all = useMemo(() => ofState(found, states, state), [found, state, beat])
+  const offered = useMemo(() => offers(list.devices), [list.devices])
   const shown = all.slice(view.value.first, view.value.end)
   useInView(list, shown, feed)
   // An empty hub is watched as well: the first reading turns this into the list.
   if (list.whole && list.devices.length === 0) return <Welcome />
   return (
     <main class="devices">
-      <Bar list={list} shown={all.length} online={countOnline(all, states)} />
+      <Bar {...{ filters, form, onSet }} counts={countStates(found, states)} more={!list.whole} offers={offered} />
       {listError.value !== '' && <p class="note">{listError.value}</p>}
       {refused !== undefined && <p class="note">{refused}</p>}
-      <VirtualList class="rows" count={all.length} view={view}>
-        <Rows devices={shown} first={view.value.first} count={all.length} states={states} watches={watches} />
+      <VirtualList
+        key={form}
+        class={form}
+        count={all.length}
+        view={view}
+        leastWidth={form === 'tiles' ? TILE_PX : undefined}
+      >
+        <Rows {...{ form, states, watches }} devices={shown} first={view.value.first} count={all.length} />
       </VirtualList>
-      {all.length === 0 && <p class="none">No device matches “{typed.value}”.</p>}
+      {all.length === 0 && <Nothing typed={typed} onAll={() => onSet({ typed: '', state: undefined, where: [] })} />}
     </main>
   )
 }
 
-function Bar({ list, shown, online }: { list: Listed; shown: number; online: number }) {
+function Nothing({ typed, onAll }: { typed: string; onAll(): void }) {
   return (
-    <div class="bar">
-      <h1>Devices</h1>
-      <p class="counts">
-        {online} of {shown}
-        {list.whole ? '' : '+'} online
-      </p>
-      <label class="order">
-        <span class="visually-hidden">Order by</span>
-        <select
-          value={order.value}
-          onChange={(event) => {
-            order.value = event.currentTarget.value as Order
-          }}
-        >
-          {Object.entries(ORDERS).map(([name, text]) => (
-            <option key={name} value={name}>
-              by {text}
-            </option>
-          ))}
-        </select>
-      </label>
-      <input
-        type="search"
-        placeholder="Filter by name, site, state"
-        aria-label="Filter devices"
-        value={typed.value}
-        onInput={(event) => {
-          typed.value = event.currentTarget.value
-        }}
-      />
-    </div>
+    <p class="none">
+      {typed === '' ? 'No device matches the filters.' : `No device matches “${typed}”.`}{' '}
+      <button type="button" class="link" onClick={onAll}>
+        Show all
+      </button>
+    </p>
   )
 }
 
 interface RowsProps {
+  form: Form
   devices: readonly Device[]
   first: number
   count: number
@@ -103,7 +94,7 @@ interface RowsProps {
   watches: readonly Watch[]
 }
 
-function Rows({ devices, first, count, states, watches }: RowsProps) {
+function Rows({ form, devices, first, count, states, watches }: RowsProps) {
   second.value
   sparksVersion.value
   const series = watches.flatMap((one) => [...one.sub.series.values()])
@@ -112,10 +103,11 @@ function Rows({ devices, first, count, states, watches }: RowsProps) {
     const timer = setTimeout(() => void wantSparks(rows.map((row) => row.values[0]).filter(hasSpark)), SETTLE_MS)
     return () => clearTimeout(timer)
   })
+  const One = form === 'tiles' ? DeviceTile : DeviceRow
   return (
     <>
       {rows.map((row, i) => (
-        <DeviceRow key={row.id} row={row} place={first + i} count={count} />
+        <One key={row.id} row={row} place={first + i} count={count} />
       ))}
     </>
   )

@@ -43,7 +43,7 @@ export function arrange(devices: readonly Device[], states: States, typed: strin
 
 function mentions(device: Device, states: States, words: readonly string[]): boolean {
   const live = states.get(device.device)
-  const said = [device.name, device.device, live?.via ?? device.via ?? '', live?.state ?? device.state]
+  const said = [device.name, device.device, viaOf(device, states) ?? '', live?.state ?? device.state]
   const text = [...said, ...Object.entries(device.attributes).flat()].join(' ').toLowerCase()
   return words.every((word) => text.includes(word))
 }
@@ -59,16 +59,16 @@ const ORDER_BY: Readonly<Record<Order, (a: Device, b: Device, states: States) =>
   site: (a, b) => order.compare(a.attributes.site ?? '\uffff', b.attributes.site ?? '\uffff'),
 }
 
-function stateOf(device: Device, states: States): DeviceState {
+export function stateOf(device: Device, states: States): DeviceState {
   return states.get(device.device)?.state ?? device.state
+}
+
+export function viaOf(device: Device, states: States): string | undefined {
+  return states.get(device.device)?.via ?? device.via
 }
 
 function seenOf(device: Device, states: States): number {
   return Math.max(states.get(device.device)?.seen ?? 0, device.seen ?? 0)
-}
-
-export function countOnline(devices: readonly Device[], states: States): number {
-  return devices.reduce((sum, device) => sum + Number(stateOf(device, states) === 'online'), 0)
 }
 
 /** Rows of these devices, in their order. */

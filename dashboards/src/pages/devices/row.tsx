@@ -36,13 +36,13 @@ export function DeviceRow({ row, place, count }: { row: Row; place: number; coun
   )
 }
 
-function RowSpark({ series }: { series: Series | undefined }) {
+export function RowSpark({ series }: { series: Series | undefined }) {
   const spark = hasSpark(series) ? sparkOf(series) : undefined
   if (series === undefined || spark === undefined) return <span class="spark" />
   return <Spark {...spark} label={`${series.metric} over the last hour`} />
 }
 
-function viaText(row: Row): string {
+export function viaText(row: Row): string {
   return row.via === undefined || row.via === row.id ? '' : `via ${row.via}`
 }
 

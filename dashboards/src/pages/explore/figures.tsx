@@ -5,6 +5,8 @@ import { useEffect, useMemo } from 'preact/hooks'
 import { ADDRESS_PAUSE_MS } from '../../address'
 import { type Figures, fetchFigures } from '../../api'
 import type { Metric } from '../../chart/members'
+import type { Ask } from '../../chart/older'
+import { shownUnit } from '../../chart/shown'
 import { hubNow } from '../../clock'
 import { type TimeRange, windowOf } from '../../range'
 import { failureText } from '../../rest'
@@ -20,15 +22,20 @@ const SHOWN = 200
 interface Question {
   select: readonly string[]
   agg: readonly string[]
+  isExtra?: boolean
 }
 
 interface FiguresProps {
   groups: Groups
   range: TimeRange
+  /** What the charts show, if it is none of the usual. */
+  agg?: string | undefined
 }
 
-export function FiguresCard({ groups, range }: FiguresProps) {
-  const questions = useMemo(() => questionsOf(groups), [groups])
+export function FiguresCard({ groups, range, agg }: FiguresProps) {
+  const extra = agg === undefined || (AGGREGATES as readonly string[]).includes(agg) ? [] : [agg]
+  const names = [...AGGREGATES, ...extra]
+  const questions = useMemo(() => [...questionsOf(groups), ...extraQuestions(groups, extra)], [groups, extra.join()])
   const rows = useSignal<readonly Figures[]>([])
   const error = useSignal('')
   useEffect(() => {
@@ -37,7 +44,16 @@ export function FiguresCard({ groups, range }: FiguresProps) {
     const load = async () => {
       try {
         const { from, to } = windowOf(range, hubNow())
-        rows.value = await rowsOf(questions, (question) => fetchFigures({ ...question, from, to }, stop.signal))
+        const ask = (question: Question) => fetchFigures({ ...question, from, to }, stop.signal)
+        const [main, others] = [questions.filter(isMain), questions.filter((question) => !isMain(question))]
+        const known = await rowsOf(main, ask)
+        try {
+          rows.value = [...(await rowsOf(others, ask, known)).values()]
+        } catch (caught) {
+          // What takes every reading may be refused; the rest stands.
+          rows.value = [...known.values()]
+          throw caught
+        }
         error.value = ''
       } catch (caught) {
         if (stop.signal.aborted) return
@@ -57,7 +73,7 @@ export function FiguresCard({ groups, range }: FiguresProps) {
       <h2>Over this time</h2>
       {error.value !== '' && <p class="card-error">{error.value}</p>}
       {rows.value.length === 0 && error.value === '' && <p class="none-here">No reading in this time.</p>}
-      {rows.value.length > 0 && <Table rows={rows.value.slice(0, SHOWN)} />}
+      {rows.value.length > 0 && <Table rows={rows.value.slice(0, SHOWN)} names={names} />}
       {rows.value.length > SHOWN && (
         <p class="none-here">
           The first {SHOWN} of {countOf(groups)} series are shown.
@@ -74,14 +90,31 @@ function questionsOf(groups: Groups): Question[] {
   return [...ask(groups.lines, AGGREGATES), ...ask(groups.states, OF_STATES)]
 }
 
+/** What the charts show beside the usual: a question of its own. */
+function extraQuestions(groups: Groups, agg: readonly string[]): Question[] {
+  return agg.length === 0 ? [] : selectGroups(membersOf(groups.lines)).map((select) => ({ select, agg, isExtra: true }))
+}
+
+function isMain({ isExtra }: Question): boolean {
+  return isExtra !== true
+}
+
 /** One question after the other, until there are more rows than are shown. A series that two of them name is one row. */
-async function rowsOf(questions: readonly Question[], ask: (question: Question) => Promise<Figures[]>) {
-  const rows = new Map<string, Figures>()
+async function rowsOf(
+  questions: readonly Question[],
+  ask: (question: Question) => Promise<Figures[]>,
+  known: ReadonlyMap<string, Figures> = new Map(),
+): Promise<Map<string, Figures>> {
+  const rows = new Map(known)
   for (const question of questions) {
-    for (const row of await ask(question)) rows.set(seriesKey(row), row)
+    for (const row of await ask(question)) {
+      const key = seriesKey(row)
+      const before = rows.get(key)?.figures ?? []
+      rows.set(key, { ...row, figures: new Map([...before, ...row.figures]) })
+    }
     if (rows.size > SHOWN) break
   }
-  return [...rows.values()]
+  return rows
 }
 
 function membersOf(metrics: readonly Metric[]) {
@@ -92,14 +125,14 @@ function countOf({ lines, states }: Groups): number {
   return membersOf(lines).length + membersOf(states).length
 }
 
-function Table({ rows }: { rows: readonly Figures[] }) {
+function Table({ rows, names }: { rows: readonly Figures[]; names: readonly string[] }) {
   return (
     <div class="scroll">
       <table>
         <thead>
           <tr>
             <th scope="col">Series</th>
-            {AGGREGATES.map((name) => (
+            {names.map((name) => (
               <th scope="col" class="num" key={name}>
                 {name}
               </th>
@@ -117,9 +150,9 @@ function Table({ rows }: { rows: readonly Figures[] }) {
                     .join(' ')}
                 </small>
               </th>
-              {AGGREGATES.map((name) => (
+              {names.map((name) => (
                 <td class="num" key={name}>
-                  {cell(row.figures.get(name), name === 'count' ? '' : row.unit)}
+                  {cell(row.figures.get(name), shownUnit({ kind: 'gauge', unit: row.unit }, askOf(name)))}
                 </td>
               ))}
             </tr>
@@ -128,6 +161,10 @@ function Table({ rows }: { rows: readonly Figures[] }) {
       </table>
     </div>
   )
+}
+
+function askOf(agg: string): Ask {
+  return { select: [], buckets: { every: '', agg, tz: '' } }
 }
 
 function cell(value: Value | undefined, unit: string): string {

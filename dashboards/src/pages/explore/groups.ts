@@ -32,6 +32,16 @@ export function groupsOf(descriptions: Iterable<SeriesDescription>, isState: (me
   return { lines: lines.sort((a, b) => order.compare(a.metric, b.metric)), states }
 }
 
+/** Two units in one chart, one on either side: the first two, the next two. One that is left has a chart of its own. */
+export function paired(lines: readonly Metric[]): Metric[] {
+  const pairs: Metric[] = []
+  for (let i = 0; i < lines.length; i += 2) {
+    const [left, right] = [lines[i], lines[i + 1]]
+    if (left !== undefined) pairs.push(right === undefined ? left : { ...left, right })
+  }
+  return pairs
+}
+
 /** Selectors of exactly these series, so that what has no mean is not asked for one. */
 export function selectsOf(members: readonly Member[]): readonly string[] {
   return [...new Set(members.map((member) => selectorOf(member.description)))]

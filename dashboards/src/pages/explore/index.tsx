@@ -1,25 +1,27 @@
-// Any series beside any other: selectors, buckets and aggregates, the same time a day or a week before, figures and downloads.
-// The address holds the whole view.
+// Any series beside any other: selectors, one axis or two, buckets and aggregates, the same time a day or a week before, figures
+// and downloads. The address holds the whole view.
 import { useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
-import { historyParams, type LastValue } from '../../api'
+import type { LastValue } from '../../api'
 import { described, lastValues, watchCharted } from '../../chart/charted'
-import { isState } from '../../chart/held'
+import { isState, type WidgetProps } from '../../chart/held'
 import { LineCard } from '../../chart/line-card'
 import { drawn } from '../../chart/members'
 import type { Ask, Older } from '../../chart/older'
 import { StatesCard } from '../../chart/states'
 import { useTrim } from '../../chart/use-trim'
-import { hubNow } from '../../clock'
+import { useZooms, type Zooming } from '../../chart/use-zooms'
 import { RangeBar } from '../../parts/range-bar'
-import { changed, type TimeRange, windowOf } from '../../range'
 import { failureText } from '../../rest'
-import { pushHash, replaceHash, shownQuery } from '../../route'
-import { zone, zoneName } from '../../zone'
+import { pushHash, replaceHash } from '../../route'
+import { zone } from '../../zone'
+import { useZones } from '../zones'
+import { Choices } from './choices'
+import { bucketsOf, Downloads } from './downloads'
 import { FiguresCard } from './figures'
-import { groupsOf, selectsOf } from './groups'
+import { type Groups, groupsOf, paired, selectsOf } from './groups'
 import { SelectField } from './select-field'
-import { AGGREGATES, COMPARES, type Compare, compareDays, EVERY, exploreHref, parseView, type View } from './view'
+import { COMPARES, compareDays, exploreHref, parseView, type View } from './view'
 
 export function ExplorePage({ query }: { query: URLSearchParams }) {
   const view = parseView(query)
@@ -29,18 +31,20 @@ export function ExplorePage({ query }: { query: URLSearchParams }) {
     if (asStep) pushHash(href)
     else replaceHash(href)
   }
+  const zones = useSignal<readonly string[]>([])
+  const zooming = useZooms(view.range, (range, asStep) => set({ range }, asStep))
   return (
     <main class="explore">
       <h1>Explore</h1>
       <Selectors select={view.select} onSelect={(select) => set({ select }, true)} />
-      <RangeBar range={view.range} onRange={(range) => set({ range })} />
+      <RangeBar range={view.range} zones={zones.value} {...zooming} />
       <Choices view={view} onSet={set} />
       {view.select.length === 0 ? (
         <p class="none">
           Name the series to look at, such as <code>*/temperature</code> or <code>greenhouse-*/*</code>.
         </p>
       ) : (
-        <Found key={view.select.join('\n')} view={view} onRange={(range, asStep) => set({ range }, asStep)} />
+        <Found key={view.select.join('\n')} view={view} zooming={zooming} zones={zones} />
       )}
     </main>
   )
@@ -50,7 +54,7 @@ function Selectors({ select, onSelect }: { select: readonly string[]; onSelect(s
   const put = (i: number, text: string) => {
     const next = select.map((one, at) => (at === i ? text : one))
     if (i === select.length && text !== '') next.push(text)
-    const kept = next.filter((one) => one !== '')
+    const kept = [...new Set(next.filter((one) => one !== ''))]
     if (kept.join('\n') !== select.join('\n')) onSelect(kept)
   }
   return (
@@ -68,104 +72,14 @@ function Selectors({ select, onSelect }: { select: readonly string[]; onSelect(s
   )
 }
 
-function Choices({ view, onSet }: { view: View; onSet(part: Partial<View>): void }) {
-  return (
-    <div class="choices">
-      <Choice
-        name="Buckets"
-        value={view.every}
-        options={[['', 'as fine as can be seen'], ...EVERY.map((every) => [every, every] as const)]}
-        onChange={(every) => onSet({ every })}
-      />
-      {view.every !== '' && (
-        <Choice
-          name="Each shows"
-          value={view.agg}
-          options={AGGREGATES.map((agg) => [agg, agg] as const)}
-          onChange={(agg) => onSet({ agg })}
-        />
-      )}
-      <Choice
-        name="Compare with"
-        value={view.compare}
-        options={Object.entries(COMPARES)}
-        onChange={(compare) => onSet({ compare: compare as Compare })}
-      />
-      {view.select.length > 0 && <Downloads view={view} />}
-    </div>
-  )
-}
-
-interface ChoiceProps {
-  name: string
-  value: string
-  options: readonly (readonly [string, string])[]
-  onChange(value: string): void
-}
-
-function Choice({ name, value, options, onChange }: ChoiceProps) {
-  return (
-    <label>
-      {name}
-      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
-        {options.map(([key, text]) => (
-          <option key={key} value={key}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
-  )
-}
-
-const FORMATS = [
-  ['csv', 'CSV'],
-  ['ndjson', 'NDJSON'],
-  ['parquet', 'Parquet'],
-] as const
-
-/** Every reading of the time shown, or its buckets, as the hub writes them. */
-function Downloads({ view }: { view: View }) {
-  const href = (format: string) => {
-    const { from, to } = windowOf(view.range, hubNow())
-    const buckets = bucketsOf(view)
-    const query = historyParams({ select: view.select, from, to, ...(buckets === undefined ? {} : { buckets }) })
-    query.set('format', format)
-    // Parquet has a type for times.
-    if (format !== 'parquet') query.set('time', 'rfc3339')
-    return `api/v1/history?${query}`
-  }
-  return (
-    <p class="downloads">
-      Download{' '}
-      {FORMATS.map(([format, name]) => (
-        <a
-          key={format}
-          class="link"
-          href={href(format)}
-          download={`telltale.${format}`}
-          onClick={(event) => {
-            // The time shown may have moved on since this was drawn.
-            event.currentTarget.href = href(format)
-          }}
-        >
-          {name}
-        </a>
-      ))}
-    </p>
-  )
-}
-
-function bucketsOf(view: View): Ask['buckets'] {
-  return view.every === '' ? undefined : { every: view.every, agg: view.agg, tz: zoneName() }
-}
-
 interface FoundProps {
   view: View
-  onRange(range: TimeRange, asStep: boolean): void
+  zooming: Zooming
+  /** Those of the sites, to be chosen from. */
+  zones: { value: readonly string[] }
 }
 
-function Found({ view, onRange }: FoundProps) {
+function Found({ view, zooming, zones }: FoundProps) {
   const { select, range } = view
   const last = useSignal<ReadonlyMap<string, LastValue> | undefined>(undefined)
   const error = useSignal('')
@@ -174,6 +88,9 @@ function Found({ view, onRange }: FoundProps) {
   useEffect(() => () => watched.stop(), [watched])
   useEffect(() => void load(select, last, error), [])
   useTrim(watched, olders)
+  useZones(last.value, (found) => {
+    zones.value = found
+  })
   const shape = watched.shape.value
   watched.version.value
   const held = { watch: watched, last: last.value ?? new Map() }
@@ -192,28 +109,50 @@ function Found({ view, onRange }: FoundProps) {
       {groups.states.length > 0 && (
         <StatesCard metrics={groups.states} askOf={({ members }) => ({ select: selectsOf(members) })} {...widgets} />
       )}
-      <div class="cards wide">
-        {groups.lines.map((metric) => (
-          <LineCard
-            key={`${metric.unit} ${metric.kind}`}
-            {...{ metric, ...widgets, ...asksOf(view, selectsOf(drawn(metric.members))) }}
-            syncKey="explore"
-            onZoom={(from, to) => onRange({ kind: 'fixed', from, to }, true)}
-            onMove={(change) => onRange(changed(shownQuery(), change, hubNow()), false)}
-          />
-        ))}
-      </div>
-      <FiguresCard groups={groups} range={range} />
+      <Charts {...{ view, groups, widgets, zooming }} />
+      <FiguresCard groups={groups} range={range} agg={view.every === '' ? undefined : view.agg} />
+      <Downloads view={view} groups={groups} />
     </>
   )
 }
 
+interface ChartsProps {
+  view: View
+  groups: Groups
+  widgets: Omit<WidgetProps, 'metric' | 'ask'>
+  zooming: Zooming
+}
+
+function Charts({ view, groups, widgets, zooming }: ChartsProps) {
+  const charts = view.axes === '' ? groups.lines : paired(groups.lines)
+  return (
+    <>
+      {view.axes !== '' && groups.lines.length > 2 && (
+        <p class="hint">A chart has two axes. {groups.lines.length} units were found, so there are several charts.</p>
+      )}
+      <div class="cards wide">
+        {charts.map((metric) => (
+          <LineCard
+            key={`${metric.unit} ${metric.kind}`}
+            {...{ metric, ...widgets, ...asksOf(view, selectsOf(drawn(metric))), ...zooming }}
+            syncKey="explore"
+          />
+        ))}
+      </div>
+    </>
+  )
+}
+
+/** More bands than these hide each other. */
+const BANDS_MOST = 4
+
 function asksOf(view: View, select: readonly string[]): { ask: Ask; before?: { ask: Ask; name: string } } {
   const buckets = bucketsOf(view)
-  const ask: Ask = { select, ...(buckets === undefined ? {} : { buckets }) }
+  const plain: Ask = { select, ...(buckets === undefined ? {} : { buckets }) }
+  const ask: Ask = buckets?.agg === 'mean' && select.length <= BANDS_MOST ? { ...plain, band: true } : plain
   const days = compareDays(view.compare)
   if (days === 0) return { ask }
-  return { ask, before: { ask: { ...ask, earlier: { days, zone: zone.value } }, name: COMPARES[view.compare] } }
+  return { ask, before: { ask: { ...plain, earlier: { days, zone: zone.value } }, name: COMPARES[view.compare] } }
 }
 
 async function load(

@@ -1,7 +1,8 @@
 // Which series: one selector a line, with what may stand at its end offered while it is typed.
 import { useSignal } from '@preact/signals'
-import { useEffect, useId } from 'preact/hooks'
+import { useEffect, useId, useRef } from 'preact/hooks'
 import { completions } from '../../api'
+import { ApiError } from '../../rest'
 
 const OFFERED = 20
 const WAIT_MS = 150
@@ -15,23 +16,12 @@ interface SelectFieldProps {
 
 export function SelectField({ value, label, onChange, onRemove }: SelectFieldProps) {
   const typed = useSignal(value)
-  const offered = useSignal<readonly string[]>([])
+  const isTyping = useSignal(false)
   const id = useId()
+  const offered = useOffered(typed.value, isTyping.value)
   useEffect(() => {
     typed.value = value
   }, [value])
-  const asked = typed.value
-  useEffect(() => {
-    let stale = false
-    const timer = setTimeout(async () => {
-      const found = await completions(asked, OFFERED).catch(() => [])
-      if (!stale) offered.value = found
-    }, WAIT_MS)
-    return () => {
-      stale = true
-      clearTimeout(timer)
-    }
-  }, [asked])
   return (
     <form
       class="select-field"
@@ -49,13 +39,19 @@ export function SelectField({ value, label, onChange, onRemove }: SelectFieldPro
         autocomplete="off"
         spellcheck={false}
         value={typed.value}
+        onFocus={() => {
+          isTyping.value = true
+        }}
+        onBlur={() => {
+          isTyping.value = false
+        }}
         onInput={(event) => {
           typed.value = event.currentTarget.value
         }}
         onChange={(event) => onChange(event.currentTarget.value.trim())}
       />
       <datalist id={id}>
-        {offered.value.map((text) => (
+        {offered.map((text) => (
           <option key={text} value={text} />
         ))}
       </datalist>
@@ -66,4 +62,28 @@ export function SelectField({ value, label, onChange, onRemove }: SelectFieldPro
       )}
     </form>
   )
+}
+
+/** Nothing is asked that goes on where the hub said that no selector begins so, and nothing for a field that nobody is in. */
+function useOffered(typed: string, isTyping: boolean): readonly string[] {
+  const offered = useSignal<readonly string[]>([])
+  const refused = useRef<string | undefined>(undefined)
+  useEffect(() => {
+    if (!isTyping || (refused.current !== undefined && typed.startsWith(refused.current))) return
+    let stale = false
+    const timer = setTimeout(async () => {
+      try {
+        const found = await completions(typed, OFFERED)
+        if (!stale) offered.value = found
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 400) refused.current = typed
+        if (!stale) offered.value = []
+      }
+    }, WAIT_MS)
+    return () => {
+      stale = true
+      clearTimeout(timer)
+    }
+  }, [typed, isTyping])
+  return offered.value
 }

@@ -8,6 +8,7 @@ export interface View {
   every: string
   agg: string
   compare: Compare
+  axes: Axes
 }
 
 export const EVERY = ['10s', '1m', '5m', '15m', '1h', '6h', '1d', '1w', '1mo'] as const
@@ -30,18 +31,22 @@ export const AGGREGATES = [
 export const COMPARES = { '': 'nothing', '1d': 'the day before', '7d': 'the week before' } as const
 export type Compare = keyof typeof COMPARES
 
+export const AXES = { '': 'a chart for each unit', '2': 'two units in a chart' } as const
+export type Axes = keyof typeof AXES
+
 export function compareDays(compare: Compare): number {
   return { '': 0, '1d': 1, '7d': 7 }[compare]
 }
 
 export function parseView(query: URLSearchParams): View {
-  const [agg, every, compare] = [query.get('agg') ?? '', query.get('every') ?? '', query.get('compare') ?? '']
+  const [agg, every, compare, axes] = ['agg', 'every', 'compare', 'axes'].map((name) => query.get(name) ?? '')
   return {
     select: query.getAll('select').filter((one) => one !== ''),
     range: parseRange(query),
-    every: (EVERY as readonly string[]).includes(every) ? every : '',
-    agg: (AGGREGATES as readonly string[]).includes(agg) ? agg : 'mean',
-    compare: Object.hasOwn(COMPARES, compare) ? (compare as Compare) : '',
+    every: EVERY.find((one) => one === every) ?? '',
+    agg: AGGREGATES.find((one) => one === agg) ?? 'mean',
+    compare: compare !== undefined && Object.hasOwn(COMPARES, compare) ? (compare as Compare) : '',
+    axes: axes !== undefined && Object.hasOwn(AXES, axes) ? (axes as Axes) : '',
   }
 }
 
@@ -52,6 +57,7 @@ export function exploreHref(view: View): string {
     query.set('agg', view.agg)
   }
   if (view.compare !== '') query.set('compare', view.compare)
+  if (view.axes !== '') query.set('axes', view.axes)
   const text = [query.toString(), rangeQuery(view.range)].filter(Boolean).join('&')
   return text === '' ? '#/explore' : `#/explore?${text}`
 }

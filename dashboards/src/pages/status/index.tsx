@@ -171,7 +171,12 @@ function historyText(status: HubStatus, sizes: Sizes | undefined): string {
   return said.join('; ')
 }
 
-function FigureCard(props: { name: string; figure: string; more: string; trend?: readonly (number | undefined)[] }) {
+export function FigureCard(props: {
+  name: string
+  figure: string
+  more: string
+  trend?: readonly (number | undefined)[]
+}) {
   const [figures, ...unit] = props.figure.split(' ')
   return (
     <section class="card figure-card" aria-label={props.name}>

@@ -1,0 +1,31 @@
+// The time zones of the sites of what is shown, for the range picker: as attributes of a few of the devices name them.
+import { useSignal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
+import { type Device, fetchDevice, type LastValue } from '../api'
+
+/** So many devices are asked. */
+const ASKED = 8
+
+/** A device says where it stands by an attribute such as `tz=Europe/Berlin`. */
+export function zonesOf(device: Device | undefined): string[] {
+  const { tz, timezone } = device?.attributes ?? {}
+  return [tz, timezone].filter((name) => name !== undefined)
+}
+
+/** Of these series. */
+export function useZones(last: ReadonlyMap<string, LastValue> | undefined, onZones: (zones: string[]) => void): void {
+  const told = useSignal(false)
+  useEffect(() => {
+    if (last === undefined || last.size === 0 || told.peek()) return
+    told.value = true
+    let gone = false
+    const devices = [...new Set([...last.values()].map((one) => one.device))].slice(0, ASKED)
+    const asked = devices.map((id) => fetchDevice(id).catch(() => undefined))
+    void Promise.all(asked).then((found) => {
+      if (!gone) onZones([...new Set(found.flatMap(zonesOf))])
+    })
+    return () => {
+      gone = true
+    }
+  }, [last])
+}

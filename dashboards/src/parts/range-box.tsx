@@ -1,0 +1,194 @@
+// The box behind the range that is shown: days, weeks and months of the calendar, exact times, the zone, the first day of a week.
+import { useSignal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import { hubNow } from '../clock'
+import { CALENDAR_NAMES, calendarText, fieldText, MORE_SPANS, type TimeRange, windowOf } from '../range'
+import { moment } from '../words'
+import {
+  dayOfWeek,
+  instant,
+  isZone,
+  localeWeekStart,
+  setWeekStart,
+  setZone,
+  weekChoice,
+  weekStart,
+  zone,
+  zoneName,
+} from '../zone'
+
+interface RangeBoxProps {
+  range: TimeRange
+  onRange(range: TimeRange): void
+  zones: readonly string[]
+}
+
+/** What is shown, as words. */
+export function rangeText(range: TimeRange, now: number): string {
+  if (range.kind === 'last') return `Last ${range.span}`
+  if (range.kind === 'calendar') return calendarText(range.name)
+  return `${moment(range.from, now)} – ${moment(range.to, now)}`
+}
+
+export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
+  const box = useRef<HTMLDetailsElement>(null)
+  useClosing(box)
+  const choose = (next: TimeRange) => {
+    if (box.current !== null) box.current.open = false
+    onRange(next)
+  }
+  const zoneText = zone.value === 'local' ? '' : ` · ${zone.value}`
+  return (
+    <details class="range-box" ref={box}>
+      <summary aria-label={`Time range: ${rangeText(range, hubNow())}${zoneText}. Change it.`}>
+        {rangeText(range, hubNow())}
+        {zoneText}
+      </summary>
+      <div class="range-panel">
+        <ul class="range-names">
+          {CALENDAR_NAMES.map((name) => (
+            <li key={name}>
+              <Choice range={{ kind: 'calendar', name }} now={range} onChoose={choose} />
+            </li>
+          ))}
+          {MORE_SPANS.map((span) => (
+            <li key={span}>
+              <Choice range={{ kind: 'last', span }} now={range} onChoose={choose} />
+            </li>
+          ))}
+        </ul>
+        <div class="range-exact">
+          <Exact key={`${JSON.stringify(range)} ${zone.value} ${weekStart()}`} range={range} onRange={choose} />
+          <ZoneField zones={zones} />
+          <WeekField />
+        </div>
+      </div>
+    </details>
+  )
+}
+
+function Choice(props: { range: TimeRange; now: TimeRange; onChoose(range: TimeRange): void }) {
+  const { range, now, onChoose } = props
+  return (
+    <button type="button" aria-pressed={JSON.stringify(range) === JSON.stringify(now)} onClick={() => onChoose(range)}>
+      {rangeText(range, 0)}
+    </button>
+  )
+}
+
+/** From and to, typed; a wrong pair says so and stays. */
+function Exact({ range, onRange }: { range: TimeRange; onRange(range: TimeRange): void }) {
+  zone.value
+  const shown = windowOf(range, hubNow())
+  const from = useSignal(fieldText(shown.from))
+  const to = useSignal(fieldText(shown.to))
+  const error = useSignal('')
+  const apply = () => {
+    const window = exactWindow(from.value, to.value)
+    if (typeof window === 'string') error.value = window
+    else onRange(window)
+  }
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        apply()
+      }}
+    >
+      <TimeField name="From" value={from} />
+      <TimeField name="To" value={to} />
+      {error.value !== '' && (
+        <p class="card-error" role="alert">
+          {error.value}
+        </p>
+      )}
+      <button type="submit" class="primary">
+        Show
+      </button>
+    </form>
+  )
+}
+
+function TimeField({ name, value }: { name: string; value: { value: string } }) {
+  return (
+    <label>
+      {name}
+      <input
+        type="datetime-local"
+        step="1"
+        value={value.value}
+        onInput={(event) => {
+          value.value = event.currentTarget.value
+        }}
+      />
+    </label>
+  )
+}
+
+/** The window of two typed wall times, or what is wrong with them. */
+export function exactWindow(from: string, to: string): TimeRange | string {
+  const [start, end] = [from, to].map((text) => instant(Date.parse(`${text}Z`)))
+  if (start === undefined || Number.isNaN(start)) return 'From needs a date and a time.'
+  if (end === undefined || Number.isNaN(end)) return 'To needs a date and a time.'
+  if (start >= end) return 'To must be later than From.'
+  return { kind: 'fixed', from: start, to: end }
+}
+
+function ZoneField({ zones }: { zones: readonly string[] }) {
+  const own = zoneName('local')
+  const sites = zones.filter(isZone)
+  const offered = [...new Set(['local', 'UTC', ...sites, zone.value])]
+  const text = (name: string) => (name === 'local' ? `Mine (${own})` : sites.includes(name) ? `Site (${name})` : name)
+  return (
+    <label>
+      Time zone
+      <select value={zone.value} onChange={(event) => setZone(event.currentTarget.value)}>
+        {offered.map((name) => (
+          <option key={name} value={name}>
+            {text(name)}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+/** Monday, Sunday and Saturday are what calendars of the world begin with. */
+const FIRST_DAYS = [1, 7, 6] as const
+
+function WeekField() {
+  return (
+    <label>
+      Weeks begin on
+      <select
+        value={String(weekChoice.value ?? '')}
+        onChange={(event) => setWeekStart(Number(event.currentTarget.value) || undefined)}
+      >
+        <option value="">As my language has it ({dayOfWeek(localeWeekStart())})</option>
+        {FIRST_DAYS.map((day) => (
+          <option key={day} value={String(day)}>
+            {dayOfWeek(day)}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+/** An open box closes on Escape and on a press outside of it. */
+function useClosing(box: { current: HTMLDetailsElement | null }): void {
+  useEffect(() => {
+    const close = (event: Event) => {
+      const open = box.current
+      if (open?.open !== true) return
+      if (event instanceof KeyboardEvent ? event.key === 'Escape' : !open.contains(event.target as Node))
+        open.open = false
+    }
+    document.addEventListener('pointerdown', close)
+    document.addEventListener('keydown', close)
+    return () => {
+      document.removeEventListener('pointerdown', close)
+      document.removeEventListener('keydown', close)
+    }
+  }, [])
+}
