@@ -11,6 +11,9 @@ const QUARTER = 15 * MINUTE
 const DAY = 86_400_000
 const OFFSETS_KEPT = 4_096
 
+// Before `zone`, which needs it when the page loads.
+const formatters = new Map<string, Intl.DateTimeFormat>()
+
 export const zone = signal<Zone>(stored())
 
 export function setZone(next: Zone): void {
@@ -101,8 +104,6 @@ export function weekStart(): number {
   const locale = new Intl.Locale(navigator.language) as unknown as WithWeek
   return locale.getWeekInfo?.().firstDay ?? locale.weekInfo?.firstDay ?? 1
 }
-
-const formatters = new Map<string, Intl.DateTimeFormat>()
 
 function formatter(name: string): Intl.DateTimeFormat {
   const known = formatters.get(name)

@@ -6,6 +6,7 @@ import { ADDRESS_PAUSE_MS } from '../../address'
 import { type Figures, fetchFigures } from '../../api'
 import type { Metric } from '../../chart/members'
 import { hubNow } from '../../clock'
+import { Scroll } from '../../parts/scroll'
 import { type TimeRange, windowOf } from '../../range'
 import { failureText } from '../../rest'
 import { valueText } from '../../words'
@@ -94,7 +95,7 @@ function countOf({ lines, states }: Groups): number {
 
 function Table({ rows }: { rows: readonly Figures[] }) {
   return (
-    <div class="scroll">
+    <Scroll name="Table of figures">
       <table>
         <thead>
           <tr>
@@ -126,7 +127,7 @@ function Table({ rows }: { rows: readonly Figures[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   )
 }
 
