@@ -35,7 +35,7 @@ export const gone = source('old-boiler', 'temperature', temperature, {
 export const outdoor = source(
   'roof',
   'outdoor',
-  (t) => to2(4 + 6 * wave(t, 1440, -2) + 0.8 * wave(t, 7) + 0.3 * wave(t, 1.3)),
+  (t) => to2(4 + 6 * wave(t, 1440, -2) + 1.5 * wave(t, 4_320) + 0.8 * wave(t, 7) + 0.3 * wave(t, 1.3)),
   {
     unit: '°C',
     stepMs: 10_000,

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { printedRange, zoneText } from '../src/printed'
 import { setZone } from '../src/zone'
 
@@ -12,6 +12,14 @@ test.each([
 ])('a quarter of an hour printed in %s', (zone, text) => {
   setZone(zone)
   expect(printedRange({ kind: 'last', span: '15m' }, utc('2026-11-30T14:00:00Z'))).toBe(text)
+})
+
+test('the zone that was chosen is there again when the page is loaded anew', async () => {
+  vi.stubGlobal('localStorage', { getItem: (key: string) => (key === 'telltale.zone' ? 'Europe/Berlin' : null) })
+  vi.resetModules()
+  const { zone } = await import('../src/zone')
+  vi.unstubAllGlobals()
+  expect(zone.value).toBe('Europe/Berlin')
 })
 
 test('a time in which the clock changes has both offsets', () => {

@@ -23,10 +23,9 @@ test('a chart page in the dark theme prints light, with range, zone and legend, 
   await page.emulateMedia({ colorScheme: 'dark' })
   await logIn(page, hub)
   await page.evaluate(() => localStorage.setItem('telltale.zone', 'Europe/Berlin'))
+  await page.goto(`${hub.url}/#/device/press?range=5m`)
   await page.reload()
-  await page.getByRole('link', { name: /press/ }).click()
   await expect(page.locator('.plot:not([data-empty]) canvas')).toHaveCount(1)
-  await page.getByRole('button', { name: '5m', exact: true }).click()
 
   /** Of the pixels that are wholly coloured, how many are nearer to the line's colour on white than to that on black. */
   const lightPixels = () =>

@@ -5,7 +5,9 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DERIVED = re.compile(r"#\[derive\([^)]*ToSchema[^)]*\)\](?:\s*#\[[^\n]*)*\s*(?:pub(?:\([^)]*\))? )?(?:struct|enum) (\w+)")
+DERIVED = re.compile(
+    r"#\[derive\([^)]*ToSchema[^)]*\)\](?:\s*#\[[^\n]*)*\s*(?:pub(?:\([^)]*\))? )?(?:struct|enum) (\w+)"
+)
 
 
 def test_no_two_schemas_share_a_name():

@@ -18,7 +18,8 @@ export function Command({ text }: { text: string }) {
   }
   return (
     <div class="command">
-      <pre>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long one scrolls by keys. */}
+      <pre tabIndex={0}>
         <code>{text}</code>
       </pre>
       <button type="button" onClick={() => void copy()}>

@@ -8,6 +8,7 @@ import type { Metric } from '../../chart/members'
 import type { Ask } from '../../chart/older'
 import { shownUnit } from '../../chart/shown'
 import { hubNow } from '../../clock'
+import { Scroll } from '../../parts/scroll'
 import { type TimeRange, windowOf } from '../../range'
 import { failureText } from '../../rest'
 import { valueText } from '../../words'
@@ -127,7 +128,7 @@ function countOf({ lines, states }: Groups): number {
 
 function Table({ rows, names }: { rows: readonly Figures[]; names: readonly string[] }) {
   return (
-    <div class="scroll">
+    <Scroll name="Table of figures">
       <table>
         <thead>
           <tr>
@@ -159,7 +160,7 @@ function Table({ rows, names }: { rows: readonly Figures[]; names: readonly stri
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   )
 }
 

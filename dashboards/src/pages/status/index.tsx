@@ -4,6 +4,7 @@ import { formatValue } from '@telltale/client'
 import { useEffect } from 'preact/hooks'
 import { hubNow } from '../../clock'
 import { fetchRefusals, fetchSizes, fetchStatus, type HubStatus, type Refusal, type Sizes } from '../../hub-status'
+import { Scroll } from '../../parts/scroll'
 import { Trend } from '../../parts/trend'
 import { ApiError, failureText } from '../../rest'
 import { ago, moment, shortDuration } from '../../words'
@@ -199,7 +200,7 @@ function GatewaysCard({ status }: { status: HubStatus }) {
       {status.gateways.length === 0 ? (
         <p class="none-here">Nothing has sent since the hub started.</p>
       ) : (
-        <div class="scroll">
+        <Scroll name="Table of senders">
           <table>
             <thead>
               <tr>
@@ -226,7 +227,7 @@ function GatewaysCard({ status }: { status: HubStatus }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </section>
   )

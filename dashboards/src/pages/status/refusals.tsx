@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals'
 import { hubNow } from '../../clock'
 import type { Refusal } from '../../hub-status'
+import { Scroll } from '../../parts/scroll'
 import { moment, sentence } from '../../words'
 
 const SHOWN = 100
@@ -44,7 +45,7 @@ export function RefusalsCard(props: { refusals: readonly Refusal[]; byCode: Read
 function RefusalsTable({ refusals }: { refusals: readonly Refusal[] }) {
   const now = hubNow()
   return (
-    <div class="scroll">
+    <Scroll name="Table of refused readings">
       <table>
         <thead>
           <tr>
@@ -69,6 +70,6 @@ function RefusalsTable({ refusals }: { refusals: readonly Refusal[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   )
 }

@@ -4,6 +4,7 @@ import { useEffect } from 'preact/hooks'
 import { hubNow } from '../../clock'
 import { createToken, fetchTokens, revokeToken, type Token, type TokenWish } from '../../hub-status'
 import { Command } from '../../parts/command'
+import { Scroll } from '../../parts/scroll'
 import { failureText } from '../../rest'
 import { moment } from '../../words'
 
@@ -57,7 +58,7 @@ function TokensTable({ tokens, onRevoke }: { tokens: readonly Token[]; onRevoke(
   const asked = useSignal<number | undefined>(undefined)
   const now = hubNow()
   return (
-    <div class="scroll">
+    <Scroll name="Table of tokens">
       <table>
         <thead>
           <tr>
@@ -82,7 +83,7 @@ function TokensTable({ tokens, onRevoke }: { tokens: readonly Token[]; onRevoke(
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   )
 }
 
