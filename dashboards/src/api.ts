@@ -35,8 +35,11 @@ export interface HistorySeries extends SeriesDescription {
   points: Point[]
 }
 
+/** A hub that hangs is one that is away. */
+const SESSION_MS = 10_000
+
 export async function fetchSession(): Promise<Session> {
-  const o = map(await ask('GET', 'session'))
+  const o = map(await ask('GET', 'session', undefined, AbortSignal.timeout(SESSION_MS)))
   return { role: text(o.role), name: text(o.name) }
 }
 

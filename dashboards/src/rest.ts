@@ -24,6 +24,11 @@ export function failureText(error: unknown, otherwise: string): string {
   return hint === undefined ? error.message : `${error.message} ${sentence(hint)}`
 }
 
+/** Whether nobody answered, or somebody who may answer otherwise soon: not a refusal. */
+export function isAway(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 0 || error.status >= 500)
+}
+
 export async function ask(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> {
   const askedAt = Date.now()
   let response: Response
@@ -35,7 +40,7 @@ export async function ask(method: string, path: string, body?: unknown, signal?:
       ...(signal === undefined ? {} : { signal }),
     })
   } catch (error) {
-    if (signal?.aborted) throw error
+    if (signal?.aborted && !isLate(signal)) throw error
     throw new ApiError(0, {
       code: 'unreachable',
       message: 'The hub does not answer.',
@@ -44,9 +49,26 @@ export async function ask(method: string, path: string, body?: unknown, signal?:
   }
   learnHubTime(response.headers.get('date'), askedAt, Date.now())
   if (response.status === 204) return undefined
-  const raw: unknown = await response.json().catch(() => undefined)
+  const raw = await bodyOf(response, signal)
   if (!response.ok) throw new ApiError(response.status, refusal(response.status, raw))
   return raw
+}
+
+/** What broke off is no answer: without this a chart would show that there is nothing. */
+async function bodyOf(response: Response, signal: AbortSignal | undefined): Promise<unknown> {
+  try {
+    const text = await response.text()
+    return text === '' ? undefined : (JSON.parse(text) as unknown)
+  } catch (error) {
+    if (signal?.aborted && !isLate(signal)) throw error
+    if (!response.ok) return undefined
+    throw new ApiError(0, { code: 'broken_off', message: 'The answer of the hub broke off.' })
+  }
+}
+
+/** Given up since it took too long, not since nobody wants it any more. */
+function isLate({ reason }: AbortSignal): boolean {
+  return reason instanceof DOMException && reason.name === 'TimeoutError'
 }
 
 function refusal(status: number, raw: unknown): HubError {

@@ -3,6 +3,7 @@
 // A line has two sources: `older`, which history gave, perhaps thinned, and the live ring, which is complete from `cover`
 // on. Where time passed without a reading for much longer than usual the line is broken: gaps are gaps.
 import { type Line, type Source, thin, usualStep } from '@telltale/client'
+import { aligned } from './aligned'
 
 export interface LineSource {
   older: Line
@@ -152,27 +153,7 @@ export interface Table {
 }
 
 export function tableOf(lines: readonly DrawnLine[]): Table {
-  const all = new Set<number>()
-  for (const line of lines) for (const time of line.times) all.add(time)
-  const times = [...all].sort((a, b) => a - b)
-  const place = new Map(times.map((time, i) => [time, i]))
-  const columns = lines.map((line) => {
-    const column: (number | null | undefined)[] = new Array(times.length).fill(undefined)
-    line.times.forEach((time, i) => {
-      const at = place.get(time)
-      if (at !== undefined) column[at] = line.values[i] ?? null
-    })
-    return column
-  })
-  const lonely = lines.map((line) => {
-    const places: number[] = []
-    line.values.forEach((value, i) => {
-      const alone = (line.values[i - 1] ?? null) === null && (line.values[i + 1] ?? null) === null
-      const at = place.get(line.times[i] ?? Number.NaN)
-      if (value !== null && alone && at !== undefined) places.push(at)
-    })
-    return places
-  })
+  const { times, columns, lonely } = aligned(lines)
   return { data: [times.map((time) => time / 1000), ...columns], lonely }
 }
 

@@ -7,6 +7,7 @@ import { asLocal, zone } from '../zone'
 import { binarySteps, timeTicks, valueRange, valueTicks } from './axes'
 import { type Change, gestures } from './gestures'
 import type { Table } from './lines'
+import { onceNear } from './near'
 
 export interface PlotHandle {
   /** Width of the drawing area in CSS pixels; 0 before the first layout. */
@@ -44,11 +45,16 @@ export function Plot(props: PlotProps) {
   useEffect(() => {
     const element = box.current
     if (element === null) return
-    const made = make(element, latest)
-    latest.current.onHandle(made.handle)
+    // A host has hundreds of metrics: charts that nobody sees yet are not made.
+    let made: ReturnType<typeof make> | undefined
+    const unwatch = onceNear(element, () => {
+      made = make(element, latest)
+      latest.current.onHandle(made.handle)
+    })
     return () => {
+      unwatch()
       latest.current.onHandle(undefined)
-      made.destroy()
+      made?.destroy()
     }
   }, [props.unit, props.lines, props.syncKey, props.dashed])
 

@@ -1,19 +1,17 @@
 // Any series beside any other: selectors, buckets and aggregates, the same time a day or a week before, figures and downloads.
 // The address holds the whole view.
-import { useSignal } from '@preact/signals'
-import { useEffect, useMemo } from 'preact/hooks'
-import { historyParams, type LastValue } from '../../api'
-import { described, lastValues, watchCharted } from '../../chart/charted'
+import { useMemo } from 'preact/hooks'
+import { historyParams } from '../../api'
+import { described, useCharted } from '../../chart/charted'
 import { isState } from '../../chart/held'
 import { LineCard } from '../../chart/line-card'
 import { drawn } from '../../chart/members'
-import type { Ask, Older } from '../../chart/older'
+import type { Ask } from '../../chart/older'
 import { StatesCard } from '../../chart/states'
 import { useTrim } from '../../chart/use-trim'
 import { hubNow } from '../../clock'
 import { RangeBar } from '../../parts/range-bar'
 import { changed, type TimeRange, windowOf } from '../../range'
-import { failureText } from '../../rest'
 import { pushHash, replaceHash, shownQuery } from '../../route'
 import { zone, zoneName } from '../../zone'
 import { FiguresCard } from './figures'
@@ -167,23 +165,18 @@ interface FoundProps {
 
 function Found({ view, onRange }: FoundProps) {
   const { select, range } = view
-  const last = useSignal<ReadonlyMap<string, LastValue> | undefined>(undefined)
-  const error = useSignal('')
-  const olders = useMemo(() => new Set<Older>(), [])
-  const watched = useMemo(() => watchCharted(select, olders), [])
-  useEffect(() => () => watched.stop(), [watched])
-  useEffect(() => void load(select, last, error), [])
-  useTrim(watched, olders)
+  const { watched, last, olders } = useCharted(select)
+  useTrim(watched, olders, range)
   const shape = watched.shape.value
   watched.version.value
-  const held = { watch: watched, last: last.value ?? new Map() }
+  const held = { watch: watched, last: last.values.value ?? new Map() }
   const groups = useMemo(
     () => groupsOf(described(watched, held.last), (metric) => isState(metric, held)),
-    [shape, last.value],
+    [shape, last.values.value],
   )
-  const refused = error.value === '' ? watched.refused.value : error.value
+  const refused = last.error.value === '' ? watched.refused.value : last.error.value
   const note = refused !== '' && <p class="note">{refused}</p>
-  if (last.value === undefined) return note || null
+  if (last.values.value === undefined) return note || null
   if (groups.lines.length + groups.states.length === 0) return note || <p class="none">No series matches.</p>
   const widgets = { ...held, range, olders }
   return (
@@ -214,16 +207,4 @@ function asksOf(view: View, select: readonly string[]): { ask: Ask; before?: { a
   const days = compareDays(view.compare)
   if (days === 0) return { ask }
   return { ask, before: { ask: { ...ask, earlier: { days, zone: zone.value } }, name: COMPARES[view.compare] } }
-}
-
-async function load(
-  select: readonly string[],
-  last: { value: ReadonlyMap<string, LastValue> | undefined },
-  error: { value: string },
-): Promise<void> {
-  try {
-    last.value = await lastValues(select)
-  } catch (caught) {
-    error.value = failureText(caught, 'The last values could not be read.')
-  }
 }
