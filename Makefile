@@ -17,7 +17,7 @@ PAGE_BUILT   := $(PAGE)/dist/index.html
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test deps page api-types ui-gallery build fmt lint unit browser interop crash bench bench-store bench-push bench-query peers clean
+.PHONY: help run test deps page api-types ui-gallery build fmt lint unit browser interop crash bench bench-store bench-push bench-page bench-query peers clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -86,6 +86,10 @@ bench-push: $(PAGE_TOOLS) ## Measure live updates by WebSocket, server-sent even
 	$(CARGO) build --release --locked --bin telltale
 	cd $(PAGE) && npm run --silent build -w client
 	node tests/bench/push-vs-poll/main.mjs
+
+bench-page: $(PAGE_BUILT) $(BROWSER)/node_modules/.package-lock.json ## Measure the page in Chromium: frames, first paint, a year of 25 million points; PAGE_POINTS=1000000 fills less
+	$(CARGO) build --release --locked --bin telltale
+	cd $(BROWSER) && TELLTALE_BIN=$(CURDIR)/target/release/telltale npx playwright test --config bench.config.ts $(BENCH)
 
 bench-query: ## Measure questions about the past beside InfluxDB and VictoriaMetrics on the same data; answers are compared first
 	@tests/bench/store.sh query

@@ -25,6 +25,7 @@ use crate::tls::{Tls, TlsError};
 
 /// What sockets and requests get to finish of a stop; the rest is for the last commits.
 const SERVER_STOP: Duration = Duration::from_secs(8);
+const COUNT_EVERY: Duration = Duration::from_secs(60);
 /// A viewer's kernel buffer: small, so that merging happens in the hub, where it is seen.
 const SEND_BUFFER_BYTES: usize = 64 << 10;
 
@@ -110,6 +111,7 @@ impl App {
         let mut serving = tokio::spawn(server);
         let sockets = Arc::clone(&hub.sockets);
         let sweep = tokio::spawn(async move { sockets.run().await });
+        let growth = tokio::spawn(note_growth(Arc::clone(&hub)));
         let ended = tokio::select! {
             () = stop => Ended::Asked,
             () = poisoned(&hub), if !stays_up => Ended::Poisoned,
@@ -122,7 +124,17 @@ impl App {
             tracing::warn!("the stop took too long; what was not done is left to the next start");
         }
         sweep.abort();
+        growth.abort();
         Ok(ended)
+    }
+}
+
+/// Counts what was stored, once a minute, for the forecast of the disk.
+async fn note_growth(hub: Arc<Hub>) {
+    let mut ticks = tokio::time::interval(COUNT_EVERY);
+    loop {
+        ticks.tick().await;
+        hub.note_growth();
     }
 }
 

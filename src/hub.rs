@@ -2,6 +2,7 @@
 //! reads the log back and starts the writer; nothing here listens on a port.
 
 pub mod describe;
+pub mod disk;
 mod replay;
 mod store;
 
@@ -22,6 +23,7 @@ use crate::catalog::sealed::LastSeal;
 use crate::catalog::{Catalog, CatalogError};
 use crate::clock::Clock;
 use crate::config::{Config, DeviceRule};
+use crate::growth::Growth;
 use crate::head::Head;
 use crate::health::Health;
 use crate::ingest;
@@ -82,6 +84,8 @@ pub struct Hub {
     /// Who writes line protocol.
     pub senders: Senders,
     pub metrics: Arc<Metrics>,
+    /// How many readings were stored by when.
+    pub growth: Growth,
     /// Places for long answers that are being written.
     pub long_answers: Arc<Semaphore>,
     /// Besides, for those of them that put series together.
@@ -261,6 +265,7 @@ impl Hub {
             refusals,
             senders: Senders::default(),
             metrics,
+            growth: Growth::default(),
             long_answers: Arc::new(Semaphore::new(HISTORY_ANSWERS)),
             grouped_answers: Arc::new(Semaphore::new(GROUPED_ANSWERS)),
             tasks: Arc::new(Semaphore::new(1)),
@@ -330,7 +335,7 @@ fn bounds(config: &Config) -> seal::Bounds {
 }
 
 fn room_probe(dir: PathBuf, needed: u64) -> Box<dyn Fn() -> bool + Send> {
-    Box::new(move || rustix::fs::statvfs(&dir).is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) > needed.saturating_add(1 << 20)))
+    Box::new(move || disk::free_and_size(&dir).is_some_and(|(free, _)| free > needed.saturating_add(1 << 20)))
 }
 
 #[cfg(test)]

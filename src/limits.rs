@@ -229,6 +229,10 @@ pub const STATS_ROWS_MAX: usize = 1000;
 /// Candidates of `complete` for each part when nobody says, and the most that may be asked for.
 pub const CANDIDATES: usize = 20;
 pub const CANDIDATES_MAX: usize = 1000;
+/// How long the newest commits took: so many are remembered, the oldest is forgotten.
+pub const COMMIT_TIMES: usize = 1024;
+/// Counts of readings stored, one a minute, from which the forecast of the disk is made. Beyond: the oldest is forgotten.
+pub const GROWTH_COUNTS: usize = 1440;
 /// Longest selector in bytes, and most of them in one query.
 pub const SELECTOR_BYTES: usize = 4096;
 pub const SELECTORS: usize = 64;

@@ -1,6 +1,12 @@
 //! The hub's own counters, for `/metrics` and `status`. Plain atomics: counting never waits.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::limits::COMMIT_TIMES;
 
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -25,6 +31,40 @@ impl Counter {
     #[must_use]
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How long the newest of something took. One writer, so its lock is free but while somebody looks.
+#[derive(Debug, Default)]
+pub struct Times(Mutex<VecDeque<Duration>>);
+
+/// Of the newest, `of` in number: half took no longer than `p50`, all but one in a hundred no longer than `p99`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Percentiles {
+    pub of: usize,
+    pub p50: Duration,
+    pub p99: Duration,
+    pub max: Duration,
+}
+
+impl Times {
+    pub fn add(&self, took: Duration) {
+        let mut times = self.0.lock();
+        if times.len() == COMMIT_TIMES {
+            times.pop_front();
+        }
+        times.push_back(took);
+    }
+
+    /// None before the first.
+    #[must_use]
+    pub fn percentiles(&self) -> Option<Percentiles> {
+        let mut times: Vec<_> = self.0.lock().iter().copied().collect();
+        times.sort_unstable();
+        let of = times.len();
+        // The least time that so many of a hundred do not exceed.
+        let at = |percent: usize| times.get((of * percent).div_ceil(100).max(1) - 1).copied();
+        Some(Percentiles { of, p50: at(50)?, p99: at(99)?, max: at(100)? })
     }
 }
 
@@ -53,6 +93,8 @@ pub struct Metrics {
     pub commits: Counter,
     pub commit_bytes: Counter,
     pub commit_ns: Counter,
+    /// How long each of the newest commits took: no line of its own, its percentiles have.
+    pub commit_times: Times,
     /// Agents that went on beyond what this hub knows of them.
     pub agents_ahead: Counter,
     /// Boots of agents whose newest batch is not known any more, for others that sent after them.
@@ -66,4 +108,25 @@ pub struct Metrics {
     pub live_frames: Counter,
     pub live_readings_merged: Counter,
     pub live_log_reads: Counter,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_the_newest() {
+        let told = |ms: &[u64]| {
+            let times = Times::default();
+            ms.iter().for_each(|ms| times.add(Duration::from_millis(*ms)));
+            times.percentiles().map(|p| (p.of, p.p50.as_millis(), p.p99.as_millis(), p.max.as_millis()))
+        };
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&[7]), Some((1, 7, 7, 7)));
+        assert_eq!(told(&[4, 1, 3, 2]), Some((4, 2, 4, 4)));
+        let hundred: Vec<u64> = (1..=100).rev().collect();
+        assert_eq!(told(&hundred), Some((100, 50, 99, 100)));
+        let many: Vec<u64> = (0..COMMIT_TIMES as u64 + 10).collect();
+        assert_eq!(told(&many), Some((COMMIT_TIMES, 521, 1023, 1033)));
+    }
 }

@@ -39,8 +39,11 @@ export interface HistorySeries extends SeriesDescription {
   edges: (readonly [number, number])[]
 }
 
+/** A hub that hangs is one that is away. */
+const SESSION_MS = 10_000
+
 export async function fetchSession(): Promise<Session> {
-  const o = map(await ask('get', '/api/v1/session'))
+  const o = map(await ask('get', '/api/v1/session', { signal: AbortSignal.timeout(SESSION_MS) }))
   return { role: text(o.role), name: text(o.name) }
 }
 

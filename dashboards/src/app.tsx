@@ -1,5 +1,6 @@
 // What is shown: a login, or the head with the state of the connection and below it the page of the address.
 
+import { useErrorBoundary } from 'preact/hooks'
 import type { Session } from './api'
 import { connection } from './live'
 import { DevicePage } from './pages/device'
@@ -8,9 +9,10 @@ import { ExplorePage } from './pages/explore'
 import { LoginPage } from './pages/login'
 import { StatusPage } from './pages/status'
 import { ConnectionNote, ConnectionPill } from './parts/connection'
+import { Failed } from './parts/failed'
 import { Logo } from './parts/logo'
 import { PrintHead } from './parts/print-head'
-import { route } from './route'
+import { route, routeKey } from './route'
 import { logOut, session } from './session'
 import { type Theme, theme } from './theme'
 
@@ -18,7 +20,13 @@ export function App() {
   const state = session.value
   switch (state.phase) {
     case 'asking':
-      return null
+      // Seen only when the hub takes its time.
+      return (
+        <main class="away late">
+          <Logo />
+          <h1>Asking the hub</h1>
+        </main>
+      )
     case 'away':
       return (
         <main class="away">
@@ -36,11 +44,17 @@ export function App() {
           <ConnectionNote />
           <PrintHead />
           <div class={connection.value.phase === 'live' ? '' : 'stale'}>
-            <Page />
+            <Guarded key={routeKey.value} />
           </div>
         </>
       )
   }
+}
+
+/** What fails in a page blanks neither the head nor the other pages. */
+function Guarded() {
+  const [error, again] = useErrorBoundary((error) => reportError(error))
+  return error === undefined ? <Page /> : <Failed error={error} onAgain={again} />
 }
 
 function Page() {

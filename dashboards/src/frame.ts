@@ -1,5 +1,6 @@
 // The one animation frame. Whoever has something to draw registers; whoever changed something asks for a frame; all that
-// is drawn is drawn in it, at most once per refresh of the screen. A hidden page draws nothing.
+// is drawn is drawn in it, at most once per refresh of the screen. A hidden page draws nothing. What fails to be drawn is told of
+// once, and stops nothing else.
 //
 // Charts take turns: when a frame's time is used up, the rest is drawn in the next, so that many charts at once delay a
 // click by one chart, not by all of them.
@@ -10,6 +11,7 @@ type Draw = () => void
 const TURN_MS = 8
 const draws = new Set<Draw>()
 const turns: Draw[] = []
+const failed = new WeakSet<Draw>()
 let next = 0
 let requested = false
 
@@ -41,7 +43,7 @@ export function requestFrame(): void {
 function run(): void {
   requested = false
   batch(() => {
-    for (const draw of draws) draw()
+    for (const draw of draws) guarded(draw)
     const began = performance.now()
     for (let i = 0; i < turns.length; i += 1) {
       if (performance.now() - began > TURN_MS) {
@@ -49,7 +51,18 @@ function run(): void {
         return
       }
       next = (next + 1) % turns.length
-      turns[next]?.()
+      const draw = turns[next]
+      if (draw !== undefined) guarded(draw)
     }
   })
+}
+
+function guarded(draw: Draw): void {
+  try {
+    draw()
+  } catch (error) {
+    if (failed.has(draw)) return
+    failed.add(draw)
+    reportError(error)
+  }
 }

@@ -12,6 +12,36 @@ export interface Gateway {
   /** Devices that it brought last, by state. */
   devices: Readonly<Record<string, number>>
   seen: number | undefined
+  /** It works off a backlog: how old what it sends now is, as a time. */
+  backlogFrom: number | undefined
+}
+
+export interface Forecast {
+  readingsPerS: number
+  measuredS: number
+  bytesPerReading: number
+  bytesPerDay: number
+  /** Undefined: never, as it goes now. */
+  fullInS: number | undefined
+  fullOf: 'disk' | 'max_bytes'
+}
+
+export interface Disk {
+  usedBytes: number
+  freeBytes: number | undefined
+  sizeBytes: number | undefined
+  reserveBytes: number
+  maxBytes: number | undefined
+  expiresByAge: boolean
+  /** Undefined: not known yet. */
+  forecast: Forecast | undefined
+}
+
+export interface CommitTimes {
+  of: number
+  p50Ms: number
+  p99Ms: number
+  maxMs: number
 }
 
 export interface HubStatus {
@@ -25,6 +55,9 @@ export interface HubStatus {
   headPoints: number
   storePoints: number
   storeBytes: number
+  disk: Disk | undefined
+  /** Undefined before the first. */
+  commits: CommitTimes | undefined
   influx: { away: string | undefined; awaySince: number | undefined; backlogBytes: number; refused: number } | undefined
   queue: { now: number; max: number }
   counters: Readonly<Record<string, number>>
@@ -149,6 +182,8 @@ export function decodeStatus(raw: Told<Schemas['StatusBody']>): HubStatus {
     headPoints: number(o.head_points),
     storePoints: number(store.points),
     storeBytes: number(store.bytes),
+    disk: decodeDisk(o.disk),
+    commits: decodeCommits(o.commits),
     influx: decodeInflux(store.influxdb),
     queue: { now: number(queue.now), max: number(queue.max, 1) },
     counters: numbers(o.counters),
@@ -156,7 +191,12 @@ export function decodeStatus(raw: Told<Schemas['StatusBody']>): HubStatus {
     devices: numbers(o.devices),
     gateways: list(o.gateways).map((one) => {
       const gateway = map(one)
-      return { via: text(gateway.via), devices: numbers(gateway.devices), seen: optional(gateway.seen) }
+      return {
+        via: text(gateway.via),
+        devices: numbers(gateway.devices),
+        seen: optional(gateway.seen),
+        backlogFrom: optional(gateway.backlog_from),
+      }
     }),
     setAside: list(map(o.recovered).set_aside).map((one) => {
       const aside = map(one)
@@ -179,4 +219,37 @@ function decodeInflux(raw: Told<Schemas['StoreStatus']['influxdb']>): HubStatus[
     backlogBytes: number(o.backlog_bytes),
     refused: number(o.refused),
   }
+}
+
+function decodeDisk(raw: Told<Schemas['StatusBody']['disk']>): Disk | undefined {
+  if (typeof raw !== 'object' || raw === null) return undefined
+  const o = map(raw)
+  return {
+    usedBytes: number(o.used_bytes),
+    freeBytes: optional(o.free_bytes),
+    sizeBytes: optional(o.size_bytes),
+    reserveBytes: number(o.reserve_bytes),
+    maxBytes: optional(o.max_bytes),
+    expiresByAge: flag(o.expires_by_age),
+    forecast: decodeForecast(o.forecast),
+  }
+}
+
+function decodeForecast(raw: Told<Schemas['DiskStatus']['forecast']>): Forecast | undefined {
+  if (typeof raw !== 'object' || raw === null) return undefined
+  const o = map(raw)
+  return {
+    readingsPerS: number(o.readings_per_s),
+    measuredS: number(o.measured_s),
+    bytesPerReading: number(o.bytes_per_reading),
+    bytesPerDay: number(o.bytes_per_day),
+    fullInS: optional(o.full_in_s),
+    fullOf: text(o.full_of) === 'max_bytes' ? 'max_bytes' : 'disk',
+  }
+}
+
+function decodeCommits(raw: Told<Schemas['StatusBody']['commits']>): CommitTimes | undefined {
+  if (typeof raw !== 'object' || raw === null) return undefined
+  const o = map(raw)
+  return { of: number(o.of), p50Ms: number(o.p50_ms), p99Ms: number(o.p99_ms), maxMs: number(o.max_ms) }
 }

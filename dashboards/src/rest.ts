@@ -24,6 +24,11 @@ export function failureText(error: unknown, otherwise: string): string {
   return hint === undefined ? error.message : `${error.message} ${sentence(hint)}`
 }
 
+/** Whether nobody answered, or somebody who may answer otherwise soon: not a refusal. */
+export function isAway(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 0 || error.status >= 500)
+}
+
 /** Routes as the hub's document writes them. */
 export type Path = Extract<keyof paths, `/api/v1/${string}`>
 type Method = 'get' | 'post' | 'patch' | 'delete'
@@ -62,7 +67,7 @@ export async function ask<P extends Path, M extends MethodOf<P>>(
       ...(signal === undefined ? {} : { signal }),
     })
   } catch (error) {
-    if (signal?.aborted) throw error
+    if (signal?.aborted && !isLate(signal)) throw error
     throw new ApiError(0, {
       code: 'unreachable',
       message: 'The hub does not answer.',
@@ -71,7 +76,7 @@ export async function ask<P extends Path, M extends MethodOf<P>>(
   }
   learnHubTime(response.headers.get('date'), askedAt, Date.now())
   if (response.status === 204) return told(undefined)
-  const raw: unknown = await response.json().catch((error) => brokenOff(response, error, signal))
+  const raw = await bodyOf(response, signal)
   if (!response.ok) throw new ApiError(response.status, refusal(response.status, raw))
   return told(raw)
 }
@@ -85,11 +90,21 @@ export function searchOf(query: object): URLSearchParams {
   return search
 }
 
-/** An answer that breaks off is no empty one: the hub ends it so when what it reads fails after the first bytes. */
-function brokenOff(response: Response, error: unknown, signal: AbortSignal | undefined): undefined {
-  if (signal?.aborted) throw error
-  if (!response.ok) return undefined
-  throw new ApiError(response.status, { code: 'broken_off', message: 'The answer of the hub broke off.' })
+/** What broke off is no answer: without this a chart would show that there is nothing. */
+async function bodyOf(response: Response, signal: AbortSignal | undefined): Promise<unknown> {
+  try {
+    const text = await response.text()
+    return text === '' ? undefined : (JSON.parse(text) as unknown)
+  } catch (error) {
+    if (signal?.aborted && !isLate(signal)) throw error
+    if (!response.ok) return undefined
+    throw new ApiError(0, { code: 'broken_off', message: 'The answer of the hub broke off.' })
+  }
+}
+
+/** Given up since it took too long, not since nobody wants it any more. */
+function isLate({ reason }: AbortSignal): boolean {
+  return reason instanceof DOMException && reason.name === 'TimeoutError'
 }
 
 function refusal(status: number, raw: unknown): HubError {

@@ -1,5 +1,5 @@
 // The address after `#`: `#/?state=…`, `#/device/ID?range=1h`, `#/explore?select=…` or `#/status`.
-import { signal } from '@preact/signals'
+import { computed, signal } from '@preact/signals'
 import { Address } from './address'
 
 export type Route =
@@ -27,6 +27,12 @@ export function deviceHref(id: string, query?: string): string {
 }
 
 export const route = signal<Route>(parseRoute(location.hash))
+
+/** Which page is shown, whatever part of it. */
+export const routeKey = computed(() => {
+  const at = route.value
+  return at.page === 'device' ? `device ${at.id}` : at.page
+})
 
 /** The query of the page that is shown, which may be ahead of the address. */
 export function shownQuery(): URLSearchParams {

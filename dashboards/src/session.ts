@@ -1,8 +1,8 @@
 // Who looks: logged out, logging in, or in. The page never sees the cookie; it only asks the hub whether it counts.
 import { signal } from '@preact/signals'
 import { fetchSession, login, logout, type Session } from './api'
-import { liveStart, liveStop } from './live'
-import { ApiError } from './rest'
+import { liveStart, liveStop, problem } from './live'
+import { ApiError, isAway } from './rest'
 import { sentence } from './words'
 
 export type SessionState =
@@ -23,19 +23,35 @@ const ASK_AGAIN_MS = 2_000
 
 export async function openSession(): Promise<void> {
   const code = takeLoginCode()
-  if (code !== undefined) {
-    await logIn({ code })
-    return
-  }
+  if (code === undefined) await resume(false)
+  else await openByLink(code)
+}
+
+/** Of one who just logged in it is told why the session does not count: a visitor without one is asked to log in, no more. */
+async function resume(isNew: boolean): Promise<void> {
   try {
     enter(await fetchSession())
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) session.value = { phase: 'out' }
-    else {
-      session.value = { phase: 'away', notice: noticeOf(error) }
-      setTimeout(() => void openSession(), ASK_AGAIN_MS)
-    }
+    if (!(error instanceof ApiError && error.status === 401)) later(error, () => resume(isNew))
+    else session.value = isNew ? { phase: 'out', notice: noticeOf(error) } : { phase: 'out' }
   }
+}
+
+/** The code is in this page alone: while the hub is away it is kept, and tried when the hub is back. */
+async function openByLink(code: string): Promise<void> {
+  try {
+    await login({ code })
+  } catch (error) {
+    if (isAway(error)) later(error, () => openByLink(code))
+    else session.value = { phase: 'out', notice: noticeOf(error) }
+    return
+  }
+  await resume(true)
+}
+
+function later(error: unknown, run: () => Promise<void>): void {
+  session.value = { phase: 'away', notice: noticeOf(error) }
+  setTimeout(() => void run(), ASK_AGAIN_MS)
 }
 
 export async function logIn(body: { code: string } | { token: string }): Promise<void> {
@@ -47,14 +63,18 @@ export async function logIn(body: { code: string } | { token: string }): Promise
   }
 }
 
+/** Out only when the hub says so: a page that looked logged out, and was in again when it is opened, would lie. */
 export async function logOut(): Promise<void> {
-  liveStop()
   try {
     await logout()
-    session.value = { phase: 'out' }
   } catch (error) {
-    session.value = { phase: 'out', notice: noticeOf(error) }
+    if (!(error instanceof ApiError && error.status === 401)) {
+      problem.value = `You are still logged in. ${noticeOf(error).message}`
+      return
+    }
   }
+  liveStop()
+  session.value = { phase: 'out' }
 }
 
 /** The hub ended the token or the session. */
@@ -68,12 +88,21 @@ export function takeLoginCode(): string | undefined {
   const match = /^#login=(.+)$/.exec(location.hash)
   if (match?.[1] === undefined) return undefined
   history.replaceState(null, '', `${location.pathname}${location.search}#/`)
-  return decodeURIComponent(match[1])
+  return decoded(match[1])
+}
+
+/** As it stands where it is no code of ours: the hub refuses it with words. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 window.addEventListener('hashchange', () => {
   const code = takeLoginCode()
-  if (code !== undefined) void logIn({ code })
+  if (code !== undefined) void openByLink(code)
 })
 
 function enter(who: Session): void {

@@ -44,9 +44,23 @@ export function followTheme(): void {
 }
 
 let probe: HTMLElement | undefined
+/** Asking costs a pass over all styles, and each chart asks a dozen times for each drawing. */
+const resolved = { version: -1, colours: new Map<string, string>() }
 
 /** A colour token as the canvas understands it; custom properties alone do not resolve `light-dark()`. */
 export function colour(token: string): string {
+  if (resolved.version !== colourVersion.peek()) {
+    resolved.version = colourVersion.peek()
+    resolved.colours.clear()
+  }
+  const known = resolved.colours.get(token)
+  if (known !== undefined) return known
+  const found = ask(token)
+  resolved.colours.set(token, found)
+  return found
+}
+
+function ask(token: string): string {
   if (probe === undefined) {
     probe = document.createElement('span')
     probe.hidden = true

@@ -1,7 +1,7 @@
 import { Series } from '@telltale/client'
 import { describe, expect, test } from 'vitest'
 import { ADDRESS_PAUSE_MS, Address } from '../src/address'
-import { coverOf, latestOf, trimmedTo } from '../src/chart/cover'
+import { coverOf, keptMs, latestOf, trimmedTo } from '../src/chart/cover'
 import { askedAgain } from '../src/refused'
 
 /** A subscription that covers from 100 on, whose one series has these points. */
@@ -31,16 +31,32 @@ describe('what is held', () => {
   })
 
   test('rings are trimmed up to where the history of charts reaches that go on into them', () => {
-    const older = (to: number, askedAt: number, meetsLive = true) => ({
+    const older = (to: number, askedAt: number, meetsLive = true, rests = false) => ({
       meetsLive,
+      rests,
       answer: { from: 0, to, askedAt, column: 1, series: new Map() },
     })
     expect(trimmedTo(500, 100, [])).toBe(500)
-    expect(trimmedTo(500, 100, [{ meetsLive: true, answer: undefined }])).toBe(500)
+    expect(trimmedTo(500, 100, [{ meetsLive: true, rests: false, answer: undefined }])).toBe(500)
     expect(trimmedTo(500, 100, [older(300, 300)])).toBe(300)
     expect(trimmedTo(500, 100, [older(900, 400)]), 'a day that is not over').toBe(400)
     expect(trimmedTo(500, 100, [older(50, 900)]), 'another day').toBe(500)
     expect(trimmedTo(500, 100, [older(300, 300, false)]), 'buckets').toBe(500)
+    expect(trimmedTo(500, 100, [older(300, 300, true, true)]), 'rings hold all that is drawn').toBe(500)
+  })
+
+  test('rings are kept for as long as what a sliding chart shows, for a quarter of an hour to an hour', () => {
+    const kept = (span: string) => keptMs({ kind: 'last', span }) / 60_000
+    expect(['5m', '15m', '30m', '1h', '30d'].map(kept)).toEqual([16, 16, 30, 60, 60])
+    expect(keptMs({ kind: 'fixed', from: 0, to: 1 })).toBe(3_600_000)
+  })
+
+  test('the last value of a quiet series that was trimmed is still the newest, not the one told when the page opened', () => {
+    const { sub, key } = live([[110, 1]])
+    sub.series.get(key)?.trimBefore(500)
+    const trimmed = { ...sub, coverFrom: 500 }
+    expect(latestOf(trimmed, key, { time: 90, value: 0 })).toEqual({ time: 110, value: 1 })
+    expect(latestOf(trimmed, key, { time: 400, value: 2 }), 'a late one').toEqual({ time: 400, value: 2 })
   })
 })
 

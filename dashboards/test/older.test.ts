@@ -12,12 +12,16 @@ let make: (ask: Ask) => Older
 let asked: URL[] = []
 let answer: () => Response = () => Response.json({ series: [] })
 
-beforeAll(async () => {
-  vi.stubGlobal('requestAnimationFrame', () => 0)
+function stubFetch(): void {
   vi.stubGlobal('fetch', async (path: string) => {
     asked.push(new URL(path, 'http://hub/'))
     return answer()
   })
+}
+
+beforeAll(async () => {
+  vi.stubGlobal('requestAnimationFrame', () => 0)
+  stubFetch()
   const { Older } = await import('../src/chart/older')
   make = (ask) => new Older(ask)
 })
@@ -82,6 +86,41 @@ describe('history beside the rings', () => {
     answer = () => new Response('{"series":[{"device":"d"', { status: 200 })
     await wants(older, 0, HOUR, HOUR, [HOUR])
     expect([older.answer, older.error]).toEqual([undefined, 'The answer of the hub broke off.'])
+  })
+
+  test('steady late readings: asked for again at most once a second, and the last of them is asked for too', async () => {
+    const older = make({ select: ['d/m'] })
+    for (let i = 0; i < 40; i += 1) {
+      older.touch({ from: 0, to: HOUR })
+      await wants(older, 0, HOUR, HOUR, [HOUR + i * 100])
+    }
+    expect(asked.length).toBe(4)
+    expect(await wants(older, 0, HOUR, HOUR, [HOUR + 5 * SECOND, HOUR + 30 * SECOND])).toBe(5)
+  })
+
+  test('a question that nobody waits for any more is given up for the next, not for each step of a hand', async () => {
+    vi.useFakeTimers()
+    try {
+      const signals: AbortSignal[] = []
+      vi.stubGlobal('fetch', (path: string, { signal }: { signal: AbortSignal }) => {
+        asked.push(new URL(path, 'http://hub/'))
+        signals.push(signal)
+        return new Promise((_, failed) => signal.addEventListener('abort', () => failed(signal.reason)))
+      })
+      const older = make({ select: ['d/m'] })
+      for (let i = 0; i < 10; i += 1) {
+        older.want(i * HOUR, (i + 1) * HOUR, NEVER, 100, DAY)
+        await vi.advanceTimersByTimeAsync(50)
+      }
+      await vi.advanceTimersByTimeAsync(5_000)
+      older.want(9 * HOUR, 10 * HOUR, NEVER, 100, DAY)
+      await vi.advanceTimersByTimeAsync(0)
+      expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, false])
+      expect([asked.at(-1)?.searchParams.get('to'), older.error, older.busy]).toEqual([`${10 * HOUR}ms`, '', true])
+    } finally {
+      vi.useRealTimers()
+      stubFetch()
+    }
   })
 
   test('without rings a window that slides is asked for at most once a second', async () => {

@@ -21,7 +21,7 @@ type Row<'a> = (&'static str, Grows, &'static str, &'a Counter);
 
 macro_rules! rows {
     ($metrics:ident: $($field:ident $grows:ident $help:literal;)+) => {{
-        let Metrics { $($field,)+ } = $metrics;
+        let Metrics { commit_times: _, $($field,)+ } = $metrics;
         vec![$((stringify!($field), Grows::$grows, $help, $field),)+]
     }};
 }
@@ -93,6 +93,14 @@ fn text(hub: &Hub) -> String {
         "Bytes of the log read for viewers that came back or fell behind.",
         hub.log.bytes_read(),
     );
+    if let Some(times) = hub.metrics.commit_times.percentiles() {
+        let ns = |took: std::time::Duration| u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        put(&mut out, "commit_p50_ns", "gauge", "What half of the newest 1024 commits took at most.", ns(times.p50));
+        put(&mut out, "commit_p99_ns", "gauge", "What all of them but one in a hundred took at most.", ns(times.p99));
+    }
+    if let Some((free, _)) = crate::hub::disk::free_and_size(&hub.config.data.dir) {
+        put(&mut out, "disk_free_bytes", "gauge", "Free on the disk of the data directory.", free);
+    }
     put(&mut out, "queue_batches", "gauge", "Batches waiting for the writer.", hub.queue.depth() as u64);
     put(&mut out, "queue_bytes", "gauge", "Bytes of batches waiting for the writer or being committed.", hub.queue.bytes() as u64);
     put(&mut out, "long_answers", "gauge", "History answers being written.", long_answers as u64);

@@ -7,6 +7,7 @@ use telltale_wire::RowCode;
 
 use super::testing::{NOW, TestHub};
 use crate::auth::access::Role;
+use crate::clock::NS_PER_SEC;
 use crate::ingest::refusals::Refused;
 use crate::live::engine::Input;
 use crate::live::protocol::{ClientMessage, Encoding, parse_json};
@@ -150,6 +151,11 @@ async fn status_and_refusals_are_for_admins() {
     assert_eq!((&status["position"], &status["counters"]["commits"]), (&json!(4), &json!(4)));
     assert_eq!((&status["refused"]["too_old"], &status["devices"]["online"]), (&json!(1), &json!(0)));
     assert!(status["recovered"]["clean"].as_bool().unwrap());
+    let (disk, commits) = (&status["disk"], &status["commits"]);
+    assert!(disk["used_bytes"].as_u64() > Some(0) && disk["free_bytes"].as_u64() <= disk["size_bytes"].as_u64(), "{disk}");
+    assert_eq!((&disk["max_bytes"], &disk["forecast"], &disk["expires_by_age"]), (&Json::Null, &Json::Null, &json!(false)));
+    assert_eq!(commits["of"], 4);
+    assert!(commits["p50_ms"].as_f64() <= commits["p99_ms"].as_f64() && commits["p99_ms"].as_f64() > Some(0.0), "{commits}");
     let refusals = hub.call(TestRequest::get().uri("/api/v1/status/refusals"), Some(&admin)).await.json();
     let expected = json!({"time": 1_795_396_030_000.0, "token": 77, "token_name": null, "device": "d", "metric": "m",
                           "code": "too_old", "message": "before the floor"});
@@ -157,6 +163,25 @@ async fn status_and_refusals_are_for_admins() {
     for path in ["status", "status/refusals"] {
         assert_eq!(hub.ask(&format!("/api/v1/{path}")).await.refusal(), (403, "forbidden".to_owned()));
     }
+}
+
+#[actix_web::test]
+async fn the_disk_is_foretold_once_enough_was_seen() {
+    let hub = TestHub::open_with(|config| config.store.max_bytes = 1 << 40);
+    let admin = hub.token(Role::Admin, None, None);
+    hub.hub.note_growth();
+    let points: Vec<_> = (0..12_000).map(|i| (NOW - NS_PER_SEC * (12_000 - i), Value::Int(i % 7))).collect();
+    hub.put("pump", "m", &[], &points).await;
+    hub.hub.clock.advance(600 * NS_PER_SEC);
+    hub.hub.note_growth();
+    let disk = || async { hub.call(TestRequest::get().uri("/api/v1/status"), Some(&admin)).await.json()["disk"].clone() };
+    assert_eq!(disk().await["forecast"], Json::Null, "nothing is sealed: what a reading takes is not known");
+    hub.hub.stop().await;
+    let told = disk().await;
+    let forecast = &told["forecast"];
+    assert_eq!((&forecast["readings_per_s"], &forecast["measured_s"]), (&json!(20.0), &json!(600)), "{told}");
+    assert!(forecast["bytes_per_reading"].as_f64() > Some(0.0) && forecast["full_in_s"].as_f64() > Some(0.0), "{told}");
+    assert_eq!(told["max_bytes"], json!(1_u64 << 40));
 }
 
 #[actix_web::test]

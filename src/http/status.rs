@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
@@ -15,11 +16,17 @@ use super::metrics::counters;
 use super::params::NoParams;
 use crate::auth::access::Access;
 use crate::clock::NS_PER_SEC;
+use crate::growth::{Forecast, Full};
 use crate::hub::Hub;
+use crate::hub::disk::Disk;
 use crate::limits::{HISTORY_ANSWERS, REFUSALS_KEPT, WRITER_QUEUE_BATCHES};
 use crate::live::presence::State;
 use crate::log::loss::Loss;
+use crate::metrics::Percentiles;
 use crate::query::time::ms_f64;
+
+/// Who sent late readings within it is shown as working off a backlog.
+const BACKLOG_NS: i64 = 60 * NS_PER_SEC;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StatusBody {
@@ -42,7 +49,10 @@ pub struct StatusBody {
     head_points: usize,
     /// Sealed history.
     store: StoreStatus,
+    disk: DiskStatus,
     queue: Filled,
+    /// How long the newest commits took; null before the first.
+    commits: Option<CommitTimes>,
     long_answers: Filled,
     /// Since the start.
     counters: BTreeMap<&'static str, u64>,
@@ -65,6 +75,48 @@ pub struct StoreStatus {
     /// When the store is InfluxDB.
     #[serde(skip_serializing_if = "Option::is_none")]
     influxdb: Option<InfluxStatus>,
+}
+
+/// What the data directory takes, what is left, and until when.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DiskStatus {
+    /// Of everything in the data directory.
+    used_bytes: u64,
+    /// Of the file system that it is on; null where it could not be asked.
+    free_bytes: Option<u64>,
+    size_bytes: Option<u64>,
+    /// `[store] reserve_bytes`: with less free, readings are refused.
+    reserve_bytes: u64,
+    /// `[store] max_bytes`; null: no bound.
+    max_bytes: Option<u64>,
+    /// Readings of a `[[retention]]` rule go by their age too: the forecast is then how it goes at the soonest.
+    expires_by_age: bool,
+    /// Null: not known yet. It takes ten minutes of a running hub and 10,000 sealed readings. With InfluxDB as the store: never.
+    forecast: Option<ForecastStatus>,
+}
+
+/// Readings stored in the last day, or since the start, times what a sealed one takes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ForecastStatus {
+    readings_per_s: f64,
+    /// Over how long that was measured.
+    measured_s: i64,
+    bytes_per_reading: f64,
+    bytes_per_day: f64,
+    /// Null: never at this rate.
+    full_in_s: Option<f64>,
+    /// What is full then: the `disk` (readings are refused) or `max_bytes` (the oldest days go).
+    full_of: Option<&'static str>,
+}
+
+/// Of the newest commits, appended and synced.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CommitTimes {
+    /// How many they are, up to 1024.
+    of: usize,
+    p50_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
 }
 
 /// How far InfluxDB is behind, and what it does not take.
@@ -121,6 +173,9 @@ pub struct Gateway {
     devices: BTreeMap<&'static str, usize>,
     /// When the hub last heard of one of them, ms since 1970 UTC.
     seen: Option<f64>,
+    /// It works off a backlog: the oldest reading of the last late ones that came within a minute, ms since 1970 UTC. What an agent
+    /// still holds, only the agent knows. WebSockets alone.
+    backlog_from: Option<f64>,
 }
 
 /// What the start found in the commit log.
@@ -219,7 +274,9 @@ fn body(hub: &Hub, access: &Access) -> StatusBody {
             damaged: hub.store.damaged().iter().map(ToString::to_string).collect(),
             influxdb: influx(hub),
         },
+        disk: disk(hub),
         queue: Filled { now: hub.queue.depth(), max: WRITER_QUEUE_BATCHES },
+        commits: hub.metrics.commit_times.percentiles().map(CommitTimes::from),
         long_answers: Filled { now: HISTORY_ANSWERS - hub.long_answers.available_permits(), max: HISTORY_ANSWERS },
         counters: counters(&hub.metrics).collect(),
         refused: hub.refusals.by_code().into_iter().map(|(code, count)| (code.as_str(), count)).collect(),
@@ -227,6 +284,44 @@ fn body(hub: &Hub, access: &Access) -> StatusBody {
         gateways,
         limits: limits(hub),
         recovered: recovered(hub),
+    }
+}
+
+fn disk(hub: &Hub) -> DiskStatus {
+    let Disk { free_and_size, used, forecast } = hub.disk();
+    let store = &hub.config.store;
+    DiskStatus {
+        used_bytes: used,
+        free_bytes: free_and_size.map(|(free, _)| free),
+        size_bytes: free_and_size.map(|(_, size)| size),
+        reserve_bytes: store.reserve_bytes,
+        max_bytes: (store.max_bytes > 0).then_some(store.max_bytes),
+        expires_by_age: hub.config.retention.iter().any(|rule| rule.keep.is_some()),
+        forecast: forecast.map(ForecastStatus::from),
+    }
+}
+
+impl From<Forecast> for ForecastStatus {
+    fn from(forecast: Forecast) -> Self {
+        let Forecast { rate, bytes_per_reading, bytes_per_day, full } = forecast;
+        Self {
+            readings_per_s: rate.readings_per_s,
+            measured_s: rate.measured_s,
+            bytes_per_reading,
+            bytes_per_day,
+            full_in_s: full.map(|(seconds, _)| seconds),
+            full_of: full.map(|(_, of)| match of {
+                Full::Disk => "disk",
+                Full::Budget => "max_bytes",
+            }),
+        }
+    }
+}
+
+impl From<Percentiles> for CommitTimes {
+    fn from(Percentiles { of, p50, p99, max }: Percentiles) -> Self {
+        let ms = |took: Duration| took.as_secs_f64() * 1000.0;
+        Self { of, p50_ms: ms(p50), p99_ms: ms(p99), max_ms: ms(max) }
     }
 }
 
@@ -244,6 +339,11 @@ fn presence(hub: &Hub, access: &Access) -> (BTreeMap<&'static str, usize>, Vec<G
         *gateway.devices.entry(device.state.as_str()).or_default() += 1;
         let seen = device.seen.map(ms_f64);
         gateway.seen = if gateway.seen < seen { seen } else { gateway.seen };
+    }
+    for (via, from) in hub.presence.backlogs(hub.clock.now().saturating_sub(BACKLOG_NS)) {
+        if let Some(gateway) = gateways.get_mut(&via) {
+            gateway.backlog_from = Some(ms_f64(from));
+        }
     }
     (by_state, gateways.into_values().collect())
 }

@@ -202,6 +202,9 @@ impl<W: Way> Connection<W> {
             self.opened(&opened);
         }
         self.via.brought(self.session.arrived(), received);
+        if let Some(oldest) = steps.iter().filter_map(oldest).min() {
+            self.via.brought_from(oldest, received);
+        }
         self.peer.set_deaf(true);
         for step in steps {
             // One frame may hold many batches.
@@ -318,6 +321,14 @@ impl<W: Way> Connection<W> {
 enum Next {
     Outcome(Option<Outcome>),
     Message(Result<Message, End>),
+}
+
+/// The oldest reading of a step that has some.
+fn oldest<T>(step: &Step<T>) -> Option<TimeNs> {
+    match step {
+        Step::Submit { batch, .. } => batch.readings.iter().map(|reading| reading.time).min(),
+        Step::Settled(_) => None,
+    }
 }
 
 /// The outcome of the oldest step. May be dropped and asked again.

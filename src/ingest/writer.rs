@@ -227,7 +227,9 @@ impl Writer {
             return self.turn_away(waiting.into_iter().map(|waiting| waiting.reply), &later);
         }
         self.publish(&Arc::new(commit), &[]);
-        self.parts.metrics.commit_ns.add(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        let took = started.elapsed();
+        self.parts.metrics.commit_ns.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        self.parts.metrics.commit_times.add(took);
         self.answer(waiting);
         if head.bytes().0 >= self.parts.active_bytes {
             self.parts.pressure.ask();

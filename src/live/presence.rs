@@ -8,6 +8,7 @@
 //!
 //! Invariant: a device has `conns` exactly while those connections are open and brought it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -82,6 +83,8 @@ struct Inner {
 #[derive(Debug)]
 struct Conn {
     via: Arc<str>,
+    /// The oldest reading of the last frame with late ones, and when that frame came.
+    late: Option<(TimeNs, TimeNs)>,
     devices: FxHashSet<u32>,
 }
 
@@ -128,7 +131,7 @@ impl Presence {
         let mut inner = self.inner.lock();
         inner.next_conn += 1;
         let id = ConnId(inner.next_conn);
-        inner.conns.insert(id, Conn { via: via.into(), devices: FxHashSet::default() });
+        inner.conns.insert(id, Conn { via: via.into(), late: None, devices: FxHashSet::default() });
         id
     }
 
@@ -159,6 +162,25 @@ impl Presence {
             device.public.via = Some(via);
             inner.note(index, &self.changed);
         }
+    }
+
+    /// A frame that came at `at` brought readings as old as `oldest`: the sender works off a backlog.
+    pub fn late(&self, conn: ConnId, oldest: TimeNs, at: TimeNs) {
+        if let Some(conn) = self.inner.lock().conns.get_mut(&conn) {
+            conn.late = Some((oldest, at));
+        }
+    }
+
+    /// Who sent late readings since a time, with the oldest of the last such frame.
+    #[must_use]
+    pub fn backlogs(&self, since: TimeNs) -> BTreeMap<Arc<str>, TimeNs> {
+        let mut found = BTreeMap::new();
+        for conn in self.inner.lock().conns.values() {
+            let Some((oldest, _)) = conn.late.filter(|(_, at)| *at >= since) else { continue };
+            let known = found.entry(Arc::clone(&conn.via)).or_insert(oldest);
+            *known = oldest.min(*known);
+        }
+        found
     }
 
     /// The session is gone.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::presence::{ConnId, Presence};
 use crate::clock::Clock;
 use crate::keyed::KeyedMap;
+use crate::limits::LATE_AFTER_NS;
 use crate::model::TimeNs;
 
 /// The session is open while this lives.
@@ -33,6 +34,13 @@ impl Via {
             self.presence.seen(conn, device, received);
         }
     }
+
+    /// The oldest reading that a frame brought. What is told with its delay is no backlog.
+    pub fn brought_from(&self, oldest: TimeNs, received: TimeNs) {
+        if received.saturating_sub(oldest) > LATE_AFTER_NS {
+            self.presence.late(self.conn, oldest, received);
+        }
+    }
 }
 
 impl Drop for Via {
@@ -47,6 +55,22 @@ mod tests {
     use super::super::presence::State;
     use super::*;
     use crate::clock::NS_PER_SEC;
+
+    #[test]
+    fn who_sends_late_readings_has_a_backlog_for_as_long_as_it_does() {
+        let presence = Arc::new(Presence::new(0, Vec::new()));
+        let clock = Clock::manual(0);
+        let [gateway, other] = ["gateway-7", "gateway-8"].map(|name| Via::open(&presence, &clock, name));
+        let now = 10_000 * NS_PER_SEC;
+        other.brought_from(now - 30 * NS_PER_SEC, now);
+        gateway.brought_from(now - 7_200 * NS_PER_SEC, now);
+        gateway.brought_from(now - 3_600 * NS_PER_SEC, now + NS_PER_SEC);
+        let told = |since| presence.backlogs(since).into_iter().map(|(via, from)| (via.to_string(), from)).collect::<Vec<_>>();
+        assert_eq!(told(now), [("gateway-7".to_owned(), now - 3_600 * NS_PER_SEC)]);
+        assert_eq!(told(now + 2 * NS_PER_SEC), []);
+        drop(gateway);
+        assert_eq!(told(now), []);
+    }
 
     #[test]
     fn a_device_is_told_with_its_gateway_and_offline_at_the_end() {

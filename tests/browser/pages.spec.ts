@@ -112,6 +112,14 @@ test('status: what comes in, refusals with their reasons, tokens made and revoke
   await page.getByRole('link', { name: 'Status' }).click()
   await expect(page.getByRole('region', { name: 'Readiness' })).toContainText('Readings are taken')
   await expect(page.getByRole('region', { name: 'Readings stored' })).toContainText('since the start')
+  await expect(page.getByRole('region', { name: 'Commit to disk' })).toContainText(
+    /newest \d+: p50 .+, p99 .+, longest /,
+  )
+  await expect(page.getByRole('region', { name: 'Disk', exact: true })).toContainText(
+    /free.*The hub takes .*not known yet/,
+  )
+  const from = page.getByRole('region', { name: 'Senders' }).getByRole('row', { name: /sender/ })
+  await expect(from, 'it sent the readings of a day').toContainText(/sends readings of .*, 1 d ago/)
   const refused = page.getByRole('region', { name: 'Refused readings' })
   await expect(refused.getByRole('row', { name: /type_changed/ })).toContainText('room-1')
 

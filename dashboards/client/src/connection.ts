@@ -33,8 +33,8 @@ export type ConnectionEvent =
   | { type: 'closing'; message: Closing }
   | { type: 'closed'; code: number; reason: string }
   | { type: 'timer' }
-  /** The machine woke, the network came back, or the user asked: do not wait any longer. */
-  | { type: 'wake' }
+  /** The machine woke, the network came back, or the user asked: do not wait any longer. `awaited`: a snapshot is on its way. */
+  | { type: 'wake'; awaited: boolean }
   /** The answer to `probe`: may we still look at all? */
   | { type: 'probed'; allowed: boolean }
   /** The hub broke the protocol: what is held cannot be trusted, begin anew. */
@@ -66,6 +66,8 @@ const LONGEST_WAIT_MS = 30_000
 const STEADY_MS = 5_000
 /** After waking, a socket that was silent for longer than this is taken for dead; resuming by cursor costs little. */
 const SILENT_AT_WAKE_MS = 20_000
+/** But a snapshot on a slow line is heard of only when it is there, and would begin anew on another socket: as long as when awake. */
+const AWAITED_AT_WAKE_MS = QUIET_MS + ANSWER_MS
 
 export interface Step {
   state: ConnectionState
@@ -106,7 +108,7 @@ export function step(state: ConnectionState, event: ConnectionEvent, now: number
       return state.phase === 'live' ? quiet(state, now, random) : stay(state)
     case 'wake':
       if (state.phase === 'waiting') return after(connect(0, state.cause, now), { type: 'cancel' })
-      if (state.phase === 'live' && now - state.heardAt > SILENT_AT_WAKE_MS) {
+      if (state.phase === 'live' && now - state.heardAt > (event.awaited ? AWAITED_AT_WAKE_MS : SILENT_AT_WAKE_MS)) {
         return after(connect(0, undefined, now), { type: 'drop' })
       }
       return stay(state)

@@ -58,6 +58,8 @@ export class Link<T extends Time> {
   #queue: unknown[] = []
   #queuedBytes = 0
   readonly #members = new Map<string, Member<T>>()
+  /** Ids that were asked for on this connection and have no snapshot yet. */
+  readonly #awaited = new Set<string>()
   readonly #codec: Codec<T>
   readonly #around: Surroundings
   readonly #listener: LinkListener
@@ -86,7 +88,7 @@ export class Link<T extends Time> {
 
   /** The machine woke or the network came back. */
   wake(): void {
-    this.#step({ type: 'wake' })
+    this.#step({ type: 'wake', awaited: this.#awaited.size > 0 })
   }
 
   /** An id that no member of this link has had. */
@@ -103,6 +105,7 @@ export class Link<T extends Time> {
 
   /** False when it was not here. */
   remove(id: string): boolean {
+    this.#awaited.delete(id)
     if (!this.#members.delete(id)) return false
     if (this.#state.phase === 'live') this.#socket?.send(this.#codec.encode(unsubscribeMessage(id)))
     return true
@@ -110,10 +113,12 @@ export class Link<T extends Time> {
 
   /** Leaves without a word to the hub, which has ended it. */
   forget(id: string): void {
+    this.#awaited.delete(id)
     this.#members.delete(id)
   }
 
   #ask(member: Member<T>): void {
+    this.#awaited.add(member.id)
     this.#socket?.send(this.#codec.encode(subscribeMessage(member.id, member.request, member.cursor)))
   }
 
@@ -180,6 +185,7 @@ export class Link<T extends Time> {
 
   #askAll(): void {
     this.#forgetQueue()
+    this.#awaited.clear()
     for (const member of this.#members.values()) {
       member.begin()
       this.#ask(member)
@@ -227,6 +233,7 @@ export class Link<T extends Time> {
         this.#step({ type: 'closing', message })
         return undefined
       }
+      if (isAnswer(message) && message.id !== undefined) this.#awaited.delete(message.id)
       // One that left may still be told a message or two, or that it is not known any more.
       if (message.id !== undefined) return this.#members.get(message.id)?.receive(message)
       if (message.type === 'error') this.#listener.problem(message.error.message)
@@ -238,6 +245,11 @@ export class Link<T extends Time> {
     }
     return undefined
   }
+}
+
+/** A whole snapshot, or a refusal. */
+function isAnswer(message: { type: string; more?: boolean }): boolean {
+  return message.type === 'error' || (message.type === 'snapshot' && message.more !== true)
 }
 
 /** Text counts as many bytes as a browser keeps of it. */

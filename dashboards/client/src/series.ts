@@ -9,6 +9,15 @@ import { decimalsOf, MOST_DECIMALS } from './units.js'
 
 export type ValueType = 'number' | 'bool' | 'text'
 
+/** The newest point that was trimmed: still the last known value while nothing newer is held. */
+export interface Trimmed {
+  point: Point
+  /** Since when the value was this; `known` is false when the run began earlier. */
+  changed: { time: number; known: boolean }
+  /** Nothing lies between it and what is held. */
+  joined: boolean
+}
+
 /** A key for maps: equal for the same device, metric and labels, whatever the order of the labels. */
 export function seriesKey(d: { device: string; metric: string; labels: Readonly<Record<string, string>> }): string {
   const labels = Object.entries(d.labels).sort(([a], [b]) => (a < b ? -1 : 1))
@@ -28,6 +37,7 @@ export class Series {
   #type: ValueType | undefined
   #texts: string[] = []
   #places = new Map<string, number>()
+  #trimmed: Trimmed | undefined
   readonly #bound: number
 
   constructor(description: SeriesDescription, bound = RING_BOUND) {
@@ -69,21 +79,63 @@ export class Series {
     )
   }
 
-  /** The last known value by event time. */
+  /** The last known value by event time, also when it was trimmed. */
   get last(): Point | undefined {
     const at = this.ring.length - 1
-    return at < 0 ? undefined : [this.ring.timeAt(at), this.decode(this.ring.valueAt(at))]
+    return at < 0 ? this.#trimmed?.point : this.#pointAt(at)
   }
 
   /** The time of the first point of the run of equal values at the end; `known` is false when the run began earlier. */
   get lastChanged(): { time: number; known: boolean } | undefined {
+    const at = this.ring.length - 1
+    return at < 0 ? this.#trimmed?.changed : this.#changedAt(at)
+  }
+
+  /** What is known of the time before the ring. */
+  get trimmed(): Trimmed | undefined {
+    return this.#trimmed
+  }
+
+  /** Drops what is before `time`, but for the knowledge of the newest of it. */
+  trimBefore(time: number): void {
+    const at = this.ring.lowerBound(time) - 1
+    if (at < 0) return
+    this.#trimmed = { point: this.#pointAt(at), changed: this.#changedAt(at), joined: true }
+    this.ring.trimBefore(time)
+  }
+
+  /** A reading from before what the ring covers. */
+  putTrimmed(time: number, value: Value): void {
+    const before = this.#trimmed
+    this.forgetTrimmed(time, time)
+    if (before !== undefined && time < before.point[0]) return
+    this.#trimmed = { point: [time, value], changed: { time, known: false }, joined: before?.joined ?? false }
+  }
+
+  /** What is known of [from, to] is void, as far as it lies before the ring. */
+  forgetTrimmed(from: number, to: number): void {
+    const trimmed = this.#trimmed
+    if (trimmed === undefined) return
+    const time = trimmed.point[0]
+    if (from <= time && to >= time) this.#trimmed = undefined
+    else if (from <= time && to >= trimmed.changed.time) trimmed.changed = { time, known: false }
+  }
+
+  #pointAt(i: number): Point {
+    return [this.ring.timeAt(i), this.decode(this.ring.valueAt(i))]
+  }
+
+  #changedAt(at: number): { time: number; known: boolean } {
     const { ring } = this
-    if (ring.length === 0) return undefined
-    const value = ring.valueAt(ring.length - 1)
-    for (let i = ring.length - 2; i >= 0; i -= 1) {
+    const value = ring.valueAt(at)
+    for (let i = at - 1; i >= 0; i -= 1) {
       if (ring.valueAt(i) !== value) return { time: ring.timeAt(i + 1), known: true }
     }
-    return { time: ring.firstTime, known: false }
+    const before = this.#trimmed
+    // A full ring drops points that nobody looked at.
+    const follows = before?.joined === true && before.point[0] >= ring.droppedUpTo
+    if (before === undefined || !follows) return { time: ring.firstTime, known: false }
+    return before.point[1] === this.decode(value) ? before.changed : { time: ring.firstTime, known: true }
   }
 
   /** A ring's number back as the value it stands for. */

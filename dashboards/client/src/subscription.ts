@@ -124,11 +124,11 @@ export function apply(sub: Subscription, message: SubscriptionMessage, now: numb
   return effects
 }
 
-/** Forgets what is older than `time`; from then on the subscription covers less. */
+/** Forgets what is older than `time`, but for each series' last known value; from then on the subscription covers less. */
 export function trimBefore(sub: Subscription, time: number): void {
   if (time <= sub.coverFrom) return
   sub.coverFrom = time
-  for (const series of sub.series.values()) series.ring.trimBefore(time)
+  for (const series of sub.series.values()) series.trimBefore(time)
 }
 
 /** `15m`, `1h`, `90s`, `7d`, `250ms` in milliseconds. */
@@ -189,6 +189,8 @@ function applyRange(sub: Subscription, range: Range, effects: Effects): void {
     return
   }
   widen(effects, range.from, Math.min(range.to, sub.coverFrom))
+  series.forgetTrimmed(range.from, range.to)
+  for (const [time, value] of range.points) if (time < sub.coverFrom) series.putTrimmed(time, value)
   if (range.to < sub.coverFrom) return
   const kept: Point[] = range.points.filter(([time]) => time >= sub.coverFrom)
   series.replace(sub.coverFrom, range.to, kept)
@@ -204,6 +206,7 @@ function keep(
 ): void {
   if (time < sub.coverFrom) {
     if (effects !== undefined) widen(effects, time, time)
+    series.putTrimmed(time, value)
     return
   }
   if (overwrite) series.put(time, value)

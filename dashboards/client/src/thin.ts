@@ -24,22 +24,30 @@ export function thin(source: Source, low: number, high: number, from: number, to
     return { times, values }
   }
   const width = (to - from) / columns
-  const columnOf = (i: number) => Math.floor((source.timeAt(i) - from) / width)
   let i = low
   while (i < high) {
-    const column = columnOf(i)
+    const end = from + (Math.floor((source.timeAt(i) - from) / width) + 1) * width
     const first = i
     let lowest = i
     let highest = i
+    let least = source.valueAt(i)
+    let most = least
     i += 1
-    while (i < high && columnOf(i) === column) {
-      if (source.valueAt(i) < source.valueAt(lowest)) lowest = i
-      if (source.valueAt(i) > source.valueAt(highest)) highest = i
+    while (i < high && source.timeAt(i) < end) {
+      const value = source.valueAt(i)
+      if (value < least) {
+        least = value
+        lowest = i
+      } else if (value > most) {
+        most = value
+        highest = i
+      }
       i += 1
     }
-    const last = i - 1
-    const places = [...new Set([first, lowest, highest, last])].sort((a, b) => a - b)
-    for (const place of places) {
+    let before = -1
+    for (const place of [first, Math.min(lowest, highest), Math.max(lowest, highest), i - 1]) {
+      if (place === before) continue
+      before = place
       times.push(source.timeAt(place))
       values.push(source.valueAt(place))
     }

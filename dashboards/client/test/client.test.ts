@@ -112,3 +112,18 @@ test('an unsubscribed id is not heard any more', () => {
   b.tell({ type: 'snapshot', id: sub.id, cursor: 'c1', recovered: false, series: [{ ...SERIES, points: [[1, 1]] }] })
   expect([b.sockets[0]?.sent.at(-1), sub.series.size]).toEqual([{ type: 'unsubscribe', id: sub.id }, 0])
 })
+
+test('who looks while a snapshot is on its way does not make it begin anew; a silent socket without one is left', () => {
+  const b = bench()
+  b.client.start()
+  const sub = b.client.subscribe({ select: ['*/*'], history: '15m' })
+  b.open()
+  b.tell({ type: 'snapshot', id: sub.id, recovered: false, more: true, series: [{ ...SERIES, points: [] }] })
+  b.pass(30_000)
+  b.client.wake()
+  expect([b.sockets.length, b.sockets[0]?.closed]).toEqual([1, false])
+  b.tell({ type: 'snapshot', id: sub.id, cursor: 'c1', recovered: false, series: [] })
+  b.pass(30_000)
+  b.client.wake()
+  expect([b.sockets.length, b.sockets[0]?.closed]).toEqual([2, true])
+})

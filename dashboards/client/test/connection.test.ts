@@ -87,11 +87,15 @@ describe('connection', () => {
   })
 
   test('waking ends the wait, and drops a socket that was silent for long', () => {
-    expect(run([start, lost(1), [100, { type: 'wake' }]]).state).toMatchObject({ phase: 'connecting', attempt: 0 })
-    const asleep = run([start, opened, [60_000, { type: 'wake' }]])
+    const wake = (at: number, awaited = false): [number, ConnectionEvent] => [at, { type: 'wake', awaited }]
+    expect(run([start, lost(1), wake(100)]).state).toMatchObject({ phase: 'connecting', attempt: 0 })
+    const asleep = run([start, opened, wake(60_000)])
     expect(asleep.actions.slice(-3)).toEqual(['drop', 'open', 'timer 10000'])
-    const awake = run([start, opened, [59_000, { type: 'heard' }], [60_000, { type: 'wake' }]])
+    const awake = run([start, opened, [59_000, { type: 'heard' }], wake(60_000)])
     expect(awake.state.phase).toBe('live')
+    // A snapshot on a slow line is heard of when it is there: it does not begin anew each time somebody looks.
+    expect(run([start, opened, wake(60_000, true)]).actions).not.toContain('drop')
+    expect(run([start, opened, wake(90_000, true)]).actions).toContain('drop')
   })
 
   test('no answer to the upgrade within 10 s counts as a break', () => {

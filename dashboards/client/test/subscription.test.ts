@@ -328,3 +328,52 @@ describe('the rest', () => {
     (text) => expect(() => decodeMessage(text)).toThrow(ProtocolError),
   )
 })
+
+describe('what was trimmed', () => {
+  /** The one series that is told of, as its last known value is shown. */
+  const shown = (sub: Subscription) => {
+    const series = [...sub.series.values()].find((one) => one.metric === 'm')
+    const [time, value] = series?.last ?? [Number.NaN]
+    const changed = series?.lastChanged
+    return { at: time - NOW, value, since: (changed?.time ?? Number.NaN) - NOW, known: changed?.known }
+  }
+  const late = (sub: Subscription, from: number, to: number, points: [number, unknown][]) =>
+    say(sub, {
+      type: 'patch',
+      cursor: 'c9',
+      ranges: [{ series: 0, from: NOW + from, to: NOW + to, points: at(points) }],
+    })
+
+  test('is still the last known value, and since when', () => {
+    const sub = live()
+    say(sub, { type: 'update', cursor: 'c2', points: [[0, NOW + 5, 2]] })
+    trimBefore(sub, NOW + 1000)
+    expect(held(sub)).toEqual({ m: [] })
+    expect(shown(sub)).toEqual({ at: 5, value: 2, since: -10, known: true })
+    say(sub, { type: 'update', cursor: 'c3', points: [[0, NOW + 2000, 2]] })
+    expect(shown(sub)).toEqual({ at: 2000, value: 2, since: -10, known: true })
+    trimBefore(sub, NOW + 3000)
+    expect(shown(sub)).toEqual({ at: 2000, value: 2, since: -10, known: true })
+    say(sub, { type: 'update', cursor: 'c4', points: [[0, NOW + 4000, 3]] })
+    expect(shown(sub)).toEqual({ at: 4000, value: 3, since: 4000, known: true })
+  })
+
+  test('is void when the hub deleted it, and another when it was rewritten', () => {
+    const sub = live()
+    trimBefore(sub, NOW + 1000)
+    late(sub, -10, -10, [[-10, 7]])
+    expect(shown(sub)).toMatchObject({ at: -10, value: 7, known: false })
+    late(sub, -5, -5, [[-5, 8]])
+    expect(shown(sub)).toMatchObject({ at: -5, value: 8 })
+    late(sub, -30, 5, [])
+    expect(shown(sub).value).toBeUndefined()
+  })
+
+  test('of a late reading nobody knows what lies between it and what is held', () => {
+    const sub = live()
+    say(sub, { type: 'update', cursor: 'c2', points: [[0, NOW - 2_000_000, 1]] })
+    expect(shown(sub)).toMatchObject({ at: -10, value: 2 })
+    late(sub, -10, -10, [[-10, 1]])
+    expect(shown(sub)).toEqual({ at: -10, value: 1, since: -20, known: false })
+  })
+})

@@ -1,30 +1,47 @@
 // The series that a page of charts shows: watched with a little history, known by their last values, and history beside them is
 // told of what changed.
-import { type SeriesDescription, seriesKey } from '@telltale/client'
+import type { SeriesDescription } from '@telltale/client'
+import { useEffect, useMemo } from 'preact/hooks'
 import { fetchLast, type LastValue } from '../api'
 import { type Watch, watch } from '../live'
+import { LastValues } from './last'
 import type { Older } from './older'
 
 /** Live history asked for at the start: a little more than the range shown first, so that it needs no second request. */
 const HISTORY = '16m'
 const EVER = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }
 
-export function watchCharted(select: readonly string[], olders: ReadonlySet<Older>): Watch {
+export function watchCharted(select: readonly string[], olders: ReadonlySet<Older>, last: LastValues): Watch {
+  // The last values are asked for beside the first snapshot.
+  let isFirst = true
   return watch(
     { select: [...select], history: HISTORY },
     {
       onEffects: ({ stale, replaced }) => {
         const touched = replaced ? EVER : stale
         if (touched !== undefined) for (const older of olders) older.touch(touched)
+        if (touched !== undefined && !(replaced && isFirst)) last.touch(touched)
+        if (replaced) isFirst = false
       },
     },
   )
 }
 
-/** By the keys of the series. */
-export async function lastValues(select: readonly string[]): Promise<ReadonlyMap<string, LastValue>> {
-  const found = await fetchLast(select)
-  return new Map(found.map((one) => [seriesKey(one), one]))
+/** Last values and the live watch of what a page names, for as long as it is shown. */
+export function useCharted(select: readonly string[]): { watched: Watch; last: LastValues; olders: Set<Older> } {
+  const charted = useMemo(() => {
+    const olders = new Set<Older>()
+    const last = new LastValues(() => fetchLast(select))
+    return { olders, last, watched: watchCharted(select, olders, last) }
+  }, [select.join('\n')])
+  useEffect(() => {
+    charted.last.ask()
+    return () => {
+      charted.last.stop()
+      charted.watched.stop()
+    }
+  }, [charted])
+  return charted
 }
 
 /** Each series that is watched or has a last value, once. */

@@ -1,5 +1,6 @@
 // From when on the live rings hold all, and from when on they need not. Pure.
-import type { Subscription, Value } from '@telltale/client'
+import { durationMs, type Subscription, type Value } from '@telltale/client'
+import type { TimeRange } from '../range'
 import type { Older } from './older'
 
 type Held = Pick<Subscription, 'coverFrom' | 'series'>
@@ -12,8 +13,8 @@ export function coverOf(sub: Held, keys: Iterable<string>): number {
 }
 
 /**
- * The newest value of a series: of the ring, or what the hub said when the page opened. Of the time that live covers only the
- * ring counts: what is not in it was deleted.
+ * The newest value of a series: of live, or what the hub said when it was asked last. Of the time that live covers only live
+ * counts: what it does not hold was deleted.
  */
 export function latestOf(
   sub: Held & Pick<Subscription, 'cursor'>,
@@ -27,14 +28,27 @@ export function latestOf(
   return told === undefined || known.time > told.time ? known : told
 }
 
+const KEPT_LEAST_MS = 16 * 60_000
+const KEPT_MOST_MS = 3_600_000
+
+/** How old live points become before they are left to history: what a sliding chart shows, within bounds. */
+export function keptMs(range: TimeRange): number {
+  if (range.kind !== 'last') return KEPT_MOST_MS
+  return Math.min(KEPT_MOST_MS, Math.max(KEPT_LEAST_MS, durationMs(range.span)))
+}
+
 /**
  * Before what the rings may be trimmed: not before `old`, and not what a chart still draws of them, since its history does
- * not reach further. One whose history ends before the rings does not draw them at all.
+ * not reach further. One whose history ends before the rings does not draw them at all, and one that rests draws no history.
  */
-export function trimmedTo(old: number, cover: number, olders: Iterable<Pick<Older, 'answer' | 'meetsLive'>>): number {
+export function trimmedTo(
+  old: number,
+  cover: number,
+  olders: Iterable<Pick<Older, 'answer' | 'meetsLive' | 'rests'>>,
+): number {
   let to = old
-  for (const { answer, meetsLive } of olders) {
-    if (!meetsLive || answer === undefined) continue
+  for (const { answer, meetsLive, rests } of olders) {
+    if (!meetsLive || rests || answer === undefined) continue
     const reached = Math.min(answer.to, answer.askedAt)
     if (reached >= cover) to = Math.min(to, reached)
   }

@@ -34,6 +34,12 @@ interface AnswerSeries {
 }
 
 const RETRY_MS = 3_000
+/** What late readings made stale is asked for again no sooner than this, nor than so many times what the answer took: they come in
+ * crowds, and the last of them is asked for too. */
+const STALE_MS = 1_000
+const STALE_SHARE = 5
+/** A question that nobody waits for any more, since the window went elsewhere, is given up after this. */
+const ABANDON_MS = 250
 /** What no live ring covers is asked for again this often while time passes, or more rarely when nobody would see it. */
 const SLIDING_MS = 1_000
 const SLIDING_MOST_MS = 60_000
@@ -41,9 +47,11 @@ const SLIDING_MOST_MS = 60_000
 export class Older {
   answer: Answer | undefined
   error = ''
-  busy = false
+  /** The rings hold all that is drawn, or nothing is. */
+  rests = false
+  #asking: Asking | undefined
   #stale = false
-  #abort: AbortController | undefined
+  #staleNotBefore = Number.NEGATIVE_INFINITY
   #notBefore = 0
   readonly #ask: Ask
 
@@ -56,6 +64,15 @@ export class Older {
     return this.#ask.buckets === undefined && this.#ask.earlier === undefined
   }
 
+  get busy(): boolean {
+    return this.#asking !== undefined
+  }
+
+  /** Nothing is drawn now. */
+  rest(): void {
+    this.rests = true
+  }
+
   /** Late or merged readings changed what history says of this time. */
   touch(range: { from: number; to: number }): void {
     const { answer } = this
@@ -65,16 +82,24 @@ export class Older {
 
   /** Sees to it that [from, to] is there in `columns` columns; `cover` is where the live rings begin. */
   want(from: number, to: number, cover: number, columns: number, now: number): void {
-    if (this.meetsLive && from >= cover) return
+    this.rests = this.meetsLive && from >= cover
+    if (this.rests) return
     // The turn between a comparison's being chosen and its having its own history: nothing is named yet.
     if (this.#ask.select.length === 0) return
-    if (this.busy || now < this.#notBefore || columns < 1) return
-    if (!this.#fits(from, to, cover, (to - from) / columns, now)) void this.#fetch(from, to, columns, now)
+    if (now < this.#notBefore || columns < 1) return
+    const column = (to - from) / columns
+    if (this.#asking !== undefined) {
+      if (isAwaited(this.#asking, from, to, column)) return
+      this.#stale ||= this.#asking.wasStale
+      this.stop()
+    }
+    if (!this.#fits(from, to, cover, column, now)) void this.#fetch(from, to, columns, now)
   }
 
   #fits(from: number, to: number, cover: number, column: number, now: number): boolean {
     const got = this.answer
-    if (got === undefined || this.#stale || got.from > from) return false
+    if (got === undefined || got.from > from) return false
+    if (this.#stale && now >= this.#staleNotBefore) return false
     const lasts = Math.min(SLIDING_MOST_MS, Math.max(SLIDING_MS, (to - from) / 200))
     const wanted = Math.min(to, this.#known(now))
     // Where the rings begin before that, the answer must reach them; else it may be a little behind.
@@ -91,7 +116,8 @@ export class Older {
   }
 
   stop(): void {
-    this.#abort?.abort()
+    this.#asking?.abort.abort()
+    this.#asking = undefined
   }
 
   /** The points of one series as numbers; what is not a number is left out. */
@@ -111,33 +137,53 @@ export class Older {
   }
 
   async #fetch(from: number, to: number, columns: number, now: number): Promise<void> {
-    this.busy = true
+    const column = (to - from) / columns
+    const wasStale = this.#stale
+    const asking = { from, to, column, wasStale, since: performance.now(), abort: new AbortController() }
+    this.#asking = asking
     this.#stale = false
-    this.#abort = new AbortController()
     const { query, window } = historyQuery(this.#ask, from, to, columns)
     const { earlier } = this.#ask
     try {
-      const found = await fetchHistory(query, this.#abort.signal)
+      const found = await fetchHistory(query, asking.abort.signal)
+      if (asking.abort.signal.aborted) return
       const series: Answer['series'] = new Map()
       for (const one of found) {
         const points = earlier === undefined ? one.points : shiftedPoints(one.points, earlier)
         const [times, values] = [points.map((p) => p[0]), points.map((p) => p[1])]
         series.set(seriesKey(one), { description: one, times, values, edges: one.edges })
       }
-      this.answer = { ...window, column: (to - from) / columns, askedAt: now, series }
+      this.answer = { ...window, column, askedAt: now, series }
+      this.#staleNotBefore = now + Math.max(STALE_MS, STALE_SHARE * (performance.now() - asking.since))
       this.error = ''
       // What slides without rings is not asked for more often than a look is worth.
       this.#notBefore = this.meetsLive ? 0 : now + SLIDING_MS
     } catch (error) {
-      if (this.#abort.signal.aborted) return
+      if (asking.abort.signal.aborted) return
       this.#stale = true
       this.#notBefore = now + RETRY_MS
       this.error = failureText(error, 'History could not be read.')
     } finally {
-      this.busy = false
+      if (this.#asking === asking) this.#asking = undefined
       requestFrame()
     }
   }
+}
+
+interface Asking {
+  from: number
+  to: number
+  column: number
+  wasStale: boolean
+  since: number
+  abort: AbortController
+}
+
+/** Whether the answer on its way is still what is wanted, or it was asked for only now. */
+function isAwaited(asking: Asking, from: number, to: number, column: number): boolean {
+  const far = (to - from) / 4
+  const fits = near(asking.column, column) && Math.abs(asking.from - from) < far && Math.abs(asking.to - to) < far
+  return fits || performance.now() - asking.since < ABANDON_MS
 }
 
 function near(a: number, b: number): boolean {

@@ -6,6 +6,7 @@ import { onFrame, requestFrame } from '../frame'
 import { colourVersion } from '../theme'
 import { zone } from '../zone'
 import { type Change, gestures } from './gestures'
+import { onceNear } from './near'
 import { type Build, columnsOf, drawGaps, HEIGHT, type Look, optionsOf } from './plot-options'
 import type { Table } from './table'
 
@@ -50,11 +51,16 @@ export function Plot(props: PlotProps) {
   useEffect(() => {
     const element = box.current
     if (element === null) return
-    const made = make(element, latest)
-    latest.current.onHandle(made.handle)
+    // A host has hundreds of metrics: charts that nobody sees yet are not made.
+    let made: ReturnType<typeof make> | undefined
+    const unwatch = onceNear(element, () => {
+      made = make(element, latest)
+      latest.current.onHandle(made.handle)
+    })
     return () => {
+      unwatch()
       latest.current.onHandle(undefined)
-      made.destroy()
+      made?.destroy()
     }
   }, [props.unit, props.right?.unit, props.right?.from, props.lines, props.syncKey, props.dashed, props.bands])
 

@@ -91,7 +91,10 @@ function useStrip(
     let state = ''
     const stop = onTurn(() => {
       const handle = strip.current
-      if (handle === undefined || !visible.now()) return
+      if (handle === undefined || !visible.now()) {
+        older.rest()
+        return
+      }
       const { range, watch, last, member, metric } = now.current
       const { from, to } = steppedWindow(range, handle.width())
       const cover = coverOf(watch.sub, [member.key])
@@ -121,7 +124,14 @@ function useStrip(
   }, [older])
 }
 
-/** The points of a state as places in a list of its values: older history, then the ring, or else the last known value. */
+/** What was the state before the ring, and since when: as live trimmed it, or as the hub told. */
+function lastBefore(series: Series | undefined, known: LastValue | undefined) {
+  const trimmed = series?.trimmed
+  if (trimmed === undefined || (known !== undefined && known.time >= trimmed.point[0])) return known
+  return { changed: trimmed.changed.time, value: trimmed.point[1] }
+}
+
+/** The points of a state as places in a list of its values: older history, the last known value before the ring, the ring. */
 function pointsOf(older: Older, series: Series | undefined, cover: number, known: LastValue | undefined) {
   const times: number[] = []
   const values: Value[] = []
@@ -135,7 +145,9 @@ function pointsOf(older: Older, series: Series | undefined, cover: number, known
     const value = found.values[i]
     if (time < cover && value !== undefined) put(time, value)
   })
-  if (times.length === 0 && known !== undefined && known.changed < cover) put(known.changed, known.value)
+  const before = lastBefore(series, known)
+  if (before !== undefined && before.changed < cover && before.changed > (times.at(-1) ?? Number.NEGATIVE_INFINITY))
+    put(before.changed, before.value)
   const ring = series?.ring
   for (let i = 0; i < (ring?.length ?? 0); i += 1) {
     if (ring !== undefined && series !== undefined) put(ring.timeAt(i), series.decode(ring.valueAt(i)))

@@ -1,4 +1,5 @@
 // From drawn lines to what uPlot takes, and what a crosshair reads off them. Pure.
+import { aligned } from './aligned'
 import type { DrawnLine, Gap } from './lines'
 
 /** One time column in seconds, then per line its values; `undefined` where a line has no point there. */
@@ -14,27 +15,7 @@ export interface Table {
 
 /** Of `own` lines the silences are told; what is drawn behind them has its own times. */
 export function tableOf(lines: readonly DrawnLine[], own = lines.length): Table {
-  const all = new Set<number>()
-  for (const line of lines) for (const time of line.times) all.add(time)
-  const times = [...all].sort((a, b) => a - b)
-  const place = new Map(times.map((time, i) => [time, i]))
-  const columns = lines.map((line) => {
-    const column: (number | null | undefined)[] = new Array(times.length).fill(undefined)
-    line.times.forEach((time, i) => {
-      const at = place.get(time)
-      if (at !== undefined) column[at] = line.values[i] ?? null
-    })
-    return column
-  })
-  const lonely = lines.map((line) => {
-    const places: number[] = []
-    line.values.forEach((value, i) => {
-      const alone = (line.values[i - 1] ?? null) === null && (line.values[i + 1] ?? null) === null
-      const at = place.get(line.times[i] ?? Number.NaN)
-      if (value !== null && alone && at !== undefined) places.push(at)
-    })
-    return places
-  })
+  const { times, columns, lonely } = aligned(lines)
   const gaps = lines.map((line) => line.gaps ?? [])
   return {
     data: [times.map((time) => time / 1000), ...columns],

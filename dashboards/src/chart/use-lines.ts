@@ -43,7 +43,11 @@ export function useLines(
     let drawnAt = 0
     const stop = onTurn(() => {
       const handle = plot.current
-      if (handle === undefined || !visible.now()) return
+      if (handle === undefined || !visible.now()) {
+        older.rest()
+        earlier.rest()
+        return
+      }
       const { range, watch, chartLines, before } = now.current
       const width = handle.width()
       const columns = Math.max(LEAST_COLUMNS, Math.round(width))

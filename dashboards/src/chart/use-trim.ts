@@ -1,22 +1,25 @@
 // Keeps the rings of a page small however long it is open.
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { hubNow } from '../clock'
 import { onFrame } from '../frame'
 import { forgetBefore, type Watch } from '../live'
-import { trimmedTo } from './cover'
+import type { TimeRange } from '../range'
+import { keptMs, trimmedTo } from './cover'
 import type { Older } from './older'
 
-/** Live points older than this are left to history. */
-const KEEP_MS = 3_600_000
+/** So much more is held before it is trimmed, so that trimming is rare. */
+const SLACK = 0.25
 
 /** Old live points go when history has been asked for a later time than theirs, or nobody shows them. */
-export function useTrim(watched: Watch, olders: ReadonlySet<Older>): void {
+export function useTrim(watched: Watch, olders: ReadonlySet<Older>, range: TimeRange): void {
+  const shown = useRef(range)
+  shown.current = range
   useEffect(() => {
     return onFrame(() => {
-      const old = hubNow() - KEEP_MS
+      const now = hubNow()
+      const kept = keptMs(shown.current)
       const { coverFrom } = watched.sub
-      // Half an hour of slack, so that trimming is rare.
-      if (coverFrom <= old - KEEP_MS / 2) forgetBefore(watched, trimmedTo(old, coverFrom, olders))
+      if (coverFrom <= now - kept * (1 + SLACK)) forgetBefore(watched, trimmedTo(now - kept, coverFrom, olders))
     })
   }, [watched, olders])
 }

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals'
 import { selectorOf } from '@telltale/client'
 import { useEffect, useMemo } from 'preact/hooks'
 import { type Device, fetchDevice, type LastValue } from '../api'
-import { described, lastValues, watchCharted } from '../chart/charted'
+import { described, useCharted } from '../chart/charted'
 import { isState } from '../chart/held'
 import { LineCard } from '../chart/line-card'
 import { byUnit, type Metric, metricsOf } from '../chart/members'
@@ -17,7 +17,6 @@ import { DeviceEditor } from '../parts/device-edit'
 import { RangeBar } from '../parts/range-bar'
 import { StateDot } from '../parts/state'
 import { parseRange, rangeQuery, type TimeRange } from '../range'
-import { ApiError } from '../rest'
 import { deviceHref, pushHash, replaceHash } from '../route'
 import { session } from '../session'
 import { ago, moment } from '../words'
@@ -25,20 +24,19 @@ import { DeviceGaps } from './device-gaps'
 import { zonesOf } from './zones'
 
 const FILTER_FROM = 9
+const NOTHING: ReadonlyMap<string, LastValue> = new Map()
 
 export function DevicePage({ id, query }: { id: string; query: URLSearchParams }) {
   const range = parseRange(query)
   const device = useSignal<Device | undefined>(undefined)
-  const last = useSignal<ReadonlyMap<string, LastValue> | undefined>(undefined)
-  const error = useSignal('')
-  const olders = useMemo(() => new Set<Older>(), [id])
-  const watched = useMemo(() => watchCharted([selectorOf({ device: id })], olders), [id])
-  useEffect(() => () => watched.stop(), [watched])
-  useEffect(() => void load(id, device, last, error), [id, watched])
-  useTrim(watched, olders)
+  const { watched, last, olders } = useCharted([selectorOf({ device: id })])
+  useEffect(() => void load(id, device), [id])
+  useTrim(watched, olders, range)
 
   const shape = watched.shape.value
-  const metrics = useMemo(() => metricsOf(described(watched, last.value ?? new Map())), [watched, shape, last.value])
+  // Live alone is enough to begin with.
+  const known = last.values.value ?? (shape > 0 ? NOTHING : undefined)
+  const metrics = useMemo(() => metricsOf(described(watched, known ?? NOTHING)), [watched, shape, last.values.value])
   const zooming = useZooms(range, (next, asStep) => {
     const href = deviceHref(id, rangeQuery(next))
     if (asStep) pushHash(href)
@@ -50,12 +48,12 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
       <DeviceHead id={id} device={device.value} watched={watched} />
       <DeviceNotes device={device} />
       <RangeBar range={range} zones={zonesOf(device.value)} {...zooming} />
-      {error.value !== '' && <p class="note">{error.value}</p>}
+      {last.error.value !== '' && <p class="note">{last.error.value}</p>}
       {watched.refused.value !== '' && <p class="note">{watched.refused.value}</p>}
-      {last.value !== undefined && metrics.length === 0 && watched.sub.phase === 'live' && (
+      {last.values.value !== undefined && metrics.length === 0 && watched.sub.phase === 'live' && (
         <p class="none">No series of a device “{id}” is stored here.</p>
       )}
-      {last.value !== undefined && <Cards {...{ id, metrics, watched, range, olders, zooming }} last={last.value} />}
+      {known !== undefined && <Cards {...{ id, metrics, watched, range, olders, zooming }} last={known} />}
     </main>
   )
 }
@@ -186,19 +184,6 @@ function DeviceNotes({ device }: { device: { value: Device | undefined } }) {
   )
 }
 
-async function load(
-  id: string,
-  device: { value: Device | undefined },
-  last: { value: ReadonlyMap<string, LastValue> | undefined },
-  error: { value: string },
-): Promise<void> {
-  const known = fetchDevice(id).catch(() => undefined)
-  try {
-    last.value = await lastValues([selectorOf({ device: id })])
-    error.value = ''
-  } catch (caught) {
-    last.value = new Map()
-    error.value = caught instanceof ApiError ? caught.message : 'The last values could not be read.'
-  }
-  device.value = await known
+async function load(id: string, device: { value: Device | undefined }): Promise<void> {
+  device.value = await fetchDevice(id).catch(() => undefined)
 }

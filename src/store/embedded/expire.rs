@@ -51,6 +51,11 @@ impl Budget {
     }
 }
 
+/// From how many bytes on the oldest days go.
+pub(crate) fn budget_bytes(max_bytes: u64) -> u64 {
+    max_bytes - max_bytes / SPARE
+}
+
 #[derive(Debug)]
 pub(super) struct Expiry {
     budget: Budget,
@@ -80,7 +85,7 @@ impl Expiry {
     /// Something must go so that the budget holds, and room is left.
     pub(super) fn is_over(&self) -> bool {
         let Budget { data, max_bytes } = &self.budget;
-        *max_bytes > 0 && disk_bytes(data) > max_bytes - max_bytes / SPARE
+        *max_bytes > 0 && disk_bytes(data) > budget_bytes(*max_bytes)
     }
 
     /// The time if it is believed.
@@ -292,7 +297,7 @@ fn allocated(meta: &fs::Metadata) -> u64 {
 }
 
 /// What a directory and those in it take on the disk.
-fn disk_bytes(dir: &Path) -> u64 {
+pub(crate) fn disk_bytes(dir: &Path) -> u64 {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let each = |entry: fs::DirEntry| match entry.metadata() {
         Ok(meta) if meta.is_dir() => disk_bytes(&entry.path()),

@@ -42,6 +42,7 @@ use parking_lot::{Mutex, RwLock};
 pub use check::{Checked, check};
 pub use damage::Damage;
 pub use expire::Budget;
+pub(crate) use expire::{budget_bytes, disk_bytes};
 pub use key::ClassId;
 pub use sizes::{FileSize, Sizes, sizes};
 

@@ -1,18 +1,16 @@
 // Any series beside any other: selectors, one axis or two, buckets and aggregates, the same time a day or a week before, figures
 // and downloads. The address holds the whole view.
 import { useSignal } from '@preact/signals'
-import { useEffect, useMemo } from 'preact/hooks'
-import type { LastValue } from '../../api'
-import { described, lastValues, watchCharted } from '../../chart/charted'
+import { useMemo } from 'preact/hooks'
+import { described, useCharted } from '../../chart/charted'
 import { isState, type WidgetProps } from '../../chart/held'
 import { LineCard } from '../../chart/line-card'
 import { drawn } from '../../chart/members'
-import type { Ask, Older } from '../../chart/older'
+import type { Ask } from '../../chart/older'
 import { StatesCard } from '../../chart/states'
 import { useTrim } from '../../chart/use-trim'
 import { useZooms, type Zooming } from '../../chart/use-zooms'
 import { RangeBar } from '../../parts/range-bar'
-import { failureText } from '../../rest'
 import { pushHash, replaceHash } from '../../route'
 import { zone } from '../../zone'
 import { useZones } from '../zones'
@@ -81,26 +79,21 @@ interface FoundProps {
 
 function Found({ view, zooming, zones }: FoundProps) {
   const { select, range } = view
-  const last = useSignal<ReadonlyMap<string, LastValue> | undefined>(undefined)
-  const error = useSignal('')
-  const olders = useMemo(() => new Set<Older>(), [])
-  const watched = useMemo(() => watchCharted(select, olders), [])
-  useEffect(() => () => watched.stop(), [watched])
-  useEffect(() => void load(select, last, error), [])
-  useTrim(watched, olders)
-  useZones(last.value, (found) => {
+  const { watched, last, olders } = useCharted(select)
+  useTrim(watched, olders, range)
+  useZones(last.values.value, (found) => {
     zones.value = found
   })
   const shape = watched.shape.value
   watched.version.value
-  const held = { watch: watched, last: last.value ?? new Map() }
+  const held = { watch: watched, last: last.values.value ?? new Map() }
   const groups = useMemo(
     () => groupsOf(described(watched, held.last), (metric) => isState(metric, held)),
-    [shape, last.value],
+    [shape, last.values.value],
   )
-  const refused = error.value === '' ? watched.refused.value : error.value
+  const refused = last.error.value === '' ? watched.refused.value : last.error.value
   const note = refused !== '' && <p class="note">{refused}</p>
-  if (last.value === undefined) return note || null
+  if (last.values.value === undefined) return note || null
   if (groups.lines.length + groups.states.length === 0) return note || <p class="none">No series matches.</p>
   const widgets = { ...held, range, olders }
   return (
@@ -153,16 +146,4 @@ function asksOf(view: View, select: readonly string[]): { ask: Ask; before?: { a
   const days = compareDays(view.compare)
   if (days === 0) return { ask }
   return { ask, before: { ask: { ...plain, earlier: { days, zone: zone.value } }, name: COMPARES[view.compare] } }
-}
-
-async function load(
-  select: readonly string[],
-  last: { value: ReadonlyMap<string, LastValue> | undefined },
-  error: { value: string },
-): Promise<void> {
-  try {
-    last.value = await lastValues(select)
-  } catch (caught) {
-    error.value = failureText(caught, 'The last values could not be read.')
-  }
 }

@@ -2,17 +2,29 @@
 import { useSignal } from '@preact/signals'
 import { formatValue } from '@telltale/client'
 import { useEffect } from 'preact/hooks'
-import { hubNow } from '../../clock'
-import { fetchRefusals, fetchSizes, fetchStatus, type HubStatus, type Refusal, type Sizes } from '../../hub-status'
+import { hubNow, second } from '../../clock'
+import {
+  type CommitTimes,
+  type Disk,
+  fetchRefusals,
+  fetchSizes,
+  fetchStatus,
+  type Gateway,
+  type HubStatus,
+  type Refusal,
+  type Sizes,
+} from '../../hub-status'
 import { Scroll } from '../../parts/scroll'
 import { Trend } from '../../parts/trend'
 import { ApiError, failureText } from '../../rest'
-import { ago, moment, shortDuration } from '../../words'
+import { ago, clockTime, moment, shortDuration } from '../../words'
+import { forecastText, isShort, usedText } from './forecast'
 import { growthOf, type Rates, type Sample, sampleOf, steps, withSample } from './rates'
 import { RefusalsCard } from './refusals'
 import { TokensCard } from './tokens'
 
 const ASK_MS = 2_000
+const OLD_MS = 10_000
 /** Sizes are read from the disk, refusals rarely change: both are asked for less often. */
 const ASK_SELDOM_MS = 30_000
 
@@ -58,6 +70,7 @@ export function StatusPage() {
         )}
       </div>
       {error.value !== '' && <p class="note">{error.value}</p>}
+      {now !== undefined && <Age told={now.now} />}
       {now !== undefined && (
         <>
           <Readiness status={now} />
@@ -69,6 +82,13 @@ export function StatusPage() {
       )}
     </main>
   )
+}
+
+/** Figures that are not of now say of when they are. */
+function Age({ told }: { told: number }) {
+  second.value
+  if (hubNow() - told < OLD_MS) return null
+  return <p class="note">These figures are of {clockTime(told)}: the hub has not answered since.</p>
 }
 
 /** Runs at once and then again and again, never two at a time, and not while the page is hidden. */
@@ -141,9 +161,9 @@ function Figures({ status, rates, sizes }: FiguresProps) {
       />
       <FigureCard
         name="Commit to disk"
-        figure={last?.commitMs === undefined ? '–' : formatValue(last.commitMs / 1000, 's', 2)}
+        figure={commitText(last?.commitMs ?? status.commits?.p50Ms)}
         trend={rates.map((one) => one.commitMs)}
-        more={`${each(last?.commits)} commits, ${each(last?.logBytes, 'B')}, queue ${status.queue.now} of ${status.queue.max}`}
+        more={`${percentilesText(status.commits)}${each(last?.commits)} commits, ${each(last?.logBytes, 'B')}, queue ${status.queue.now} of ${status.queue.max}`}
       />
       <FigureCard
         name="Viewers"
@@ -156,8 +176,34 @@ function Figures({ status, rates, sizes }: FiguresProps) {
         figure={count(counters.agents_open)}
         more={`${status.devices.online ?? 0} devices online, ${status.devices.silent ?? 0} silent, ${status.devices.offline ?? 0} offline`}
       />
+      {status.disk !== undefined && (
+        <DiskCard disk={status.disk} now={status.now} isRemote={status.influx !== undefined} />
+      )}
       <FigureCard name="History" figure={bytes(status.storeBytes)} more={historyText(status, sizes)} />
     </div>
+  )
+}
+
+function commitText(ms: number | undefined): string {
+  return ms === undefined ? '–' : took(ms)
+}
+
+function took(ms: number): string {
+  return formatValue(ms / 1000, 's', 2)
+}
+
+function percentilesText(commits: CommitTimes | undefined): string {
+  if (commits === undefined) return ''
+  const { of, p50Ms, p99Ms, maxMs } = commits
+  return `newest ${of}: p50 ${took(p50Ms)}, p99 ${took(p99Ms)}, longest ${took(maxMs)}; `
+}
+
+function DiskCard({ disk, now, isRemote }: { disk: Disk; now: number; isRemote: boolean }) {
+  const { freeBytes } = disk
+  const figure = freeBytes === undefined ? '–' : `${bytes(freeBytes)} free`
+  const until = isRemote ? 'History is in InfluxDB, and fills its disk.' : forecastText(disk, now)
+  return (
+    <FigureCard name="Disk" tone={isShort(disk) ? 'bad' : ''} figure={figure} more={`${usedText(disk)} ${until}`} />
   )
 }
 
@@ -172,15 +218,18 @@ function historyText(status: HubStatus, sizes: Sizes | undefined): string {
   return said.join('; ')
 }
 
-export function FigureCard(props: {
+interface FigureCardProps {
   name: string
   figure: string
   more: string
+  tone?: string
   trend?: readonly (number | undefined)[]
-}) {
+}
+
+export function FigureCard(props: FigureCardProps) {
   const [figures, ...unit] = props.figure.split(' ')
   return (
-    <section class="card figure-card" aria-label={props.name}>
+    <section class={`card figure-card ${props.tone ?? ''}`} aria-label={props.name}>
       <h3>{props.name}</h3>
       <p class="figure-large">
         <b>{figures}</b> <span>{unit.join(' ')}</span>
@@ -206,6 +255,7 @@ function GatewaysCard({ status }: { status: HubStatus }) {
               <tr>
                 <th scope="col">Name</th>
                 <th scope="col">Last heard</th>
+                <th scope="col">Backlog</th>
                 {states.map((state) => (
                   <th scope="col" class="num" key={state}>
                     {state}
@@ -218,6 +268,7 @@ function GatewaysCard({ status }: { status: HubStatus }) {
                 <tr key={gateway.via}>
                   <th scope="row">{gateway.via}</th>
                   <td>{gateway.seen === undefined ? '–' : ago(gateway.seen, now)}</td>
+                  <td>{backlogText(gateway, now)}</td>
                   {states.map((state) => (
                     <td class="num" key={state}>
                       {gateway.devices[state] ?? 0}
@@ -231,6 +282,10 @@ function GatewaysCard({ status }: { status: HubStatus }) {
       )}
     </section>
   )
+}
+
+function backlogText({ backlogFrom }: Gateway, now: number): string {
+  return backlogFrom === undefined ? 'none' : `sends readings of ${moment(backlogFrom, now)}, ${ago(backlogFrom, now)}`
 }
 
 function bytes(value: number): string {
