@@ -556,6 +556,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same without a body. */
+        get: operations["get_query"];
+        put?: never;
+        /**
+         * What clients of InfluxDB 1 ask before they write: `CREATE DATABASE`, `CREATE RETENTION POLICY` and `SHOW DATABASES`. There is nothing to
+         *     make, so they are told that it is there. `q` may also be in the body, as a form.
+         */
+        post: operations["post_query"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/readyz": {
         parameters: {
             query?: never;
@@ -703,6 +724,17 @@ export interface components {
             /** @description Bytes done, of how many. */
             progress?: number[] | null;
         };
+        /** @description Of the newest commits, appended and synced. */
+        CommitTimes: {
+            /** Format: double */
+            max_ms: number;
+            /** @description How many they are, up to 1024. */
+            of: number;
+            /** Format: double */
+            p50_ms: number;
+            /** Format: double */
+            p99_ms: number;
+        };
         /** @description What may stand there: by part, sorted. */
         CompleteBody: {
             candidates: components["schemas"]["Candidate"][];
@@ -763,6 +795,34 @@ export interface components {
             /** @description Give it as `after` for the next page; absent on the last. */
             next?: string | null;
         };
+        /** @description What the data directory takes, what is left, and until when. */
+        DiskStatus: {
+            /** @description Readings of a `[[retention]]` rule go by their age too: the forecast is then how it goes at the soonest. */
+            expires_by_age: boolean;
+            forecast?: components["schemas"]["ForecastStatus"] | null;
+            /**
+             * Format: int64
+             * @description Of the file system that it is on; null where it could not be asked.
+             */
+            free_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description `[store] max_bytes`; null: no bound.
+             */
+            max_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description `[store] reserve_bytes`: with less free, readings are refused.
+             */
+            reserve_bytes: number;
+            /** Format: int64 */
+            size_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Of everything in the data directory.
+             */
+            used_bytes: number;
+        };
         /** @description What a deletion took, or would take. */
         Erased: {
             /** @description Where in the order of commits it stands. */
@@ -805,9 +865,36 @@ export interface components {
          * @enum {string}
          */
         FillParam: "none" | "null" | "previous" | "linear" | "zero";
+        /** @description Readings stored in the last day, or since the start, times what a sealed one takes. */
+        ForecastStatus: {
+            /** Format: double */
+            bytes_per_day: number;
+            /** Format: double */
+            bytes_per_reading: number;
+            /**
+             * Format: double
+             * @description Null: never at this rate.
+             */
+            full_in_s?: number | null;
+            /** @description What is full then: the `disk` (readings are refused) or `max_bytes` (the oldest days go). */
+            full_of?: string | null;
+            /**
+             * Format: int64
+             * @description Over how long that was measured.
+             */
+            measured_s: number;
+            /** Format: double */
+            readings_per_s: number;
+        };
         /** @enum {string} */
         FormatParam: "json" | "csv" | "ndjson" | "msgpack" | "parquet";
         Gateway: {
+            /**
+             * Format: double
+             * @description It works off a backlog: the oldest reading of the last late ones that came within a minute, ms since 1970 UTC. What an agent
+             *     still holds, only the agent knows. WebSockets alone.
+             */
+            backlog_from?: number | null;
             /** @description Devices that it brought last, by state. */
             devices: {
                 [key: string]: number;
@@ -904,6 +991,11 @@ export interface components {
             backlog_bytes: number;
             /** Format: int64 */
             backlog_s: number;
+            /**
+             * Format: int64
+             * @description Readings that were older than the bucket keeps before it took them.
+             */
+            expired: number;
             /**
              * Format: int64
              * @description Of the newest commit that is there.
@@ -1181,6 +1273,7 @@ export interface components {
             waiting?: number | null;
         };
         StatusBody: {
+            commits?: components["schemas"]["CommitTimes"] | null;
             /** @description Since the start. */
             counters: {
                 [key: string]: number;
@@ -1189,6 +1282,7 @@ export interface components {
             devices: {
                 [key: string]: number;
             };
+            disk: components["schemas"]["DiskStatus"];
             /** @description Of cursors; new after a restore or after damage. */
             epoch: string;
             /** @description Who brings devices: agents and tokens. */
@@ -3935,6 +4029,165 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    get_query: {
+        parameters: {
+            query?: {
+                /**
+                 * @description One statement of InfluxQL.
+                 * @example SHOW DATABASES
+                 */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As InfluxDB 1 answers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description Another statement, or none. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InfluxRefusalV1"];
+                };
+            };
+            /** @description `unauthorized`: no token or session, or one that has ended. */
+            401: {
+                headers: {
+                    /** @description How to ask. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InfluxRefusalV1"];
+                };
+            };
+            /** @description `forbidden`: the role or the Origin does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InfluxRefusalV1"];
+                };
+            };
+            /** @description `internal`: the hub failed; its log says why. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InfluxRefusalV1"];
+                };
+            };
+            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InfluxRefusalV1"];
+                };
+            };
+        };
+    };
+    post_query: {
+        parameters: {
+            query?: {
+                /**
+                 * @description One statement of InfluxQL.
+                 * @example CREATE DATABASE "telegraf"
+                 */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            /** @description As InfluxDB 1 answers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description Another statement, or none. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InfluxRefusalV1"];
+                };
+            };
+            /** @description `unauthorized`: no token or session, or one that has ended. */
+            401: {
+                headers: {
+                    /** @description How to ask. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InfluxRefusalV1"];
+                };
+            };
+            /** @description `forbidden`: the role or the Origin does not allow it. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InfluxRefusalV1"];
+                };
+            };
+            /** @description `too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InfluxRefusalV1"];
+                };
+            };
+            /** @description `internal`: the hub failed; its log says why. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InfluxRefusalV1"];
+                };
+            };
+            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InfluxRefusalV1"];
+                };
             };
         };
     };

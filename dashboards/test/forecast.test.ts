@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import type { Disk } from '../src/hub-status'
+import { type Schemas, told } from '../src/told'
 
 vi.stubGlobal('requestAnimationFrame', () => 0)
 const { decodeStatus } = await import('../src/hub-status')
@@ -9,7 +10,7 @@ const NOW = Date.UTC(2026, 10, 30, 12)
 const DAY_S = 86_400
 const GIB = 1024 ** 3
 
-function disk(told: object, forecast: object | null = {}): Disk {
+function disk(of: object, forecast: object | null = {}): Disk {
   const whole = {
     readings_per_s: 1000,
     measured_s: DAY_S,
@@ -25,9 +26,9 @@ function disk(told: object, forecast: object | null = {}): Disk {
     max_bytes: null,
     expires_by_age: false,
     forecast: forecast === null ? null : { ...whole, ...forecast },
-    ...told,
+    ...of,
   }
-  const { disk } = decodeStatus({ disk: raw })
+  const { disk } = decodeStatus(told<Schemas['StatusBody']>({ disk: raw }))
   if (disk === undefined) throw new Error('no disk')
   return disk
 }

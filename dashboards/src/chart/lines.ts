@@ -3,7 +3,6 @@
 // A line has two sources: `older`, which history gave, perhaps thinned, and the live ring, which is complete from `cover`
 // on. Where time passed without a reading for much longer than usual the line is broken: gaps are gaps.
 import { type Line, type Source, thin, usualStep } from '@telltale/client'
-import { aligned } from './aligned'
 
 export interface LineSource {
   older: Line
@@ -179,30 +178,3 @@ function lowerBound(source: Source, time: number): number {
   }
   return low
 }
-<<<<<<< HEAD
-=======
-
-/** What uPlot takes: one time column in seconds, then per line its values; `undefined` where a line has no point there. */
-export interface Table {
-  data: [number[], ...(number | null | undefined)[][]]
-  /** Per line the places of points with a gap on both sides: a line alone would not show them. */
-  lonely: number[][]
-}
-
-export function tableOf(lines: readonly DrawnLine[]): Table {
-  const { times, columns, lonely } = aligned(lines)
-  return { data: [times.map((time) => time / 1000), ...columns], lonely }
-}
-
-/** The value of a line at or last before a time, as the readout under the crosshair shows it; not across a gap. */
-export function valueBefore(line: DrawnLine, time: number): number | null {
-  let low = 0
-  let high = line.times.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((line.times[middle] ?? 0) <= time) low = middle + 1
-    else high = middle
-  }
-  return low === 0 ? null : (line.values[low - 1] ?? null)
-}
->>>>>>> p3
