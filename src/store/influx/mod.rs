@@ -183,7 +183,9 @@ impl InfluxStore {
         *asked = Some(Instant::now());
         let (client, floors, progress) = (Arc::clone(&self.client), Arc::clone(&self.floors), Arc::clone(&self.progress));
         self.worker.spawn(async move {
-            match learn(&client, &floors).await {
+            // No longer than until it is asked again, so that few wait for one that is paused.
+            let Ok(learnt) = timeout(BUCKET_EVERY_AWAY, learn(&client, &floors)).await else { return };
+            match learnt {
                 Ok(()) => progress.seen(),
                 Err(Failed::Denied(why)) => {
                     if progress.set_away(&why, now) {
