@@ -318,10 +318,28 @@ pub(crate) fn lock(dir: &Path) -> Result<File, OpenHubError> {
     File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("sync the parent of", dir))?;
     let path = dir.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error("open", &path))?;
+    try_lock(file, dir, &path)
+}
+
+/// For who only looks: also of a directory in which nothing can be written.
+pub(crate) fn lock_to_look(dir: &Path) -> Result<File, OpenHubError> {
+    let path = dir.join("lock");
+    match lock(dir) {
+        Err(OpenHubError::Io { source, .. })
+            if matches!(source.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) =>
+        {
+            let file = File::open(&path).or_else(|_| File::open(dir)).map_err(io_error("open", &path))?;
+            try_lock(file, dir, &path)
+        }
+        other => other,
+    }
+}
+
+fn try_lock(file: File, dir: &Path, path: &Path) -> Result<File, OpenHubError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenHubError::InUse { dir: dir.to_path_buf() }),
-        Err(TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
+        Err(TryLockError::Error(error)) => Err(io_error("lock", path)(error)),
     }
 }
 

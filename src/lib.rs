@@ -28,6 +28,7 @@ pub mod retention;
 pub mod rows;
 pub mod seal;
 pub mod series;
+pub mod sqlite;
 pub mod store;
 pub mod tls;
 pub mod tools;

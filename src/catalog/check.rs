@@ -6,6 +6,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::{BUSY, CatalogError, FILE_NAME, FORMAT, failed};
 use crate::model::{Position, SeriesId};
+use crate::sqlite;
 
 /// What a check found.
 #[derive(Debug, Default)]
@@ -44,6 +45,9 @@ fn braces(labels: &str) -> String {
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {
+    if sqlite::is_unwritable(path) {
+        return sqlite::open_unwritable(path);
+    }
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
     Ok(db)

@@ -3,8 +3,9 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::{Failure, Place, client, offline, print, task};
+use super::{Exit, Failure, Place, client, offline, print, task};
 use crate::http::stats::StatsBody;
+use crate::store::StoreError;
 use crate::tools::stats::run;
 
 #[derive(Args, Debug)]
@@ -25,12 +26,17 @@ impl Stats {
         let answer = if offline::is_running(&dir) {
             client::ask_patiently(&dir, "GET", &format!("/api/v1/stats?top={}", self.top), None)?
         } else {
-            let _lock = task::lock(&dir)?;
-            let stats = run(&dir, self.top).map_err(|error| Failure::of(&error))?;
+            let _lock = task::lock_to_look(&dir)?;
+            let stats = run(&dir, self.top).map_err(|error| failure(&error))?;
             serde_json::to_value(StatsBody::from(stats)).map_err(|error| Failure::of(&error))?
         };
         if self.json { print(format_args!("{answer:#}")) } else { table(&answer) }
     }
+}
+
+fn failure(error: &StoreError) -> Failure {
+    let exit = if matches!(error, StoreError::Newer { .. }) { Exit::NewerFormat } else { Exit::Failed };
+    Failure::new(exit, error.to_string())
 }
 
 fn table(answer: &Value) -> Result<(), Failure> {

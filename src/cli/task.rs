@@ -64,17 +64,26 @@ pub(super) fn run(
     if let Some(answer) = client::follow(&dir, path, body, &mut show)? {
         return Ok(answer);
     }
-    let _lock = lock(&dir)?;
+    let _lock = lock_to_look(&dir)?;
     here(&dir, &mut show)
 }
 
 /// The lock of a directory that is there: a mistyped one is not to become a new one.
 pub(super) fn lock(dir: &Path) -> Result<File, Failure> {
+    lock_with(dir, hub::lock)
+}
+
+/// The same for who only looks, also where nothing can be written.
+pub(super) fn lock_to_look(dir: &Path) -> Result<File, Failure> {
+    lock_with(dir, hub::lock_to_look)
+}
+
+fn lock_with(dir: &Path, lock: impl FnOnce(&Path) -> Result<File, OpenHubError>) -> Result<File, Failure> {
     if !dir.join(catalog::FILE_NAME).is_file() && !dir.join("log").is_dir() {
         let message = format!("{}: not a data directory of telltale (no {} in it)", dir.display(), catalog::FILE_NAME);
         return Err(Failure::new(Exit::Failed, message));
     }
-    hub::lock(dir).map_err(|error| match error {
+    lock(dir).map_err(|error| match error {
         OpenHubError::InUse { .. } => Failure::new(Exit::DirectoryInUse, error.to_string()),
         _ => Failure::of(&error),
     })

@@ -20,6 +20,7 @@ pub mod tail;
 #[cfg(test)]
 mod tests;
 mod trim;
+mod values;
 
 use std::path::PathBuf;
 

@@ -5,7 +5,7 @@ use telltale_wire::WireError;
 use telltale_wire::reader::Reader;
 use telltale_wire::varint::unzigzag;
 
-use super::record::tag;
+use super::values::tag;
 use crate::model::SeriesId;
 
 /// Calls `each` with the series of every delete and of every run of readings; some come more than once.

@@ -145,7 +145,7 @@ fn check_store(dir: &Path, report: &mut Report, progress: &mut Progress<'_>) -> 
 }
 
 fn of_store(damage: Damage) -> Bad {
-    let Damage { file, table, row, lo, hi, first, last, what, metric: _ } = damage;
+    let Damage { file, table, row, lo, hi, first, last, what, metric: _, loses: _ } = damage;
     let whole = (lo, hi) == (SeriesId(0), SeriesId(u32::MAX));
     Bad {
         file: format!("{}/{file}", embedded::DIR_NAME),

@@ -2,6 +2,7 @@
 //! Whole-system tests: the real program as a process, real sockets. One binary, one file per promise.
 
 mod agent;
+mod aside;
 mod budget;
 mod churn;
 mod commands;

@@ -14,7 +14,7 @@ const START: i64 = 1_767_225_600_000_000_000;
 const MINUTE: i64 = 60_000_000_000;
 
 /// Exit code, stdout and stderr of a command that ends by itself.
-fn run(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+pub fn run(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_telltale"));
     let output = command.args(arguments).arg("--data-dir").arg(dir.join("data")).env_clear().output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -22,7 +22,7 @@ fn run(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
 }
 
 /// Two fast series whose irregular times are the same, and a slow one.
-fn readings(day: i64) -> Vec<Sent> {
+pub fn readings(day: i64) -> Vec<Sent> {
     let mut sent = Vec::new();
     for i in 0..350 {
         let time = START + day * 1440 * MINUTE + i * MINUTE + i * i % 7 * 1_000_000;
@@ -36,13 +36,13 @@ fn readings(day: i64) -> Vec<Sent> {
     sent
 }
 
-async fn send(hub: &Hub, seq: u64, readings: &[Sent]) {
+pub async fn send(hub: &Hub, seq: u64, readings: &[Sent]) {
     let mut agent = Agent::connect(&hub.address, &hub.token(&["--role", "agent"])).await.unwrap();
     agent.send(batch(seq, readings)).await.unwrap();
     let Some(Answer::Ack { rejected: 0, .. }) = agent.answer().await else { panic!("not taken") };
 }
 
-fn store_file(dir: &Path) -> PathBuf {
+pub fn store_file(dir: &Path) -> PathBuf {
     dir.join("data/store/2026-01-01.raw.0.sqlite")
 }
 
@@ -72,11 +72,11 @@ fn flip_body(path: &Path, sql: &str) {
     flip(path, at + body.len() / 2);
 }
 
-fn change(path: &Path, sql: &str) {
+pub fn change(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let (path, to) = {
@@ -116,6 +116,8 @@ async fn check_names_what_is_bad_and_the_rest_answers() {
         ("its row says 351", &|dir| change(&store_file(dir), "UPDATE chunks SET count = 351 WHERE id = 1"), 1414),
         ("its time column 1 is not there", &|dir| change(&store_file(dir), "DELETE FROM times"), 714),
         ("store/2026-01-01.raw.0.sqlite", &|dir| flip(&store_file(dir), 3), 707),
+        ("is none; expected 1", &|dir| flip(&store_file(dir), 60), 707),
+        ("its format 0 is none", &|dir| flip(&store_file(dir), 63), 707),
         ("log/00000000000000000001.seg offset 40: ", &|dir| flip(&log_file(dir, "seg"), 80), 1414),
         ("log/00000000000000000001.seg: the segment header", &|dir| flip(&log_file(dir, "seg"), 20), 1414),
         ("log/00000000000000000001.idx", &|dir| flip(&log_file(dir, "idx"), 20), 1414),
@@ -206,7 +208,7 @@ fn summed_up(dir: &Path, days: i64) {
     }
 }
 
-fn restored(dir: &Path, backup: &str, more: &[&str]) -> (tempfile::TempDir, String) {
+pub fn restored(dir: &Path, backup: &str, more: &[&str]) -> (tempfile::TempDir, String) {
     let to = tempfile::tempdir().unwrap();
     let arguments: Vec<_> = ["restore", backup, "--verify"].iter().chain(more).copied().collect();
     let (code, stdout, stderr) = run(to.path(), &arguments);

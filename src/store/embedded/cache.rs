@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use super::dayfile::RollupHead;
+use super::dayfile::{Entry, RollupHead};
 use super::listed::Listed;
 use super::rollup::Rolled;
 use crate::block::Block;
@@ -28,6 +28,8 @@ pub(super) enum Decoded {
     Listed(u64, Arc<Listed>),
     Heads(u64, Arc<[RollupHead]>),
     Rolled(Arc<Rolled>),
+    /// The rows of a file whose index cannot be read, at a version of the file.
+    Walked(u64, Arc<Vec<Entry>>),
 }
 
 #[derive(Debug)]
@@ -94,6 +96,7 @@ impl Decoded {
             Self::Times(times) => times.len() * 8,
             Self::Listed(_, listed) => listed.weight(),
             Self::Heads(_, heads) => size_of_val(&**heads),
+            Self::Walked(_, entries) => size_of_val(&entries[..]),
             Self::Rolled(rolled) => rolled.iter().map(|(_, summaries)| 32 + summaries.iter().map(of_summary).sum::<usize>()).sum(),
         }
     }

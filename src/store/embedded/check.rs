@@ -92,7 +92,8 @@ pub(super) fn list(dir: &Path) -> Result<Vec<(String, u64)>, StoreError> {
 
 fn of_file(name: &str, what: String) -> Damage {
     let (first, last) = key_of(name).map_or((TimeNs::MIN, TimeNs::MAX), |key| (key.first_time(), key.last_time()));
-    Damage { file: name.to_owned(), table: "file", row: 0, metric: None, lo: SeriesId(0), hi: SeriesId(u32::MAX), first, last, what }
+    let (lo, hi) = (SeriesId(0), SeriesId(u32::MAX));
+    Damage { file: name.to_owned(), table: "file", row: 0, metric: None, lo, hi, first, last, loses: true, what }
 }
 
 /// A row of `chunks` or `blocks`.
@@ -145,7 +146,7 @@ impl<'a> Check<'a> {
         let key = key_of(self.name);
         let schema = key.map_or(&state::SCHEMA, |key| if key.kind == FileKind::Raw { &RAW } else { &ROLLUP });
         let path = self.dir.join(self.name);
-        let mut db = sql::open(&path, schema, sql::PAGE_BYTES)?;
+        let mut db = sql::open_to_look(&path, schema)?;
         self.pages(&db).map_err(|error| sql::sql_error("check", &path, &error))?;
         match key.map(|key| key.kind) {
             None => return Ok(()),
@@ -186,7 +187,7 @@ impl<'a> Check<'a> {
 
     fn of_row(&self, row: &Found, table: &'static str, what: String) -> Damage {
         let Found { id, first, last, lo, hi, .. } = *row;
-        Damage { file: self.name.to_owned(), table, row: id, metric: None, lo, hi, first, last, what }
+        Damage { file: self.name.to_owned(), table, row: id, metric: None, lo, hi, first, last, loses: true, what }
     }
 
     fn rollups(&mut self, db: &Connection) -> rusqlite::Result<()> {

@@ -1,10 +1,12 @@
 //! What could not be read: named once each, kept as bytes, told to whoever asks over its time.
 //!
-//! Invariant: damage costs the chunk it is in and no other; nothing is removed for being damaged.
+//! Invariant: damage costs the chunk it is in and no other; nothing is removed for being damaged. A file whose index is broken, or that
+//! cannot be written any more, has lost nothing yet: readings name what they cannot find.
 
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
@@ -27,7 +29,7 @@ struct Found {
     count: u64,
 }
 
-/// A chunk, or with `row` 0 a whole file, that cannot be read.
+/// A chunk, or with `row` 0 a whole file, that is damaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     pub file: String,
@@ -39,11 +41,16 @@ pub struct Damage {
     pub hi: SeriesId,
     pub first: TimeNs,
     pub last: TimeNs,
+    /// What it holds cannot be read. Else it can, as far as nothing else says so.
+    pub loses: bool,
     pub what: String,
 }
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.loses {
+            return write!(f, "{}: {}; what can be read of it is", self.file, self.what);
+        }
         let (lo, hi) = (self.lo.0, self.hi.0);
         write!(
             f,
@@ -56,7 +63,7 @@ impl fmt::Display for Damage {
 impl Damage {
     fn concerns(&self, (series, metric): (SeriesId, u32), range: TimeRange) -> bool {
         let is_of = self.lo <= series && series <= self.hi && self.metric.is_none_or(|own| own == metric);
-        is_of && self.first < range.to && range.from <= self.last
+        self.loses && is_of && self.first < range.to && range.from <= self.last
     }
 
     /// Without series and times.
@@ -69,7 +76,7 @@ impl Damage {
     fn holds(&self, other: &Self) -> bool {
         let is_there = self.file == other.file && self.table == other.table && self.row == other.row;
         let is_within = self.lo <= other.lo && other.hi <= self.hi && self.first <= other.first && other.last <= self.last;
-        is_there && (self.row != 0 || is_within)
+        is_there && (self.loses || !other.loses) && (self.row != 0 || is_within)
     }
 }
 
@@ -78,13 +85,25 @@ pub(super) fn of_entry(file: &DayFile, entry: &Entry, what: String) -> Damage {
         Form::Own { series, .. } => ("chunks", None, series, series),
         Form::Many { metric, lo, hi } => ("blocks", Some(metric), lo, hi),
     };
-    Damage { file: file.key.file_name(), table, row: entry.id, metric, lo, hi, first: entry.first, last: entry.last, what }
+    Damage { file: file.name(), table, row: entry.id, metric, lo, hi, first: entry.first, last: entry.last, loses: true, what }
 }
 
 pub(super) fn of_file(file: &DayFile, what: String) -> Damage {
     let (lo, hi) = (SeriesId(0), SeriesId(u32::MAX));
     let (first, last) = (file.key.first_time(), file.key.last_time());
-    Damage { file: file.key.file_name(), table: "file", row: 0, metric: None, lo, hi, first, last, what }
+    Damage { file: file.name(), table: "file", row: 0, metric: None, lo, hi, first, last, loses: true, what }
+}
+
+/// Of a file that cannot be written, or not be read by its indexes.
+pub(super) fn of_upkeep(file: &DayFile, what: String) -> Damage {
+    Damage { loses: false, ..of_file(file, what) }
+}
+
+/// Rows of which no more is known than their numbers.
+pub(super) fn of_numbers(file: &DayFile, table: &'static str, numbers: &RangeInclusive<i64>) -> Damage {
+    let (first, last) = numbers.clone().into_inner();
+    let what = if first == last { "it cannot be read".to_owned() } else { format!("it and what follows up to row {last} cannot be read") };
+    Damage { table, row: first, ..of_file(file, what) }
 }
 
 /// What of one series cannot be found in a file that can be opened.
@@ -106,8 +125,11 @@ pub(super) fn of_row(
 }
 
 pub(super) fn of_rollup(file: &DayFile, row: &RollupHead, what: String) -> Damage {
-    let (first, last) = (file.key.first_time(), file.key.last_time());
-    Damage { file: file.key.file_name(), table: "rollups", row: row.id, metric: None, lo: row.lo, hi: row.hi, first, last, what }
+    of_rollup_row(file, row.id, (row.lo, row.hi), what)
+}
+
+pub(super) fn of_rollup_row(file: &DayFile, row: i64, (lo, hi): (SeriesId, SeriesId), what: String) -> Damage {
+    Damage { table: "rollups", row, lo, hi, ..of_file(file, what) }
 }
 
 impl Damages {

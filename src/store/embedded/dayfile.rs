@@ -5,6 +5,7 @@
 
 mod change;
 mod reading;
+mod walk;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,6 +28,7 @@ pub(super) use change::{
     remove_unfinished_rollups, remove_until, remove_unused_times, set_dirty, set_merged,
 };
 pub(super) use reading::{Entry, Form, Marks, OwnMark, Reading, RollupHead, RollupSpan};
+pub(super) use walk::Walked;
 
 #[derive(Debug)]
 pub(super) struct DayFile {
@@ -93,6 +95,11 @@ impl DayFile {
 
     pub(super) fn is_noted(&self) -> bool {
         self.noted.load(Ordering::Acquire)
+    }
+
+    /// As it lies in the directory.
+    pub(super) fn name(&self) -> String {
+        self.path.file_name().map_or_else(|| self.key.file_name(), |name| name.to_string_lossy().into_owned())
     }
 
     pub(super) fn refuse_newer(&self) -> Result<(), StoreError> {

@@ -155,7 +155,7 @@ impl EmbeddedStore {
         }
         for key in &old {
             tracing::info!(file = key.file_name(), "a day is older than its retention");
-            self.files.unlink(*key)?;
+            self.unlink(*key)?;
         }
         Ok(old.len())
     }
@@ -217,7 +217,7 @@ impl EmbeddedStore {
                     Err(StoreError::DiskFull { .. }) if expiry.room.release() => continue,
                     other => other?,
                 }
-                self.files.unlink(key)?;
+                self.unlink(key)?;
             } else {
                 match self.drop_oldest(next, max_bytes / PIECE, today) {
                     Ok(true) => {}
@@ -245,6 +245,14 @@ impl EmbeddedStore {
         Ok(gone)
     }
 
+    fn unlink(&self, key: FileKey) -> Result<(), StoreError> {
+        self.files.unlink(key)?;
+        if key.kind == FileKind::Rollup {
+            self.losses.forget(&self.state, key);
+        }
+        Ok(())
+    }
+
     /// The floor first: what is late for that time from now on is refused, and does not make it anew.
     pub(super) fn drop_until(&self, key: FileKey, until: TimeNs) -> Result<(), StoreError> {
         self.state.note_dropped(Dropped { class: key.class, kind: key.kind, until })?;
@@ -265,7 +273,7 @@ impl EmbeddedStore {
         let read = file.read("look for the oldest rows of", |db| db.end_of_oldest(bytes));
         let until = match read {
             Err(StoreError::Damaged { reason }) => {
-                self.damages.note(damage::of_file(file, reason), &[]);
+                self.damages.note(damage::of_upkeep(file, reason), &[]);
                 None
             }
             other => other?,

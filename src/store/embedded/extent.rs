@@ -3,10 +3,13 @@
 //! A series' own chunks have all of it in their rows. A block of many series is opened as far as its times. Bytes are those of own bodies
 //! and of a block's body by points; a column of times that several chunks share is nobody's here (`sizes` spreads it, by reading every row).
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::dayfile::{DayFile, Entry};
 use super::files::Day;
+use super::parts::Decoder;
 use super::{EmbeddedStore, chunk, damage};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::store::{Extent, Pin, StoreError};
@@ -54,11 +57,33 @@ fn of_day(store: &EmbeddedStore, day: Day, series: &[SeriesId], sealed: Position
         match measure(store, &file, series, sealed, &mut found) {
             // Its expiry came in between.
             Err(_) if file.is_gone() => {}
-            Err(StoreError::Damaged { reason }) => store.damages.note(damage::of_file(&file, reason), &[]),
+            Err(StoreError::Damaged { .. }) => match one_by_one(store, &file, series, sealed, &mut found) {
+                Err(StoreError::Damaged { reason }) => store.damages.note(damage::of_file(&file, reason), &[]),
+                other => other?,
+            },
             other => other?,
         }
     }
     Ok(found)
+}
+
+/// What can be read where not all can be at once: readings are counted, and what they take is not known.
+fn one_by_one(
+    store: &EmbeddedStore,
+    file: &Arc<DayFile>,
+    series: &[SeriesId],
+    sealed: Position,
+    found: &mut BySeries,
+) -> Result<(), StoreError> {
+    let decoder = Decoder { keeps: false, ..store.decoder() };
+    for id in series {
+        for part in decoder.salvage(file, (*id, store.info.metric(*id)), TimeRange::ALL, sealed)? {
+            let Some(block) = decoder.block(&part) else { continue };
+            let stretch = Stretch { seal: part.seal, first: part.first, last: part.last, points: block.len() as u64, bytes: 0 };
+            found.entry(*id).or_default().push(stretch);
+        }
+    }
+    Ok(())
 }
 
 /// From one transaction: a merge beside it moves readings from blocks into own chunks.

@@ -41,6 +41,9 @@ impl Day {
 /// A file whose first rows are smaller stays small.
 const SMALL_BYTES: usize = 256 << 10;
 
+/// More rows than a day gets in ten thousand years, and far from the greatest number there is.
+const UNKNOWN_MARK: i64 = 1 << 40;
+
 #[derive(Debug)]
 pub(super) struct Files {
     dir: PathBuf,
@@ -59,7 +62,7 @@ impl Files {
         let parent = dir.parent().expect("the store's directory lies in the data directory");
         fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("sync the parent of"))?;
         let files = Self { dir: dir.to_owned(), all: RwLock::default(), retired: RwLock::default(), clock: AtomicU64::new(0) };
-        finish_retiring(dir).map_err(io_error("sync"))?;
+        finish_retiring(dir).and_then(|()| finish_replacing(dir)).map_err(io_error("sync"))?;
         for entry in fs::read_dir(dir).map_err(io_error("list"))? {
             let name = entry.map_err(io_error("list"))?.file_name();
             if let Some(key) = name.to_str().and_then(FileKey::parse) {
@@ -97,8 +100,8 @@ impl Files {
     fn marks(&self, raw: FileKey) -> Result<Marks, StoreError> {
         let Some(rollups) = self.get(FileKey { kind: FileKind::Rollup, ..raw }) else { return Ok(Marks::default()) };
         match rollups.read("look for marks in", |db| db.greatest_marks()) {
-            // It will be made anew as well.
-            Err(StoreError::Damaged { .. }) => Ok(Marks::default()),
+            // Behind any that they can name.
+            Err(StoreError::Damaged { .. }) => Ok(Marks { own: UNKNOWN_MARK, many: UNKNOWN_MARK }),
             other => other,
         }
     }
@@ -168,8 +171,7 @@ impl Files {
         };
         file.set_gone();
         file.close_idle();
-        let free = (1..).map(|n| with_suffix(&file.path, &format!("{RETIRED}{n}"))).find(|path| !path.exists());
-        let path = free.expect("there are fewer files than numbers");
+        let path = self.retired_path(key);
         // The WAL first: without its file it is nothing, the file without it only older.
         for suffix in ["-wal", "-shm", ""] {
             match fs::rename(with_suffix(&file.path, suffix), with_suffix(&path, suffix)) {
@@ -181,6 +183,36 @@ impl Files {
         let retired = Arc::new(DayFile::at(path, key, self.tick()));
         self.retired.write().push(Arc::clone(&retired));
         Ok(retired)
+    }
+
+    /// Where a file goes that is retired next.
+    pub(super) fn retired_path(&self, key: FileKey) -> PathBuf {
+        let path = self.dir.join(key.file_name());
+        let free = (1..).map(|n| with_suffix(&path, &format!("{RETIRED}{n}"))).find(|path| !path.exists());
+        free.expect("there are fewer files than numbers")
+    }
+
+    /// The same, but what `fill` writes takes its place. That is whole before the file is touched: cut off, either of them is there.
+    pub(super) fn replace(&self, key: FileKey, fill: impl FnOnce(&DayFile) -> Result<(), StoreError>) -> Result<Arc<DayFile>, StoreError> {
+        let path = with_suffix(&self.dir.join(key.file_name()), NEW);
+        self.fill(&path, key, fill).inspect_err(|_| drop(remove_with_wal(&path)))?;
+        let retired = self.retire(key)?;
+        let new = DayFile::new(&self.dir, key, self.tick());
+        fs::rename(&path, &new.path).map_err(|error| sql::io_error("put in place", &path, &error))?;
+        self.sync()?;
+        self.all.write().insert(key, Arc::new(new));
+        Ok(retired)
+    }
+
+    fn fill(&self, path: &Path, key: FileKey, fill: impl FnOnce(&DayFile) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        remove_with_wal(path).map_err(|error| sql::io_error("remove", path, &error))?;
+        let new = DayFile::at(path.to_owned(), key, self.tick());
+        sql::create(path)?;
+        new.prepare(true)?;
+        fill(&new)?;
+        new.checkpoint()?;
+        new.close_idle();
+        remove_all(&["-wal", "-shm"].map(|suffix| with_suffix(path, suffix))).map_err(|error| sql::io_error("settle", path, &error))
     }
 
     /// A retired file expired.
@@ -233,12 +265,7 @@ impl Files {
     fn remove(&self, file: &DayFile) -> Result<(), StoreError> {
         file.set_gone();
         file.close_idle();
-        for path in [with_suffix(&file.path, "-wal"), with_suffix(&file.path, "-shm"), file.path.clone()] {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(sql::io_error("remove", &path, &error)),
-                _ => {}
-            }
-        }
+        remove_with_wal(&file.path).map_err(|error| sql::io_error("remove", &file.path, &error))?;
         self.sync()
     }
 
@@ -249,8 +276,38 @@ impl Files {
     }
 }
 
+fn remove_with_wal(path: &Path) -> io::Result<()> {
+    remove_all(&[with_suffix(path, "-wal"), with_suffix(path, "-shm"), path.to_owned()])
+}
+
+fn remove_all(paths: &[PathBuf]) -> io::Result<()> {
+    paths.iter().try_for_each(|path| match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    })
+}
+
 /// What follows the name of a retired file, before its number.
 const RETIRED: &str = ".damaged-";
+/// What follows the name of a file that is about to be replaced, for the one that will be there.
+const NEW: &str = ".new";
+
+/// Cut off before the last rename of `Files::replace`, the new file is whole, and there is no other. Cut off earlier, it is none.
+fn finish_replacing(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let Some(file) = name.to_str().and_then(|name| name.strip_suffix(NEW)).filter(|file| FileKey::parse(file).is_some()) else {
+            continue;
+        };
+        if dir.join(file).exists() {
+            remove_with_wal(&dir.join(&name))?;
+        } else {
+            fs::rename(dir.join(&name), dir.join(file))?;
+        }
+        fs::File::open(dir)?.sync_all()?;
+    }
+    Ok(())
+}
 
 /// Cut off between the renames of `Files::retire`, a WAL would be without its file, and the file without what was sealed last.
 fn finish_retiring(dir: &Path) -> io::Result<()> {
@@ -273,6 +330,12 @@ fn finish_retiring(dir: &Path) -> io::Result<()> {
 /// Of a day file, also of one that was retired.
 pub(super) fn key_of(name: &str) -> Option<FileKey> {
     FileKey::parse(name).or_else(|| retired_key(name))
+}
+
+/// Whether a name is that of a file that was set aside for damage, or of its WAL.
+#[must_use]
+pub fn is_set_aside(name: &str) -> bool {
+    retired_key(name.strip_suffix("-wal").unwrap_or(name)).is_some()
 }
 
 fn retired_key(name: &str) -> Option<FileKey> {

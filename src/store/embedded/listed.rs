@@ -73,7 +73,10 @@ impl Decoder<'_> {
         {
             return Ok(heads);
         }
-        let heads: Arc<[RollupHead]> = file.read("list rollups of", |db| db.rollup_heads(metric, series))?.into();
+        let heads: Arc<[RollupHead]> = match file.read("list rollups of", |db| db.rollup_heads(metric, series)) {
+            Err(StoreError::Damaged { .. }) => self.walked_heads(file, (series, metric))?.into(),
+            other => other?.into(),
+        };
         if version.is_multiple_of(2) && file.version() == version {
             self.cache.put(key, Decoded::Heads(version, Arc::clone(&heads)));
         }
@@ -86,7 +89,15 @@ impl Decoder<'_> {
         if let Some(Decoded::Rolled(rolled)) = self.cache.get(key) {
             return Ok(Some(rolled));
         }
-        let Some((_, numbers, body)) = file.read("read rollups of", |db| db.rollup_body(row.id))? else { return Ok(None) };
+        let (numbers, body) = match file.read("read rollups of", |db| db.rollup_body(row.id)) {
+            Ok(Some((_, numbers, body))) => (numbers, body),
+            Ok(None) => return Ok(None),
+            Err(StoreError::Damaged { reason }) => {
+                self.damages.note(damage::of_rollup(file, row, reason), &[]);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         let decoded: Result<Rolled, chunk::Damaged> = rollup::decode(&body, numbers);
         match decoded {
             Ok(rolled) => {

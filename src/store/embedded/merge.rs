@@ -332,7 +332,9 @@ impl Visit {
             }
         }
         for (class, rows) in moved {
-            let file = store.files.get_or_make(FileKey { class, ..self.file.key }, rows.bytes())?;
+            let key = FileKey { class, ..self.file.key };
+            store.note_what_went(key)?;
+            let file = store.files.get_or_make(key, rows.bytes())?;
             outdate(store, file.key, rows.forms())?;
             // It does not expire before it was asked again.
             file.news().forget();

@@ -16,6 +16,7 @@ mod key;
 mod later;
 mod listed;
 mod looked;
+mod losses;
 mod merge;
 mod merge_many;
 mod news;
@@ -30,6 +31,7 @@ mod sql;
 mod state;
 mod tend;
 mod tombs;
+mod walked;
 
 use std::fmt;
 use std::path::Path;
@@ -43,6 +45,7 @@ pub use check::{Checked, check};
 pub use damage::Damage;
 pub use expire::Budget;
 pub(crate) use expire::{budget_bytes, disk_bytes};
+pub use files::is_set_aside;
 pub use key::ClassId;
 pub use sizes::{FileSize, Sizes, sizes};
 
@@ -55,6 +58,7 @@ use damage::Damages;
 use expire::Expiry;
 use files::Files;
 use key::FileKind;
+use losses::Losses;
 use parts::Decoder;
 use state::State;
 use tend::Tending;
@@ -106,6 +110,7 @@ pub struct EmbeddedStore {
     info: Arc<dyn SeriesInfo>,
     classes: Classes,
     floors: Arc<Floors>,
+    losses: Losses,
     /// Held for reading while a reader takes the parts of a day out of its files, for writing while a series moves between files.
     layout: RwLock<()>,
     sealed: AtomicU64,
@@ -122,6 +127,7 @@ impl EmbeddedStore {
         let files = Files::open(dir)?;
         let state = State::open(dir)?;
         let classes = Classes::new(rules, &state)?;
+        let losses = Losses::open(&state)?;
         for dropped in state.dropped()?.iter().filter(|dropped| dropped.kind == FileKind::Raw) {
             floors.drop_until(classes.rule(dropped.class), dropped.until);
         }
@@ -135,6 +141,7 @@ impl EmbeddedStore {
             info,
             classes,
             floors,
+            losses,
             layout: RwLock::default(),
             sealed: AtomicU64::new(sealed.0),
             unfinished: AtomicBool::new(false),
@@ -143,6 +150,7 @@ impl EmbeddedStore {
         };
         store.tending.lock().noting = store.remember()?;
         store.clean()?;
+        store.name_set_aside()?;
         store.tombs.add(&store.state.deletes()?);
         Ok(store)
     }
@@ -157,7 +165,7 @@ impl EmbeddedStore {
         for key in self.state.unfinished(sealed)? {
             let Some(file) = self.files.get(key) else { continue };
             match file.write("remove an unfinished seal from", |db| dayfile::remove_after(db, sealed)) {
-                Err(StoreError::Damaged { reason }) => self.damages.note(damage::of_file(&file, reason), &[]),
+                Err(StoreError::Damaged { reason }) => self.damages.note(damage::of_upkeep(&file, reason), &[]),
                 other => drop(other?),
             }
         }

@@ -71,6 +71,7 @@ const TIMES_FORM: u8 = 2;
 pub(super) const LISTED_FORM: u8 = 3;
 pub(super) const ROLLUPS_FORM: u8 = 4;
 pub(super) const ROLLED_FORM: u8 = 5;
+pub(super) const WALKED_FORM: u8 = 6;
 
 impl Decoder<'_> {
     /// The parts of a series in the range, from one read transaction. None: there are more than `limit` own chunks.
@@ -143,7 +144,7 @@ impl Decoder<'_> {
         range: TimeRange,
         sealed: Position,
     ) -> Result<Vec<Part>, StoreError> {
-        let (own, many) = file.read("list chunks of", |db| Ok((db.own_places(series, range)?, db.many_places(metric, series)?)))?;
+        let (own, many) = (self.own_places(file, series, range)?, self.many_places(file, (series, metric))?);
         let (mut parts, mut blocks) = (Vec::new(), Vec::new());
         for (at, (id, first)) in own.iter().enumerate() {
             let read = file.read("read a chunk from", |db| {

@@ -46,7 +46,7 @@ pub(super) fn seal(store: &EmbeddedStore, handover: &Handover<'_>) -> Result<(),
             Err(StoreError::Damaged { reason }) => {
                 // What can be read of it still is; what comes goes into a new one.
                 let damaged = store.files.retire(key)?;
-                store.damages.note(damage::of_file(&damaged, reason), &[]);
+                store.damages.note(damage::of_upkeep(&damaged, reason), &[]);
                 write(store, key, &rows, handover.up_to)?;
             }
             other => other?,
@@ -56,6 +56,7 @@ pub(super) fn seal(store: &EmbeddedStore, handover: &Handover<'_>) -> Result<(),
 }
 
 fn write(store: &EmbeddedStore, key: FileKey, rows: &Rows, seal: Position) -> Result<(), StoreError> {
+    store.note_what_went(key)?;
     let file = store.files.get_or_make(key, rows.bytes())?;
     // Before it is, so that nothing written goes unnoticed.
     file.news().sealed(seal);

@@ -59,7 +59,7 @@ type BySeries = FxHashMap<SeriesId, (u64, u64)>;
 fn measure(dir: &Path, key: FileKey, file: &mut FileSize, series: &mut BySeries) -> Result<(), StoreError> {
     let path = dir.join(&file.name);
     let is_raw = key.kind == FileKind::Raw;
-    let mut db = sql::open(&path, if is_raw { &RAW } else { &ROLLUP }, sql::PAGE_BYTES)?;
+    let mut db = sql::open_to_look(&path, if is_raw { &RAW } else { &ROLLUP })?;
     let measured = db.transaction().and_then(|db| if is_raw { raw(&db, file, series) } else { rollups(&db, file, series) });
     measured.map_err(|error| sql::sql_error("measure", &path, &error))
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use crate::sqlite;
 use crate::store::StoreError;
 
 /// A page holds several chunks of about 4 KiB: little is lost at its end.
@@ -46,6 +47,10 @@ pub(super) fn open(path: &Path, schema: &Schema, page_bytes: i64) -> Result<Conn
         // Checkpoints are made when the store chooses, not when a reader lets go.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let mut found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if found != schema.format && !(found == 0 && is_empty(&db)?) {
+            // Of another program, or damaged: nothing is written.
+            return Ok((db, found));
+        }
         if found == 0 {
             db.pragma_update(None, "page_size", page_bytes)?;
             // Pages that merges free are given back when the day is over.
@@ -64,10 +69,37 @@ pub(super) fn open(path: &Path, schema: &Schema, page_bytes: i64) -> Result<Conn
         }
         Ok((db, found))
     };
-    match attempt() {
-        Ok((db, found)) if found == schema.format => Ok(db),
-        Ok((_, found)) => Err(StoreError::Newer { path: path.to_owned(), found, known: schema.format }),
-        Err(error) => Err(sql_error("open", path, &error)),
+    attempt().map_err(|error| sql_error("open", path, &error)).and_then(|(db, found)| judge(db, found, path, schema))
+}
+
+fn is_empty(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
+}
+
+fn judge(db: Connection, found: i64, path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
+    if found == schema.format {
+        return Ok(db);
+    }
+    if found > schema.format && found <= FORMATS_MAX {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: schema.format });
+    }
+    // Bits that are no format are damage, which costs the file alone.
+    let reason = format!("cannot open {}: its format {found} is none; expected {}", path.display(), schema.format);
+    Err(StoreError::Damaged { reason })
+}
+
+/// For who only looks, also where nothing can be written.
+pub(super) fn open_to_look(path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
+    match open(path, schema, PAGE_BYTES) {
+        Err(StoreError::Failed { .. }) if sqlite::is_unwritable(path) => {
+            let opened = sqlite::open_unwritable(path).and_then(|db| {
+                let found = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+                Ok((db, found))
+            });
+            let (db, found) = opened.map_err(|error| sql_error("open, where nothing can be written,", path, &error))?;
+            judge(db, found, path, schema)
+        }
+        other => other,
     }
 }
 

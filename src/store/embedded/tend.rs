@@ -146,10 +146,10 @@ impl EmbeddedStore {
         if self.round_step(round, later, now)? {
             return Ok(true);
         }
-        // What is only read keeps what they hide.
-        let retired = self.files.retired();
+        // What is only read keeps what they hide. Rollups that were set aside are not even read.
+        let retired: Vec<_> = self.files.retired().iter().map(|file| file.key).filter(|key| key.kind == FileKind::Raw).collect();
         let (stay, done): (Vec<_>, Vec<_>) =
-            round.due.drain(..).partition(|delete| round.skipped.is_some() || retired.iter().any(|file| file.key.meets(range_of(delete))));
+            round.due.drain(..).partition(|delete| round.skipped.is_some() || retired.iter().any(|key| key.meets(range_of(delete))));
         if !done.is_empty() {
             self.state.forget_deletes(&done)?;
             self.tombs.forget(&done);
@@ -183,7 +183,7 @@ impl EmbeddedStore {
     fn put_off(&self, later: &mut Later, file: &DayFile, error: &StoreError) -> Duration {
         let wait = match error {
             StoreError::Damaged { reason } => {
-                self.damages.note(damage::of_file(file, reason.clone()), &[]);
+                self.damages.note(damage::of_upkeep(file, reason.clone()), &[]);
                 later.put(file, MUCH_LATER);
                 return MUCH_LATER;
             }
@@ -256,7 +256,7 @@ impl EmbeddedStore {
     pub(super) fn is_dirty(&self, file: &DayFile, limit: Position) -> Result<bool, StoreError> {
         match file.read("look for new rows in", |db| db.is_dirty(limit)) {
             Err(StoreError::Damaged { reason }) => {
-                self.damages.note(damage::of_file(file, reason), &[]);
+                self.damages.note(damage::of_upkeep(file, reason), &[]);
                 Ok(false)
             }
             other => other,

@@ -17,7 +17,9 @@ use crate::store::memory::MemoryStore;
 use crate::store::{Piece, PositionedDelete, SeriesRun};
 
 mod anew;
+mod aside;
 mod beside;
+mod both;
 mod broken;
 mod gone;
 mod kept;

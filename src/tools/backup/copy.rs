@@ -1,12 +1,13 @@
-//! Copies of SQLite files while others write them, by SQLite's own backup.
+//! Copies of SQLite files while others write them, by SQLite's own backup. What it cannot copy for damage goes as it is, with its WAL:
+//! what can be read of it can then be read of the copy.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::manifest::{Manifest, Saved};
 use super::{BackupError, FILES, io_error, sqlite_error};
@@ -43,7 +44,7 @@ pub(super) fn sources(store: &Path) -> Result<Vec<(String, u64)>, BackupError> {
     for entry in entries {
         let entry = entry.map_err(io_error("list", store))?;
         if let Ok(name) = entry.file_name().into_string()
-            && name.ends_with(".sqlite")
+            && (name.ends_with(".sqlite") || embedded::is_set_aside(&name))
         {
             names.push((name, entry.metadata().map_or(0, |meta| meta.len())));
         }
@@ -81,12 +82,32 @@ impl Copier<'_> {
         Ok(CatalogCopy { saved, position, ids, store_made })
     }
 
-    pub(super) fn store_file(&mut self, from: &Path, name: &str) -> Result<Saved, BackupError> {
+    pub(super) fn store_file(&mut self, from: &Path, name: &str) -> Result<Vec<Saved>, BackupError> {
+        if embedded::is_set_aside(name) {
+            return Ok(vec![self.set_aside(from, name)?]);
+        }
+        match self.database(from, name) {
+            Err(BackupError::Sqlite { source, .. }) if is_damage(&source) => {
+                let mut saved = vec![self.as_it_is(from, name)?];
+                let (wal, name) = (with_suffix(from, "-wal"), format!("{name}-wal"));
+                if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
+                    saved.push(self.as_it_is(&wal, &name)?);
+                }
+                Ok(saved)
+            }
+            other => Ok(vec![other?]),
+        }
+    }
+
+    fn before(&self, stored_as: &str) -> Option<&Saved> {
+        self.before.and_then(|before| before.files.iter().find(|saved| saved.name == stored_as))
+    }
+
+    fn database(&mut self, from: &Path, name: &str) -> Result<Saved, BackupError> {
         let stored_as = format!("{}/{name}", embedded::DIR_NAME);
-        let before = self.before.and_then(|before| before.files.iter().find(|saved| saved.name == stored_as));
         let original = original(from).map_err(io_error("look at", from))?;
         let at = self.position.0.cast_signed();
-        if let Some(before) = before.filter(|before| !before.rows.is_empty()) {
+        if let Some(before) = self.before(&stored_as).filter(|before| !before.rows.is_empty()) {
             let db = open(from).map_err(sqlite_error("open", from))?;
             if before.original == original && original.1 != 0 || rows(&db, at).map_err(sqlite_error("look at", from))? == before.rows {
                 return Ok(Saved { original, ..before.clone() });
@@ -99,18 +120,46 @@ impl Copier<'_> {
         Ok(Saved { original, ..saved })
     }
 
+    /// Or the WAL of one. Nobody writes it any more.
+    fn set_aside(&mut self, from: &Path, name: &str) -> Result<Saved, BackupError> {
+        let original = fs::metadata(from).map(|meta| stamp(&meta)).map_err(io_error("look at", from))?;
+        let before = self.before(&format!("{}/{name}", embedded::DIR_NAME));
+        match before.filter(|before| before.original == original && original.1 != 0) {
+            Some(before) => Ok(before.clone()),
+            None => Ok(Saved { original, ..self.as_it_is(from, name)? }),
+        }
+    }
+
+    fn as_it_is(&mut self, from: &Path, name: &str) -> Result<Saved, BackupError> {
+        let (stored, path) = self.place(name);
+        let copied = File::open(from).and_then(|mut from| {
+            let mut to = File::options().create_new(true).write(true).mode(0o600).open(&path)?;
+            std::io::copy(&mut from, &mut to)
+        });
+        copied.map_err(io_error("copy to", &path))?;
+        let (bytes, crc) = read(&path, true).map_err(io_error("read back", &path))?;
+        (self.copied, self.bytes) = (self.copied + 1, self.bytes + bytes);
+        let name = format!("{}/{name}", embedded::DIR_NAME);
+        Ok(Saved { name, stored, bytes, crc, rows: String::new(), original: (0, 0) })
+    }
+
+    /// Where a copy goes, and its path. What a backup left there that was cut off is removed.
+    fn place(&self, name: &str) -> (String, PathBuf) {
+        let stored = format!("{}.{:06}", name.rsplit('/').next().unwrap_or(name), self.number);
+        for end in ["", "-wal", "-shm", "-journal"] {
+            drop(fs::remove_file(self.to.join(format!("{stored}{end}"))));
+        }
+        let path = self.to.join(&stored);
+        (stored, path)
+    }
+
     fn copy(
         &mut self,
         from: &Path,
         name: &str,
         change: impl FnOnce(&Connection) -> rusqlite::Result<String>,
     ) -> Result<Saved, BackupError> {
-        let stored = format!("{}.{:06}", name.rsplit('/').next().unwrap_or(name), self.number);
-        let path = self.to.join(&stored);
-        for end in ["", "-wal", "-shm", "-journal"] {
-            // Left by a backup that was cut off.
-            drop(fs::remove_file(self.to.join(format!("{stored}{end}"))));
-        }
+        let (stored, path) = self.place(name);
         File::options().create_new(true).write(true).mode(0o600).open(&path).map_err(io_error("make", &path))?;
         let source = open(from).map_err(sqlite_error("open", from))?;
         let mut target = Connection::open(&path).map_err(sqlite_error("open", &path))?;
@@ -174,14 +223,25 @@ fn rows(db: &Connection, at: i64) -> rusqlite::Result<String> {
 
 /// Size and time of change, if the file holds all there is of it.
 fn original(path: &Path) -> std::io::Result<(u64, u64)> {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    if fs::metadata(wal).is_ok_and(|wal| wal.len() > 0) {
+    if fs::metadata(with_suffix(path, "-wal")).is_ok_and(|wal| wal.len() > 0) {
         return Ok((0, 0));
     }
-    let meta = fs::metadata(path)?;
+    fs::metadata(path).map(|meta| stamp(&meta))
+}
+
+fn stamp(meta: &Metadata) -> (u64, u64) {
     let changed = meta.mtime().cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(meta.mtime_nsec().cast_unsigned());
-    Ok((meta.len(), changed))
+    (meta.len(), changed)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// Length and crc32c.

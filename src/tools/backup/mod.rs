@@ -2,7 +2,7 @@
 //!
 //! The order: seal, let the store rest but for seals, copy the catalog (it says up to which position), then the store's files
 //! without what was sealed since, then the manifest. Until that is renamed the backup before it is whole: changed files get new names.
-//! A file that holds the same rows as in the backup before is not copied again.
+//! A file that holds the same rows as in the backup before is not copied again. Files that were set aside for damage are in it as they are.
 
 pub(super) mod copy;
 pub mod manifest;
@@ -149,10 +149,16 @@ fn save(hub: &Hub, dir: &Path, before: Option<&Manifest>, progress: &mut Progres
     let total: u64 = sources.iter().map(|(_, bytes)| bytes).sum();
     let mut saved = vec![catalog];
     let mut seen = 0;
-    for (name, bytes) in sources {
-        saved.push(copier.store_file(&store.join(&name), &name)?);
+    for (name, bytes) in &sources {
+        saved.extend(copier.store_file(&store.join(name), name)?);
         seen += bytes;
         progress(seen, total);
+    }
+    // A seal beside it may have found a day damaged, and set it aside.
+    for (name, _) in copy::sources(&store)? {
+        if embedded::is_set_aside(&name) && !sources.iter().any(|(seen, _)| *seen == name) {
+            saved.extend(copier.store_file(&store.join(&name), &name)?);
+        }
     }
     let pin = hub.head.pins().pin(position);
     let series = if hub.store.is_local() { sums::of(hub.store.as_ref(), &pin, &ids)? } else { Vec::new() };

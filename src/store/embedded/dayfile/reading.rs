@@ -48,12 +48,17 @@ impl Entry {
         }
     }
 
-    fn own(row: &Row<'_>) -> rusqlite::Result<Self> {
+    /// Whether a series of this metric lies between the ends of a block.
+    pub(in crate::store::embedded) fn holds_of(&self, series: SeriesId, metric: u32) -> bool {
+        self.holds(series) && matches!(self.form, Form::Many { metric: own, .. } if own == metric)
+    }
+
+    pub(super) fn own(row: &Row<'_>) -> rusqlite::Result<Self> {
         let form = Form::Own { series: SeriesId(row.get(5)?), times: row.get(6)? };
         Self::with(row, form)
     }
 
-    fn many(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn many(row: &Row<'_>) -> rusqlite::Result<Self> {
         let form = Form::Many { metric: row.get(5)?, lo: SeriesId(row.get(6)?), hi: SeriesId(row.get(7)?) };
         Self::with(row, form)
     }
@@ -104,6 +109,14 @@ pub(in crate::store::embedded) struct RollupHead {
     pub(in crate::store::embedded) seal: Position,
 }
 
+impl RollupHead {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (id, level, is_own, mark) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let (lo, hi, seal) = (SeriesId(row.get(4)?), SeriesId(row.get(5)?), row.get::<_, i64>(6)?);
+        Ok(Self { id, level, is_own, mark, lo, hi, seal: Position(seal.cast_unsigned()) })
+    }
+}
+
 /// A row of rollups without what it holds.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store::embedded) struct RollupSpan {
@@ -115,8 +128,8 @@ pub(in crate::store::embedded) struct RollupSpan {
     pub(in crate::store::embedded) seal: Position,
 }
 
-const OWN: &str = "SELECT id, seal, first, last, count, series, times FROM chunks";
-const MANY: &str = "SELECT id, seal, first, last, count, metric, lo, hi FROM blocks";
+pub(super) const OWN: &str = "SELECT id, seal, first, last, count, series, times FROM chunks";
+pub(super) const MANY: &str = "SELECT id, seal, first, last, count, metric, lo, hi FROM blocks";
 
 /// What can be asked within one read transaction.
 #[derive(Debug)]
@@ -125,7 +138,7 @@ pub(in crate::store::embedded) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+    pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
         self.db.prepare_cached(sql)
     }
 
@@ -304,12 +317,7 @@ impl Reading<'_> {
     /// Every row that may hold a series.
     pub(in crate::store::embedded) fn rollup_heads(&self, metric: u32, series: SeriesId) -> rusqlite::Result<Vec<RollupHead>> {
         let sql = "SELECT id, level, own, mark, lo, hi, seal FROM rollups WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2";
-        let each = |row: &Row<'_>| {
-            let (id, level, is_own, mark) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            let (lo, hi, seal) = (SeriesId(row.get(4)?), SeriesId(row.get(5)?), row.get::<_, i64>(6)?);
-            Ok(RollupHead { id, level, is_own, mark, lo, hi, seal: Position(seal.cast_unsigned()) })
-        };
-        self.prepare(sql)?.query_map(params![metric, series.0], each)?.collect()
+        self.prepare(sql)?.query_map(params![metric, series.0], RollupHead::read)?.collect()
     }
 
     /// A row's level, whether it has numbers, and its body. None: it is not there any more.

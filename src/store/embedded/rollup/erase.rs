@@ -1,6 +1,7 @@
 //! Deletes in rollups whose readings are gone: nobody can make them anew, so buckets that a delete meets go whole. That holds also where
 //! the day has a raw file, which lost its oldest rows or was made anew.
 
+use super::aside::set_aside;
 use super::gone::{Begins, encoded, is_gone, may_have_lost};
 use super::outdate::named;
 use super::{body, level_ns};
@@ -13,15 +14,38 @@ use crate::store::{PositionedDelete, StoreError};
 pub(in crate::store::embedded) fn erase(store: &EmbeddedStore, file: &DayFile, deletes: &[PositionedDelete]) -> Result<(), StoreError> {
     let (first, last) = (file.key.first_time(), file.key.last_time());
     for delete in deletes.iter().filter(|d| d.delete.from <= last && d.delete.to >= first) {
-        one(store, file, delete)?;
+        // Another stands there since one of the deletes before met damage.
+        let Some(file) = store.files.get(file.key) else { return Ok(()) };
+        let Err(Spoilt(why)) = one(store, &file, delete)? else { continue };
+        set_aside(store, file.key, &why)?;
+        if let Some(file) = store.files.get(file.key)
+            && let Err(Spoilt(reason)) = one(store, &file, delete)?
+        {
+            return Err(StoreError::Damaged { reason });
+        }
     }
     Ok(())
 }
 
-fn one(store: &EmbeddedStore, file: &DayFile, delete: &PositionedDelete) -> Result<(), StoreError> {
+/// The file of rollups cannot be read or written.
+struct Spoilt(String);
+
+/// What came of the file of rollups.
+fn of_rollups<T>(result: Result<T, StoreError>) -> Result<Result<T, Spoilt>, StoreError> {
+    match result {
+        Err(StoreError::Damaged { reason }) => Ok(Err(Spoilt(reason))),
+        other => other.map(Ok),
+    }
+}
+
+fn one(store: &EmbeddedStore, file: &DayFile, delete: &PositionedDelete) -> Result<Result<(), Spoilt>, StoreError> {
     let series = delete.delete.series;
     let metric = store.info.metric(series);
-    let rows = file.read("read rollups of", |db| db.rollups(metric, series, Position(delete.position.0.saturating_sub(1))))?;
+    let up_to = Position(delete.position.0.saturating_sub(1));
+    let rows = match of_rollups(file.read("read rollups of", |db| db.rollups(metric, series, up_to)))? {
+        Ok(rows) => rows,
+        Err(spoilt) => return Ok(Err(spoilt)),
+    };
     let raw = store.files.get(FileKey { kind: FileKind::Raw, ..file.key });
     let there = named(raw.as_deref(), rows.iter().map(|row| (row.is_own, row.mark, row.lo)))?;
     let begins = may_have_lost(store, file.key).then(|| Begins::of(store, raw));
@@ -42,15 +66,15 @@ fn one(store: &EmbeddedStore, file: &DayFile, delete: &PositionedDelete) -> Resu
         }
     }
     if changed.is_empty() {
-        return Ok(());
+        return Ok(Ok(()));
     }
     // A row is replaced, not changed: its number tells a backup whether it has it.
-    file.write("delete from rollups in", |db| {
+    of_rollups(file.write("delete from rollups in", |db| {
         for (id, left) in &changed {
             if let Some((lo, hi, body)) = left {
                 dayfile::insert_rollup_like(db, *id, None, (*lo, *hi), body)?;
             }
         }
         dayfile::remove_rollups(db, changed.iter().map(|(id, _)| *id))
-    })
+    }))
 }

@@ -12,6 +12,7 @@ use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::query::summary::Summary;
 use crate::store::StoreError;
 use crate::store::embedded::EmbeddedStore;
+use crate::store::embedded::damage;
 use crate::store::embedded::dayfile::{DayFile, RollupSpan};
 use crate::store::embedded::key::FileKey;
 
@@ -20,7 +21,7 @@ pub(super) const NO_MARK: i64 = 0;
 
 /// Whether some readings of a day may be gone while others are there. `key` is a file's of that day and class.
 pub(in crate::store::embedded) fn may_have_lost(store: &EmbeddedStore, key: FileKey) -> bool {
-    store.floors.of(store.classes.rule(key.class)).is_some_and(|floor| floor > key.first_time())
+    store.losses.are_of(key) || store.floors.of(store.classes.rule(key.class)).is_some_and(|floor| floor > key.first_time())
 }
 
 /// Of at least some of its readings.
@@ -67,22 +68,25 @@ pub(super) fn rests(store: &EmbeddedStore, key: FileKey, rollups: &DayFile, rows
     let begins = Begins::of(store, store.files.get(key));
     let mut rests = Vec::new();
     for row in rows {
+        let unread = |what| damage::of_rollup_row(rollups, row.id, (row.lo, row.hi), what);
         let (level, numbers, bytes) = match rollups.read("read rollups of", |db| db.rollup_body(row.id)) {
             Ok(Some(found)) => found,
+            Ok(None) => continue,
             // What cannot be read tells nothing: the readings that are there are summed up anew.
-            Ok(None) | Err(StoreError::Damaged { .. }) => continue,
+            Err(StoreError::Damaged { reason }) => {
+                store.damages.note(unread(reason), &[]);
+                continue;
+            }
             Err(error) => return Err(error),
         };
-        // What cannot be decoded tells nothing.
-        let Ok(mut rolled) = body::decode(&bytes, numbers) else { continue };
-        for (series, summaries) in &mut rolled {
-            let begin = begins.at(*series, row.seal)?;
-            summaries.retain(|summary| is_gone(summary, begin));
-            if !summaries.is_empty() {
-                let kept = kept(store, rollups, *series, level)?;
-                summaries.retain(|summary| !kept.contains(&summary.start));
+        let mut rolled = match body::decode(&bytes, numbers) {
+            Ok(rolled) => rolled,
+            Err(error) => {
+                store.damages.note(unread(error.to_string()), &bytes);
+                continue;
             }
-        }
+        };
+        retain_gone(&begins, &mut rolled, row.seal, |series| kept(store, rollups, series, level))?;
         if let Some((lo, hi, body)) = encoded(&mut rolled, numbers) {
             rests.push(Rest { row: row.id, lo, hi, body });
         }
@@ -90,17 +94,40 @@ pub(super) fn rests(store: &EmbeddedStore, key: FileKey, rollups: &DayFile, rows
     Ok(rests)
 }
 
-/// The buckets of a series that were kept before: they say more of a stretch of which a part was there then.
+/// Leaves what tells of readings that are gone. `kept`: the buckets of a series that were kept before, which say more of a stretch of
+/// which a part was there then.
+pub(super) fn retain_gone(
+    begins: &Begins<'_>,
+    rolled: &mut Rolled,
+    seal: Position,
+    mut kept: impl FnMut(SeriesId) -> Result<FxHashSet<TimeNs>, StoreError>,
+) -> Result<(), StoreError> {
+    for (series, summaries) in rolled {
+        let begin = begins.at(*series, seal)?;
+        summaries.retain(|summary| is_gone(summary, begin));
+        if !summaries.is_empty() {
+            let kept = kept(*series)?;
+            summaries.retain(|summary| !kept.contains(&summary.start));
+        }
+    }
+    Ok(())
+}
+
+/// Where the buckets of a series begin.
+pub(super) fn starts(rolled: &Rolled, series: SeriesId) -> impl Iterator<Item = TimeNs> {
+    let of_series = rolled.iter().filter(move |(id, _)| *id == series);
+    of_series.flat_map(|(_, summaries)| summaries).map(|summary| summary.start)
+}
+
 fn kept(store: &EmbeddedStore, rollups: &DayFile, series: SeriesId, level: i64) -> Result<FxHashSet<TimeNs>, StoreError> {
     let metric = store.info.metric(series);
     let rows = rollups.read("read rollups of", |db| db.rollups(metric, series, Position(i64::MAX.cast_unsigned())))?;
-    let mut starts = FxHashSet::default();
+    let mut found = FxHashSet::default();
     for row in rows.iter().filter(|row| row.mark == NO_MARK && row.level == level) {
         let Ok(rolled) = body::decode(&row.body, row.numbers) else { continue };
-        let of_series = rolled.iter().filter(|(id, _)| *id == series);
-        starts.extend(of_series.flat_map(|(_, summaries)| summaries).map(|summary| summary.start));
+        found.extend(starts(&rolled, series));
     }
-    Ok(starts)
+    Ok(found)
 }
 
 /// The body without series of which nothing is left, and which is the first of them and the last. None: nothing is left.

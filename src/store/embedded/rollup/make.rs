@@ -12,6 +12,7 @@ use std::sync::Arc;
 use rusqlite::{Transaction, params};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::aside::set_aside;
 use super::body::{self, Rolled};
 use super::outdate::{Touched, named, outdate, outdate_own};
 use super::{LEVELS, WORTH, level_ns};
@@ -58,16 +59,16 @@ enum Step {
 
 /// A row to be written.
 #[derive(Debug)]
-struct NewRollup {
-    level: i64,
-    metric: u32,
-    is_own: bool,
-    mark: i64,
-    seal: Position,
-    numbers: bool,
-    lo: SeriesId,
-    hi: SeriesId,
-    body: Vec<u8>,
+pub(super) struct NewRollup {
+    pub(super) level: i64,
+    pub(super) metric: u32,
+    pub(super) is_own: bool,
+    pub(super) mark: i64,
+    pub(super) seal: Position,
+    pub(super) numbers: bool,
+    pub(super) lo: SeriesId,
+    pub(super) hi: SeriesId,
+    pub(super) body: Vec<u8>,
 }
 
 /// What one transaction writes.
@@ -115,8 +116,7 @@ impl Making {
         match self.next(store) {
             Err(StoreError::Damaged { reason }) if std::mem::take(&mut self.spoilt) && !std::mem::replace(&mut self.is_again, true) => {
                 // The raw rows are there, and are not what is damaged.
-                tracing::error!(reason, "rollups that cannot be read are made anew of the readings that are there");
-                store.files.unlink(self.key())?;
+                set_aside(store, self.key(), &reason)?;
                 self.step = Step::Begin;
                 Ok(true)
             }
@@ -345,7 +345,7 @@ fn row(level: i64, metric: u32, (is_own, mark, seal): (bool, i64, Position), num
     Some(NewRollup { level, metric, is_own, mark, seal, numbers, lo, hi, body })
 }
 
-fn insert(db: &Transaction<'_>, row: &NewRollup) -> rusqlite::Result<()> {
+pub(super) fn insert(db: &Transaction<'_>, row: &NewRollup) -> rusqlite::Result<()> {
     let sql = "INSERT INTO rollups (level, metric, lo, hi, own, mark, seal, numbers, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let (lo, hi, seal) = (row.lo.0, row.hi.0, row.seal.0.cast_signed());
     db.prepare_cached(sql)?.execute(params![row.level, row.metric, lo, hi, row.is_own, row.mark, seal, row.numbers, row.body]).map(drop)

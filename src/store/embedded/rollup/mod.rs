@@ -3,13 +3,15 @@
 //!
 //! `body` is summaries as bytes, of which `exact` knows what can be told as integers; `first_layout` reads what was written before. `make`
 //! keeps the rows of a file what its raw rows are, `outdate` removes them before raw rows are replaced, but for what `gone` keeps of
-//! them, `read` answers from both.
+//! them, `aside` puts a damaged file out of the way, `read` answers from both.
 
+mod aside;
 mod body;
 mod erase;
 mod exact;
 mod first_layout;
 mod gone;
+mod layer;
 mod make;
 mod outdate;
 mod read;

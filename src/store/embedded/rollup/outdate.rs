@@ -9,6 +9,7 @@
 
 use rustc_hash::FxHashSet;
 
+use super::aside::set_aside;
 use super::gone::{self, Rest};
 use crate::model::{Position, SeriesId};
 use crate::store::StoreError;
@@ -65,10 +66,10 @@ fn outdate_rows(
         Err(error) => Err(error),
     };
     match removed {
-        // The raw rows are there: a new file will be made of them.
-        Err(StoreError::Damaged { .. }) => {
+        // The raw rows are there: it will be made anew of them.
+        Err(StoreError::Damaged { reason }) => {
             note(store, key, Position(0))?;
-            store.files.unlink(file.key)?;
+            set_aside(store, file.key, &reason)?;
         }
         other => other?,
     }

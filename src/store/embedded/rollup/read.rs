@@ -4,12 +4,12 @@
 //! what came since fill its gaps, and so do readings.
 
 use std::cell::OnceCell;
-use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
 use super::gone::{is_gone, may_have_lost};
+use super::layer::Layer;
 use super::outdate::named;
 use super::{LEVELS, Rolled, level_ns};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
@@ -112,51 +112,6 @@ struct Tells {
     gone_until: TimeNs,
 }
 
-/// Summaries of one row, which hold in place of readings.
-struct Layer {
-    /// Nanoseconds.
-    level: i64,
-    rows: Arc<Rolled>,
-    /// The series in these rows, and which of its summaries.
-    at: usize,
-    shown: Range<usize>,
-    /// There is nothing but these: else what lies between them is told by the next layer.
-    is_whole: bool,
-    /// Readings before this are not kept any more.
-    gone_until: TimeNs,
-    /// Where readings are told instead.
-    until: TimeNs,
-}
-
-impl Layer {
-    fn summaries(&self) -> &[Summary] {
-        &self.rows[self.at].1[self.shown.clone()]
-    }
-
-    /// What of a range its buckets can tell.
-    fn covered(&self, range: TimeRange) -> TimeRange {
-        let to = range.to.div_euclid(self.level).saturating_mul(self.level);
-        TimeRange { from: up(range.from, self.level), to: to.min(self.until) }
-    }
-
-    /// What the layer tells of a range, in pieces, each with its summaries.
-    fn pieces(&self, range: TimeRange) -> Vec<(TimeRange, &[Summary])> {
-        let covered = self.covered(range);
-        if covered.from >= covered.to {
-            return Vec::new();
-        }
-        let summaries = self.summaries();
-        let [from, to] = [covered.from, covered.to].map(|time| summaries.partition_point(|summary| summary.start < time));
-        let within = &summaries[from..to];
-        if self.is_whole {
-            return vec![(covered, within)];
-        }
-        let end = |summary: &Summary| summary.start.saturating_add(self.level);
-        let joined = within.chunk_by(|a, b| end(a) == b.start);
-        joined.map(|some| (TimeRange { from: some[0].start, to: end(&some[some.len() - 1]) }, some)).collect()
-    }
-}
-
 impl Asked<'_> {
     /// Summaries as far as they hold, and the readings before and after. Says whether the sink wants more.
     fn part(&self, day: Day, within: TimeRange, pin: &Pin, sink: &mut PieceSink<'_>) -> Result<bool, StoreError> {
@@ -239,22 +194,27 @@ impl Asked<'_> {
         if rollups.is_empty() {
             return Ok(Vec::new());
         }
-        let raw = self.raw(day, within)?;
+        let (raw, mut all) = (self.raw(day, within)?, Vec::new());
         for file in rollups {
-            // It changed its class: another file may have all, or nobody summed up both.
+            // It changed its class: another file may have all, or nobody summed up both. What is gone is told all the same.
             let others = raw.iter().filter(|raw| raw.file.key.class != file.key.class);
-            if others.map(|raw| self.exact(raw, within)).collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some) {
-                continue;
-            }
-            let layers = self.of_file(&file, raw.iter().find(|raw| raw.file.key.class == file.key.class), within, coarse)?;
-            if !layers.is_empty() {
-                return Ok(layers);
-            }
+            let is_alone = !others.map(|raw| self.exact(raw, within)).collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some);
+            let own = raw.iter().find(|raw| raw.file.key.class == file.key.class);
+            all.push(self.of_file(&file, (own, is_alone), within, coarse)?);
         }
-        Ok(Vec::new())
+        // What of one class is gone lies over what there is of another.
+        all.sort_by_key(|layers| layers.iter().any(|layer| layer.is_whole));
+        Ok(all.into_iter().flatten().collect())
     }
 
-    fn of_file(&self, file: &DayFile, raw: Option<&Raw>, within: TimeRange, coarse: Coarse<'_>) -> Result<Vec<Layer>, StoreError> {
+    /// `is_alone`: no file of another class has readings of the series there.
+    fn of_file(
+        &self,
+        file: &DayFile,
+        (raw, is_alone): (Option<&Raw>, bool),
+        within: TimeRange,
+        coarse: Coarse<'_>,
+    ) -> Result<Vec<Layer>, StoreError> {
         self.store.files.used(file);
         let mut rows = self.rows(file, within, coarse)?;
         let Some(gone) = self.gone(file, raw, &rows)? else { return Ok(Vec::new()) };
@@ -265,7 +225,7 @@ impl Asked<'_> {
             if self.hides.touches(row.seal, within.from, within.to) {
                 continue;
             }
-            let Some(tells) = self.tells(file, &row, raw, within, gone.contains(&row.id))? else { continue };
+            let Some(tells) = self.tells(file, &row, (raw, is_alone), within, gone.contains(&row.id))? else { continue };
             if coarse == Coarse::WhereGone && tells.gone_until <= within.from {
                 continue;
             }
@@ -286,7 +246,7 @@ impl Asked<'_> {
         &self,
         file: &DayFile,
         row: &RollupHead,
-        raw: Option<&Raw>,
+        (raw, is_alone): (Option<&Raw>, bool),
         within: TimeRange,
         is_gone: bool,
     ) -> Result<Option<Tells>, StoreError> {
@@ -301,10 +261,11 @@ impl Asked<'_> {
             Some(quick) if of_row(quick) => self.exact(raw, within)?.map_or(TimeNs::MAX, |held| held.first),
             _ => self.begin(raw, within, row.seal)?,
         };
-        if is_stale && gone_until == TimeNs::MIN {
+        let knows_all = is_alone && !is_stale;
+        if !knows_all && gone_until == TimeNs::MIN {
             return Ok(None);
         }
-        Ok(Some(Tells { is_whole: !is_stale, only_gone: is_stale, gone_until }))
+        Ok(Some(Tells { is_whole: knows_all, only_gone: !knows_all, gone_until }))
     }
 
     /// Where readings begin that were there at a seal.
@@ -423,10 +384,6 @@ impl Asked<'_> {
     ) -> Result<Option<Layer>, StoreError> {
         let rows = match self.store.decoder().rolled(file, row) {
             Err(_) if file.is_gone() => None,
-            Err(StoreError::Damaged { reason }) => {
-                self.store.damages.note(damage::of_file(file, reason), &[]);
-                None
-            }
             other => other?,
         };
         Ok(rows.and_then(|rows| self.of_rows(rows, level_ns(row.level), within, tells, coarse)))
@@ -483,8 +440,4 @@ fn next_row(rows: &mut Vec<RollupHead>, level_ns_taken: Option<i64>, made_of: &[
     let of_others = |row: &RollupHead| !made_of.contains(&(row.is_own, row.mark, row.seal));
     let at = rows.iter().position(of_level).or_else(|| rows.iter().position(of_others))?;
     Some(rows.remove(at))
-}
-
-fn up(time: TimeNs, level: i64) -> TimeNs {
-    time.div_euclid(level).saturating_add(i64::from(time.rem_euclid(level) != 0)).saturating_mul(level)
 }

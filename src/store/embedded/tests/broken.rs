@@ -149,7 +149,76 @@ fn rollups_that_cannot_be_read_are_made_anew_and_no_reading_is_called_damaged() 
     left::seal(&store, &given(3..4, 20_000 * DAY, 4000), 2);
     tend_to_the_end(&store);
     assert_eq!([0, 3].map(|series| left::coarse(&store, &pins, series)), [(4000, 0); 2]);
-    assert_eq!(store.damages(), []);
+    assert!([0, 3].iter().all(|series| !store.is_damaged(SeriesId(*series), TimeRange::ALL)));
+    let damages = store.damages();
+    assert!(damages.iter().all(|damage| !damage.loses) && damages.iter().any(|damage| damage.file.ends_with(".damaged-1")), "{damages:?}");
+    // Nor is it when the readings are gone: what was made anew has all of them.
+    let raw = store.files.all().iter().find(|file| file.key.kind == FileKind::Raw).unwrap().key;
+    store.drop_until(raw, raw.last_time() + 1).unwrap();
+    store.files.unlink(raw).unwrap();
+    assert_eq!([0, 3].map(|series| left::coarse(&store, &pins, series)), [(4000, 0); 2]);
+    assert!([0, 3].iter().all(|series| !store.is_damaged(SeriesId(*series), TimeRange::ALL)));
+}
+
+#[test]
+fn an_index_that_cannot_be_read_costs_no_readings() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    let mut all = given(0..4, 20_000 * DAY, 80_000);
+    all.columns.extend(given(4..40, 20_000 * DAY, 100).columns);
+    left::seal(&store, &all, 1);
+    tend_to_the_end(&store);
+    let path = dir.path().join("store/2024-10-04.raw.0.sqlite");
+    drop(store);
+    ["chunks_series", "blocks_metric"].iter().for_each(|index| remade::spoil_index(&path, index));
+    let store = open(dir.path(), Position(1), &pins, &info);
+    let expected: Vec<u64> = (0..40).map(|series| if series < 4 { 80_000 } else { 100 }).collect();
+    let whole = |store: &EmbeddedStore, at| {
+        let pin = pins.pin(Position(at));
+        let read: Vec<_> = (0..40).map(|series| points(store, &pin, SeriesId(series), TimeRange::ALL, false).len() as u64).collect();
+        let counted: Vec<_> = (0..40).map(|series| store.count(&pin, SeriesId(series), TimeRange::ALL).unwrap()).collect();
+        let ids: Vec<_> = (0..40).map(SeriesId).collect();
+        let extents: Vec<_> = store.extents(&pin, &ids).unwrap().unwrap().iter().map(|extent| extent.points).collect();
+        assert_eq!((&read, &counted, &extents), (&expected, &expected, &expected), "as of {at}");
+        let damaged: Vec<_> = (0..40).filter(|series| store.is_damaged(SeriesId(*series), TimeRange::ALL)).collect();
+        assert_eq!(damaged, [0; 0], "{:?}", store.damages());
+    };
+    whole(&store, 1);
+    assert!(store.damages().iter().any(|damage| damage.to_string().starts_with("2024-10-04.raw.0.sqlite: ")), "it is told");
+    tend_to_the_end(&store);
+    whole(&store, 1);
+    let look = store.look_up(&pins.pin(Position(1)), SeriesId(7), &[20_000 * DAY + 99_000_000_000, 20_000 * DAY + 100_000_000_000]);
+    assert!(matches!(look.unwrap()[..], [Some(Value::Float(_)), None]));
+    // What comes late stands beside it.
+    left::seal(&store, &given(50..51, 20_000 * DAY, 100), 2);
+    whole(&store, 2);
+    assert_eq!(points(&store, &pins.pin(Position(2)), SeriesId(50), TimeRange::ALL, false).len(), 100);
+}
+
+#[test]
+fn where_an_index_and_a_page_cannot_be_read_the_rows_of_the_page_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    left::seal(&store, &given(0..4, 20_000 * DAY, 80_000), 1);
+    tend_to_the_end(&store);
+    let path = dir.path().join("store/2024-10-04.raw.0.sqlite");
+    drop(store);
+    let row: i64 = {
+        let db = rusqlite::Connection::open(&path).unwrap();
+        db.query_row("SELECT id FROM chunks WHERE series = 0 ORDER BY first LIMIT 1 OFFSET 2", [], |row| row.get(0)).unwrap()
+    };
+    spoil_leaf(&path, "chunks", row);
+    remade::spoil_index(&path, "chunks_series");
+    let store = open(dir.path(), Position(1), &pins, &info);
+    let pin = pins.pin(Position(1));
+    let counts: Vec<_> = (0..4).map(|series| points(&store, &pin, SeriesId(series), TimeRange::ALL, false).len()).collect();
+    assert!(counts.iter().sum::<usize>() > 240_000 && counts[0] < 80_000, "{counts:?}");
+    // Whose they were cannot be told.
+    assert!((0..4).all(|series| store.is_damaged(SeriesId(series), TimeRange::ALL)));
+    let told = store.damages().into_iter().find(|damage| damage.loses).unwrap();
+    assert!(told.table == "chunks" && told.row <= row && told.what.contains("cannot be read"), "{told}");
 }
 
 #[test]
@@ -169,7 +238,7 @@ fn a_page_that_cannot_be_read_costs_its_rows() {
         let sql = "SELECT id, first, count FROM chunks WHERE series = 0 ORDER BY first LIMIT 1 OFFSET 2";
         db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
     };
-    spoil_leaf(&path, row);
+    spoil_leaf(&path, "chunks", row);
     let store = open(dir.path(), Position(1), &pins, &info);
     let pin = pins.pin(Position(1));
     let counts: Vec<_> = (0..40).map(|series| points(&store, &pin, SeriesId(series), TimeRange::ALL, false).len() as u64).collect();
@@ -187,10 +256,10 @@ fn a_page_that_cannot_be_read_costs_its_rows() {
     assert_eq!(store.unreadable(SeriesId(0), whole), [], "what lies apart from it is whole");
 }
 
-/// What makes a page one of rows, of the page that a row of chunks is in.
-fn spoil_leaf(path: &Path, row: i64) {
+/// What makes a page one of rows, of the page that a row is in.
+pub(super) fn spoil_leaf(path: &Path, table: &str, row: i64) {
     let db = rusqlite::Connection::open(path).unwrap();
-    let body: Vec<u8> = db.query_row("SELECT body FROM chunks WHERE id = ?1", [row], |row| row.get(0)).unwrap();
+    let body: Vec<u8> = db.query_row(&format!("SELECT body FROM {table} WHERE id = ?1"), [row], |row| row.get(0)).unwrap();
     drop(db);
     let mut bytes = std::fs::read(path).unwrap();
     let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));

@@ -250,7 +250,7 @@ fn a_day_that_is_summed_up_and_loses_its_oldest_readings_is_given_up() {
 }
 
 /// Readings of the first day by what a line is drawn of: in summaries, of these in such whose readings are gone, and as points.
-fn in_line(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32, range: TimeRange) -> (u64, u64, u64) {
+pub(super) fn in_line(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32, range: TimeRange) -> (u64, u64, u64) {
     let (mut summed, mut gone, mut read) = (0, 0, 0);
     let mut sink = |piece: Piece<'_>| {
         match piece {
