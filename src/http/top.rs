@@ -91,7 +91,12 @@ fn groups(series: &SeriesTable, auth: &Auth, by: By, since: TimeNs) -> Result<Ve
         match by {
             By::Token => {
                 let id = one.owner.0;
-                let name = tokens.get(&one.owner).map_or_else(|| format!("token {id}, revoked"), |name| format!("{name} (token {id})"));
+                let name = match tokens.get(&one.owner) {
+                    Some(name) => format!("{name} (token {id})"),
+                    // What a command on the hub's own machine brings is no token's.
+                    None if id == 0 => "import".to_owned(),
+                    None => format!("token {id}, revoked"),
+                };
                 count(&name, &one);
             }
             By::Device => count(&one.key.device, &one),
