@@ -76,7 +76,7 @@ crash: build ## The long runs: 500 kills, 10,000 power cuts, 600 failing disks; 
 	  TELLTALE_FAULT_CASES=$${TELLTALE_FAULT_CASES:-600} $(CARGO) test --test system --locked -- --nocapture crash powercut
 	tests/python.sh -m pytest tests/interop -m crash $(PYTEST)
 
-bench: ## Measure decoding, ingest and live on this machine with release builds; BENCH=live measures one of decode, encoding, rows, single, live; BENCH=influx a store in influxd
+bench: ## Measure decoding, ingest and live on this machine with release builds; BENCH=live measures one of decode, encoding, rows, single, live; BENCH=export exports of 20 M readings; BENCH=influx a store in influxd
 	$(CARGO) bench --bench bench --locked -- $(BENCH)
 
 bench-store: ## Measure the store beside VictoriaMetrics (half an hour); BENCH=late measures one of sustained, rest, history, reopen, late, many, card

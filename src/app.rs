@@ -5,20 +5,17 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::{Extensions, Server, ServerHandle};
-use actix_web::rt::net::TcpStream;
 use actix_web::{App as ActixApp, HttpServer, web};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http;
 use crate::http::auth::Door;
-use crate::http::local;
+use crate::http::{line, local};
 use crate::hub::{Hub, OpenHubError};
 use crate::limits::STOP_WITHIN;
 use crate::tls::{Tls, TlsError};
@@ -75,6 +72,8 @@ impl App {
         let address = config.listen.address;
         let tls = config.listen.tls.clone().map(Tls::open).transpose()?;
         let hub = Arc::new(Hub::open(config, clock)?);
+        #[cfg(feature = "parquet")]
+        http::spool::sweep(&hub.config.data.dir);
         let listen_error = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
@@ -193,9 +192,8 @@ mod poison {
 /// Small frames leave at once; a peer that takes nothing for a minute is gone.
 fn tune_socket(connection: &dyn std::any::Any, data: &mut Extensions) {
     local::mark(connection, data);
-    let secured = connection.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0);
-    let Some(stream) = connection.downcast_ref::<TcpStream>().or(secured) else { return };
-    let fd = stream.as_fd();
+    line::keep(connection, data);
+    let Some(fd) = line::socket(connection).filter(|_| !local::is_local(connection)) else { return };
     let socket = socket2::SockRef::from(&fd);
     let tuned = socket
         .set_tcp_nodelay(true)

@@ -218,6 +218,10 @@ pub const HISTORY_CHUNKS_AHEAD: usize = 4;
 /// How long an answer may take to its first bytes, which a sum over very many readings comes to at its end. Beyond: it is given up,
 /// `too_slow` with a hint.
 pub const HISTORY_FIRST: Duration = Duration::from_secs(60);
+/// A client that closes its side may still wait for its answer; the first bytes of one have this long from then on, and beyond, it is given
+/// up. Looked at so often.
+pub const CLOSED_SIDE_WAITED: Duration = Duration::from_secs(1);
+pub const CLOSED_SIDE_LOOKED_AT: Duration = Duration::from_millis(200);
 /// A client that takes no chunk for this long has its connection broken, so that it frees its place.
 pub const HISTORY_STALLED: Duration = Duration::from_secs(60);
 /// Rows of one page of a list when nobody says, and the most that may be asked for.

@@ -17,6 +17,8 @@ use super::{Exit, Failure, Place, client, offline, print};
 use crate::auth::access::Scope;
 use crate::http::export::{Wish, plan, readings, write};
 use crate::rows::RowFormat;
+#[cfg(feature = "parquet")]
+use crate::rows::parquet::Passing;
 
 #[derive(Args, Debug)]
 pub(super) struct Export {
@@ -79,8 +81,7 @@ pub(super) fn beside(file: &Path, end: &str) -> PathBuf {
 
 /// From the running hub, or else out of its data. How many readings there are, and where they were written to.
 fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: W) -> Result<(u64, W), Failure> {
-    let is_text = RowFormat::LINES.contains(&wish.format);
-    let mut out = Counted { out, lines: 0, is_text, bar: Bar::of_readings() };
+    let mut out = Counted { out, rows: Rows::of(wish.format), bar: Bar::of_readings() };
     let path = format!("/api/v1/export?{}", query(&wish));
     let (total, left_out) = (Cell::new(0), RefCell::new(Vec::new()));
     if offline::is_running(dir) {
@@ -100,7 +101,7 @@ fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: 
     offline::with_hub(place, async |hub| {
         let work = move || {
             let (format, skip_damaged) = (wish.format, wish.skip_damaged);
-            let plan = plan(&hub, &wish, &Scope::default()).map_err(|error| Failure::of(&error))?;
+            let plan = plan(&hub, &wish, &Scope::default(), &|| true).map_err(|error| Failure::of(&error))?;
             let total = readings(&plan) as u64;
             let mut unwritten = None;
             let mut sink = |chunk: Vec<u8>| match out.write(&chunk, total) {
@@ -143,20 +144,48 @@ fn tell(left_out: &[String]) -> Result<(), Failure> {
     left_out.iter().try_for_each(|place| writeln!(stderr, "left out: {place}")).map_err(|error| failed(&error))
 }
 
-/// Shows how far it is by the lines. A text may hold several: then the bar is a little ahead. Parquet has none; its bar stays where it is.
+/// Shows how far it is.
 struct Counted<W> {
     out: W,
-    lines: u64,
-    is_text: bool,
+    rows: Rows,
     bar: Bar,
+}
+
+/// How many readings have gone by, counted in the bytes.
+enum Rows {
+    /// A text may hold several: then the bar is a little ahead.
+    Lines(u64),
+    #[cfg(feature = "parquet")]
+    Pages(Passing),
+}
+
+impl Rows {
+    fn of(format: RowFormat) -> Self {
+        match format {
+            RowFormat::Csv | RowFormat::Ndjson | RowFormat::Lines => Self::Lines(0),
+            #[cfg(feature = "parquet")]
+            RowFormat::Parquet => Self::Pages(Passing::default()),
+        }
+    }
+
+    fn pass(&mut self, bytes: &[u8]) -> u64 {
+        match self {
+            Self::Lines(lines) => {
+                *lines += memchr_iter(b'\n', bytes).count() as u64;
+                *lines
+            }
+            #[cfg(feature = "parquet")]
+            Self::Pages(passing) => {
+                passing.pass(bytes);
+                passing.rows()
+            }
+        }
+    }
 }
 
 impl<W: Write> Counted<W> {
     fn write(&mut self, bytes: &[u8], total: u64) -> Result<(), Failure> {
-        if self.is_text {
-            self.lines += memchr_iter(b'\n', bytes).count() as u64;
-        }
-        self.bar.show(self.lines.min(total), total);
+        self.bar.show(self.rows.pass(bytes).min(total), total);
         self.out.write_all(bytes).map_err(|error| failed(&error))
     }
 

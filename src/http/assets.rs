@@ -5,12 +5,13 @@
 //! forms were made at build and lie beside their files; a client gets the one it takes.
 
 use actix_web::http::Method;
-use actix_web::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH, VARY};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use super::encoding::Accepted;
 use super::error::ApiError;
 
 #[derive(RustEmbed)]
@@ -21,8 +22,10 @@ struct Built;
 const NOT_BUILT: &str = include_str!("not_built.html");
 
 pub(super) async fn serve(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(ApiError::method_not_allowed(request.method().as_str(), request.path(), "GET, HEAD"));
+    match *request.method() {
+        Method::GET => {}
+        Method::OPTIONS => return Ok(HttpResponse::NoContent().insert_header((ALLOW, "GET, HEAD")).finish()),
+        _ => return Err(ApiError::method_not_allowed(request.method().as_str(), request.path(), "GET, HEAD")),
     }
     let path = request.path().trim_start_matches('/');
     if let Some(file) = Built::get(path).filter(|_| !path.is_empty()) {
@@ -38,15 +41,15 @@ pub(super) async fn serve(request: HttpRequest) -> Result<HttpResponse, ApiError
     }
 }
 
-/// The forms that a build lays beside a file, best first.
+/// The forms that a build lays beside a file, best first, and how their names end.
 const FORMS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
 fn answer(request: &HttpRequest, path: &str, file: EmbeddedFile) -> HttpResponse {
     let mimetype = file.metadata.mimetype().to_owned();
-    let (encoding, file) = smallest(request, path, file);
+    let (encoding, file) = smallest(request.headers(), path, file);
     let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(file.metadata.sha256_hash()));
     let cache = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let is_held = request.headers().get(IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes());
+    let is_held = holds(request.headers(), &etag);
     let mut response = if is_held { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((CACHE_CONTROL, cache)).insert_header((ETAG, etag)).insert_header((VARY, "accept-encoding"));
     if is_held {
@@ -58,38 +61,35 @@ fn answer(request: &HttpRequest, path: &str, file: EmbeddedFile) -> HttpResponse
     response.insert_header((CONTENT_TYPE, mimetype)).body(file.data.into_owned())
 }
 
-fn smallest(request: &HttpRequest, path: &str, plain: EmbeddedFile) -> (Option<&'static str>, EmbeddedFile) {
-    let takes = request.headers().get(ACCEPT_ENCODING).and_then(|accepts| accepts.to_str().ok()).unwrap_or_default();
-    let found = FORMS.into_iter().filter(|(name, _)| accepts(takes, name));
-    let form = found.into_iter().find_map(|(name, ending)| Some((Some(name), Built::get(&format!("{path}{ending}"))?)));
-    form.unwrap_or((None, plain))
+fn smallest(headers: &HeaderMap, path: &str, plain: EmbeddedFile) -> (Option<&'static str>, EmbeddedFile) {
+    let made = FORMS.into_iter().filter_map(|(name, ending)| Some((name, Built::get(&format!("{path}{ending}"))?)));
+    let (names, mut files): (Vec<_>, Vec<_>) = made.unzip();
+    match Accepted::of(headers).best(&names) {
+        Some(best) => (Some(names[best]), files.swap_remove(best)),
+        None => (None, plain),
+    }
 }
 
-/// Whether an `Accept-Encoding` names this form, and not with a weight of nothing.
-fn accepts(header: &str, form: &str) -> bool {
-    header.split(',').any(|entry| {
-        let mut parts = entry.split(';').map(str::trim);
-        let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(form));
-        is_named && !parts.any(|part| part.strip_prefix("q=").is_some_and(|weight| weight.parse() == Ok(0.0)))
-    })
+/// Whether the client has this form already. A proxy that packs or unpacks on the way marks the name as a weak one.
+fn holds(headers: &HeaderMap, etag: &str) -> bool {
+    let mut seen = headers.get_all(IF_NONE_MATCH).filter_map(|seen| seen.to_str().ok()).flat_map(|seen| seen.split(','));
+    seen.any(|seen| matches!(seen.trim(), "*") || seen.trim().trim_start_matches("W/") == etag)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::accepts;
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
 
     #[test]
-    fn a_form_is_taken_where_it_is_named_with_a_weight() {
-        for (header, form, taken) in [
-            ("gzip, deflate, br, zstd", "br", true),
-            ("gzip;q=0.5, BR;q=1.0", "br", true),
-            ("br;q=0, gzip", "br", false),
-            ("br; q=0.000", "br", false),
-            ("brotli", "br", false),
-            ("", "gzip", false),
-            ("*", "gzip", false),
-        ] {
-            assert_eq!(accepts(header, form), taken, "{header:?} {form}");
+    fn a_form_that_is_held_is_known_by_its_name() {
+        for (seen, is_held) in
+            [("\"a\"", true), ("W/\"a\"", true), ("\"b\", W/\"a\"", true), ("*", true), ("\"b\"", false), ("a", false), ("", false)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_NONE_MATCH, HeaderValue::from_str(seen).unwrap());
+            assert_eq!(holds(&headers, "\"a\""), is_held, "{seen}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The one table code -> status, and the one form of a refusal: `{"error":{"code","message","hint"?}}`.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, HeaderName, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -11,6 +11,7 @@ use crate::hub::describe::DescribeError;
 use crate::ingest::Later;
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::selector::SelectorError;
+use crate::ws::{self, NoHandshake};
 
 macro_rules! error_codes {
     ($($variant:ident = $text:literal, $status:ident;)+) => {
@@ -66,13 +67,13 @@ pub struct ApiError {
     pub code: ErrorCode,
     pub message: String,
     pub hint: Option<String>,
-    /// For 405: what the resource takes.
-    allow: Option<&'static str>,
+    /// What the client may do instead, for programs: with 405 what the resource takes, with a WebSocket of another version ours.
+    header: Option<(HeaderName, &'static str)>,
 }
 
 impl ApiError {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, allow: None }
+        Self { code, message: message.into(), hint: None, header: None }
     }
 
     pub fn parameter(message: impl Into<String>) -> Self {
@@ -90,7 +91,7 @@ impl ApiError {
     pub fn method_not_allowed(method: &str, path: &str, allow: &'static str) -> Self {
         let mut error =
             Self::new(ErrorCode::MethodNotAllowed, format!("{path} does not take {method}")).with_hint(format!("it takes {allow}"));
-        error.allow = Some(allow);
+        error.header = Some((ALLOW, allow));
         error
     }
 
@@ -155,8 +156,8 @@ impl ResponseError for ApiError {
         if self.code == ErrorCode::Unauthorized {
             response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"telltale\""));
         }
-        if let Some(allow) = self.allow {
-            response.insert_header((ALLOW, allow));
+        if let Some((name, value)) = &self.header {
+            response.insert_header((name.clone(), *value));
         }
         response.json(self.body())
     }
@@ -209,7 +210,7 @@ impl From<QueryError> for ApiError {
             QueryCode::StoreAway => ErrorCode::StoreAway,
             QueryCode::StoreFailed => ErrorCode::StoreFailed,
         };
-        Self { code, message: error.message, hint: error.hint, allow: None }
+        Self { code, message: error.message, hint: error.hint, header: None }
     }
 }
 
@@ -218,6 +219,16 @@ impl From<&Later> for ApiError {
     fn from(later: &Later) -> Self {
         let code = ErrorCode::ALL.iter().find(|code| code.as_str() == later.code.as_str());
         Self::new(code.copied().unwrap_or(ErrorCode::StoreAway), later.message.clone()).with_hint("ask again later")
+    }
+}
+
+impl From<NoHandshake> for ApiError {
+    fn from(error: NoHandshake) -> Self {
+        let mut refusal = Self::parameter(format!("expected a WebSocket handshake: {error}"));
+        if let NoHandshake::Version = error {
+            refusal.header = Some((SEC_WEBSOCKET_VERSION, ws::VERSION));
+        }
+        refusal
     }
 }
 

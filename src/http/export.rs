@@ -111,7 +111,7 @@ pub async fn export(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -
     let wish = Wish::read(&Params::read(&request, &["select", "from", "to", "format", "skip_damaged"])?)?;
     let place = stream::place(&hub.long_answers).await?;
     let (hub, format, skip_damaged) = (hub.into_inner(), wish.format, wish.skip_damaged);
-    let plan = web::block(move || plan(&hub, &wish, reader.0.scope())).await??;
+    let plan = stream::decided(&request, move |is_wanted| plan(&hub, &wish, reader.0.scope(), is_wanted)).await?;
     let (readings, damaged) = (HeaderValue::from(readings(&plan)), plan.damaged());
     let left_out = left_out(&damaged);
     let said = skip_damaged.then_some(damaged);
@@ -136,8 +136,8 @@ fn left_out(places: &[String]) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&serde_json::to_vec(&told).ok()?).ok()
 }
 
-/// What is to be written, frozen at one commit. Blocking.
-pub fn plan(hub: &Arc<Hub>, wish: &Wish, scope: &Scope) -> Result<Plan, ApiError> {
+/// What is to be written, frozen at one commit. Blocking, and given up when `is_wanted` says no.
+pub fn plan(hub: &Arc<Hub>, wish: &Wish, scope: &Scope, is_wanted: &dyn Fn() -> bool) -> Result<Plan, ApiError> {
     let question = wish.question(hub.clock.now())?;
     let sources = Sources { series: &hub.series, head: &hub.head, store: Some(&hub.store), retention: &hub.retention };
     let mut plan = Plan::make(question, sources, scope, &*hub.devices, usize::MAX)?;
@@ -145,7 +145,9 @@ pub fn plan(hub: &Arc<Hub>, wish: &Wish, scope: &Scope) -> Result<Plan, ApiError
         return Err(ApiError::new(ErrorCode::StoreAway, why).with_hint("an export would not be whole; history answers what is there"));
     }
     if wish.skip_damaged {
-        plan.read_through().map_err(QueryError::from)?;
+        if !plan.read_through(is_wanted).map_err(QueryError::from)? {
+            return Err(stream::left());
+        }
     } else if let Some(why) = plan.incomplete() {
         let hint = format!("an export would not be whole; narrow select, from or to; {LEAVES_OUT}");
         return Err(ApiError::new(ErrorCode::StoreFailed, why).with_hint(hint));

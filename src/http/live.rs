@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::auth::LiveReader;
 use super::error::ApiError;
+use super::line;
 use super::params::Params;
 use crate::hub::Hub;
 use crate::limits::{VIEWER_DEAD, VIEWER_MESSAGE_BYTES};
@@ -18,13 +19,12 @@ use crate::ws::{self, Lifetime};
     responses((status = 101, description = "WebSocket")))]
 pub async fn live(request: HttpRequest, payload: web::Payload, hub: web::Data<Hub>, reader: LiveReader) -> Result<HttpResponse, ApiError> {
     Params::read(&request, &["ticket"])?;
+    line::forget(&request);
     let hub = hub.into_inner();
     let outbox = hub.live.outbox(encoding_wished(&request));
-    let lifetime = Lifetime::HeardOrWritten(VIEWER_DEAD);
+    let lifetime = Lifetime::AnsweredOrWritten(VIEWER_DEAD);
     let frames = ViewerFrames::new(outbox.clone());
-    let opened = ws::open(&request, payload, &[MSGPACK_PROTOCOL], VIEWER_MESSAGE_BYTES, lifetime, &hub.sockets, frames)
-        .await
-        .map_err(|error| ApiError::parameter(format!("expected a WebSocket handshake: {error}")))?;
+    let opened = ws::open(&request, payload, &[MSGPACK_PROTOCOL], VIEWER_MESSAGE_BYTES, lifetime, &hub.sockets, frames).await?;
     debug_assert_eq!(opened.protocol.is_some(), outbox.encoding == Encoding::MsgPack, "one subprotocol is known, here and there");
     let connection = Connection { hub, access: reader.0, incoming: opened.incoming, peer: opened.peer, outbox };
     actix_web::rt::spawn(connection.run());

@@ -60,9 +60,14 @@ fn short(path: &Path) -> io::Result<(PathBuf, Option<File>)> {
 
 /// Called for each new connection, before its first request.
 pub fn mark(connection: &dyn std::any::Any, data: &mut Extensions) {
-    if connection.is::<UnixStream>() {
+    if is_local(connection) {
         data.insert(LocalPeer);
     }
+}
+
+#[must_use]
+pub fn is_local(connection: &dyn std::any::Any) -> bool {
+    connection.is::<UnixStream>()
 }
 
 fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error {

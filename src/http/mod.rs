@@ -6,6 +6,7 @@
 pub mod assets;
 pub mod auth;
 pub mod backup;
+mod bare;
 pub mod body;
 pub mod check;
 pub mod complete;
@@ -18,6 +19,7 @@ pub mod history;
 pub mod import;
 pub mod influxql;
 pub mod last;
+pub mod line;
 pub mod live;
 pub mod local;
 pub mod login;
@@ -27,7 +29,7 @@ pub mod params;
 pub mod series;
 pub mod series_stats;
 #[cfg(feature = "parquet")]
-mod spool;
+pub mod spool;
 pub mod sse;
 pub mod stats;
 pub mod status;
@@ -55,7 +57,8 @@ pub fn routes(app: &mut web::ServiceConfig) {
     app.service(
         web::scope("")
             .wrap_fn(|mut request, next| {
-                let (method, path) = (request.method().clone(), request.path().to_owned());
+                let (method, path, version) = (request.method().clone(), request.path().to_owned(), request.version());
+                let is_head = bare::as_get(&mut request);
                 // The files of the page were compressed at build, in more than one form.
                 if path.starts_with("/api/") {
                     encoding::keep_gzip(request.headers_mut());
@@ -64,20 +67,19 @@ pub fn routes(app: &mut web::ServiceConfig) {
                 async move {
                     let answer: ServiceResponse<_> = answer.await?;
                     tracing::debug!(%method, path, status = answer.status().as_u16(), "request");
-                    Ok(answer)
+                    Ok(bare::fit(answer, is_head, version))
                 }
             })
             .wrap(security_headers())
             .app_data(json())
             .app_data(web::QueryConfig::default().error_handler(|error, _| query_error(&error).into()))
             .app_data(web::PathConfig::default().error_handler(|error, request| path_error(&error, request).into()))
-            // Supervisors and balancers often ask by HEAD.
-            .service(at("/healthz", "GET, HEAD").get(health::healthz).head(health::healthz))
-            .service(at("/readyz", "GET, HEAD").get(health::readyz).head(health::readyz))
-            .service(at("/ping", "GET, HEAD").get(health::ping).head(health::ping))
-            .service(at("/health", "GET").get(health::health))
-            .service(at("/metrics", "GET").get(metrics::metrics))
-            .service(at("/query", "GET, POST").get(influxql::get).post(influxql::post))
+            .service(at("/healthz", "GET, HEAD").get(health::healthz))
+            .service(at("/readyz", "GET, HEAD").get(health::readyz))
+            .service(at("/ping", "GET, HEAD").get(health::ping))
+            .service(at("/health", "GET, HEAD").get(health::health))
+            .service(at("/metrics", "GET, HEAD").get(metrics::metrics))
+            .service(at("/query", "GET, HEAD, POST").get(influxql::get).post(influxql::post))
             .service(at("/write", "POST").post(write::write_v1))
             .service(at("/api/v2/write", "POST").post(write::write_v2))
             .service(web::scope("/api/v1").configure(api_v1).default_service(web::to(no_such_resource)))
@@ -87,36 +89,42 @@ pub fn routes(app: &mut web::ServiceConfig) {
     );
 }
 
-/// One line each: who may use it is in the handler's arguments (`Admin`, `Reader`, `Writer`, ...).
+/// One line each: who may use it is in the handler's arguments (`Admin`, `Reader`, `Writer`, ...). HEAD is answered as GET.
 ///
 /// Answers that may be long are compressed as they are streamed, for who asks with `Accept-Encoding: gzip`.
 fn api_v1(api: &mut web::ServiceConfig) {
     api.service(at("/login", "POST").post(login::login))
         .service(at("/login/link", "POST").post(login::create_link))
         .service(at("/logout", "POST").post(login::logout))
-        .service(at("/session", "GET").get(login::session))
-        .service(at("/sessions", "GET").get(login::list))
+        .service(at("/session", "GET, HEAD").get(login::session))
+        .service(at("/sessions", "GET, HEAD").get(login::list))
         .service(at("/sessions/{id}", "DELETE").delete(login::end))
-        .service(at("/tokens", "GET, POST").get(tokens::list).post(tokens::create))
+        .service(at("/tokens", "GET, HEAD, POST").get(tokens::list).post(tokens::create))
         .service(at("/tokens/{id}", "DELETE").delete(tokens::revoke))
-        .service(at("/history", "GET, DELETE").get(history::history).delete(history::erase::erase).wrap(Compress::default()).wrap(varies()))
-        .service(at("/export", "GET").get(export::export).wrap(Compress::default()).wrap(varies()))
+        .service(
+            at("/history", "GET, HEAD, DELETE")
+                .get(history::history)
+                .delete(history::erase::erase)
+                .wrap(Compress::default())
+                .wrap(varies()),
+        )
+        .service(at("/export", "GET, HEAD").get(export::export).wrap(Compress::default()).wrap(varies()))
         .service(at("/import", "POST").post(import::import))
-        .service(at("/last", "GET").get(last::last).wrap(Compress::default()).wrap(varies()))
-        .service(at("/series", "GET").get(series::list).wrap(Compress::default()).wrap(varies()))
-        .service(at("/series/top", "GET").get(top::top))
-        .service(at("/complete", "GET").get(complete::complete))
-        .service(at("/devices", "GET").get(devices::list).wrap(Compress::default()).wrap(varies()))
-        .service(at("/devices/{id}", "GET, PATCH").get(devices::one).patch(devices::edit))
-        .service(at("/stats", "GET").get(stats::stats))
+        .service(at("/last", "GET, HEAD").get(last::last).wrap(Compress::default()).wrap(varies()))
+        .service(at("/series", "GET, HEAD").get(series::list).wrap(Compress::default()).wrap(varies()))
+        .service(at("/series/top", "GET, HEAD").get(top::top))
+        .service(at("/complete", "GET, HEAD").get(complete::complete))
+        .service(at("/devices", "GET, HEAD").get(devices::list).wrap(Compress::default()).wrap(varies()))
+        .service(at("/devices/{id}", "GET, HEAD, PATCH").get(devices::one).patch(devices::edit))
+        .service(at("/stats", "GET, HEAD").get(stats::stats))
         .service(at("/backup", "POST").post(backup::backup))
         .service(at("/check", "POST").post(check::check))
-        .service(at("/status", "GET").get(status::status))
-        .service(at("/status/refusals", "GET").get(status::refusals))
-        .service(at("/openapi.json", "GET").get(openapi::document))
-        .service(at("/ingest", "GET").get(ingest::socket::ingest))
-        .service(at("/live", "GET").get(live::live))
-        .service(at("/live/sse", "GET").get(sse::events))
+        .service(at("/status", "GET, HEAD").get(status::status))
+        .service(at("/status/refusals", "GET, HEAD").get(status::refusals))
+        .service(at("/openapi.json", "GET, HEAD").get(openapi::document))
+        .service(at("/ingest", "GET, HEAD").get(ingest::socket::ingest))
+        .service(at("/live", "GET, HEAD").get(live::live))
+        .service(at("/live/sse", "GET, HEAD").get(sse::events))
         .service(at("/live/ticket", "POST").post(tickets::create));
 }
 

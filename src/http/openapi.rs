@@ -85,7 +85,7 @@ mod tests {
         let source = include_str!("mod.rs");
         let (outer, api) = source.split_once("fn api_v1").unwrap();
         let in_part = |part: &'static str, prefix: &'static str| {
-            part.split(".service(at(\"").skip(1).flat_map(move |rest| {
+            part.split("at(\"").skip(1).flat_map(move |rest| {
                 let (path, rest) = rest.split_once("\", \"").unwrap();
                 let (methods, _) = rest.split_once('"').unwrap();
                 methods.split(", ").filter(|method| *method != "HEAD").map(move |method| format!("{method} {prefix}{path}"))

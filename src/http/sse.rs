@@ -9,6 +9,7 @@ use futures_util::stream::poll_fn;
 
 use super::auth::LiveReader;
 use super::error::{ApiError, ErrorBody, ErrorCode};
+use super::line;
 use super::params::Params;
 use crate::hub::Hub;
 use crate::live::protocol::{Refused, Subscribe, subscribe};
@@ -39,6 +40,8 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
         (status = 503, body = ErrorBody, description = "`too_slow`: there is no room for the snapshot now.")))]
 pub async fn events(hub: web::Data<Hub>, reader: LiveReader, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let subscribe = question(&request)?;
+    // Comments find out whether the viewer is there.
+    line::forget(&request);
     let events = Events::open(hub.into_inner(), reader.0, subscribe).await.map_err(|stopped| ApiError::internal(&stopped))?;
     let mut events = events.begin().await?;
     let mut answer = HttpResponse::Ok();

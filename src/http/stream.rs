@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use actix_web::HttpResponse;
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::stream::poll_fn;
 use parking_lot::Mutex;
@@ -19,8 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorCode};
+use super::line;
 use crate::limits::{
-    GROUPED_ANSWERS, HISTORY_ANSWERS, HISTORY_CHUNK_BYTES, HISTORY_CHUNKS_AHEAD, HISTORY_FIRST, HISTORY_STALLED, HISTORY_WAIT,
+    CLOSED_SIDE_WAITED, GROUPED_ANSWERS, HISTORY_ANSWERS, HISTORY_CHUNK_BYTES, HISTORY_CHUNKS_AHEAD, HISTORY_FIRST, HISTORY_STALLED,
+    HISTORY_WAIT,
 };
 
 /// Takes the next bytes of the answer. False: nobody reads on, stop. No bytes: only asks.
@@ -64,12 +66,40 @@ pub fn answer<E: Display>(
 
 /// The same, once its first bytes are there: what takes longer is given up, and what fails before is told.
 pub async fn answer_begun<E: Display>(
+    request: &HttpRequest,
     place: OwnedSemaphorePermit,
     content_type: &'static str,
     what: &'static str,
     write: impl FnOnce(&mut ChunkSink<'_>) -> Result<(), E> + Send + 'static,
 ) -> Result<HttpResponse, ApiError> {
-    begun_within(begin(place, what, HISTORY_STALLED, write), HISTORY_FIRST).await.map(|begun| begun.answer(content_type))
+    let begun = begin(place, what, HISTORY_STALLED, write);
+    let begun = tokio::select! {
+        begun = begun_within(begun, HISTORY_FIRST) => begun?,
+        // Whoever writes it finds that nobody reads any more.
+        () = line::left(request) => return Err(left()),
+    };
+    Ok(begun.answer(content_type))
+}
+
+/// What takes long before the first byte, on a thread of its own, which may ask whether its client still waits.
+pub async fn decided<T: Send + 'static>(
+    request: &HttpRequest,
+    decide: impl FnOnce(&dyn Fn() -> bool) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let waiting = Arc::new(());
+    let waits = Arc::downgrade(&waiting);
+    let decided = web::block(move || decide(&|| waits.strong_count() > 0));
+    tokio::select! {
+        decided = decided => decided?,
+        () = line::left(request) => Err(left()),
+    }
+}
+
+/// For a client that closed its side and is there all the same.
+pub(super) fn left() -> ApiError {
+    let wait = CLOSED_SIDE_WAITED.as_secs();
+    let message = format!("nothing of the answer was ready within {wait} s of the moment at which the client closed its side");
+    ApiError::new(ErrorCode::TooSlow, message).with_hint("keep the connection open until the answer is there")
 }
 
 async fn begun_within(mut begun: Begun, wait: Duration) -> Result<Begun, ApiError> {
@@ -161,9 +191,15 @@ impl Begun {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpStream};
+
     use actix_web::body::{BodySize, MessageBody, to_bytes};
+    use actix_web::test::TestRequest;
+    use actix_web::{App, HttpServer};
 
     use super::*;
+    use crate::http::testing::TestHub;
 
     async fn body(write: impl FnOnce(&mut ChunkSink<'_>) -> Result<(), &'static str> + Send + 'static) -> Result<Bytes, String> {
         let places = Arc::new(Semaphore::new(1));
@@ -205,7 +241,7 @@ mod tests {
 
     #[actix_web::test]
     async fn what_does_not_begin_in_time_is_given_up_and_told() {
-        let places = Arc::new(Semaphore::new(1));
+        let (places, request) = (Arc::new(Semaphore::new(1)), TestRequest::get().to_http_request());
         let silent = |sink: &mut ChunkSink<'_>| {
             while sink(Vec::new()) {
                 std::thread::yield_now();
@@ -217,14 +253,65 @@ mod tests {
         assert_eq!(refused.code, ErrorCode::TooSlow);
         assert!(place(&places).await.is_ok(), "it found that nobody waits");
         let failing = |_: &mut ChunkSink<'_>| Err("a disk");
-        let refused = answer_begun(place(&places).await.unwrap(), "text/plain", "test", failing).await.unwrap_err();
+        let refused = answer_begun(&request, place(&places).await.unwrap(), "text/plain", "test", failing).await.unwrap_err();
         assert!(refused.code == ErrorCode::StoreFailed && refused.message.contains("a disk"), "{refused:?}");
         let whole = |sink: &mut ChunkSink<'_>| (0..9).all(|i| sink(vec![b'a' + i])).then_some(()).ok_or("gone");
-        let response = answer_begun(place(&places).await.unwrap(), "text/plain", "test", whole).await.unwrap();
+        let response = answer_begun(&request, place(&places).await.unwrap(), "text/plain", "test", whole).await.unwrap();
         assert_eq!(to_bytes(response.into_body()).await.unwrap(), "abcdefghi");
         let empty = |_: &mut ChunkSink<'_>| Ok::<(), &str>(());
-        let response = answer_begun(place(&places).await.unwrap(), "text/plain", "test", empty).await.unwrap();
+        let response = answer_begun(&request, place(&places).await.unwrap(), "text/plain", "test", empty).await.unwrap();
         assert_eq!(to_bytes(response.into_body()).await.unwrap(), "");
+    }
+
+    /// On a real port: whether its client still waits shows in its socket alone.
+    #[actix_web::test]
+    async fn a_client_that_closes_before_the_first_byte_is_waited_for_a_moment_only() {
+        let places = Arc::new(Semaphore::new(1));
+        let handler = {
+            let places = Arc::clone(&places);
+            move |request: HttpRequest| {
+                let places = Arc::clone(&places);
+                async move {
+                    let silent = |sink: &mut ChunkSink<'_>| {
+                        while sink(Vec::new()) {
+                            std::thread::yield_now();
+                        }
+                        Err("nobody asks any more")
+                    };
+                    answer_begun(&request, place(&places).await?, "text/plain", "test", silent).await
+                }
+            }
+        };
+        let server = HttpServer::new(move || App::new().default_service(web::to(handler.clone())));
+        let server = server.workers(1).on_connect(line::keep).disable_signals().bind("127.0.0.1:0").unwrap();
+        let address = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        let serving = actix_web::rt::spawn(server);
+        let ask = move || {
+            let mut client = TcpStream::connect(address)?;
+            client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
+            Ok::<_, io::Error>(client)
+        };
+        let told = move || {
+            let (mut client, mut answer) = (ask()?, String::new());
+            client.shutdown(Shutdown::Write)?;
+            client.read_to_string(&mut answer)?;
+            Ok::<_, io::Error>(answer)
+        };
+        let answer = web::block(told).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("closed its side"), "{answer}");
+        let client = web::block(ask).await.unwrap().unwrap();
+        let taken = async {
+            while places.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(HISTORY_WAIT, taken).await.unwrap();
+        drop(client);
+        assert!(place(&places).await.is_ok(), "the work ended");
+        handle.stop(false).await;
+        serving.await.unwrap().unwrap();
     }
 
     #[actix_web::test]
@@ -233,6 +320,19 @@ mod tests {
         let _taken = place(&places).await.unwrap();
         let refused = place_within(&places, Duration::from_millis(1), "2 answers").await.unwrap_err();
         assert_eq!(refused.code, ErrorCode::TooSlow);
+    }
+
+    #[actix_web::test]
+    async fn places_of_grouped_answers_are_few_and_waited_for() {
+        let test = TestHub::open();
+        let uri = "/api/v1/history?select=*/*&from=-1h&agg=count&group=sum";
+        let taken: Vec<_> = (0..GROUPED_ANSWERS).map(|_| Arc::clone(&test.hub.grouped_answers).try_acquire_owned().unwrap()).collect();
+        let refused = test.ask(uri).await;
+        assert_eq!(refused.refusal(), (503, "too_slow".to_owned()));
+        assert!(refused.text().contains("4 answers with group"), "{}", refused.text());
+        assert_eq!(test.ask(&uri.replace("&group=sum", "")).await.status, 200, "others have places of their own");
+        drop(taken);
+        assert_eq!(test.ask(uri).await.status, 200);
     }
 
     #[actix_web::test]

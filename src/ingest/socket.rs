@@ -27,6 +27,7 @@ use crate::auth::access::Access;
 use crate::clock::NS_PER_MS;
 use crate::http::auth::Writer;
 use crate::http::error::ApiError;
+use crate::http::line;
 use crate::http::params::NoParams;
 use crate::hub::Hub;
 use crate::limits::{
@@ -50,9 +51,8 @@ pub async fn ingest(
     let access = writer.0;
     let (answers, frames) = mpsc::channel(ANSWERS_PER_CONNECTION);
     let frame_bytes = hub.config.ingest.frame_bytes;
-    let opened = ws::open(&request, payload, &[SUBPROTOCOL], frame_bytes, Lifetime::Heard(AGENT_IDLE), &hub.sockets, frames)
-        .await
-        .map_err(|error| ApiError::parameter(format!("expected a WebSocket handshake: {error}")))?;
+    line::forget(&request);
+    let opened = ws::open(&request, payload, &[SUBPROTOCOL], frame_bytes, Lifetime::Heard(AGENT_IDLE), &hub.sockets, frames).await?;
     let session = Session::new(Arc::clone(&hub.door), access.clone());
     let shell = Shell { hub, access, incoming: opened.incoming, peer: opened.peer, answers };
     match opened.protocol {

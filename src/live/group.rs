@@ -1,5 +1,5 @@
-//! A group: everyone who asked for the same with the same reach and encoding. One set of series with one numbering, one list of
-//! pending changes, one frame per tick. Pure: time and positions are parameters, `H` is whatever addresses a member.
+//! A group: everyone who asked for the same with the same reach and encoding. One set of series with one numbering, each in a [`Slot`]
+//! with its pending changes, and one frame per tick. Pure: time and positions are parameters, `H` is whatever addresses a member.
 //!
 //! Invariants: a series keeps its number as long as the group lives. `newest` of a series is at or after the newest time any member
 //! has been sent for it, so a change beyond it is news to all (an update) and any other is a repair (a span of a patch).
@@ -7,17 +7,17 @@
 //! only its first snapshot knew the start.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::column::{bounds, column_of};
-use super::content::{Named, Number, Run, Span, Tick, point_weight};
+use super::change::Change;
+use super::content::{Named, Number, Span, Tick, point_weight};
 use super::cursor::Cursor;
-use super::merge::unite;
-use super::open::{Changes, Columns, Open, unknown_front};
+use super::floor::Floor;
+use super::open::Columns;
 use super::presence::DeviceState;
-use crate::head::ColumnView;
+use super::slot::{Late, Seen, Slot};
 use crate::keyed::KeyedSet;
 use crate::limits::COLUMN_LOOK_POINTS;
 use crate::model::{SeriesId, TimeNs, Value};
@@ -43,110 +43,6 @@ pub struct Group<H> {
 pub struct Member<H> {
     pub handle: H,
     pub floor: Floor,
-}
-
-/// Where a member's promise begins, per series.
-#[derive(Clone, Debug)]
-pub enum Floor {
-    /// `history`: a time for the first `count` series, known at its snapshot; what is seen later begins with its first point.
-    From { time: TimeNs, count: usize },
-    /// Last known values: a time for each series known at its snapshot.
-    Last(Arc<[TimeNs]>),
-    /// It gave a cursor and the log is being read: no floor, unless the answer turns out to be a fresh snapshot.
-    Resuming { otherwise: Box<Floor>, recovered: Arc<OnceLock<bool>> },
-}
-
-impl Floor {
-    fn of(&self, number: Number) -> TimeNs {
-        let index = number as usize;
-        match self {
-            Self::From { time, count } => {
-                if index < *count {
-                    *time
-                } else {
-                    TimeNs::MIN
-                }
-            }
-            Self::Last(times) => times.get(index).copied().unwrap_or(TimeNs::MIN),
-            Self::Resuming { otherwise, recovered } => {
-                if recovered.get() == Some(&false) {
-                    otherwise.of(number)
-                } else {
-                    TimeNs::MIN
-                }
-            }
-        }
-    }
-
-    /// The highest it may turn out to be.
-    fn at_most(&self, number: Number) -> TimeNs {
-        match self {
-            Self::Resuming { otherwise, .. } => otherwise.of(number),
-            decided => decided.of(number),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Slot {
-    series: Arc<Series>,
-    /// The members have its description (a change of unit or kind makes it stale).
-    announced: bool,
-    newest: Option<TimeNs>,
-    /// The highest floor that any member ever had here: changes at or above it go to all.
-    floor_max: TimeNs,
-    changes: Vec<Change>,
-    /// `changes` are puts only, each newer than all before: the common case, sent as it is.
-    in_order: bool,
-    /// Where columns are sent: the one of the newest reading.
-    open: Option<Open>,
-}
-
-/// The head over the times of a series' late points, from a time on.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    pub from: TimeNs,
-    pub view: ColumnView,
-}
-
-/// Several late points of one series: `count` of them in [from, to]. Where columns are sent: the columns that have to be looked at
-/// lie in [from, to].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Late {
-    pub number: Number,
-    pub series: SeriesId,
-    pub from: TimeNs,
-    pub to: TimeNs,
-    pub count: usize,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Change {
-    Put(TimeNs, Value),
-    Delete(TimeNs, TimeNs),
-}
-
-impl Change {
-    fn from(&self) -> TimeNs {
-        match self {
-            Self::Put(time, _) => *time,
-            Self::Delete(from, _) => *from,
-        }
-    }
-
-    fn time(&self) -> Option<TimeNs> {
-        match self {
-            Self::Put(time, _) => Some(*time),
-            Self::Delete(..) => None,
-        }
-    }
-
-    fn into_point(self) -> Option<(TimeNs, Value)> {
-        match self {
-            Self::Put(time, value) => Some((time, value)),
-            Self::Delete(..) => None,
-        }
-    }
 }
 
 impl<H> Group<H> {
@@ -175,15 +71,7 @@ impl<H> Group<H> {
         if !self.devices.contains(&*series.key.device) {
             self.devices.insert(Arc::clone(&series.key.device));
         }
-        self.slots.push(Slot {
-            series,
-            announced: false,
-            newest: None,
-            floor_max: TimeNs::MIN,
-            changes: Vec::new(),
-            in_order: true,
-            open: None,
-        });
+        self.slots.push(Slot::new(series));
         number
     }
 
@@ -219,28 +107,19 @@ impl<H> Group<H> {
     }
 
     pub fn put(&mut self, number: Number, time: TimeNs, value: &Value) {
-        let slot = &mut self.slots[number as usize];
-        slot.in_order &= match slot.changes.last() {
-            Some(Change::Put(last, _)) => time > *last,
-            Some(Change::Delete(..)) => false,
-            None => slot.newest.is_none_or(|newest| time > newest),
-        };
         self.weight += point_weight(value);
         self.push(number, Change::Put(time, value.clone()));
     }
 
     pub fn delete(&mut self, number: Number, from: TimeNs, to: TimeNs) {
-        self.slots[number as usize].in_order = false;
         self.weight += 32;
         self.push(number, Change::Delete(from, to));
     }
 
     fn push(&mut self, number: Number, change: Change) {
-        let slot = &mut self.slots[number as usize];
-        if slot.changes.is_empty() {
+        if self.slots[number as usize].push(change) {
             self.dirty.push(number);
         }
-        slot.changes.push(change);
     }
 
     /// Unit or kind changed: the next message that uses the series describes it again.
@@ -258,24 +137,7 @@ impl<H> Group<H> {
     /// [`Group::take`] can make few spans of many points.
     #[must_use]
     pub fn late(&self) -> Vec<Late> {
-        if let Some(width) = self.column_ns {
-            let late = |number: &Number| {
-                let slot = &self.slots[*number as usize];
-                let from = slot.look_from(width)?;
-                Some(Late { number: *number, series: slot.series.id, from, to: TimeNs::MAX, count: slot.changes.len() })
-            };
-            return self.dirty.iter().filter_map(late).collect();
-        }
-        let late = |number: &Number| {
-            let slot = &self.slots[*number as usize];
-            let newest = slot.newest.filter(|_| !slot.in_order)?;
-            let times = slot.changes.iter().filter_map(|change| match change {
-                Change::Put(time, _) if *time <= newest => Some(*time),
-                _ => None,
-            });
-            let (from, to, count) = times.fold((TimeNs::MAX, TimeNs::MIN, 0), |(from, to, n), t| (from.min(t), to.max(t), n + 1));
-            (count > 1).then(|| Late { number: *number, series: slot.series.id, from, to, count })
-        };
+        let late = |number: &Number| self.slots[*number as usize].late(*number, self.column_ns);
         self.dirty.iter().filter_map(late).collect()
     }
 
@@ -367,162 +229,5 @@ impl<H> Group<H> {
             (part, members)
         };
         by_kept.into_iter().map(part).collect()
-    }
-}
-
-impl Slot {
-    /// Adds what its changes come to. False: they cancel out, or nothing of them is known to anyone.
-    fn settle(&mut self, number: Number, tick: &mut Tick, seen: Option<&Seen>) -> bool {
-        let changes = std::mem::take(&mut self.changes);
-        if std::mem::replace(&mut self.in_order, true) {
-            let point = |change| match change {
-                Change::Put(time, value) => (time, value),
-                Change::Delete(..) => unreachable!("a delete is never in order"),
-            };
-            let points: Vec<_> = changes.into_iter().map(point).collect();
-            self.newest = points.last().map(|(time, _)| *time).or(self.newest);
-            tick.runs.push(Run { number, points });
-            return true;
-        }
-        let (mut points, mut deletes) = fold(changes);
-        if self.newest.is_none() {
-            deletes.clear(); // nobody has anything of it
-        }
-        unite(&mut deletes);
-        let mut gone: Vec<Span> =
-            deletes.into_iter().map(|(from, to)| Span { number, from, to, deleted: true, points: Vec::new(), left_out: 0 }).collect();
-        let (mut run, mut late) = (Vec::new(), Vec::new());
-        let newest = self.newest;
-        self.newest = self.newest.max(points.last_key_value().map(|(time, _)| *time));
-        while let Some((time, value)) = points.pop_first() {
-            let place = gone.partition_point(|span| span.to < time);
-            match gone.get_mut(place) {
-                Some(span) if span.from <= time => span.points.push((time, value)),
-                _ if newest.is_none_or(|newest| time > newest) => run.push((time, value)),
-                _ => late.push(Span { number, from: time, to: time, deleted: false, points: vec![(time, value)], left_out: 0 }),
-            }
-        }
-        let used = !(run.is_empty() && late.is_empty() && gone.is_empty());
-        tick.spans.append(&mut gone);
-        tick.spans.extend(match seen {
-            Some(seen) => join_neighbours(late, &seen.view),
-            None => late,
-        });
-        if !run.is_empty() {
-            tick.runs.push(Run { number, points: run });
-        }
-        used
-    }
-
-    /// The same in columns: see `open`.
-    fn settle_columns(&mut self, number: Number, width_ns: i64, budget: &mut usize, tick: &mut Tick, seen: Option<&Seen>) -> bool {
-        let changes = std::mem::take(&mut self.changes);
-        let newest_now = changes.iter().filter_map(Change::time).max();
-        let changes = if std::mem::replace(&mut self.in_order, true) {
-            let fresh = changes.into_iter().filter_map(Change::into_point).collect();
-            Changes { fresh, late: BTreeMap::new(), deletes: Vec::new() }
-        } else {
-            let (mut points, mut deletes) = fold(changes);
-            if self.newest.is_none() {
-                deletes.clear(); // nobody has anything of it
-            }
-            unite(&mut deletes);
-            let is_gone = |time: TimeNs| deletes.iter().any(|(from, to)| (*from..=*to).contains(&time));
-            let is_fresh = |time: TimeNs| self.newest.is_none_or(|newest| time > newest) && !is_gone(time);
-            let fresh = points.extract_if(.., |time, _| is_fresh(*time)).collect();
-            Changes { fresh, late: points, deletes }
-        };
-        let said = Columns { number, width_ns, open: &mut self.open, newest: self.newest, budget }.settle(changes, seen);
-        self.newest = self.newest.max(newest_now);
-        let used = !(said.run.is_empty() && said.spans.is_empty());
-        tick.merged += said.left_out;
-        tick.spans.extend(said.spans);
-        if !said.run.is_empty() {
-            tick.runs.push(Run { number, points: said.run });
-        }
-        used
-    }
-
-    /// Where the first column begins that has to be looked at in the head for what is pending. None: nowhere.
-    fn look_from(&self, width_ns: i64) -> Option<TimeNs> {
-        let newest = self.newest?;
-        let column = if self.in_order {
-            unknown_front(self.open.as_ref(), Some(newest), self.changes.first().and_then(Change::time), width_ns)?
-        } else {
-            let first = self.changes.iter().map(Change::from).min()?;
-            column_of(first.min(newest), width_ns)
-        };
-        Some(bounds(column, width_ns).0)
-    }
-}
-
-/// Late points between which the series has no other point share a span. `view` is the series at the tick's cursor.
-fn join_neighbours(late: Vec<Span>, view: &ColumnView) -> Vec<Span> {
-    let mut joined: Vec<Span> = Vec::new();
-    let mut late = late.into_iter().peekable();
-    let mut before_is_late = false;
-    for (time, _) in view.iter() {
-        // What lies outside of the view stays alone.
-        while let Some(outside) = late.next_if(|span| span.from < time) {
-            joined.push(outside);
-            before_is_late = false;
-        }
-        let Some(span) = late.next_if(|span| span.from == time) else {
-            before_is_late = false;
-            continue;
-        };
-        match joined.last_mut().filter(|_| before_is_late) {
-            Some(open) => {
-                open.to = time;
-                open.points.extend(span.points);
-            }
-            None => joined.push(span),
-        }
-        before_is_late = true;
-    }
-    joined.extend(late);
-    joined
-}
-
-/// Changes in commit order, as what stays of them: the points that stand, and all that was deleted on the way.
-fn fold(changes: Vec<Change>) -> (BTreeMap<TimeNs, Value>, Vec<(TimeNs, TimeNs)>) {
-    let (mut points, mut deletes) = (BTreeMap::new(), Vec::new());
-    for change in changes {
-        match change {
-            Change::Put(time, value) => drop(points.insert(time, value)),
-            Change::Delete(from, to) => {
-                let gone: Vec<TimeNs> = points.range(from..=to).map(|(time, _)| *time).collect();
-                for time in gone {
-                    points.remove(&time);
-                }
-                deletes.push((from, to));
-            }
-        }
-    }
-    (points, deletes)
-}
-
-/// What a resumed viewer is sent of one series: changes since its cursor, deletes first.
-#[derive(Debug, Default)]
-pub struct Since {
-    changes: Vec<Change>,
-}
-
-impl Since {
-    pub fn put(&mut self, time: TimeNs, value: Value) {
-        self.changes.push(Change::Put(time, value));
-    }
-
-    pub fn delete(&mut self, from: TimeNs, to: TimeNs) {
-        self.changes.push(Change::Delete(from, to));
-    }
-
-    /// Deleted ranges, and the points to put in after they are forgotten.
-    #[must_use]
-    pub fn settle(self, number: Number) -> (Vec<Span>, Vec<(TimeNs, Value)>) {
-        let (points, mut deletes) = fold(self.changes);
-        unite(&mut deletes);
-        let span = |(from, to)| Span { number, from, to, deleted: true, points: Vec::new(), left_out: 0 };
-        (deletes.into_iter().map(span).collect(), points.into_iter().collect())
     }
 }

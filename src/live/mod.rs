@@ -1,6 +1,6 @@
 //! Live: a snapshot, and then every change, for everyone who watches; no hole and no repeat, also after a break.
 //!
-//! commit -> `log::tail` -> [`engine`] (one thread) -> [`group`] (equal wishes share everything) -> one [`mailbox`] per viewer ->
+//! commit -> `log::tail` -> [`engine`] (one thread) -> [`group`] (equal wishes share everything; a `slot` for each series, its pending `change`s, the `floor` of each member) -> one [`mailbox`] per viewer ->
 //! [`outbox`], from which the [`socket`] pulls, or an answer of server-sent events ([`sse`]). `protocol` reads what viewers send,
 //! `frame` and `write` make bytes, `merge` is what a slow viewer gets, `column` and `open` what one gets that told its pixels, `fresh` what a new one gets, `resume` a returning one, `room`
 //! bounds both, `presence` knows who is online.
@@ -9,10 +9,12 @@
 //!
 //! Invariant: nobody awaits a viewer. What the engine does takes as long with a stuck viewer as without.
 
+mod change;
 mod column;
 pub mod content;
 pub mod cursor;
 pub mod engine;
+pub mod floor;
 pub mod frame;
 mod fresh;
 pub mod group;
@@ -24,6 +26,7 @@ pub mod presence;
 pub mod protocol;
 mod resume;
 mod room;
+pub mod slot;
 pub mod socket;
 pub mod sse;
 pub mod via;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use super::column::{Extremes, Point, bounds, column_of};
 use super::content::{Number, Span};
-use super::group::Seen;
+use super::slot::Seen;
 use crate::model::{TimeNs, TimeRange, Value};
 
 /// What a series has to say at one tick.

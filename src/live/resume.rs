@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
+use super::change::Since;
 use super::column::{Point, Thinner};
 use super::content::{Named, Number, Points, Snapshot, SnapshotSeries, point_weight};
 use super::cursor::Cursor;
 use super::fresh::{Fresh, Newcomers};
-use super::group::Since;
 use super::room::{Place, Unmade};
 use crate::limits::RESUME_BYTES;
 use crate::log::tail::{After, Tail};

@@ -4,7 +4,7 @@
 use csv_core::{ReadRecordResult, Reader};
 use memchr::memchr_iter;
 
-use super::take::{Row, bad_value, number, take};
+use super::take::{BOM, Row, bad_value, number, take};
 use super::write::COLUMNS;
 use crate::ingest::session::{Deciding, Session};
 use crate::ingest::{Refusal, shown};
@@ -12,7 +12,6 @@ use crate::model::{Value, ValueType};
 
 /// More columns than a line may have.
 const MOST: usize = 32;
-const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// Records told apart, without a memory between them: what is not whole yet is read again with what follows.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use memchr::memchr;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::take::{Row, bad_value, number, take};
+use super::take::{BOM, Row, bad_value, number, take};
 use crate::ingest::session::{Deciding, Session};
 use crate::ingest::{Refusal, shown};
 use crate::model::Value;
@@ -48,6 +48,7 @@ impl Ndjson {
             };
             self.lines += 1;
             let line = &buf[at..end];
+            let line = if self.lines == 1 { line.strip_prefix(BOM).unwrap_or(line) } else { line };
             at = (end + 1).min(buf.len());
             if !line.iter().all(u8::is_ascii_whitespace) {
                 self.object(session, batch, line);

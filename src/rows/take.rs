@@ -9,6 +9,9 @@ use crate::ingest::{FormLimits, Refusal, fits, shown, times};
 use crate::model::{Kind, TimeNs, Value};
 use crate::series::KeyRef;
 
+/// What some editors put before a text. Line protocol has no place for it: there it would be part of a name.
+pub(super) const BOM: &[u8] = "\u{feff}".as_bytes();
+
 /// What a line says; no more than its columns told apart.
 #[derive(Debug)]
 pub(super) struct Row<'a> {

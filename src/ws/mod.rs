@@ -16,6 +16,7 @@ mod incoming;
 mod peer;
 mod registry;
 
+use actix_http::ws::HandshakeError;
 use actix_web::http::header::SEC_WEBSOCKET_PROTOCOL;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 
@@ -35,7 +36,28 @@ pub struct Opened {
     pub protocol: Option<&'static str>,
 }
 
-/// Answers a handshake. `frames`: where the frames to the peer come from. An error is a request that is no handshake.
+/// The version of RFC 6455, and the only one.
+pub const VERSION: &str = "13";
+
+/// Why a request is no handshake.
+#[derive(Debug, thiserror::Error)]
+pub enum NoHandshake {
+    #[error("Sec-WebSocket-Version is not {VERSION}")]
+    Version,
+    #[error("{0}")]
+    Other(actix_web::Error),
+}
+
+impl From<actix_web::Error> for NoHandshake {
+    fn from(error: actix_web::Error) -> Self {
+        match error.as_error::<HandshakeError>() {
+            Some(HandshakeError::UnsupportedVersion | HandshakeError::NoVersionHeader) => Self::Version,
+            _ => Self::Other(error),
+        }
+    }
+}
+
+/// Answers a handshake. `frames`: where the frames to the peer come from.
 pub async fn open(
     request: &HttpRequest,
     payload: web::Payload,
@@ -44,7 +66,7 @@ pub async fn open(
     lifetime: Lifetime,
     registry: &Registry,
     frames: impl Frames + 'static,
-) -> actix_web::Result<Opened> {
+) -> Result<Opened, NoHandshake> {
     let peer = registry.join(lifetime);
     let (guarded, source) = incoming::guarded(payload.into_inner(), message_bytes, &peer);
     // The one way to a `web::Payload` of our own that actix-web offers.

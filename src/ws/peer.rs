@@ -20,8 +20,8 @@ use super::frame::{self, Kind, frame};
 pub enum Lifetime {
     /// Nothing was heard from the peer for this long while the hub was listening.
     Heard(Duration),
-    /// Nothing was heard and nothing could be written for this long.
-    HeardOrWritten(Duration),
+    /// A ping is out to which nothing came back, and nothing else could be written, for this long.
+    AnsweredOrWritten(Duration),
 }
 
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Peer {
     /// Milliseconds since `began`.
     heard: AtomicU64,
     written: AtomicU64,
+    /// When the oldest ping went out behind which nothing was heard; 0: there is none.
+    asked: AtomicU64,
     /// The hub does not read at this time, so silence says nothing.
     deaf: AtomicBool,
     control: Mutex<Control>,
@@ -76,6 +78,7 @@ impl Peer {
             lifetime,
             heard: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
             deaf: AtomicBool::new(false),
             control: Mutex::default(),
             dead: Notify::new(),
@@ -136,6 +139,7 @@ impl Peer {
 
     pub(super) fn hear(&self) {
         self.heard.store(self.now_ms(), Ordering::Relaxed);
+        self.asked.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn pong(&self, payload: &[u8]) {
@@ -156,10 +160,11 @@ impl Peer {
     }
 
     fn check_at(&self, now_ms: u64) {
-        let (heard, written) = (self.heard.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed));
-        let (since, limit) = match self.lifetime {
-            Lifetime::Heard(limit) => (heard, limit),
-            Lifetime::HeardOrWritten(limit) => (heard.max(written), limit),
+        let at = |time: &AtomicU64| time.load(Ordering::Relaxed);
+        let (since, limit) = match (self.lifetime, at(&self.asked)) {
+            (Lifetime::Heard(limit), _) => (at(&self.heard), limit),
+            (Lifetime::AnsweredOrWritten(_), 0) => return,
+            (Lifetime::AnsweredOrWritten(limit), asked) => (asked.max(at(&self.written)), limit),
         };
         let silent = Duration::from_millis(now_ms.saturating_sub(since));
         if silent > limit && !self.deaf.load(Ordering::Relaxed) {
@@ -182,6 +187,9 @@ impl Peer {
             return Turn::Write(pong);
         }
         if std::mem::take(&mut control.ping) {
+            if self.asked.load(Ordering::Relaxed) == 0 {
+                self.asked.store(self.now_ms().max(1), Ordering::Relaxed);
+            }
             return Turn::Write(frame(Kind::Ping, &[]));
         }
         Turn::Frames { closing: matches!(control.close, Close::Asked(_)) }
@@ -228,25 +236,44 @@ mod tests {
     #[test]
     fn a_peer_is_dead_by_what_its_lifetime_counts() {
         const LIMIT: Duration = Duration::from_secs(75);
-        let (heard, either) = (Lifetime::Heard(LIMIT), Lifetime::HeardOrWritten(LIMIT));
-        // Lifetime, last heard and last written at, whether the hub reads, dead at 80 s.
+        let (heard, either) = (Lifetime::Heard(LIMIT), Lifetime::AnsweredOrWritten(LIMIT));
+        // Lifetime, when it was last heard, last written to and asked without an answer, whether the hub reads, dead at 80 s.
         let rows = [
-            (heard, 0, 0, true, true),
-            (heard, 5_000, 0, true, false),
-            (heard, 4_999, 80_000, true, true),
-            (heard, 0, 0, false, false),
-            (either, 0, 80_000, true, false),
-            (either, 80_000, 0, true, false),
-            (either, 4_999, 4_999, true, true),
+            (heard, 0, 0, 0, true, true),
+            (heard, 5_000, 0, 0, true, false),
+            (heard, 4_999, 80_000, 0, true, true),
+            (heard, 0, 0, 0, false, false),
+            (either, 0, 0, 0, true, false),
+            (either, 0, 0, 5_000, true, false),
+            (either, 0, 0, 4_999, true, true),
+            (either, 0, 80_000, 4_999, true, false),
+            (either, 0, 4_999, 4_999, true, true),
         ];
-        for (lifetime, heard, written, reads, dead) in rows {
+        for (lifetime, heard, written, asked, reads, dead) in rows {
             let peer = Peer::new(lifetime);
             peer.set_deaf(!reads);
             peer.heard.store(heard, Ordering::Relaxed);
             peer.written.store(written, Ordering::Relaxed);
+            peer.asked.store(asked, Ordering::Relaxed);
             peer.check_at(80_000);
             let died = pin!(peer.died()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
-            assert_eq!(died, dead, "{lifetime:?} heard {heard} written {written} reads {reads}");
+            assert_eq!(died, dead, "{lifetime:?} heard {heard} written {written} asked {asked} reads {reads}");
         }
+    }
+
+    #[test]
+    fn a_ping_is_unanswered_from_when_it_goes_out_until_something_is_heard() {
+        let peer = Peer::new(Lifetime::AnsweredOrWritten(Duration::from_secs(60)));
+        let mut cx = Context::from_waker(Waker::noop());
+        let asked = || peer.asked.load(Ordering::Relaxed);
+        peer.ping();
+        assert_eq!(asked(), 0, "it waits for the socket");
+        assert!(matches!(peer.turn(&mut cx), Turn::Write(_)));
+        let first = asked();
+        peer.ping();
+        assert!(matches!(peer.turn(&mut cx), Turn::Write(_)));
+        assert!(first > 0 && asked() == first, "the oldest counts");
+        peer.hear();
+        assert_eq!(asked(), 0);
     }
 }

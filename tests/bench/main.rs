@@ -10,6 +10,7 @@ mod card;
 mod compact;
 mod decode;
 mod encoding;
+mod export;
 mod history;
 mod hub;
 mod influx;
@@ -40,6 +41,8 @@ const USUAL: [(&str, fn()); 5] = [
     ("single", ingest::single),
     ("live", live::fan_out),
 ];
+/// Takes a while, and runs when it is named.
+const LONG: [(&str, fn()); 1] = [("export", export::export)];
 const STORE: [(&str, fn()); 7] = [
     ("sustained", store::sustained),
     ("rest", rest::rest),
@@ -61,6 +64,9 @@ fn main() {
     }
     let is_wanted = |name: &str| wanted.iter().any(|word| word == name);
     for (_, scenario) in USUAL.iter().filter(|(name, _)| wanted.is_empty() || is_wanted(name)) {
+        scenario();
+    }
+    for (_, scenario) in LONG.iter().filter(|(name, _)| is_wanted(name)) {
         scenario();
     }
     for (_, scenario) in STORE.iter().filter(|(name, _)| is_wanted("store") || is_wanted(name)) {

@@ -18,26 +18,56 @@ fn ask(hub: &Hub, head: &str, body: &str) -> TcpStream {
     client
 }
 
+/// A reading of each of so many devices.
+fn fill(hub: &Hub, devices: usize) {
+    let lines: String = (0..devices).map(|n| format!("m,device=d{n} value=1 1767225600000000000\n")).collect();
+    let request = ureq::post(format!("http://{}/api/v2/write?bucket=b", hub.address));
+    request.header("Authorization", format!("Bearer {}", hub.admin)).send(lines).unwrap();
+}
+
+/// Until so many answers are under way.
+fn within(hub: &Hub, wanted: u64, wait: Duration) {
+    let deadline = Instant::now() + wait;
+    while answers(hub) != wanted {
+        assert!(Instant::now() < deadline, "{wanted} answers are to be under way, {} are", answers(hub));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn an_answer_ends_when_nobody_takes_it_any_more() {
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::start(dir.path());
-    let request = ureq::post(format!("http://{}/api/v2/write?bucket=b", hub.address));
-    request.header("Authorization", format!("Bearer {}", hub.admin)).send("m,device=d value=1 1767225600000000000\n").unwrap();
+    fill(&hub, 1);
     // 500,000 rows: more than the sockets hold, so that it waits for its client.
     let query = "select=*/*&from=1767225600s&to=1767226100s&every=1ms&agg=last&fill=zero&format=ndjson";
     let client = ask(&hub, &format!("GET /api/v1/history?{query}"), "");
-    let within = |wanted: u64, wait: Duration| {
-        let deadline = Instant::now() + wait;
-        while answers(&hub) != wanted {
-            assert!(Instant::now() < deadline, "{wanted} answers are to be under way, {} are", answers(&hub));
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    };
-    within(1, Duration::from_secs(20));
+    within(&hub, 1, Duration::from_secs(20));
     client.peek(&mut [0]).unwrap();
     drop(client);
-    within(0, Duration::from_secs(20));
+    within(&hub, 0, Duration::from_secs(20));
+    assert_eq!(hub.stop(), Some(0));
+}
+
+/// Its first byte comes when the last of 20 series is read, each of a million buckets: no write tells whether somebody waits for it.
+#[test]
+fn an_answer_that_has_not_begun_ends_a_moment_after_its_client_went() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    fill(&hub, 20);
+    let query = "select=*/*&from=1767225600s&to=1767226600s&every=1ms&agg=last&fill=zero&group=sum";
+    let began = Instant::now();
+    let mut client = ask(&hub, &format!("GET /api/v1/history?{query}"), "");
+    within(&hub, 1, Duration::from_secs(20));
+    let mut answer = String::new();
+    client.shutdown(Shutdown::Write).unwrap();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("closed its side"), "after {:?}: {answer}", began.elapsed());
+    within(&hub, 0, Duration::from_secs(5));
+    let client = ask(&hub, &format!("GET /api/v1/history?{query}"), "");
+    within(&hub, 1, Duration::from_secs(20));
+    drop(client);
+    within(&hub, 0, Duration::from_secs(5));
     assert_eq!(hub.stop(), Some(0));
 }
 

@@ -6,13 +6,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value as Json;
+use telltale::auth::access::Scope;
 use telltale::clock::{Clock, NS_PER_SEC};
 use telltale::config::{Config, StoreKind};
+use telltale::http::history::plan::{Plan, Sources};
+use telltale::http::history::write::write;
 use telltale::hub::Hub;
 use telltale::ingest::{Batch, Outcome};
 use telltale::model::{Delete, Position, Reading, SeriesId, TimeNs, TimeRange, TokenId, Value, ValueType};
 use telltale::query::buckets::{Agg, Buckets};
 use telltale::query::grid::{Grid, Params};
+use telltale::query::request::History;
 use telltale::query::run::Run;
 use telltale::series::KeyRef;
 use telltale::store::memory::MemoryStore;
@@ -42,6 +47,29 @@ const CALENDARS: [(&str, &str, Option<&str>); 10] = [
     ("1y", "Asia/Tokyo", None),
 ];
 
+/// Device, metric and labels.
+type Named = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+/// Series that are put together: numbers in tenths of some devices, metrics and rooms, a reading a minute or so with gaps.
+const GROUPED: [Named; 6] = [
+    ("g1", "a", &[("room", "x")]),
+    ("g1", "b", &[("room", "y")]),
+    ("g2", "a", &[("room", "y")]),
+    ("g2", "b", &[]),
+    ("g3", "a", &[("room", "x")]),
+    ("g3", "c", &[]),
+];
+/// Questions about them. InfluxDB makes the buckets of the first four itself, and gives its rows for the others.
+const GROUPS: [&str; 8] = [
+    "agg=sum,mean,min,max,first,last,count&every=1h&group=sum",
+    "agg=mean,max&every=15m&group=mean&group_by=device",
+    "agg=min,count&every=1d&tz=Asia/Kathmandu&group=min&group_by=label.room",
+    "agg=sum&group=max&group_by=metric",
+    "agg=last,count&every=10m&group=sum&group_by=metric,label.room&fill=previous",
+    "agg=mean&every=20m&group=mean&group_by=label.room&fill=linear",
+    "agg=stddev,p50,p99&every=2h&group=max&group_by=device",
+    "agg=increase,rate&every=1h&group=sum&group_by=@site",
+];
+
 fn value(rng: &mut fastrand::Rng, kind: usize) -> Value {
     match kind {
         0 => Value::Float([rng.f64() * 100.0 - 50.0, -0.0, 0.1 + 0.2, 5e-324, 9_007_199_254_740_992.0][rng.usize(0..5)]),
@@ -52,6 +80,7 @@ fn value(rng: &mut fastrand::Rng, kind: usize) -> Value {
     }
 }
 
+/// With its series of `KINDS`, then those of `GROUPED`.
 fn hub(dir: &Path, influxd: Option<&Influxd>) -> (Arc<Hub>, Vec<SeriesId>) {
     let mut config = Config { influx: influxd.map(Influxd::config), ..Config::default() };
     config.data.dir = dir.to_owned();
@@ -60,9 +89,9 @@ fn hub(dir: &Path, influxd: Option<&Influxd>) -> (Arc<Hub>, Vec<SeriesId>) {
         config.store.kind = StoreKind::Influx;
     }
     let hub = Arc::new(Hub::open(config, Clock::system()).unwrap());
-    let id =
-        |(metric, labels): &(&str, &[(&str, &str)])| hub.series.resolve(KeyRef { device: "d", metric, labels }, TokenId(1)).unwrap().id;
-    let ids = KINDS.iter().map(id).collect();
+    let kinds = KINDS.iter().map(|(metric, labels)| ("d", *metric, *labels));
+    let id = |(device, metric, labels)| hub.series.resolve(KeyRef { device, metric, labels }, TokenId(1)).unwrap().id;
+    let ids = kinds.chain(GROUPED).map(id).collect();
     (hub, ids)
 }
 
@@ -168,7 +197,7 @@ async fn all_stores_give_the_same_answers() {
     let (embedded, ids) = hub(&dir.path().join("embedded"), None);
     let (influx, same_ids) = hub(&dir.path().join("influx"), Some(&influxd));
     assert_eq!(ids, same_ids);
-    let memory = MemoryStore::default();
+    let memory = Arc::new(MemoryStore::default());
     let start = (Clock::system().now() / NS_PER_SEC - 30 * 3600) * NS_PER_SEC;
     for round in 0..3 {
         let mut readings = Vec::new();
@@ -185,6 +214,15 @@ async fn all_stores_give_the_same_answers() {
             time: AUTUMN + rng.i64(0..AUTUMN_DAYS * 48) * 1_800 * NS_PER_SEC,
             value: value(&mut rng, 1),
         }));
+        for series in &ids[KINDS.len()..] {
+            let some = (0..400).filter(|_| rng.u8(..) < 200).map(|n| start + (round * 400 + n) * 60 * NS_PER_SEC);
+            let some: Vec<TimeNs> = some.collect();
+            readings.extend(some.into_iter().map(|time| Reading {
+                series: *series,
+                time: time + rng.i64(0..NS_PER_SEC),
+                value: value(&mut rng, 1),
+            }));
+        }
         readings.iter().for_each(|reading| memory.put(reading, 0));
         put(&embedded, &readings).await;
         put(&influx, &readings).await;
@@ -199,11 +237,17 @@ async fn all_stores_give_the_same_answers() {
     let hubs = [Arc::clone(&embedded), Arc::clone(&influx)];
     let compare = move || {
         let pins = Arc::new(Pins::default());
-        let oracle = Asked { name: "memory", store: &memory, pin: pins.pin(Position(u64::MAX)) };
+        let oracle = Asked { name: "memory", store: &*memory, pin: pins.pin(Position(u64::MAX)) };
+        // The names and the empty head are those of a hub; what is behind it is the oracle.
+        let by_hand: Arc<dyn Store> = Arc::<MemoryStore>::clone(&memory);
+        let expected = GROUPS.map(|question| groups(&hubs[0], &by_hand, question, start));
         for (name, hub) in ["embedded", "influx"].into_iter().zip(&hubs) {
             let asked = Asked { name, store: &*hub.store, pin: hub.head.with_reader(|reader| reader.pin()) };
             let coarse = compare(&asked, &oracle, &ids[..SLOW], start, &mut rng);
             compare_calendars(&asked, &oracle, ids[SLOW], &mut rng);
+            for (question, expected) in GROUPS.iter().zip(&expected) {
+                compare_groups(name, question, &groups(hub, &hub.store, question, start), expected);
+            }
             // When days are merged is the embedded store's own affair; its tests have rollups.
             assert!(coarse > 10_000 || name == "embedded", "{name} made {coarse} pieces of its own");
         }
@@ -211,6 +255,54 @@ async fn all_stores_give_the_same_answers() {
     tokio::task::spawn_blocking(compare).await.unwrap();
     for hub in [embedded, influx] {
         hub.stop().await;
+    }
+}
+
+/// The series of an answer in JSON, with this store behind the hub's head.
+fn groups(hub: &Hub, store: &Arc<dyn Store>, question: &str, start: TimeNs) -> Vec<Json> {
+    let (from, to) = (format!("{start}ns"), format!("{}ns", start + 21 * 3600 * NS_PER_SEC));
+    let asked = [("select", "g*/*"), ("from", &*from), ("to", &*to)];
+    let pairs = asked.into_iter().chain(question.split('&').filter_map(|pair| pair.split_once('=')));
+    let question = History::parse(pairs, hub.clock.now()).unwrap();
+    let sources = Sources { series: &hub.series, head: &hub.head, store: Some(store), retention: &hub.retention };
+    let plan = Plan::make(question, sources, &Scope::default(), &*hub.devices, 1_000_000).unwrap();
+    let mut bytes = Vec::new();
+    write(&plan, &mut |chunk| {
+        bytes.extend(chunk);
+        true
+    })
+    .unwrap();
+    let mut answer: Json = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!((&answer["incomplete"], plan.lacks()), (&Json::Null, None));
+    answer["series"].as_array_mut().unwrap().drain(..).collect()
+}
+
+/// Names, counts of series and times exactly, values as those of buckets.
+fn compare_groups(name: &str, question: &str, found: &[Json], expected: &[Json]) {
+    let rows = |group: &Json| group["points"].as_array().unwrap().clone();
+    assert_eq!(found.len(), expected.len(), "{name}: {question}");
+    assert!(expected.iter().map(|group| rows(group).len()).sum::<usize>() > 0, "{question}");
+    for (found, expected) in found.iter().zip(expected) {
+        for told in ["device", "metric", "labels", "unit", "kind", "count", "columns"] {
+            assert_eq!(found[told], expected[told], "{name}: {told} of {question}");
+        }
+        let (found, expected) = (rows(found), rows(expected));
+        let is_near = |(found, expected): (&Json, &Json)| match (found.as_f64(), expected.as_f64()) {
+            // Up to 1,200 values of 40 each in a bucket, squares among them.
+            (Some(found), Some(expected)) => (found - expected).abs() <= 1e-12 * expected.abs().max(1_600.0 * 1_200.0),
+            _ => found == expected,
+        };
+        let is_same = |(found, expected): (&Json, &Json)| {
+            let (found, expected) = (found.as_array().unwrap(), expected.as_array().unwrap());
+            found[0] == expected[0] && found.len() == expected.len() && found.iter().zip(expected).all(is_near)
+        };
+        let differs = found.iter().zip(&expected).find(|pair| !is_same(*pair));
+        assert!(
+            found.len() == expected.len() && differs.is_none(),
+            "{name}: {question}: {} of {}, {differs:?}",
+            found.len(),
+            expected.len()
+        );
     }
 }
 

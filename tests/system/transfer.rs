@@ -36,6 +36,40 @@ fn csv() -> String {
     text
 }
 
+/// The most memory the hub takes for a Parquet file of several row groups is that of one, not that of all.
+#[cfg(feature = "parquet")]
+#[test]
+fn an_export_takes_as_much_memory_however_long_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let rows = 240_000;
+    for part in 0..8 {
+        let mut text = "device,metric,time,value\n".to_owned();
+        for n in part * rows / 8..(part + 1) * rows / 8 {
+            text += &format!("d{},m,{},{n:a>500}\n", n % 8, START + n / 8 * 1_000_000_007);
+        }
+        let request = ureq::post(format!("http://{}/api/v1/import?format=csv", hub.address));
+        request.header("Authorization", format!("Bearer {}", hub.admin)).send(text).unwrap();
+    }
+    let status = |key: &str| {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", hub.pid().as_raw_nonzero())).unwrap();
+        let line = text.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() / 1024
+    };
+    let grown = |select: &str, readings: i64| {
+        let file = dir.path().join("out.parquet").to_str().unwrap().to_owned();
+        // The peak is counted anew.
+        std::fs::write(format!("/proc/{}/clear_refs", hub.pid().as_raw_nonzero()), "5").unwrap();
+        let before = status("VmRSS:");
+        let (code, said) = telltale(dir.path(), &["export", "--select", select, "-o", &file]);
+        assert_eq!((code, said), (0, format!("{readings} readings in {file}\n")));
+        status("VmHWM:").saturating_sub(before)
+    };
+    let (part, whole) = (grown("d0/*", rows / 8), grown("*/*", rows));
+    assert!(part < 64 && whole < 64, "{part} MiB more for an eighth, {whole} MiB for texts of {} MiB", (rows * 500) >> 20);
+    assert_eq!(hub.stop(), Some(0));
+}
+
 #[test]
 fn a_selection_goes_through_files_and_comes_back_equal() {
     let dir = tempfile::tempdir().unwrap();
@@ -87,8 +121,11 @@ fn a_selection_goes_through_files_and_comes_back_equal() {
     #[cfg(feature = "parquet")]
     {
         let four = dir.path().join("four");
-        std::fs::create_dir(&four).unwrap();
+        std::fs::create_dir_all(four.join("data")).unwrap();
+        let left = four.join("data/.import-0123456789abcdef");
+        std::fs::write(&left, "").unwrap();
         let into = Hub::start(&four);
+        assert!(!left.exists(), "what a hub left that was killed while it began to spool");
         let columns = |dir: &Path, to: &str| {
             let (code, said) = telltale(dir, &["export", "--select", "*/*", "-o", &file(to)]);
             assert_eq!((code, said), (0, format!("{READINGS} readings in {}\n", file(to))));

@@ -7,14 +7,20 @@ use crate::http::series::{Described, LabelMap};
 use crate::model::Kind;
 use crate::query::groups::{Gather, Group};
 
+/// Rows that are put together before it is asked whether somebody still waits for them.
+const ASKED_EVERY: usize = 4096;
+
 impl Answer<'_, '_> {
     pub(super) fn group(&mut self, plan: &Plan, group: &Group) -> Result<(), Broken> {
         let Some(grouping) = plan.question.shape.grouping() else { return Ok(()) };
         let mut gather = Gather::new(grouping.together, plan.question.shape.aggs().len());
+        let mut added = 0_usize;
         for at in &group.members {
             let rows = bucket_rows(plan, &plan.series[*at], &|| is_wanted(&self.sink), &mut |start, row| {
                 gather.add(start, row);
-                true
+                added += 1;
+                // A series of one reading may fill a million buckets.
+                !added.is_multiple_of(ASKED_EVERY) || is_wanted(&self.sink)
             })?;
             self.has_gone |= rows.has_gone;
             if !rows.wanted {

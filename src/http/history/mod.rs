@@ -165,7 +165,7 @@ pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) 
         let _grouped = grouped;
         write::write(&plan, sink)
     };
-    let mut answer = stream::answer_begun(place, content_type, "history", write).await?;
+    let mut answer = stream::answer_begun(&request, place, content_type, "history", write).await?;
     if let Some(why) = lacks {
         answer.headers_mut().insert(INCOMPLETE, why);
     }

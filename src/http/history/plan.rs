@@ -202,20 +202,23 @@ impl Plan {
         self.series.iter().flat_map(places).collect()
     }
 
-    /// Reads all of it, so that every damage is known before the first byte, and counts what there is.
-    pub fn read_through(&mut self) -> Result<(), StoreError> {
+    /// Reads all of it, so that every damage is known before the first byte, and counts what there is. False: nobody wants it any more.
+    pub fn read_through(&mut self, is_wanted: &dyn Fn() -> bool) -> Result<bool, StoreError> {
         let range = self.question.range;
         let mut counts = Vec::with_capacity(self.series.len());
         for one in &self.series {
             let mut points = 0;
-            source::scan(&one.view, self.past(), one.series.id, range, &mut |run| {
+            let is_whole = source::scan(&one.view, self.past(), one.series.id, range, &mut |run| {
                 points += run.len();
-                true
+                is_wanted()
             })?;
+            if !is_whole {
+                return Ok(false);
+            }
             counts.push(points);
         }
         self.series.iter_mut().zip(counts).for_each(|(one, points)| one.points = points);
-        Ok(())
+        Ok(true)
     }
 
     #[must_use]

@@ -286,6 +286,26 @@ fn chunks_are_bounded_and_a_client_that_goes_ends_the_work() {
 }
 
 #[test]
+fn what_is_read_before_the_first_byte_ends_when_nobody_waits() {
+    let world = World::new();
+    let points: Vec<_> = (0..100_000_i64).map(|i| (T0 + i * MS, Value::Int(i))).collect();
+    world.put("d", "m", &[], &points);
+    let mut plan = world.plan("select=*/*&from=1795396030s&to=1795396130s", &Scope::default(), 1_000_000).unwrap();
+    let asked = std::cell::Cell::new(0);
+    let mut read = |most: usize| {
+        asked.set(0);
+        let is_wanted = || {
+            asked.set(asked.get() + 1);
+            asked.get() < most
+        };
+        (plan.read_through(&is_wanted).unwrap(), asked.get())
+    };
+    let (is_whole, times) = read(usize::MAX);
+    assert!(is_whole && times > 2, "it is asked while it is read: {times}");
+    assert_eq!(read(2), (false, 2), "nothing is read after that");
+}
+
+#[test]
 fn an_answer_is_the_state_at_one_commit() {
     let world = small();
     let plan = world.plan("select=*/*&from=-2h&to=now", &Scope::default(), 100).unwrap();

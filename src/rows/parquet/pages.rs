@@ -178,17 +178,19 @@ impl Fields {
     }
 }
 
-struct Page {
+pub(super) struct Page {
     /// Bytes of the header itself.
     header: usize,
-    compressed: u64,
+    pub(super) compressed: u64,
     uncompressed: u64,
     /// How many entries, where it is one.
     dictionary: Option<u64>,
+    /// Of a page of data, those that are null counted too.
+    pub(super) values: u64,
 }
 
 impl Page {
-    fn read(bytes: &[u8]) -> Result<Self, String> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
         let mut fields = Fields::default();
         let header = walk(bytes, &mut |path, kind, number| fields.take(path, kind, number));
         let header = header.map_err(|error| format!("the header of a page: {error}"))?;
@@ -212,7 +214,8 @@ impl Page {
         if dictionary.is_some_and(|entries| entries < 0 || entries.saturating_mul(ENTRY_IN_FILE).cast_unsigned() > uncompressed) {
             return Err(format!("a dictionary of {entries} entries in {uncompressed} bytes"));
         }
-        Ok(Self { header, compressed, uncompressed, dictionary: dictionary.map(i64::cast_unsigned) })
+        let values = [[5, 1], [8, 1]].map(|place| u64::try_from(fields.number(place)).unwrap_or(0)).into_iter().sum::<u64>();
+        Ok(Self { header, compressed, uncompressed, dictionary: dictionary.map(i64::cast_unsigned), values })
     }
 }
 

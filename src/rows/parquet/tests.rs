@@ -1,5 +1,7 @@
 //! Files of our own and of others, and files that lie.
 
+mod lies;
+
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
