@@ -54,7 +54,7 @@ impl Decoder<'_> {
         {
             return Ok(listed);
         }
-        let listed = file.read("list chunks of", |db| {
+        let listed = file.look("list chunks of", |db| {
             let own = db.own(series, TimeRange::ALL, EVERYTHING, u32::MAX - 1)?;
             Ok(Listed { own, many: db.many(metric, series, TimeRange::ALL, EVERYTHING)? })
         })?;
@@ -73,7 +73,7 @@ impl Decoder<'_> {
         {
             return Ok(heads);
         }
-        let heads: Arc<[RollupHead]> = file.read("list rollups of", |db| db.rollup_heads(metric, series))?.into();
+        let heads: Arc<[RollupHead]> = file.look("list rollups of", |db| db.rollup_heads(metric, series))?.into();
         if version.is_multiple_of(2) && file.version() == version {
             self.cache.put(key, Decoded::Heads(version, Arc::clone(&heads)));
         }
@@ -86,7 +86,7 @@ impl Decoder<'_> {
         if let Some(Decoded::Rolled(rolled)) = self.cache.get(key) {
             return Ok(Some(rolled));
         }
-        let Some((_, numbers, body)) = file.read("read rollups of", |db| db.rollup_body(row.id))? else { return Ok(None) };
+        let Some((_, numbers, body)) = file.look("read rollups of", |db| db.rollup_body(row.id))? else { return Ok(None) };
         let decoded: Result<Rolled, chunk::Damaged> = rollup::decode(&body, numbers);
         match decoded {
             Ok(rolled) => {
