@@ -60,8 +60,8 @@ impl Both {
     fn behind_its_back(&self, kind: &str, sql: &str) {
         self.store.files.all().iter().for_each(|file| file.close_idle());
         let name = |entry: &std::fs::DirEntry| entry.file_name().into_string().unwrap();
-        let files = std::fs::read_dir(self.dir.path().join("store")).unwrap().map(|entry| entry.unwrap());
-        let file = files.into_iter().find(|entry| name(entry).contains(kind) && name(entry).ends_with(".sqlite")).unwrap();
+        let mut files = std::fs::read_dir(self.dir.path().join("store")).unwrap().map(|entry| entry.unwrap());
+        let file = files.find(|entry| name(entry).contains(kind) && name(entry).ends_with(".sqlite")).unwrap();
         Connection::open(file.path()).unwrap().execute_batch(&format!("{sql}; PRAGMA wal_checkpoint(TRUNCATE)")).unwrap();
     }
 }
