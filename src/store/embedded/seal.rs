@@ -22,7 +22,7 @@ use crate::store::{Handover, SeriesRun, StoreError};
 pub(super) const OWN_MIN: usize = 256;
 
 /// Bodies that one transaction writes, about. Tests of the store cross it many times.
-pub(super) const PIECE_BYTES: usize = if cfg!(test) { 4 << 10 } else { 1 << 20 };
+const PIECE_BYTES: usize = if cfg!(test) { 4 << 10 } else { 1 << 20 };
 
 /// Some of a series' points, in the blocks where they are.
 #[derive(Clone, Copy, Debug)]

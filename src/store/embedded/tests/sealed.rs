@@ -1,12 +1,11 @@
 //! A seal writes a piece at a time: nothing of it is seen before its end, and cut off anywhere it is done again.
 
-use super::left::seal;
+use super::left::{SECOND, seal};
 use super::*;
 
-const SECOND: i64 = 1_000_000_000;
 const FIRST: TimeNs = 20_000 * DAY;
 
-/// Values that do not compress: 300 points take more than 2 KiB.
+/// Values that do not compress: 300 points take about 2 KB.
 fn noise(ids: std::ops::Range<u32>, from: TimeNs) -> Given {
     let mut rng = fastrand::Rng::with_seed(u64::from(ids.start));
     let mut given = Given::default();
@@ -35,7 +34,7 @@ fn a_large_seal_leaves_a_short_wal() {
     seal(&store, &noise(0..300, FIRST), 1);
     let file = &store.files.all()[0];
     let (_, bodies) = file.sums().unwrap();
-    assert!(bodies > 300 * 2048 && file.wal_bytes() < bodies / 4, "{bodies} bytes, {} in the WAL", file.wal_bytes());
+    assert!(bodies > 300 * 1500 && file.wal_bytes() < bodies / 4, "{bodies} bytes, {} in the WAL", file.wal_bytes());
 }
 
 #[test]
@@ -51,7 +50,7 @@ fn a_seal_that_is_cut_off_between_two_pieces_is_not_seen_and_done_again() {
             "CREATE TRIGGER no BEFORE INSERT ON chunks WHEN (SELECT count(*) FROM chunks) >= 20 BEGIN SELECT RAISE(ABORT, 'no'); END",
         );
         store.seal(&later.handover(Position(2))).unwrap_err();
-        assert!((6..20).contains(&rows(&store)), "some of its pieces are there: {} rows", rows(&store));
+        assert!((6..=20).contains(&rows(&store)), "some of its pieces are there: {} rows", rows(&store));
         let found =
             |store: &EmbeddedStore, at: u64, series| points(store, &pins.pin(Position(at)), SeriesId(series), TimeRange::ALL, false).len();
         assert_eq!([0, 4, 5, 39].map(|series| found(&store, 1, series)), [300, 300, 0, 0]);
