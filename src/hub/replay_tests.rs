@@ -12,7 +12,7 @@ fn commits(count: u64, with_deletes: std::ops::Range<u64>) -> Vec<Commit> {
     let mut rng = fastrand::Rng::with_seed(count);
     let mut now: TimeNs = 0;
     let make = |position: u64| {
-        let first = rng.u32(0..SERIES - READINGS_A_COMMIT);
+        let first = rng.u32(0..=SERIES - READINGS_A_COMMIT);
         let readings: Vec<_> = (first..first + READINGS_A_COMMIT)
             .map(|id| {
                 now += if rng.u8(..) < 5 { -rng.i64(0..50) } else { 1 };
