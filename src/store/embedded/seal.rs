@@ -21,8 +21,8 @@ use crate::store::{Handover, SeriesRun, StoreError};
 /// Points in a quarter of a day from which a series has a chunk of its own there.
 pub(super) const OWN_MIN: usize = 256;
 
-/// Bodies that one transaction writes, about. Tests of the store cross it many times.
-const PIECE_BYTES: usize = if cfg!(test) { 4 << 10 } else { 1 << 20 };
+/// Bodies that one transaction writes, about.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Some of a series' points, in the blocks where they are.
 #[derive(Clone, Copy, Debug)]
