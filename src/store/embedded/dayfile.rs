@@ -251,6 +251,14 @@ impl DayFile {
         Ok(())
     }
 
+    /// Moves what no reader needs of the WAL into the file, and the next write begins it anew, as long as it is.
+    pub(super) fn checkpoint_in_place(&self) -> Result<(), StoreError> {
+        let db = self.connection()?;
+        sql::checkpoint_in_place(&db).map_err(|error| sql::sql_error("checkpoint", &self.path, &error))?;
+        self.idle.lock().push(db);
+        Ok(())
+    }
+
     /// Moves the WAL into the file. False: somebody reads it just now.
     pub(super) fn checkpoint(&self) -> Result<bool, StoreError> {
         let db = self.connection()?;
