@@ -119,9 +119,11 @@ fn what_comes_late_for_a_kept_cut_is_drawn() {
     assert!(!both.line(FIRST, 100).contains(&(edge + SECOND / 3, Value::Int(100_000))));
 }
 
+type Rows = Vec<(TimeNs, Vec<Option<Value>>)>;
+
 /// Rows of these aggregates, and how many readings chunks told of themselves.
-fn told(store: &dyn Store, pin: &Pin, aggs: &[Agg], grid: &Grid, range: TimeRange) -> (Vec<(TimeNs, Vec<Option<Value>>)>, u64) {
-    let (mut rows, mut told, mut buckets) = (Vec::new(), 0, Buckets::new(aggs, grid, range));
+fn told(store: &dyn Store, pin: &Pin, aggs: &[Agg], grid: &Grid, range: TimeRange) -> (Rows, u64) {
+    let (mut rows, mut told, mut buckets) = (Rows::new(), 0, Buckets::new(aggs, grid, range));
     let mut row = |time, row: &[Option<Value>]| {
         rows.push((time, row.to_vec()));
         true
