@@ -12,6 +12,8 @@ use crate::config::{Config, Flag};
 use crate::hub::OpenHubError;
 use crate::log::recovery::OpenError;
 use crate::store::StoreError;
+#[cfg(feature = "influxdb")]
+use crate::store::influx::OpenInfluxError;
 use crate::{http, logging};
 
 #[derive(Args, Debug)]
@@ -74,7 +76,9 @@ fn not_started(error: &StartError) -> Failure {
         ) => Exit::NewerFormat,
         StartError::Tls(_) | StartError::Hub(OpenHubError::OtherStore { .. }) => Exit::Configuration,
         #[cfg(feature = "influxdb")]
-        StartError::Hub(OpenHubError::Influx(crate::store::influx::OpenInfluxError::Denied(_))) => Exit::Configuration,
+        StartError::Hub(OpenHubError::Influx(OpenInfluxError::Denied(_))) => Exit::Configuration,
+        #[cfg(feature = "influxdb")]
+        StartError::Hub(OpenHubError::Influx(OpenInfluxError::Newer { .. })) => Exit::NewerFormat,
         _ => Exit::Failed,
     };
     Failure::new(exit, http::error::chain(error))
