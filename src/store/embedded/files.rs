@@ -172,12 +172,10 @@ impl Files {
         file.set_gone();
         file.close_idle();
         let path = self.retired_path(key);
-        // The WAL first: without its file it is nothing, the file without it only older.
-        for suffix in ["-wal", "-shm", ""] {
-            match fs::rename(with_suffix(&file.path, suffix), with_suffix(&path, suffix)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(sql::io_error("set aside", &file.path, &error)),
-                _ => {}
-            }
+        if let Err(error) = rename_with_wal(&file.path, &path) {
+            // It is where it was, and still read.
+            self.all.write().insert(key, Arc::new(DayFile::new(&self.dir, key, self.tick())));
+            return Err(sql::io_error("set aside", &file.path, &error));
         }
         self.sync()?;
         let retired = Arc::new(DayFile::at(path, key, self.tick()));
@@ -274,6 +272,24 @@ impl Files {
         let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
     }
+}
+
+/// The WAL first: without its file it is nothing, the file without it only older. What fails is undone.
+fn rename_with_wal(from: &Path, to: &Path) -> io::Result<()> {
+    let mut done = Vec::new();
+    for suffix in ["-wal", "-shm", ""] {
+        match fs::rename(with_suffix(from, suffix), with_suffix(to, suffix)) {
+            Ok(()) => done.push(suffix),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                for suffix in done {
+                    fs::rename(with_suffix(to, suffix), with_suffix(from, suffix))?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn remove_with_wal(path: &Path) -> io::Result<()> {
