@@ -190,10 +190,19 @@ impl Files {
         free.expect("there are fewer files than numbers")
     }
 
-    /// The same, but what `fill` writes takes its place. That is whole before the file is touched: cut off, either of them is there.
-    pub(super) fn replace(&self, key: FileKey, fill: impl FnOnce(&DayFile) -> Result<(), StoreError>) -> Result<Arc<DayFile>, StoreError> {
-        let path = with_suffix(&self.dir.join(key.file_name()), NEW);
-        self.fill(&path, key, fill).inspect_err(|_| drop(remove_with_wal(&path)))?;
+    /// Makes what is to take the place of a file. That is whole before the file is touched: cut off, either of them is there.
+    pub(super) fn make_beside(&self, key: FileKey, fill: impl FnOnce(&DayFile) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let path = self.path_beside(key);
+        self.fill(&path, key, fill).inspect_err(|_| drop(remove_with_wal(&path)))
+    }
+
+    fn path_beside(&self, key: FileKey) -> PathBuf {
+        with_suffix(&self.dir.join(key.file_name()), NEW)
+    }
+
+    /// As `retire`, but what was made beside takes its place.
+    pub(super) fn replace(&self, key: FileKey) -> Result<Arc<DayFile>, StoreError> {
+        let path = self.path_beside(key);
         let retired = self.retire(key)?;
         let new = DayFile::new(&self.dir, key, self.tick());
         fs::rename(&path, &new.path).map_err(|error| sql::io_error("put in place", &path, &error))?;

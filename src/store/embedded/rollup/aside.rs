@@ -30,11 +30,11 @@ pub(in crate::store::embedded) fn set_aside(store: &EmbeddedStore, key: FileKey,
         left.note(store, key)?;
         store.between_readers(|| store.files.retire(key))?
     } else {
-        let fill = |new: &DayFile| {
+        store.files.make_beside(key, |new| {
             left.take_over(store, &file, new)?;
             left.note(store, key)
-        };
-        store.between_readers(|| store.files.replace(key, fill))?
+        })?;
+        store.between_readers(|| store.files.replace(key))?
     };
     let lost = left.lost();
     tracing::error!(file = retired.name(), why, lost, "damaged rollups are set aside; those of readings that are there are made anew");
