@@ -162,6 +162,10 @@ impl Hub {
         let seal = restore.seal;
         let set_aside = dir.join("set-aside");
         let behind = store::open(&config, &set_aside, &catalog.hub_id()?, &seal, &head, &series, &retention)?;
+        if !behind.store.is_local() {
+            // Its own bound holds from the start, not from the first look of the sealer on.
+            retention.floors().set_now(clock.now());
+        }
         let store = Arc::clone(&behind.store);
         let pressure = Arc::new(Pressure::default());
         let began = Instant::now();

@@ -99,6 +99,12 @@ impl Floors {
         self.store_keeps.store(ns, Ordering::Relaxed);
     }
 
+    /// What a store with a bound of its own keeps, in nanoseconds. None: everything.
+    #[must_use]
+    pub fn store_keeps(&self) -> Option<i64> {
+        Some(self.store_keeps.load(Ordering::Relaxed)).filter(|keep| *keep < i64::MAX)
+    }
+
     pub fn drop_until(&self, rule: RuleId, until: TimeNs) {
         self.rules[usize::from(rule.0)].dropped.fetch_max(until, Ordering::Relaxed);
     }

@@ -1,7 +1,7 @@
 //! One SQLite file: a day of one class. Rows in, rows out; what is in a body is not its matter.
 //!
 //! Invariants: only the store's thread writes. A reader's rows come from one transaction, so a merge beside it is seen whole or not
-//! at all. An unlinked file is read to the end by whoever has it open.
+//! at all. An unlinked file is read to the end by whoever has it open. One that is gone is not opened again: another may stand at its path.
 
 mod change;
 mod reading;
@@ -131,8 +131,16 @@ impl DayFile {
     }
 
     fn connection_with(&self, page_bytes: i64) -> Result<Connection, StoreError> {
-        let idle = self.idle.lock().pop();
-        idle.map_or_else(|| sql::open(&self.path, self.schema(), page_bytes), Ok)
+        if let Some(idle) = self.idle.lock().pop() {
+            return Ok(idle);
+        }
+        let opened = sql::open(&self.path, self.schema(), page_bytes);
+        // It may have been there still, or there may be another already.
+        self.refuse_gone().and(opened)
+    }
+
+    fn refuse_gone(&self) -> Result<(), StoreError> {
+        if self.is_gone() { Err(StoreError::Failed { reason: format!("{} is not there any more", self.path.display()) }) } else { Ok(()) }
     }
 
     /// Lets go of its connections.
@@ -204,6 +212,8 @@ impl DayFile {
         what: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
+        // Who has it open could write what nobody would see.
+        self.refuse_gone()?;
         let mut db = self.connection()?;
         self.version.fetch_add(1, Ordering::SeqCst);
         let was_written = self.written.swap(true, Ordering::SeqCst);

@@ -264,7 +264,7 @@ impl EmbeddedStore {
 
     /// The oldest rows of a file, of so many bytes together. False: it has none. A day that is summed up is given up whole: what came
     /// late for the rest of it would have its rollups made anew of that rest.
-    fn drop_oldest(&self, file: &DayFile, bytes: u64, today: i32) -> Result<bool, StoreError> {
+    pub(super) fn drop_oldest(&self, file: &DayFile, bytes: u64, today: i32) -> Result<bool, StoreError> {
         // Of rows that went before, when the disk was full in the middle.
         if self.give_back(file)? {
             return Ok(true);

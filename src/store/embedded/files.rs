@@ -172,12 +172,10 @@ impl Files {
         file.set_gone();
         file.close_idle();
         let path = self.retired_path(key);
-        // The WAL first: without its file it is nothing, the file without it only older.
-        for suffix in ["-wal", "-shm", ""] {
-            match fs::rename(with_suffix(&file.path, suffix), with_suffix(&path, suffix)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(sql::io_error("set aside", &file.path, &error)),
-                _ => {}
-            }
+        if let Err(error) = rename_with_wal(&file.path, &path) {
+            // It is where it was, and still read.
+            self.all.write().insert(key, Arc::new(DayFile::new(&self.dir, key, self.tick())));
+            return Err(sql::io_error("set aside", &file.path, &error));
         }
         self.sync()?;
         let retired = Arc::new(DayFile::at(path, key, self.tick()));
@@ -192,10 +190,19 @@ impl Files {
         free.expect("there are fewer files than numbers")
     }
 
-    /// The same, but what `fill` writes takes its place. That is whole before the file is touched: cut off, either of them is there.
-    pub(super) fn replace(&self, key: FileKey, fill: impl FnOnce(&DayFile) -> Result<(), StoreError>) -> Result<Arc<DayFile>, StoreError> {
-        let path = with_suffix(&self.dir.join(key.file_name()), NEW);
-        self.fill(&path, key, fill).inspect_err(|_| drop(remove_with_wal(&path)))?;
+    /// Makes what is to take the place of a file. That is whole before the file is touched: cut off, either of them is there.
+    pub(super) fn make_beside(&self, key: FileKey, fill: impl FnOnce(&DayFile) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let path = self.path_beside(key);
+        self.fill(&path, key, fill).inspect_err(|_| drop(remove_with_wal(&path)))
+    }
+
+    fn path_beside(&self, key: FileKey) -> PathBuf {
+        with_suffix(&self.dir.join(key.file_name()), NEW)
+    }
+
+    /// As `retire`, but what was made beside takes its place.
+    pub(super) fn replace(&self, key: FileKey) -> Result<Arc<DayFile>, StoreError> {
+        let path = self.path_beside(key);
         let retired = self.retire(key)?;
         let new = DayFile::new(&self.dir, key, self.tick());
         fs::rename(&path, &new.path).map_err(|error| sql::io_error("put in place", &path, &error))?;
@@ -274,6 +281,24 @@ impl Files {
         let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
     }
+}
+
+/// The WAL first: without its file it is nothing, the file without it only older. What fails is undone.
+fn rename_with_wal(from: &Path, to: &Path) -> io::Result<()> {
+    let mut done = Vec::new();
+    for suffix in ["-wal", "-shm", ""] {
+        match fs::rename(with_suffix(from, suffix), with_suffix(to, suffix)) {
+            Ok(()) => done.push(suffix),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                for suffix in done {
+                    fs::rename(with_suffix(to, suffix), with_suffix(from, suffix))?;
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn remove_with_wal(path: &Path) -> io::Result<()> {

@@ -173,6 +173,13 @@ impl EmbeddedStore {
         self.state.cleaned()
     }
 
+    /// While nobody takes the parts of a day out of its files: a reader would find neither the file that goes nor the one that comes.
+    fn between_readers<T>(&self, change: impl FnOnce() -> T) -> T {
+        // One thread writes: if somebody holds it so, this does.
+        let _no_reader = (!self.layout.is_locked_exclusive()).then(|| self.layout.write());
+        change()
+    }
+
     /// What could not be read so far.
     #[must_use]
     pub fn damages(&self) -> Vec<Damage> {

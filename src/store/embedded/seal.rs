@@ -49,7 +49,7 @@ pub(super) fn seal(store: &EmbeddedStore, handover: &Handover<'_>) -> Result<(),
         match Writing::new(store, key, handover.up_to).all(&plan) {
             Err(StoreError::Damaged { reason }) => {
                 // What can be read of it still is; all of the seal goes into a new one, for nobody knows what of it can be read there.
-                let damaged = store.files.retire(key)?;
+                let damaged = store.between_readers(|| store.files.retire(key))?;
                 store.damages.note(damage::of_upkeep(&damaged, reason), &[]);
                 Writing::new(store, key, handover.up_to).all(&plan)?;
             }

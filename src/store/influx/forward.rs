@@ -369,7 +369,7 @@ impl Way {
 
     /// What has expired is let go of; another row that is refused is set aside.
     async fn deliver(&self, body: &Body) -> Result<(), Stopped> {
-        let rest = |body: &Body, why: &str| self.store.without_expired(body, why);
+        let rest = |body: &Body, why: &str| self.store.without_expired(body, why, self.clock.now());
         retry::deliver(
             body,
             |bytes| self.write(bytes),

@@ -59,6 +59,8 @@ const BACK_STEP_NS: i64 = 3600 * NS_PER_SEC;
 const CHUNKS_AHEAD: usize = 4;
 /// How long the question whether it is there may take.
 const PROBE: Duration = Duration::from_secs(3);
+/// The clocks of InfluxDB and the hub are believed to lie no further apart.
+const CLOCKS_APART_NS: i64 = 3600 * NS_PER_SEC;
 /// How often it is asked for the bucket: what it keeps, and whether it is there. And while InfluxDB takes nothing.
 const BUCKET_EVERY: Duration = Duration::from_secs(60);
 const BUCKET_EVERY_AWAY: Duration = Duration::from_secs(2);
@@ -192,10 +194,10 @@ impl InfluxStore {
         });
     }
 
-    /// What is left of a body without the rows that the bucket does not keep any more, by the clock of InfluxDB. None: it was refused for
-    /// something else.
-    fn without_expired(&self, body: &Body, why: &str) -> Option<Body> {
-        let rest = body.since(client::keeps_from(why)?)?;
+    /// What is left of a body without the rows that the bucket does not keep any more, by the clock of InfluxDB, and by that of the hub.
+    /// None: it was refused for something else, and is set aside.
+    fn without_expired(&self, body: &Body, why: &str, now: TimeNs) -> Option<Body> {
+        let rest = body.since(expired_before(client::keeps_from(why)?, self.floors.store_keeps()?, now))?;
         let expired = body.rows.len() - rest.rows.len();
         self.expired_readings.add(expired as u64);
         tracing::warn!(expired, "readings grew older than the bucket keeps before InfluxDB took them");
@@ -263,6 +265,12 @@ impl InfluxStore {
         }
         Ok(())
     }
+}
+
+/// Where what was acked and has expired ends. InfluxDB says where its bucket begins; a clock of its own that is far ahead makes no reading
+/// old, nor does a name that stands in what it says.
+fn expired_before(bucket_begins: TimeNs, keeps_ns: i64, now: TimeNs) -> TimeNs {
+    bucket_begins.min(now.saturating_sub(keeps_ns).saturating_add(CLOCKS_APART_NS))
 }
 
 /// What the bucket keeps is what the door takes.
@@ -424,4 +432,25 @@ impl Store for InfluxStore {
 /// A text of Flux.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\${"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_expired_has_by_the_clock_of_the_hub_too() {
+        const DAY: i64 = 86_400 * NS_PER_SEC;
+        let (now, keeps) = (1000 * DAY, 30 * DAY);
+        let slack = CLOCKS_APART_NS;
+        let rows = [
+            ("clocks that agree", 970 * DAY, 970 * DAY),
+            ("one a little ahead", 970 * DAY + slack / 2, 970 * DAY + slack / 2),
+            ("one behind", 969 * DAY, 969 * DAY),
+            ("one far ahead", 3000 * DAY, 970 * DAY + slack),
+        ];
+        for (name, bucket_begins, expected) in rows {
+            assert_eq!(expired_before(bucket_begins, keeps, now), expected, "{name}");
+        }
+    }
 }

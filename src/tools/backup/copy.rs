@@ -88,6 +88,7 @@ impl Copier<'_> {
         }
         match self.database(from, name) {
             Err(BackupError::Sqlite { source, .. }) if is_damage(&source) => {
+                let _reader = reader(from);
                 let mut saved = vec![self.as_it_is(from, name)?];
                 let (wal, name) = (with_suffix(from, "-wal"), format!("{name}-wal"));
                 if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
@@ -181,6 +182,15 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+/// While somebody reads a file its WAL is not begun anew: what a seal moves between them meanwhile is in the copy of one or the other.
+/// None: it is too damaged to be read, or to be written.
+fn reader(path: &Path) -> Option<Connection> {
+    let db = open(path).ok()?;
+    db.execute_batch("BEGIN").ok()?;
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).ok()?;
+    Some(db)
+}
+
 fn whole(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
     let backup = Backup::new(from, to)?;
     loop {
@@ -258,5 +268,26 @@ pub(in crate::tools) fn read(path: &Path, sync: bool) -> std::io::Result<(u64, u
         }
         bytes += n as u64;
         crc = crc32c::crc32c_append(crc, &buffer[..n]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_a_file_and_its_wal_is_whole_though_one_is_moved_into_the_other_between() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, copy) = (dir.path().join("day"), dir.path().join("copy"));
+        File::create(&path).unwrap();
+        let db = open(&path).unwrap();
+        db.execute_batch("PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+        let held = reader(&path).unwrap();
+        fs::copy(&path, &copy).unwrap();
+        db.execute_batch("INSERT INTO t VALUES (2); PRAGMA wal_checkpoint(PASSIVE); INSERT INTO t VALUES (3)").unwrap();
+        fs::copy(with_suffix(&path, "-wal"), with_suffix(&copy, "-wal")).unwrap();
+        drop(held);
+        let found: String = open(&copy).unwrap().query_row("SELECT group_concat(x) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(found, "1,2,3");
     }
 }

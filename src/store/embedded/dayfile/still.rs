@@ -2,7 +2,8 @@
 //! question does (on a Xeon 500 us of CPU against 200). A question over a year opens hundreds of files.
 //!
 //! Invariant: what was read so counts only if nothing was written from before it began until after it ended, and the WAL held nothing all
-//! the while: a write changes the version before it begins, and the file itself changes only when its WAL is moved into it.
+//! the while: a write changes the version before it begins, and the file itself changes only when its WAL is moved into it. And the file
+//! was not gone at the end: it is before another can stand at its path.
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -47,7 +48,7 @@ impl DayFile {
     /// None: it has to be read as a file that changes, and that tells what is wrong with it.
     fn look_still<T>(&self, ask: impl Fn(&Reading<'_>) -> rusqlite::Result<T>) -> Option<T> {
         let version = self.version();
-        let is_still = || version.is_multiple_of(2) && self.version() == version && !self.is_written();
+        let is_still = || version.is_multiple_of(2) && self.version() == version && !self.is_written() && !self.is_gone();
         if !is_still() || self.has_usual() {
             return None;
         }

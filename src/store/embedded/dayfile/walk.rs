@@ -2,12 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-use rusqlite::{ErrorCode, OptionalExtension, Row};
+use rusqlite::{CachedStatement, ErrorCode, OptionalExtension, Row};
 
 use super::reading::{Entry, MANY, OWN, Reading, RollupHead};
 
 /// Numbers that are tried behind each other without a row, where nothing says which was given last.
 const MISSES_MAX: i64 = 100_000;
+/// More than a page has. From then on longer and longer steps are made, where it is known which was given last: numbers may begin far up.
+const ONE_BY_ONE: i64 = 1_000;
 
 /// What was found of a table.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl Reading<'_> {
                         let id: i64 = row.get(0)?;
                         match read(row) {
                             Ok(found) => walked.rows.push(found),
-                            Err(_) => walked.lose(id),
+                            Err(_) => walked.lose(id..=id),
                         }
                         (next, misses) = (id.saturating_add(1), 0);
                     }
@@ -57,8 +59,13 @@ impl Reading<'_> {
                 None => break,
                 // All numbers of the page fail; behind it the rows go on.
                 Some(error) if is_damage(&error) => {
-                    walked.lose(next);
-                    (next, misses) = (next.saturating_add(1), misses + 1);
+                    drop(rows);
+                    let behind = match last.filter(|_| misses >= ONE_BY_ONE) {
+                        Some(last) => behind(&mut ask, next, last)?,
+                        None => next.saturating_add(1),
+                    };
+                    walked.lose(next..=behind - 1);
+                    (next, misses) = (behind, misses + 1);
                 }
                 Some(error) => return Err(error),
             }
@@ -75,11 +82,43 @@ impl Reading<'_> {
     }
 }
 
+/// The least number behind one that failed from which on there are rows that can be read, or none any more.
+fn behind(ask: &mut CachedStatement<'_>, failed: i64, last: i64) -> rusqlite::Result<i64> {
+    let (mut bad, mut step) = (failed, 1_i64);
+    let mut good = loop {
+        let next = bad.saturating_add(step);
+        if next > last {
+            break last.saturating_add(1);
+        }
+        if reads(ask, next)? {
+            break next;
+        }
+        (bad, step) = (next, step.saturating_mul(2));
+    };
+    while good - bad > 1 {
+        let middle = bad + (good - bad) / 2;
+        if reads(ask, middle)? {
+            good = middle;
+        } else {
+            bad = middle;
+        }
+    }
+    Ok(good)
+}
+
+fn reads(ask: &mut CachedStatement<'_>, from: i64) -> rusqlite::Result<bool> {
+    match ask.query([from])?.next() {
+        Ok(_) => Ok(true),
+        Err(error) if is_damage(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 impl<T> Walked<T> {
-    fn lose(&mut self, id: i64) {
+    fn lose(&mut self, ids: RangeInclusive<i64>) {
         match self.lost.last_mut() {
-            Some(last) if last.end() + 1 == id => *last = *last.start()..=id,
-            _ => self.lost.push(id..=id),
+            Some(last) if last.end() + 1 == *ids.start() => *last = *last.start()..=*ids.end(),
+            _ => self.lost.push(ids),
         }
     }
 }

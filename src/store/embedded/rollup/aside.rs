@@ -28,12 +28,13 @@ pub(in crate::store::embedded) fn set_aside(store: &EmbeddedStore, key: FileKey,
     let mut left = Left::of(store, &file)?;
     let retired = if left.rows.is_empty() {
         left.note(store, key)?;
-        store.files.retire(key)?
+        store.between_readers(|| store.files.retire(key))?
     } else {
-        store.files.replace(key, |new| {
+        store.files.make_beside(key, |new| {
             left.take_over(store, &file, new)?;
             left.note(store, key)
-        })?
+        })?;
+        store.between_readers(|| store.files.replace(key))?
     };
     let lost = left.lost();
     tracing::error!(file = retired.name(), why, lost, "damaged rollups are set aside; those of readings that are there are made anew");

@@ -222,6 +222,29 @@ fn where_an_index_and_a_page_cannot_be_read_the_rows_of_the_page_are_named() {
 }
 
 #[test]
+fn rows_that_are_numbered_far_up_are_found_behind_a_page_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = key::FileKey { day: 20_000, kind: FileKind::Raw, class: ClassId(0) };
+    let file = dayfile::DayFile::made(dir.path(), key, 1);
+    sql::create(&file.path).unwrap();
+    file.prepare(true).unwrap();
+    // As where nobody can say which numbers rollups name.
+    let far = 1 << 40;
+    file.number_behind(|| Ok(dayfile::Marks { own: far, many: 0 })).unwrap();
+    let form = dayfile::Form::Own { series: SeriesId(0), times: None };
+    let row = |i: u8| dayfile::NewRow { seal: Position(1), first: 0, last: 0, count: 1, form, body: vec![i; 300] };
+    file.write("fill", |db| (1..=100).try_for_each(|i| dayfile::insert(db, &row(i), form))).unwrap();
+    assert!(file.checkpoint().unwrap());
+    file.close_idle();
+    spoil_leaf(&file.path, "chunks", far + 1);
+    let dayfile::Walked { rows, lost } = file.read("read one by one the rows of", |db| db.walk_own()).unwrap();
+    let ids: Vec<_> = rows.iter().map(|entry| entry.id).collect();
+    assert!((50..100).contains(&ids.len()), "{ids:?}");
+    assert_eq!(ids, (ids[0]..=far + 100).collect::<Vec<_>>());
+    assert_eq!(lost, [1..=ids[0] - 1]);
+}
+
+#[test]
 fn a_page_that_cannot_be_read_costs_its_rows() {
     let dir = tempfile::tempdir().unwrap();
     let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
