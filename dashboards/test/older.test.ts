@@ -11,6 +11,8 @@ let make: (ask: Ask) => Older
 /** The questions that the hub was asked. */
 let asked: URL[] = []
 let answer: () => Response = () => Response.json({ series: [] })
+/** Of `wants`; elsewhere time passes. */
+let clock: number | undefined
 
 function stubFetch(): void {
   vi.stubGlobal('fetch', async (path: string) => {
@@ -23,11 +25,12 @@ beforeAll(async () => {
   vi.stubGlobal('requestAnimationFrame', () => 0)
   stubFetch()
   const { Older } = await import('../src/chart/older')
-  make = (ask) => new Older(ask)
+  make = (ask) => new Older(ask, () => clock ?? performance.now())
 })
 
 afterEach(() => {
   asked = []
+  clock = undefined
   answer = () => Response.json({ series: [] })
 })
 
@@ -38,6 +41,7 @@ const NEVER = Number.POSITIVE_INFINITY
 /** Wants [from, to] at each of the times; gives how often the hub was asked. */
 async function wants(older: Older, from: number, to: number, cover: number, times: readonly number[]): Promise<number> {
   for (const now of times) {
+    clock = now
     older.want(from, to, cover, 100, now)
     await settled()
   }
@@ -121,6 +125,23 @@ describe('history beside the rings', () => {
       vi.useRealTimers()
       stubFetch()
     }
+  })
+
+  test('where the time that is shown stands still, every other window is asked for, and what failed again', async () => {
+    const older = make({ select: ['d/m'], buckets: BUCKETS })
+    await wants(older, 0, DAY, NEVER, [DAY])
+    const zoomOut = async (from: number, clockMs: number) => {
+      clock = DAY + clockMs
+      older.want(from, DAY, NEVER, 100, DAY)
+      await settled()
+      return asked.length
+    }
+    expect(await zoomOut(-DAY, 2 * SECOND)).toBe(2)
+    answer = () => Response.json({ error: { code: 'draining', message: 'no' } }, { status: 503 })
+    expect(await zoomOut(-3 * DAY, 4 * SECOND)).toBe(3)
+    answer = () => Response.json({ series: [] })
+    expect(await zoomOut(-3 * DAY, 8 * SECOND)).toBe(4)
+    expect([older.error, older.answered]).toEqual(['', 3])
   })
 
   test('without rings a window that slides is asked for at most once a second', async () => {
