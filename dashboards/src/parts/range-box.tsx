@@ -32,6 +32,7 @@ export function rangeText(range: TimeRange, now: number): string {
 
 export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
   const box = useRef<HTMLDetailsElement>(null)
+  const opened = useSignal(0)
   useClosing(box)
   const choose = (next: TimeRange) => {
     if (box.current !== null) box.current.open = false
@@ -39,7 +40,14 @@ export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
   }
   const zoneText = zone.value === 'local' ? '' : ` · ${zone.value}`
   return (
-    <details class="range-box" ref={box}>
+    <details
+      class="range-box"
+      ref={box}
+      onToggle={(event) => {
+        // A sliding window has gone on since: its times are those of now.
+        if (event.currentTarget.open) opened.value += 1
+      }}
+    >
       <summary aria-label={`Time range: ${rangeText(range, hubNow())}${zoneText}. Change it.`}>
         {rangeText(range, hubNow())}
         {zoneText}
@@ -58,7 +66,11 @@ export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
           ))}
         </ul>
         <div class="range-exact">
-          <Exact key={`${JSON.stringify(range)} ${zone.value} ${weekStart()}`} range={range} onRange={choose} />
+          <Exact
+            key={`${JSON.stringify(range)} ${zone.value} ${weekStart()} ${opened.value}`}
+            range={range}
+            onRange={choose}
+          />
           <ZoneField zones={zones} />
           <WeekField />
         </div>

@@ -10,7 +10,7 @@ import { shownUnit } from '../../chart/shown'
 import { hubNow } from '../../clock'
 import { Scroll } from '../../parts/scroll'
 import { type TimeRange, windowOf } from '../../range'
-import { failureText } from '../../rest'
+import { failureText, isAway } from '../../rest'
 import { valueText } from '../../words'
 import { type Groups, selectGroups } from './groups'
 
@@ -43,6 +43,7 @@ export function FiguresCard({ groups, range, agg }: FiguresProps) {
     const stop = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
     const load = async () => {
+      let again = range.kind !== 'fixed'
       try {
         const { from, to } = windowOf(range, hubNow())
         const ask = (question: Question) => fetchFigures({ ...question, from, to }, stop.signal)
@@ -59,8 +60,10 @@ export function FiguresCard({ groups, range, agg }: FiguresProps) {
       } catch (caught) {
         if (stop.signal.aborted) return
         error.value = failureText(caught, 'The figures could not be read.')
+        // A hub that was away answers later.
+        again ||= isAway(caught)
       }
-      if (range.kind !== 'fixed' && !stop.signal.aborted) timer = setTimeout(() => void load(), AGAIN_MS)
+      if (again && !stop.signal.aborted) timer = setTimeout(() => void load(), AGAIN_MS)
     }
     // A window that follows the hand is asked for when it rests.
     timer = setTimeout(() => void load(), ADDRESS_PAUSE_MS)
