@@ -143,6 +143,31 @@ test('a gap is a place without data, under the crosshair and in a list; a series
   await Promise.all(acks)
 })
 
+test('a crosshair does not outlive its page: the next one shows what is newest', async ({ page, hub, sender }) => {
+  const now = Date.now()
+  await sender.send(
+    ...series('first', 'level', 'm', now - 10 * MINUTE, now - MINUTE / 2),
+    ...series('second', 'level', 'm', now - 10 * MINUTE, now - MINUTE / 2),
+  )
+  await logIn(page, hub)
+  await page.goto(`${hub.url}/#/device/first`)
+  await expect(page.locator('.plot:not([data-empty])')).toHaveCount(1)
+  const box = await area(page)
+  await page.mouse.move(box.x + box.width / 2, box.y + 40)
+  await expect(page.locator('.figure small')).toBeVisible()
+  await page.evaluate(() => {
+    location.hash = '#/'
+  })
+  await expect(page.getByRole('link', { name: /second/ })).toBeVisible()
+  // No chart is under the mouse then.
+  await page.setViewportSize({ width: 1280, height: 300 })
+  await page.evaluate(() => {
+    location.hash = '#/device/second'
+  })
+  await expect(page.locator('.figure b')).toBeVisible()
+  await expect(page.locator('.figure small')).toHaveCount(0)
+})
+
 test('explore: two units on two axes, told by the link; of three one has a chart of its own', async ({
   page,
   hub,

@@ -61,6 +61,8 @@ export function Plot(props: PlotProps) {
       unwatch()
       latest.current.onHandle(undefined)
       made?.destroy()
+      // uPlot says nothing of a crosshair that goes with its chart.
+      latest.current.onHover(undefined)
     }
   }, [props.unit, props.right?.unit, props.right?.from, props.lines, props.syncKey, props.dashed, props.bands])
 
