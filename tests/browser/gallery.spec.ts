@@ -331,6 +331,7 @@ for (const [name, query, width] of [
   ['phone-dark', '?theme=dark', 360],
 ] as const) {
   test(`pictures in ${name}, and nothing serious for axe in them`, async ({ page }) => {
+    test.setTimeout(240_000)
     await showAll(page, query, width)
     await page.locator('#range .range-box summary').first().click()
     await shoot(page, `gallery-${name}`)
