@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { hubNow } from '../clock'
-import { CALENDAR_NAMES, calendarText, fieldText, MORE_SPANS, type TimeRange, windowOf } from '../range'
+import { CALENDAR_NAMES, calendarText, fieldText, MORE_SPANS, MOST_MS, type TimeRange, windowOf } from '../range'
 import { moment } from '../words'
 import {
   dayOfWeek,
@@ -40,15 +40,15 @@ export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
   }
   const zoneText = zone.value === 'local' ? '' : ` · ${zone.value}`
   return (
-    <details
-      class="range-box"
-      ref={box}
-      onToggle={(event) => {
-        // A sliding window has gone on since: its times are those of now.
-        if (event.currentTarget.open) opened.value += 1
-      }}
-    >
-      <summary aria-label={`Time range: ${rangeText(range, hubNow())}${zoneText}. Change it.`}>
+    <details class="range-box" ref={box}>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: a summary is pressed, by keys too. */}
+      <summary
+        aria-label={`Time range: ${rangeText(range, hubNow())}${zoneText}. Change it.`}
+        onClick={() => {
+          // A sliding window has gone on since it was open: its times are those of now.
+          if (box.current?.open === false) opened.value += 1
+        }}
+      >
         {rangeText(range, hubNow())}
         {zoneText}
       </summary>
@@ -143,6 +143,7 @@ export function exactWindow(from: string, to: string): TimeRange | string {
   if (start === undefined || Number.isNaN(start)) return 'From needs a date and a time.'
   if (end === undefined || Number.isNaN(end)) return 'To needs a date and a time.'
   if (start >= end) return 'To must be later than From.'
+  if (end - start > MOST_MS) return 'At most 50 years are shown.'
   return { kind: 'fixed', from: start, to: end }
 }
 
