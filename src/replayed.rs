@@ -191,3 +191,38 @@ impl RunSink for Replayed {
         self.times.len()
     }
 }
+
+#[cfg(test)]
+impl Replayed {
+    /// What the decoder makes of the records of these.
+    pub(crate) fn of(commits: &[Commit]) -> Self {
+        let mut replayed = Self::default();
+        commits.iter().for_each(|commit| replayed.add(commit));
+        replayed
+    }
+
+    pub(crate) fn add(&mut self, commit: &Commit) {
+        for (part, readings) in commit.batches() {
+            readings.chunk_by(|a, b| a.series == b.series).for_each(|run| self.add_run(run, part.received));
+        }
+        self.push(Commit { readings: Vec::new(), ..commit.clone() });
+    }
+
+    fn add_run(&mut self, readings: &[Reading], received: TimeNs) {
+        let times: Vec<_> = readings.iter().map(|reading| reading.time).collect();
+        let all = |is: fn(&Value) -> bool| readings.iter().all(|reading| is(&reading.value));
+        let form = match () {
+            () if all(|v| matches!(v, Value::Float(_))) => Form::Float,
+            () if all(|v| matches!(v, Value::Int(_))) => Form::Int,
+            () => Form::Other,
+        };
+        self.run(readings[0].series, received, &times, form);
+        for reading in readings {
+            match (&reading.value, form) {
+                (Value::Float(float), Form::Float) => self.float(*float),
+                (Value::Int(int), Form::Int) => self.int(*int),
+                (value, _) => self.other(value.clone()),
+            }
+        }
+    }
+}

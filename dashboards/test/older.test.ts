@@ -8,6 +8,7 @@ const DAY = 24 * HOUR
 const utc = (text: string) => Date.parse(text)
 
 let make: (ask: Ask) => Older
+let wholeColumns: typeof import('../src/chart/older').wholeColumns
 /** The questions that the hub was asked. */
 let asked: URL[] = []
 let answer: () => Response = () => Response.json({ series: [] })
@@ -24,8 +25,9 @@ function stubFetch(): void {
 beforeAll(async () => {
   vi.stubGlobal('requestAnimationFrame', () => 0)
   stubFetch()
-  const { Older } = await import('../src/chart/older')
-  make = (ask) => new Older(ask, () => clock ?? performance.now())
+  const older = await import('../src/chart/older')
+  make = (ask) => new older.Older(ask, () => clock ?? performance.now())
+  wholeColumns = older.wholeColumns
 })
 
 afterEach(() => {
@@ -164,6 +166,35 @@ describe('history beside the rings', () => {
     const older = make({ select: ['d/m'], buckets: BUCKETS })
     await wants(older, 0, DAY, 0, [2 * DAY])
     expect([older.error, [...(older.answer?.series.values() ?? [])][0]?.times]).toEqual(['', [HOUR]])
+  })
+})
+
+describe('columns of what is summed up', () => {
+  const columns = (from: number, to: number, points: number) => {
+    const found = wholeColumns(from, to, points)
+    return { ...found, column: (found.to - found.from) / found.points }
+  }
+
+  test.each([
+    ['an hour is asked for as it is', 7, HOUR + 7, 100, 36 * SECOND],
+    ['columns of 500 s become 8 minutes', 7, 7 + 2000 * 500 * SECOND, 2000, 480 * SECOND],
+    ['those of two months become quarters of an hour', 12_345, 12_345 + 61 * DAY, 1000, 1.25 * HOUR],
+    ['those of a year become hours', 12_345, 12_345 + 365 * DAY, 2000, 4 * HOUR],
+    ['those of ten years too', 12_345, 12_345 + 3650 * DAY, 2000, 43 * HOUR],
+  ])('%s', (_, from, to, points, column) => {
+    const found = columns(from, to, points)
+    expect(found.column).toBe(column)
+    expect(found.from <= from && found.to >= to).toBe(true)
+    expect(found.points).toBeLessThanOrEqual(points * 1.25 + 1)
+    if (column > 60 * SECOND) expect([found.from % column, found.to % column]).toEqual([0, 0])
+  })
+
+  test('they stay where they are while a window slides', async () => {
+    const older = make({ select: ['d/m'] })
+    const days = (n: number) => 100 * DAY + n * 70 * SECOND
+    for (const n of [0, 1]) await wants(older, days(n), days(n) + 30 * DAY, NEVER, [days(n) + 30 * DAY + n * HOUR])
+    const edges = asked.map((url) => Number.parseInt(url.searchParams.get('from') ?? '', 10) % (7 * HOUR))
+    expect(edges).toEqual([0, 0])
   })
 })
 

@@ -38,13 +38,12 @@ impl Columns {
         &mut page[id.index() % PAGE]
     }
 
-    /// Pages for these series and those before, each made when it is used.
-    pub(super) fn pages_mut(&mut self, series: usize) -> &mut [Option<Page>] {
-        let pages = series.div_ceil(PAGE);
-        if self.pages.len() < pages {
-            self.pages.resize_with(pages, || None);
-        }
-        &mut self.pages
+    pub(super) fn take_pages(&mut self) -> Vec<Option<Page>> {
+        std::mem::take(&mut self.pages)
+    }
+
+    pub(super) fn set_pages(&mut self, pages: Vec<Option<Page>>) {
+        self.pages = pages;
     }
 
     /// Those that have points, by id.

@@ -33,11 +33,20 @@ impl Generation {
         self.grew(grown);
     }
 
-    pub(super) fn pages_mut(&mut self, series: usize) -> &mut [Option<Page>] {
-        self.columns.pages_mut(series)
+    pub(super) fn column_mut(&mut self, id: SeriesId) -> &mut Column {
+        self.columns.get_or_make(id)
     }
 
-    /// Somebody put so much into the pages.
+    /// Its columns, until they are set again.
+    pub(super) fn take_pages(&mut self) -> Vec<Option<Page>> {
+        self.columns.take_pages()
+    }
+
+    pub(super) fn set_pages(&mut self, pages: Vec<Option<Page>>) {
+        self.columns.set_pages(pages);
+    }
+
+    /// Somebody put so much into the columns.
     pub(super) fn grew(&mut self, Grown { points, bytes }: Grown) {
         self.points += points;
         self.bytes += bytes;

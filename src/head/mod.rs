@@ -288,16 +288,20 @@ impl SeriesState {
 
 impl State {
     fn series_mut(&mut self, id: SeriesId) -> &mut SeriesState {
-        if self.series.len() <= id.index() {
-            self.series.resize_with(id.index() + 1, SeriesState::default);
-        }
-        &mut self.series[id.index()]
+        state_of(&mut self.series, id)
     }
 
     fn put(&mut self, run: Run<'_>, received: TimeNs) {
         self.active.put(run.clone(), received);
         self.series_mut(run.series).put(run, received);
     }
+}
+
+fn state_of(series: &mut Vec<SeriesState>, id: SeriesId) -> &mut SeriesState {
+    if series.len() <= id.index() {
+        series.resize_with(id.index() + 1, SeriesState::default);
+    }
+    &mut series[id.index()]
 }
 
 #[cfg(test)]

@@ -1,81 +1,144 @@
-//! Many commits at once, at a start: nobody reads yet, so the series are shared out among threads, page by page. What a series
-//! gets is in the order of the log.
+//! Many commits at once, at a start. Nobody reads yet, so the series are shared out between two threads, page by page, for as long as
+//! commits come: each goes on at its own pace, and neither begins anew with each batch. What a series gets is in the order of the log.
+
+use std::ops::Range;
+use std::sync::{Arc, mpsc};
 
 use super::column::{Column, Grown};
 use super::columns::{PAGE, Page, new_page};
 use super::runs;
-use super::{Head, LastKnown, SeriesState, State};
+use super::{Head, LastKnown, SeriesState, State, state_of};
+use crate::model::SeriesId;
 use crate::replayed::{Column as Values, Replayed, Stretch};
 
-/// Readings that are worth a second thread.
-const SHARED_OUT: usize = 20_000;
 /// Threads that put readings in their places. One more decodes.
 const THREADS: usize = 2;
+/// Batches that the other thread may be behind.
+const BEHIND: usize = 2;
 
 impl Head {
     /// Applies commits that have no deletes: these of `replayed`. As `apply` one after the other.
-    pub fn apply_many(&self, replayed: &Replayed, commits: std::ops::Range<usize>) {
-        let Some(newest) = replayed.commits()[commits.clone()].last() else { return };
+    pub fn apply_many(&self, replayed: &Replayed, commits: Range<usize>) {
         let mut state = self.state.write();
-        debug_assert!(state.position < newest.position, "commits are applied in order, once");
-        for commit in &replayed.commits()[commits.clone()] {
-            debug_assert!(commit.deletes.is_empty(), "a delete may change last known values");
-            state.active.note(commit);
+        state.note_many(replayed, commits.clone());
+        for stretch in replayed.stretches(commits) {
+            let State { active, series, .. } = &mut *state;
+            let grown = put_stretch(active.column_mut(stretch.series), state_of(series, stretch.series), &stretch);
+            active.grew(grown);
         }
-        let threads = if replayed.readings() < SHARED_OUT { 1 } else { THREADS };
-        state.put_stretches(replayed.stretches(commits), threads);
-        state.position = newest.position;
-        state.active.up_to = newest.position;
+    }
+
+    /// The same for batch after batch, as long as `next` has one, on two threads. `done` has each back, on either of them.
+    pub fn fill(&self, mut next: impl FnMut() -> Option<Replayed>, done: impl Fn(Replayed) + Sync) {
+        let mut state = self.state.write();
+        let [mut own, mut other] = state.share_out();
+        let done = &done;
+        let shares = std::thread::scope(|scope| {
+            let (sender, receiver) = mpsc::sync_channel(BEHIND);
+            let beside = scope.spawn(move || {
+                receiver.iter().for_each(|batch| other.put(batch, done));
+                other
+            });
+            while let Some(replayed) = next() {
+                state.note_many(&replayed, 0..replayed.commits().len());
+                let batch = Arc::new(replayed);
+                if sender.send(Arc::clone(&batch)).is_err() {
+                    // It panicked, and so does this thread below.
+                    break;
+                }
+                own.put(batch, done);
+            }
+            drop(sender);
+            [own, beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))]
+        });
+        state.put_together(shares);
     }
 }
 
 impl State {
-    fn put_stretches<'a>(&mut self, stretches: impl Iterator<Item = Stretch<'a>> + Clone + Send, threads: usize) {
-        let series = stretches.clone().map(|stretch| stretch.series.index() + 1).max().unwrap_or(0);
-        if self.series.len() < series {
-            self.series.resize_with(series, SeriesState::default);
+    /// All of commits but their readings.
+    fn note_many(&mut self, replayed: &Replayed, commits: Range<usize>) {
+        for commit in &replayed.commits()[commits] {
+            debug_assert!(self.position < commit.position, "commits are applied in order, once");
+            debug_assert!(commit.deletes.is_empty(), "a delete may change last known values");
+            self.active.note(commit);
+            (self.position, self.active.up_to) = (commit.position, commit.position);
         }
-        let pages =
-            self.active.pages_mut(series).iter_mut().zip(self.series.chunks_mut(PAGE)).map(|(columns, series)| Part { columns, series });
-        let mut shares: Vec<Vec<Part<'_>>> = (0..threads).map(|_| Vec::new()).collect();
-        pages.enumerate().for_each(|(i, page)| shares[i % threads].push(page));
-        let grown = std::thread::scope(|scope| {
-            let mut shares = shares.into_iter().enumerate();
-            let (_, own) = shares.next().expect("there is one thread or more");
-            let others: Vec<_> = shares
-                .map(|(at, mut share)| {
-                    let stretches = stretches.clone();
-                    scope.spawn(move || put(stretches, &mut share, at, threads))
-                })
-                .collect();
-            let mut grown = vec![put(stretches, &mut { own }, 0, threads)];
-            grown.extend(others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))));
-            grown
-        });
-        grown.into_iter().for_each(|grown| self.active.grew(grown));
     }
+
+    fn share_out(&mut self) -> [Share; THREADS] {
+        let (pages, series) = (self.active.take_pages(), std::mem::take(&mut self.series));
+        let count = pages.len().max(series.len().div_ceil(PAGE));
+        let (mut pages, mut series) = (pages.into_iter(), series.into_iter());
+        let mut shares = std::array::from_fn(|at| Share { at, parts: Vec::with_capacity(count / THREADS + 1), grown: Grown::default() });
+        for page in 0..count {
+            let part = Part { columns: pages.next().flatten(), series: series.by_ref().take(PAGE).collect() };
+            shares[page % THREADS].parts.push(part);
+        }
+        shares
+    }
+
+    fn put_together(&mut self, shares: [Share; THREADS]) {
+        let last = |share: &Share| share.parts.len().checked_sub(1).map(|last| last * THREADS + share.at);
+        let count = shares.iter().filter_map(last).max().map_or(0, |last| last + 1);
+        shares.iter().for_each(|share| self.active.grew(share.grown));
+        let mut parts = shares.map(|share| share.parts.into_iter());
+        let mut pages = Vec::with_capacity(count);
+        self.series.reserve_exact(count * PAGE);
+        for page in 0..count {
+            let Part { columns, series } = parts[page % THREADS].next().unwrap_or_default();
+            pages.push(columns);
+            self.series.extend(series);
+            self.series.resize_with((page + 1) * PAGE, SeriesState::default);
+        }
+        self.active.set_pages(pages);
+    }
+}
+
+/// The series of each page whose number leaves `at` when it is divided by the threads.
+struct Share {
+    at: usize,
+    parts: Vec<Part>,
+    grown: Grown,
 }
 
 /// The series of a page.
-struct Part<'a> {
-    columns: &'a mut Option<Page>,
-    series: &'a mut [SeriesState],
+#[derive(Default)]
+struct Part {
+    columns: Option<Page>,
+    series: Vec<SeriesState>,
 }
 
-/// Puts the stretches of each `of`th page, from the `at`th on.
-fn put<'a>(stretches: impl Iterator<Item = Stretch<'a>>, share: &mut [Part<'_>], at: usize, of: usize) -> Grown {
-    let mut sum = Grown::default();
-    for stretch in stretches {
-        let (page, place) = (stretch.series.index() / PAGE, stretch.series.index() % PAGE);
-        if page % of != at {
-            continue;
+impl Share {
+    /// Puts what is its own of a batch in its places.
+    fn put(&mut self, batch: Arc<Replayed>, done: &impl Fn(Replayed)) {
+        for stretch in batch.stretches(0..batch.commits().len()) {
+            let page = stretch.series.index() / PAGE;
+            if page % THREADS != self.at {
+                continue;
+            }
+            let (column, series) = self.of(page / THREADS, stretch.series);
+            let grown = put_stretch(column, series, &stretch);
+            self.grown.points += grown.points;
+            self.grown.bytes += grown.bytes;
         }
-        let Part { columns, series } = &mut share[page / of];
-        let grown = put_stretch(&mut columns.get_or_insert_with(new_page)[place], &mut series[place], &stretch);
-        sum.points += grown.points;
-        sum.bytes += grown.bytes;
+        // The last who has it gives it back.
+        if let Some(batch) = Arc::into_inner(batch) {
+            done(batch);
+        }
     }
-    sum
+
+    fn of(&mut self, part: usize, id: SeriesId) -> (&mut Column, &mut SeriesState) {
+        if self.parts.len() <= part {
+            self.parts.resize_with(part + 1, Part::default);
+        }
+        let Part { columns, series } = &mut self.parts[part];
+        if series.len() < PAGE {
+            series.resize_with(PAGE, SeriesState::default);
+        }
+        let place = id.index() % PAGE;
+        (&mut columns.get_or_insert_with(new_page)[place], &mut series[place])
+    }
 }
 
 fn put_stretch(column: &mut Column, series: &mut SeriesState, stretch: &Stretch<'_>) -> Grown {

@@ -1,12 +1,12 @@
 //! The head as its users see it: views over generations are what one map would be, and last known values follow event time.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::log::RunSink;
 use crate::model::{BatchPart, Delete, Reading};
 use crate::query::source::{self, Past};
-use crate::replayed::{Form, Replayed};
+use crate::replayed::Replayed;
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 
@@ -146,16 +146,14 @@ fn many_commits_at_once_give_the_same_as_one_after_the_other() {
     for (seed, series, rows) in (0..30).map(|seed| (seed, 40, 30)).chain([(100, 400, 60), (101, 3, 3000)]) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let commits = random_commits(&mut rng, series, rows);
-        let (one_by_one, at_once) = (Head::default(), Head::default());
-        let mut replayed = Replayed::default();
-        for commit in &commits {
-            one_by_one.apply(commit, &[], || ());
-            replay(&mut replayed, commit);
-        }
+        let (one_by_one, at_once, filled) = (Head::default(), Head::default(), Head::default());
+        commits.iter().for_each(|commit| one_by_one.apply(commit, &[], || ()));
         let cut = rng.usize(0..=commits.len());
+        let replayed = Replayed::of(&commits);
         at_once.apply_many(&replayed, 0..cut);
         at_once.apply_many(&replayed, cut..commits.len());
-        let ids: Vec<_> = (0..series * 7).map(SeriesId).collect();
+        fill_between(&filled, &commits, &mut rng);
+        let ids: Vec<_> = (0..series * 7 + 1).map(SeriesId).collect();
         let points = |head: &Head| {
             let points = |view: &ColumnView| {
                 let all = view
@@ -165,34 +163,27 @@ fn many_commits_at_once_give_the_same_as_one_after_the_other() {
             };
             head.view(&ids, TimeRange::ALL).columns.iter().map(points).collect::<Vec<_>>()
         };
-        assert_eq!(points(&at_once), points(&one_by_one), "seed {seed}");
-        assert_eq!(at_once.last(&ids), one_by_one.last(&ids), "seed {seed}");
-        assert_eq!((at_once.points(), at_once.position()), (one_by_one.points(), one_by_one.position()), "seed {seed}");
+        for head in [at_once, filled] {
+            assert_eq!(points(&head), points(&one_by_one), "seed {seed}");
+            assert_eq!(head.last(&ids), one_by_one.last(&ids), "seed {seed}");
+            assert_eq!((head.points(), head.position()), (one_by_one.points(), one_by_one.position()), "seed {seed}");
+        }
     }
 }
 
-/// As a record's decoder does.
-fn replay(replayed: &mut Replayed, commit: &Commit) {
-    for (part, readings) in commit.batches() {
-        for run in readings.chunk_by(|a, b| a.series == b.series) {
-            let times: Vec<_> = run.iter().map(|reading| reading.time).collect();
-            let all = |is: fn(&Value) -> bool| run.iter().all(|reading| is(&reading.value));
-            let form = if all(|v| matches!(v, Value::Float(_))) {
-                Form::Float
-            } else if all(|v| matches!(v, Value::Int(_))) {
-                Form::Int
-            } else {
-                Form::Other
-            };
-            replayed.run(run[0].series, part.received, &times, form);
-            for reading in run {
-                match (&reading.value, form) {
-                    (Value::Float(float), Form::Float) => replayed.float(*float),
-                    (Value::Int(int), Form::Int) => replayed.int(*int),
-                    (value, _) => replayed.other(value.clone()),
-                }
-            }
-        }
-    }
-    replayed.push(Commit { readings: Vec::new(), ..commit.clone() });
+/// Some of the commits at the beginning and at the end are applied as they are, those between by two threads, some at a time.
+fn fill_between(head: &Head, commits: &[Commit], rng: &mut fastrand::Rng) {
+    let begin = rng.usize(0..=commits.len());
+    let end = rng.usize(begin..=commits.len());
+    head.apply_many(&Replayed::of(&commits[..begin]), 0..begin);
+    let mut batches = commits[begin..end].chunks(rng.usize(1..5)).map(Replayed::of);
+    let (given, back) = (batches.len(), AtomicUsize::new(0));
+    head.fill(
+        || batches.next(),
+        |_batch| {
+            back.fetch_add(1, Ordering::Relaxed);
+        },
+    );
+    assert_eq!(back.into_inner(), given, "each batch is given back once");
+    head.apply_many(&Replayed::of(&commits[end..]), 0..commits.len() - end);
 }

@@ -23,6 +23,8 @@ const READINGS: usize = 100_000;
 const COMMITS: usize = 1024;
 /// So often are they decoded ahead.
 const AHEAD: usize = 2;
+/// Readings that are worth a second thread.
+const SHARED_OUT: usize = 20_000;
 
 /// What the last seal left goes here: where everything begins before the log is read.
 pub(super) struct Sealed<'a> {
@@ -65,15 +67,7 @@ impl Replay<'_> {
         std::thread::scope(|scope| {
             let (sender, receiver) = mpsc::sync_channel::<Replayed>(AHEAD);
             let (used, room) = mpsc::sync_channel::<Replayed>(AHEAD);
-            let applying = scope.spawn(move || {
-                receiver.iter().try_for_each(|mut replayed| {
-                    self.apply(&mut replayed)?;
-                    replayed.clear();
-                    // Full, or the last was read: nobody needs it.
-                    drop(used.try_send(replayed));
-                    Ok::<_, StoreError>(())
-                })
-            });
+            let applying = scope.spawn(move || self.apply_all(&receiver, &used));
             // Once one could not be applied nobody takes more: that error is the answer.
             let read = read(&mut |replayed, is_all| {
                 if is_all || replayed.readings() >= READINGS || replayed.commits().len() >= COMMITS {
@@ -84,6 +78,47 @@ impl Replay<'_> {
             applying.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             Ok(read?)
         })
+    }
+
+    fn apply_all(&self, batches: &mpsc::Receiver<Replayed>, used: &mpsc::SyncSender<Replayed>) -> Result<(), StoreError> {
+        let give_back = |mut replayed: Replayed| {
+            replayed.clear();
+            // Full, or the last was read: nobody needs it.
+            drop(used.try_send(replayed));
+        };
+        let mut next = batches.recv().ok();
+        while let Some(mut replayed) = next {
+            if replayed.readings() >= SHARED_OUT && !has_deletes(&replayed) {
+                next = self.apply_shared(replayed, batches, &give_back);
+            } else {
+                self.apply(&mut replayed)?;
+                give_back(replayed);
+                next = batches.recv().ok();
+            }
+        }
+        Ok(())
+    }
+
+    /// On two threads, up to a batch with deletes, which is left.
+    fn apply_shared(
+        &self,
+        first: Replayed,
+        batches: &mpsc::Receiver<Replayed>,
+        give_back: &(impl Fn(Replayed) + Sync),
+    ) -> Option<Replayed> {
+        let (mut first, mut left) = (Some(first), None);
+        let next = || {
+            let mut replayed = first.take().or_else(|| batches.recv().ok())?;
+            if has_deletes(&replayed) {
+                left = Some(replayed);
+                return None;
+            }
+            (0..replayed.commits().len()).for_each(|at| self.describe(&mut replayed, at));
+            self.note_agents(&replayed);
+            Some(replayed)
+        };
+        self.head.fill(next, give_back);
+        left
     }
 
     fn apply(&self, replayed: &mut Replayed) -> Result<(), StoreError> {
@@ -100,12 +135,16 @@ impl Replay<'_> {
             }
         }
         self.head.apply_many(replayed, start..replayed.commits().len());
+        self.note_agents(replayed);
+        Ok(())
+    }
+
+    fn note_agents(&self, replayed: &Replayed) {
         for commit in replayed.commits() {
             for agent in commit.parts.iter().filter_map(|part| part.agent.as_ref()) {
                 self.agents.committed(agent, commit.position);
             }
         }
-        Ok(())
     }
 
     /// A commit whose deletes may leave other last known values: it is alone.
@@ -129,6 +168,10 @@ impl Replay<'_> {
             self.series.apply_meta(change, replayed.commits()[at].wall);
         }
     }
+}
+
+fn has_deletes(replayed: &Replayed) -> bool {
+    replayed.commits().iter().any(|commit| !commit.deletes.is_empty())
 }
 
 impl Replay<'_> {
@@ -183,3 +226,7 @@ pub(super) fn report(recovered: &Recovered, began: Instant) {
     let took_ms = began.elapsed().as_millis();
     tracing::info!(commits = recovered.commits, bytes = recovered.bytes, clean = recovered.clean, took_ms, "read the commit log");
 }
+
+#[cfg(test)]
+#[path = "replay_tests.rs"]
+mod tests;

@@ -6,15 +6,16 @@
 //! passed the door, and the ways judge both before they ask for the series. A series met before costs one hash and no allocation,
 //! unless its names are longer than `KNOWN_NAME_BYTES`.
 
+mod slots;
+
 use std::fmt;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use slots::Slots;
 use telltale_wire::RowCode;
 use tokio::sync::oneshot;
 
 use super::forms::{FormLimits, shown};
-use super::mapping::fits;
 use super::refusals::{Refusals, Refused};
 use super::values::Kept;
 use super::{Batch, Later, Outcome, Refusal, times};
@@ -23,10 +24,10 @@ use crate::config::{Config, Mapping, MetricRules, StoreKind};
 use crate::keyed::KeyedMap;
 use crate::limits::{ARRIVALS_PER_CONNECTION, KNOWN_BYTES_PER_CONNECTION, KNOWN_NAME_BYTES, NAME_BYTES, REFUSALS_EXPLAINED};
 use crate::metrics::Metrics;
-use crate::model::{AgentSeq, Kind, MetaChange, Reading, SeriesId, SeriesKey, TimeNs, Value, ValueType};
+use crate::model::{AgentSeq, Kind, MetaChange, Reading, SeriesId, SeriesKey, TimeNs, Value};
 use crate::query::selector::Attributes;
 use crate::retention::Retention;
-use crate::series::{KeyRef, Series, SeriesLimit, SeriesTable};
+use crate::series::{KeyRef, SeriesLimit, SeriesTable};
 
 /// What all connections share.
 pub struct Door {
@@ -105,33 +106,6 @@ impl Meta<'_> {
     }
 }
 
-#[derive(Debug)]
-struct Slot {
-    series: Arc<Series>,
-    /// The frame in which it last had a reading without time.
-    untimed_in: u64,
-    /// The unit and kind this connection last sent to the writer, and with which batch: they may still be on their way. Let go of
-    /// when the series has them: a connection may bring a hundred thousand.
-    told: Option<Box<Told>>,
-    rule: Rule,
-}
-
-#[derive(Debug)]
-struct Told {
-    batch: u64,
-    unit: Option<Arc<str>>,
-    kind: Option<Kind>,
-}
-
-/// What `[[metric]]` says about a series.
-#[derive(Debug)]
-enum Rule {
-    NotAsked,
-    /// Nothing that the series does not have.
-    Settled,
-    Wants(Box<(Option<Arc<str>>, Option<Kind>)>),
-}
-
 /// A device, and the gateway that named itself for it.
 #[derive(Debug)]
 struct Arrival {
@@ -144,8 +118,7 @@ struct Arrival {
 pub struct Session {
     door: Arc<Door>,
     access: Access,
-    slots: Vec<Slot>,
-    by_series: FxHashMap<SeriesId, u32>,
+    slots: Slots,
     /// By the bytes a sender names a series with.
     known: KeyedMap<Box<[u8]>, Known>,
     known_bytes: usize,
@@ -167,8 +140,7 @@ impl Session {
         Self {
             door,
             access,
-            slots: Vec::new(),
-            by_series: FxHashMap::default(),
+            slots: Slots::default(),
             known: KeyedMap::default(),
             known_bytes: 0,
             known_since: TimeNs::MIN,
@@ -203,6 +175,7 @@ impl Session {
         self.frame += 1;
         self.received = received;
         self.arrived.clear();
+        self.slots.begin_frame();
         self.forget_what_may_have_changed();
         times::check_clock(received, self.door.built)
     }
@@ -266,7 +239,7 @@ impl Session {
 
     #[must_use]
     pub fn key_of(&self, known: Known) -> &SeriesKey {
-        &self.slots[known.slot as usize].series.key
+        &self.slots.series(known.slot).key
     }
 
     /// As `meet`, for a way that keeps what was found until the era ends.
@@ -283,47 +256,37 @@ impl Session {
             return Err(Refusal::new(RowCode::NotAllowed, format!("token `{name}` does not reach this series")));
         }
         let series = self.door.series.resolve(key, self.access.token()).map_err(refused_for)?;
-        Ok(Known { slot: self.slot_of(series), arrival: self.arrival_of(key.device, gateway) })
+        Ok(Known { slot: self.slots.of(series), arrival: self.arrival_of(key.device, gateway) })
     }
 
     /// Puts a reading into the batch. What can still go wrong is what depends on the series.
     #[inline]
     pub fn take(&mut self, batch: &mut Deciding, index: u32, known: Known, when: When, value: Kept, meta: Meta<'_>) -> Result<(), Refusal> {
         let value = value.into_value();
-        let slot = &mut self.slots[known.slot as usize];
         let time = match when {
             When::Told(time) => time,
-            When::Untold if slot.untimed_in == self.frame => {
+            When::Untold if self.slots.untimed(known.slot) => self.received,
+            When::Untold => {
                 let message = "a second reading of this series in one frame without a time";
                 return Err(Refusal::new(RowCode::TimeRequired, message));
             }
-            When::Untold => {
-                slot.untimed_in = self.frame;
-                self.received
-            }
         };
+        let slot = self.slots.slot(known.slot);
         if let Some(floor) = self.door.retention.floor(&slot.series) {
             times::check_floor(time, floor)?;
         }
         if !meta.is_empty() {
-            tell(slot, batch, self.batch, meta);
+            slot.tell(batch, self.batch, meta);
         }
-        apply_rule(slot, batch, self.batch, &self.door, value.value_type(), meta);
-        batch.places.push((index, slot.series.id));
-        batch.readings.push(Reading { series: slot.series.id, time, value });
+        slot.apply_rule(batch, self.batch, &self.door.metric_rules, value.value_type(), meta);
+        batch.places.push((index, slot.id));
+        batch.readings.push(Reading { series: slot.id, time, value });
         let arrival = &mut self.arrivals[known.arrival as usize];
         if arrival.frame != self.frame {
             arrival.frame = self.frame;
             self.arrived.push(known.arrival);
         }
         Ok(())
-    }
-
-    fn slot_of(&mut self, series: Arc<Series>) -> u32 {
-        *self.by_series.entry(series.id).or_insert_with(|| {
-            self.slots.push(Slot { series, untimed_in: 0, told: None, rule: Rule::NotAsked });
-            u32::try_from(self.slots.len() - 1).expect("a hub has fewer than 2^32 series")
-        })
     }
 
     fn arrival_of(&mut self, device: &str, gateway: Option<&str>) -> u32 {
@@ -364,47 +327,6 @@ impl Session {
             self.forget();
         }
     }
-}
-
-/// Sends a unit or kind to the writer if it changes anything, also against what this connection has on its way.
-fn tell(slot: &mut Slot, batch: &mut Deciding, number: u64, meta: Meta<'_>) {
-    let needed = match &slot.told {
-        Some(told) => {
-            let same = meta.unit.is_none_or(|u| told.unit.as_deref() == Some(u)) && meta.kind.is_none_or(|k| told.kind == Some(k));
-            !same || (told.batch != number && slot.series.differs(meta.unit, meta.kind))
-        }
-        None => slot.series.differs(meta.unit, meta.kind),
-    };
-    if !needed {
-        let series = &slot.series;
-        slot.told.take_if(|told| told.batch != number && !series.differs(told.unit.as_deref(), told.kind));
-        return;
-    }
-    let unit: Option<Arc<str>> = meta.unit.map(Arc::from);
-    batch.meta.push(MetaChange { series: slot.series.id, unit: unit.clone(), kind: meta.kind });
-    let (unit_before, kind_before) = slot.told.take().map_or((None, None), |told| (told.unit, told.kind));
-    slot.told = Some(Box::new(Told { batch: number, unit: unit.or(unit_before), kind: meta.kind.or(kind_before) }));
-}
-
-/// What the rules say holds where this connection's sender is silent. It is told until the series has it, since a batch may
-/// come back untaken.
-fn apply_rule(slot: &mut Slot, batch: &mut Deciding, number: u64, door: &Door, value_type: ValueType, meta: Meta<'_>) {
-    if let Rule::NotAsked = slot.rule {
-        let (kind, unit) = door.metric_rules.of(&slot.series.key.metric);
-        slot.rule = Rule::Wants(Box::new((unit, kind.filter(|kind| fits(*kind, value_type)))));
-    }
-    let Rule::Wants(wants) = &mut slot.rule else {
-        return;
-    };
-    let (unit, kind) = &mut **wants;
-    unit.take_if(|_| meta.unit.is_some());
-    kind.take_if(|_| meta.kind.is_some());
-    if !slot.series.differs(unit.as_deref(), *kind) {
-        slot.rule = Rule::Settled;
-        return;
-    }
-    let (unit, kind) = (unit.clone(), *kind);
-    tell(slot, batch, number, Meta { unit: unit.as_deref(), kind });
 }
 
 fn refused_for(limit: SeriesLimit) -> Refusal {

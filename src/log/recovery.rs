@@ -10,7 +10,7 @@
 //! counts, so its bytes are written again and synced.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +83,7 @@ pub(super) fn recover(dir: &Path, set_aside: &Path, after: Position, each: &mut 
         newest: None,
         epoch: None,
         read: Replayed::default(),
+        bytes: Vec::new(),
     };
     let paths = segment_paths(dir)?;
     for (i, path) in paths.iter().enumerate() {
@@ -134,6 +135,8 @@ struct Recovery<'a> {
     epoch: Option<u64>,
     /// Commits that nobody took yet.
     read: Replayed,
+    /// Room for the bytes of one segment after the other.
+    bytes: Vec<u8>,
     /// Bad bytes of which it is not yet known whether something good follows.
     pending: Option<Pending>,
 }
@@ -187,11 +190,20 @@ impl Recovery<'_> {
 
     /// `next` is where the segment behind it begins.
     fn read_segment(&mut self, path: &Path, next: Option<Position>, each: &mut Each<'_>) -> Result<(), OpenError> {
-        let bytes = fs::read(path).map_err(io_error("read", path))?;
-        let header = match SegmentHeader::parse(&bytes) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        let read = File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+        read.map_err(io_error("read", path))?;
+        self.take_segment(path, next, &bytes, each)?;
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    fn take_segment(&mut self, path: &Path, next: Option<Position>, bytes: &[u8], each: &mut Each<'_>) -> Result<(), OpenError> {
+        let header = match SegmentHeader::parse(bytes) {
             Ok(header) => header,
             Err(HeaderError::Newer { found }) => return Err(OpenError::Newer { path: path.to_path_buf(), found }),
-            Err(HeaderError::Damaged) => return self.headless(path, next, &bytes),
+            Err(HeaderError::Damaged) => return self.headless(path, next, bytes),
         };
         if let Some(pending) = &mut self.pending {
             // A segment is made when all before it is on disk, and says where that ends.
@@ -202,7 +214,7 @@ impl Recovery<'_> {
             self.report_gap(path, header.first)?;
         }
         let mut info = SegmentInfo::new(path.to_path_buf(), header.salt, header.first);
-        let mut scan = Scan::new(&bytes, HEADER_BYTES, header.salt);
+        let mut scan = Scan::new(bytes, HEADER_BYTES, header.salt);
         let mut newest = None;
         while let Some(stretch) = scan.next() {
             match &stretch {
@@ -212,7 +224,7 @@ impl Recovery<'_> {
                 Stretch::Record(record) if record.kind == RecordKind::End => newest = None,
                 Stretch::Record(_) | Stretch::Bad { .. } => {}
             }
-            self.take(stretch, scan.offset(), &bytes, &mut info, each)?;
+            self.take(stretch, scan.offset(), bytes, &mut info, each)?;
         }
         if info.marks.is_empty() && info.end == HEADER_BYTES as u64 && self.pending.is_none() {
             // Made, but nothing was written: the next append would make a file of the same name.

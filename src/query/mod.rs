@@ -6,6 +6,7 @@ pub mod buckets;
 pub mod calendar;
 pub mod columns;
 pub mod complete;
+pub mod cuts;
 pub mod error;
 pub mod fill;
 mod glob;

@@ -15,6 +15,8 @@ use crate::victoria::Victoria;
 
 const WARM: usize = 20;
 const COLD: usize = 9;
+/// Questions over which the CPU of the program is counted, in ticks of 10 ms.
+const COUNTED: usize = 300;
 
 pub(crate) fn history() {
     println!("one series of a day, 24 h at 1 Hz, of 400 series in store");
@@ -30,8 +32,8 @@ pub(crate) fn history() {
 /// A way to ask: its name, and the question about a series by the number of its metric.
 type Way<'a> = (&'static str, &'a dyn Fn(usize) -> usize);
 
-/// Each way first cold, each time another series, then warm, always the same.
-fn ways(ways: &[Way<'_>]) {
+/// Each way first cold, each time another series, then warm, always the same; then the same again for the CPU of the program that answers.
+fn ways(ways: &[Way<'_>], cpu_s: &dyn Fn() -> f64) {
     for (i, (name, ask)) in ways.iter().enumerate() {
         let mut bytes = 0;
         let mut cold: Vec<Duration> = (0..COLD)
@@ -41,7 +43,11 @@ fn ways(ways: &[Way<'_>]) {
             })
             .collect();
         let mut warm: Vec<Duration> = (0..WARM).map(|_| timed(&mut bytes, || ask(1 + i * COLD))).collect();
-        println!("    {name} ({} KiB): cold {:.2} ms, warm {:.2} ms", bytes / 1024, at(&mut cold, 0.5), at(&mut warm, 0.5));
+        let before = cpu_s();
+        (0..COUNTED).for_each(|_| bytes = ask(1 + i * COLD));
+        let cpu_ms = (cpu_s() - before) * 1e3 / COUNTED as f64;
+        let (cold, warm) = (at(&mut cold, 0.5), at(&mut warm, 0.5));
+        println!("    {name} ({} KiB): cold {cold:.2} ms, warm {warm:.2} ms, CPU {cpu_ms:.2} ms", bytes / 1024);
     }
 }
 
@@ -59,12 +65,15 @@ fn of_hub(data: &Arc<TempDir>, start: i64) {
     let mut bytes = 0;
     let first = timed(&mut bytes, || ask(0, ""));
     println!("  hub: first question to a new process {:.1} ms", first.as_secs_f64() * 1e3);
-    ways(&[
-        ("raw, JSON", &|metric| ask(metric, "")),
-        ("raw, MessagePack", &|metric| ask(metric, "&format=msgpack")),
-        ("points=800, of raw", &|metric| ask(metric, "&points=800")),
-        ("mean of 15 min, of rollups", &|metric| ask(metric, "&every=15m&agg=mean")),
-    ]);
+    ways(
+        &[
+            ("raw, JSON", &|metric| ask(metric, "")),
+            ("raw, MessagePack", &|metric| ask(metric, "&format=msgpack")),
+            ("points=800, of raw", &|metric| ask(metric, "&points=800")),
+            ("mean of 15 min, of rollups", &|metric| ask(metric, "&every=15m&agg=mean")),
+        ],
+        &|| hub.cpu_s(),
+    );
 }
 
 fn get(hub: &Hub, token: &str, start: i64, metric: usize, more: &str) -> usize {
@@ -88,7 +97,7 @@ fn of_victoria(data: &Arc<TempDir>, start: i64) {
     let mut bytes = 0;
     let first = timed(&mut bytes, || raw(0));
     println!("  VictoriaMetrics: first question to a new process {:.1} ms", first.as_secs_f64() * 1e3);
-    ways(&[("/api/v1/export", &raw), ("query_range of 800 steps, last values", &|metric| range(metric, "108s"))]);
+    ways(&[("/api/v1/export", &raw), ("query_range of 800 steps, last values", &|metric| range(metric, "108s"))], &|| victoria.cpu_s());
 }
 
 /// Root alone may; false otherwise.

@@ -52,8 +52,10 @@ const STORE: [(&str, fn()); 7] = [
     ("many", many::many),
     ("card", card::card),
 ];
-/// Need peers that are built first: `make bench BENCH=influx`, `make bench-query`.
-const WITH_PEERS: [(&str, fn()); 3] = [("influx", influx::beside), ("query", query::query), ("query-hub", query::hub_alone)];
+/// A part of `sustained` alone: `make bench BENCH=paced`. The others need peers that are built first: `make bench BENCH=influx`,
+/// `make bench-query`.
+const NAMED: [(&str, fn()); 4] =
+    [("paced", store::paced_alone), ("influx", influx::beside), ("query", query::query), ("query-hub", query::hub_alone)];
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
@@ -72,7 +74,7 @@ fn main() {
     for (_, scenario) in STORE.iter().filter(|(name, _)| is_wanted("store") || is_wanted(name)) {
         scenario();
     }
-    for (_, scenario) in WITH_PEERS.iter().filter(|(name, _)| is_wanted(name)) {
+    for (_, scenario) in NAMED.iter().filter(|(name, _)| is_wanted(name)) {
         scenario();
     }
 }

@@ -27,6 +27,18 @@ pub(crate) fn sustained() {
     with_victoria();
 }
 
+/// Paced at half of what is aimed at, and nothing else.
+pub(crate) fn paced_alone() {
+    println!("paced: {} series, {CONNECTIONS} connections, for {PACED_S} s", SHAPE.devices * SHAPE.metrics);
+    let readings = HALF_OF_THE_AIM as usize * PACED_S;
+    let shape = Shape { rows: readings / (SHAPE.devices * SHAPE.metrics), ..SHAPE };
+    let bodies = prepare(shape);
+    for mib in head_sizes() {
+        println!("  head {mib} MiB:");
+        paced(&format!("{mib}MiB"), shape, &bodies, HALF_OF_THE_AIM);
+    }
+}
+
 /// `TELLTALE_BENCH_HEADS=128` measures one size of the curve.
 fn head_sizes() -> Vec<usize> {
     let given = std::env::var("TELLTALE_BENCH_HEADS").unwrap_or_else(|_| "64,128,256,512".to_owned());

@@ -127,17 +127,19 @@ fn decimal(is_negative: bool, whole: u64, mut decimals: usize, to: &mut [u8]) ->
     while decimals > 1 && whole.is_multiple_of(10) {
         (whole, decimals) = (whole / 10, decimals - 1);
     }
-    let scale = 10_u64.pow(decimals as u32);
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(whole).as_bytes();
     to[0] = b'-';
-    let point = usize::from(is_negative);
-    let point = point + put(&mut to[point..], itoa::Buffer::new().format(whole / scale).as_bytes());
+    let start = usize::from(is_negative);
+    // At least one digit in front of the point, and all decimals behind it.
+    let point = start + digits.len().saturating_sub(decimals).max(1);
+    let end = point + 1 + decimals;
+    let behind = digits.len().min(decimals);
+    to[start..end].fill(b'0');
+    to[start..start + digits.len() - behind].copy_from_slice(&digits[..digits.len() - behind]);
     to[point] = b'.';
-    let mut rest = whole % scale;
-    for digit in to[point + 1..=point + decimals].iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    point + 1 + decimals
+    to[end - behind..end].copy_from_slice(&digits[digits.len() - behind..]);
+    end
 }
 
 /// The same for MessagePack: an array of two for each. For times that `is_long` only.

@@ -13,9 +13,14 @@ use crate::keyed::KeyedMap;
 use crate::limits::ALIAS_BYTES_PER_CONNECTION;
 use crate::model::{Kind, ValueType};
 
+/// Aliases of a page. An agent counts them, so of a page most are used.
+const PAGE: usize = 64;
+type Page = [Option<Alias>; PAGE];
+
 #[derive(Debug, Default)]
 pub(super) struct Aliases {
-    by_number: KeyedMap<u32, Alias>,
+    /// By number, which frames bound (`limits::ALIASES_PER_CONNECTION`); a page is made when one of its numbers is defined.
+    pages: Vec<Option<Box<Page>>>,
     /// An agent has few, and many aliases of each.
     units: Vec<Arc<str>>,
     by_unit: KeyedMap<Arc<str>, NonZeroU16>,
@@ -33,7 +38,7 @@ pub(super) struct Alias {
     pub(super) kind: Option<Kind>,
 }
 
-const _: () = assert!(size_of::<(u32, Alias)>() == 32);
+const _: () = assert!(size_of::<Option<Alias>>() == 24);
 
 #[derive(Debug)]
 pub(super) enum Called {
@@ -56,7 +61,7 @@ impl Aliases {
             let unit = definition.unit.map(|unit| self.unit(unit)).transpose()?;
             let alias = Alias::of(&definition, unit);
             self.bytes += alias.weight();
-            if let Some(replaced) = self.by_number.insert(definition.alias, alias) {
+            if let Some(replaced) = self.place(definition.alias).replace(alias) {
                 self.bytes -= replaced.weight();
             }
             if self.bytes > ALIAS_BYTES_PER_CONNECTION {
@@ -67,13 +72,28 @@ impl Aliases {
         Ok(())
     }
 
+    fn place(&mut self, number: u32) -> &mut Option<Alias> {
+        let (page, at) = page_and_place(number);
+        if self.pages.len() <= page {
+            self.pages.resize_with(page + 1, || None);
+        }
+        let bytes = &mut self.bytes;
+        let page = self.pages[page].get_or_insert_with(|| {
+            *bytes += size_of::<Page>();
+            Box::new(std::array::from_fn(|_| None))
+        });
+        &mut page[at]
+    }
+
     pub(super) fn of(&self, number: u32) -> Option<&Alias> {
-        self.by_number.get(&number)
+        let (page, at) = page_and_place(number);
+        self.pages.get(page)?.as_ref()?[at].as_ref()
     }
 
     /// The series of an alias was found.
     pub(super) fn found(&mut self, number: u32, known: Known, era: u32) {
-        if let Some(alias) = self.by_number.get_mut(&number) {
+        let (page, at) = page_and_place(number);
+        if let Some(alias) = self.pages.get_mut(page).and_then(Option::as_mut).and_then(|page| page[at].as_mut()) {
             self.bytes -= alias.weight();
             (alias.called, alias.era) = (Called::Known(known), era);
             self.bytes += alias.weight();
@@ -100,8 +120,12 @@ impl Aliases {
 
     pub(super) fn first_unknown(&self, batch: &wire::Batch<'_>) -> Option<u32> {
         let mut aliases = batch.groups().flat_map(|group| group.columns()).map(|column| column.alias());
-        aliases.find(|alias| !self.by_number.contains_key(alias))
+        aliases.find(|alias| self.of(*alias).is_none())
     }
+}
+
+fn page_and_place(number: u32) -> (usize, usize) {
+    (number as usize / PAGE, number as usize % PAGE)
 }
 
 impl Alias {
@@ -132,9 +156,9 @@ impl Alias {
         }
     }
 
+    /// Bytes beside its place in a page.
     fn weight(&self) -> usize {
-        let names = if let Called::Names(names) = &self.called { names.len() } else { 0 };
-        size_of::<(u32, Self)>() + names
+        if let Called::Names(names) = &self.called { names.len() } else { 0 }
     }
 }
 

@@ -19,6 +19,8 @@ use crate::model::{Kind, Labels, SeriesKey, Value};
 use crate::rows::RowFormat;
 use crate::rows::write::{Told, Writer};
 
+mod bounds;
+
 fn file(bytes: &[u8]) -> File {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
@@ -284,7 +286,7 @@ fn rows_that_say_too_much_or_nothing() {
     assert_eq!(lines(&bytes, 1_000).unwrap(), expected);
 }
 
-/// The most rows in the fewest bytes that an export of ours comes to; and a file of more is refused.
+/// The most rows in the fewest bytes that an export of ours comes to. `bounds` has a file of more.
 #[test]
 fn rows_are_bounded_by_the_bytes_of_their_file() {
     let mut writer = Writer::new(RowFormat::Parquet);

@@ -30,6 +30,8 @@ pub(super) enum Decoded {
     Rolled(Arc<Rolled>),
     /// The rows of a file whose index cannot be read, at a version of the file.
     Walked(u64, Arc<Vec<Entry>>),
+    /// Of a bucket that columns cut, at a version of the file.
+    Cut(u64, Arc<Block>),
 }
 
 #[derive(Debug)]
@@ -91,7 +93,7 @@ impl Cache {
 impl Decoded {
     fn weight(&self) -> usize {
         64 + match self {
-            Self::Own(block) => block.weight(),
+            Self::Own(block) | Self::Cut(_, block) => block.weight(),
             Self::Many(blocks) => blocks.iter().map(|(_, block)| 32 + block.weight()).sum(),
             Self::Times(times) => times.len() * 8,
             Self::Listed(_, listed) => listed.weight(),

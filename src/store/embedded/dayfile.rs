@@ -5,6 +5,7 @@
 
 mod change;
 mod reading;
+mod still;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub(super) use change::{
     remove_unfinished_rollups, remove_until, remove_unused_times, set_dirty, set_merged,
 };
 pub(super) use reading::{Entry, Form, Marks, OwnMark, Reading, RollupHead, RollupSpan};
+use still::Still;
 pub(super) use walk::Walked;
 
 #[derive(Debug)]
@@ -37,6 +39,7 @@ pub(super) struct DayFile {
     /// Told from a file of the same name that was there before.
     pub(super) number: u64,
     idle: Mutex<Vec<Connection>>,
+    still: Still,
     /// By the clock of `Files`: who was used longest ago lets go of its connections first.
     pub(super) used: AtomicU64,
     written: AtomicBool,
@@ -63,6 +66,7 @@ impl DayFile {
             path,
             number,
             idle: Mutex::default(),
+            still: Still::default(),
             used: AtomicU64::new(0),
             written: AtomicBool::new(false),
             version: AtomicU64::new(0),
@@ -134,11 +138,16 @@ impl DayFile {
     /// Lets go of its connections.
     pub(super) fn close_idle(&self) {
         self.idle.lock().clear();
+        self.still.close();
+    }
+
+    fn has_usual(&self) -> bool {
+        !self.idle.lock().is_empty()
     }
 
     /// Whether its WAL holds what is not in the file yet.
     pub(super) fn is_written(&self) -> bool {
-        self.written.load(Ordering::Acquire)
+        self.written.load(Ordering::SeqCst)
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -177,7 +186,7 @@ impl DayFile {
     }
 
     pub(super) fn has_idle(&self) -> bool {
-        !self.idle.lock().is_empty()
+        self.has_usual() || !self.still.is_empty()
     }
 
     /// One short read transaction.
@@ -197,17 +206,20 @@ impl DayFile {
     ) -> Result<T, StoreError> {
         let mut db = self.connection()?;
         self.version.fetch_add(1, Ordering::SeqCst);
+        let was_written = self.written.swap(true, Ordering::SeqCst);
         let attempt = db.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
             let done = change(&transaction)?;
             transaction.commit()?;
             Ok(done)
         });
         // A commit that failed may be there all the same.
+        if attempt.is_err() && !was_written && self.wal_bytes() == 0 {
+            self.written.store(false, Ordering::SeqCst);
+        }
         self.version.fetch_add(1, Ordering::SeqCst);
         let done = attempt.map_err(|error| sql::sql_error(what, &self.path, &error))?;
         *self.sums.lock() = None;
         self.noted.store(false, Ordering::Release);
-        self.written.store(true, Ordering::Release);
         self.idle.lock().push(db);
         Ok(done)
     }
@@ -239,11 +251,19 @@ impl DayFile {
         Ok(())
     }
 
+    /// Moves what no reader needs of the WAL into the file, and the next write begins it anew, as long as it is.
+    pub(super) fn checkpoint_in_place(&self) -> Result<(), StoreError> {
+        let db = self.connection()?;
+        sql::checkpoint_in_place(&db).map_err(|error| sql::sql_error("checkpoint", &self.path, &error))?;
+        self.idle.lock().push(db);
+        Ok(())
+    }
+
     /// Moves the WAL into the file. False: somebody reads it just now.
     pub(super) fn checkpoint(&self) -> Result<bool, StoreError> {
         let db = self.connection()?;
         let done = sql::checkpoint(&db).map_err(|error| sql::sql_error("checkpoint", &self.path, &error))?;
-        self.written.fetch_and(!done, Ordering::AcqRel);
+        self.written.fetch_and(!done, Ordering::SeqCst);
         self.idle.lock().push(db);
         Ok(done)
     }

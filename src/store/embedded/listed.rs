@@ -54,7 +54,7 @@ impl Decoder<'_> {
         {
             return Ok(listed);
         }
-        let listed = file.read("list chunks of", |db| {
+        let listed = file.look("list chunks of", |db| {
             let own = db.own(series, TimeRange::ALL, EVERYTHING, u32::MAX - 1)?;
             Ok(Listed { own, many: db.many(metric, series, TimeRange::ALL, EVERYTHING)? })
         })?;
@@ -73,7 +73,7 @@ impl Decoder<'_> {
         {
             return Ok(heads);
         }
-        let heads: Arc<[RollupHead]> = match file.read("list rollups of", |db| db.rollup_heads(metric, series)) {
+        let heads: Arc<[RollupHead]> = match file.look("list rollups of", |db| db.rollup_heads(metric, series)) {
             Err(StoreError::Damaged { .. }) => self.walked_heads(file, (series, metric))?.into(),
             other => other?.into(),
         };
@@ -89,7 +89,7 @@ impl Decoder<'_> {
         if let Some(Decoded::Rolled(rolled)) = self.cache.get(key) {
             return Ok(Some(rolled));
         }
-        let (numbers, body) = match file.read("read rollups of", |db| db.rollup_body(row.id)) {
+        let (numbers, body) = match file.look("read rollups of", |db| db.rollup_body(row.id)) {
             Ok(Some((_, numbers, body))) => (numbers, body),
             Ok(None) => return Ok(None),
             Err(StoreError::Damaged { reason }) => {

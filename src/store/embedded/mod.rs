@@ -7,6 +7,7 @@ mod cache;
 mod check;
 mod chunk;
 mod classes;
+mod cuts;
 mod damage;
 mod dayfile;
 mod expire;

@@ -10,6 +10,8 @@ use super::dayfile::{DayFile, Entry, Form, Reading};
 use super::tombs::Hides;
 use crate::block::Block;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
+use crate::query::grid::Grid;
+use crate::query::summary::Totals;
 use crate::store::StoreError;
 
 /// What a part needs to be decoded, and where damage is told.
@@ -72,6 +74,7 @@ pub(super) const LISTED_FORM: u8 = 3;
 pub(super) const ROLLUPS_FORM: u8 = 4;
 pub(super) const ROLLED_FORM: u8 = 5;
 pub(super) const WALKED_FORM: u8 = 6;
+pub(super) const CUT_FORM: u8 = 7;
 
 impl Decoder<'_> {
     /// The parts of a series in the range, from one read transaction. None: there are more than `limit` own chunks.
@@ -96,7 +99,7 @@ impl Decoder<'_> {
         limit: u32,
         only: &dyn Fn(&Entry) -> bool,
     ) -> Result<Option<Vec<Part>>, StoreError> {
-        let read = file.read("read chunks from", |db| {
+        let read = file.look("read chunks from", |db| {
             let own = db.own(series, range, sealed, limit.saturating_add(1))?;
             if own.len() > limit as usize {
                 return Ok(None);
@@ -186,7 +189,7 @@ impl Decoder<'_> {
         range: TimeRange,
         sealed: Position,
     ) -> Result<Option<Held>, StoreError> {
-        let (own, many) = file.read("look for rows in", |db| {
+        let (own, many) = file.look("look for rows in", |db| {
             let own = db.own(series, range, sealed, u32::MAX - 1)?;
             let many = db.many(metric, series, range, sealed)?;
             let many = many.into_iter().map(|entry| Ok((entry, self.fetch(file, db, &entry)?))).collect::<rusqlite::Result<Vec<_>>>()?;
@@ -321,6 +324,18 @@ fn seen(seal: Position, block: Arc<Block>, range: TimeRange, hides: &Hides) -> A
     let within = block.within(range);
     let whole = if within.len() == block.len() { block } else { Arc::new(block.cut(within)) };
     if hides.touches(seal, first, last) { Arc::new(hides.without(seal, &whole)) } else { whole }
+}
+
+/// How many points a cluster has and their extremes, when it is one chunk that lies in one bucket, of which nothing is left out, and that
+/// says so without its columns being read. A bad one says nothing: it is told when it is read.
+pub(super) fn told(cluster: &[Part], range: TimeRange, hides: &Hides, grid: &Grid) -> Option<Totals> {
+    let [Part { seal, first, last, form: PartForm::Body { body, .. } }] = cluster else { return None };
+    let is_whole = range.from <= *first && *last < range.to && !hides.touches(*seal, *first, *last);
+    if !is_whole || grid.bucket(*first, TimeRange::ALL).to <= *last {
+        return None;
+    }
+    let stats = chunk::stats(body).ok()?;
+    Some(Totals { start: *first, count: stats.count as u64, sum: None, extremes: Some(stats.extremes()?), ends: None })
 }
 
 /// Parts that overlap in time, together; the clusters follow each other in time.

@@ -13,7 +13,9 @@ use super::parts::{self, Decoder, Part};
 use super::tombs::Hides;
 use crate::block::Block;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
-use crate::store::{Pin, Sink, StoreError};
+use crate::query::buckets::Agg;
+use crate::query::grid::Grid;
+use crate::store::{Piece, PieceSink, Pin, Sink, StoreError};
 
 /// Own chunks of a series that are read at once; a day with more is read by its quarters.
 const STEP_CHUNKS: u32 = 64;
@@ -125,7 +127,31 @@ pub(super) fn scan(
     direction: Direction,
     sink: &mut Sink<'_>,
 ) -> Result<(), StoreError> {
-    let reader = Reader::new(store, pin, series);
+    let mut sink = |piece: Piece<'_>| if let Piece::Points(block) = piece { sink(block) } else { true };
+    scan_with(&Reader::new(store, pin, series), range, direction, None, &mut sink)
+}
+
+/// A scan for who wants these aggregates alone: of chunks that lie in one bucket, what they say of themselves, if that is enough.
+pub(super) fn scan_for(
+    store: &EmbeddedStore,
+    pin: &Pin,
+    series: SeriesId,
+    range: TimeRange,
+    (grid, aggs): (&Grid, &[Agg]),
+    sink: &mut PieceSink<'_>,
+) -> Result<(), StoreError> {
+    let told = aggs.iter().all(|agg| matches!(agg, Agg::Count | Agg::Min | Agg::Max)).then_some(grid);
+    scan_with(&Reader::new(store, pin, series), range, Direction::Forward, told, sink)
+}
+
+fn scan_with(
+    reader: &Reader<'_>,
+    range: TimeRange,
+    direction: Direction,
+    told: Option<&Grid>,
+    sink: &mut PieceSink<'_>,
+) -> Result<(), StoreError> {
+    let store = reader.store;
     let mut days = store.files.days_in(range);
     direction.order(&mut days);
     let mut points = 0;
@@ -134,10 +160,13 @@ pub(super) fn scan(
             let mut clusters = parts::clusters(parts);
             direction.order(&mut clusters);
             clusters.iter_mut().all(|cluster| {
+                if let Some(totals) = told.and_then(|grid| parts::told(cluster, step, &reader.hides, grid)) {
+                    return sink(Piece::Totals(&totals));
+                }
                 let decoder = Decoder { keeps: store.cache.has_room_for(points), ..store.decoder() };
                 decoder.lay(cluster, step, &reader.hides).is_none_or(|block| {
                     points += block.len();
-                    sink(&block)
+                    sink(Piece::Points(&block))
                 })
             })
         })?;

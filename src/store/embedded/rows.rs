@@ -25,6 +25,8 @@ pub(super) struct Rows {
     columns: Vec<(Vec<u8>, Vec<usize>)>,
     /// By the hash of irregular times: where they were seen.
     seen: KeyedMap<u64, Seen>,
+    /// Of all bodies.
+    bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +42,7 @@ impl Rows {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let columns: usize = self.columns.iter().map(|(body, _)| body.len()).sum();
-        columns + self.rows.iter().map(|row| row.body.len()).sum::<usize>()
+        self.bytes
     }
 
     /// What each row is.
@@ -75,6 +76,7 @@ impl Rows {
         if let Some(column) = column {
             self.columns[column].1.push(self.rows.len());
         }
+        self.bytes += body.len();
         self.rows.push(row(form, seal, block, block.len(), body));
         Ok(())
     }
@@ -108,7 +110,9 @@ impl Rows {
                         reason: format!("the time column of series {} does not decode to what it holds", series.0),
                     });
                 }
-                self.rows[first].body = encoded(series, &known, Times::Shared)?;
+                let shared = encoded(series, &known, Times::Shared)?;
+                self.bytes = self.bytes + body.len() + shared.len() - self.rows[first].body.len();
+                self.rows[first].body = shared;
                 self.columns.push((body, vec![first]));
                 self.seen.insert(hash, Seen::Column(self.columns.len() - 1));
                 Ok(Some(self.columns.len() - 1))
@@ -189,6 +193,7 @@ impl Many {
         }
         let first = series.iter().filter_map(|(_, block)| block.first_time()).min().unwrap_or(TimeNs::MAX);
         let last = series.iter().filter_map(|(_, block)| block.last_time()).max().unwrap_or(TimeNs::MIN);
+        rows.bytes += body.len();
         rows.rows.push(NewRow { seal, first, last, count: u32::try_from(points).unwrap_or(u32::MAX), form, body });
         Ok(())
     }
@@ -244,5 +249,7 @@ mod tests {
         assert_eq!(rows.columns.iter().map(|(_, chunks)| chunks.clone()).collect::<Vec<_>>(), [vec![0, 1, 2]]);
         let back = chunk::decode(&rows.rows[0].body, Some(&times)).unwrap();
         assert!(same(&back, &block(0.5)));
+        let columns = rows.columns.iter().map(|(body, _)| body.len());
+        assert_eq!(rows.bytes(), rows.rows.iter().map(|row| row.body.len()).chain(columns).sum::<usize>());
     }
 }

@@ -1,7 +1,8 @@
 //! A seal: the head's points as rows of day files. A series with enough points in a quarter of a day gets own chunks there; the many
 //! slow ones of a metric lie together in blocks.
 //!
-//! Invariant: nothing is copied before its row is made, so a seal needs little memory beside what it seals.
+//! Invariant: nothing is copied before its row is made, and rows are written a piece at a time, so a seal needs little memory beside
+//! what it seals. Pieces also because of the log: its syncs wait while what a seal wrote goes to the same disk, and so do acks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::EmbeddedStore;
 use super::damage;
+use super::dayfile::DayFile;
 use super::key::{self, FileKey, FileKind, WINDOW_NS};
 use super::rows::{Many, Rows};
 use crate::block::Block;
@@ -18,6 +20,9 @@ use crate::store::{Handover, SeriesRun, StoreError};
 
 /// Points in a quarter of a day from which a series has a chunk of its own there.
 pub(super) const OWN_MIN: usize = 256;
+
+/// Bodies that one transaction writes, about.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Some of a series' points, in the blocks where they are.
 #[derive(Clone, Copy, Debug)]
@@ -41,13 +46,12 @@ pub(super) fn seal(store: &EmbeddedStore, handover: &Handover<'_>) -> Result<(),
     store.state.begin_seal(handover.up_to, &keys, handover.deletes, store.sealed())?;
     store.tombs.add(handover.deletes);
     for (key, plan) in plans {
-        let rows = plan.rows(handover.up_to)?;
-        match write(store, key, &rows, handover.up_to) {
+        match Writing::new(store, key, handover.up_to).all(&plan) {
             Err(StoreError::Damaged { reason }) => {
-                // What can be read of it still is; what comes goes into a new one.
+                // What can be read of it still is; all of the seal goes into a new one, for nobody knows what of it can be read there.
                 let damaged = store.files.retire(key)?;
                 store.damages.note(damage::of_upkeep(&damaged, reason), &[]);
-                write(store, key, &rows, handover.up_to)?;
+                Writing::new(store, key, handover.up_to).all(&plan)?;
             }
             other => other?,
         }
@@ -55,12 +59,55 @@ pub(super) fn seal(store: &EmbeddedStore, handover: &Handover<'_>) -> Result<(),
     Ok(())
 }
 
-fn write(store: &EmbeddedStore, key: FileKey, rows: &Rows, seal: Position) -> Result<(), StoreError> {
-    store.note_what_went(key)?;
-    let file = store.files.get_or_make(key, rows.bytes())?;
-    // Before it is, so that nothing written goes unnoticed.
-    file.news().sealed(seal);
-    file.write("seal into", |db| rows.insert(db))
+/// The rows of one file, on their way there.
+struct Writing<'a> {
+    store: &'a EmbeddedStore,
+    key: FileKey,
+    seal: Position,
+    rows: Rows,
+}
+
+impl<'a> Writing<'a> {
+    fn new(store: &'a EmbeddedStore, key: FileKey, seal: Position) -> Self {
+        Self { store, key, seal, rows: Rows::default() }
+    }
+
+    fn all(mut self, plan: &Plan<'_>) -> Result<(), StoreError> {
+        for piece in &plan.own {
+            self.rows.own(piece.run.series, &piece.block(), self.seal)?;
+            self.write_if_full()?;
+        }
+        let mut metrics: Vec<_> = plan.slow.iter().collect();
+        metrics.sort_unstable_by_key(|(metric, _)| **metric);
+        for (metric, pieces) in metrics {
+            let mut many = Many::new(*metric);
+            for of_series in pieces.chunk_by(|a, b| a.run.series == b.run.series) {
+                many.push(&mut self.rows, of_series[0].run.series, together(of_series), self.seal)?;
+                self.write_if_full()?;
+            }
+            many.finish(&mut self.rows)?;
+        }
+        if self.rows.is_empty() { Ok(()) } else { self.write().map(drop) }
+    }
+
+    fn write_if_full(&mut self) -> Result<(), StoreError> {
+        if self.rows.bytes() < PIECE_BYTES {
+            return Ok(());
+        }
+        // The WAL would hold all of the seal, to go to the disk at once later on. What a reader holds up is moved then.
+        let _later = self.write()?.checkpoint_in_place();
+        self.rows = Rows::default();
+        Ok(())
+    }
+
+    fn write(&self) -> Result<Arc<DayFile>, StoreError> {
+        self.store.note_what_went(self.key)?;
+        let file = self.store.files.get_or_make(self.key, self.rows.bytes())?;
+        // Before it is, so that nothing written goes unnoticed.
+        file.news().sealed(self.seal);
+        file.write("seal into", |db| self.rows.insert(db))?;
+        Ok(file)
+    }
 }
 
 fn plan<'a>(store: &EmbeddedStore, runs: &[SeriesRun<'a>]) -> BTreeMap<FileKey, Plan<'a>> {
@@ -112,25 +159,6 @@ impl Piece<'_> {
             all.append(block, block.within(self.range));
         }
         all
-    }
-}
-
-impl Plan<'_> {
-    fn rows(self, seal: Position) -> Result<Rows, StoreError> {
-        let mut rows = Rows::default();
-        for piece in &self.own {
-            rows.own(piece.run.series, &piece.block(), seal)?;
-        }
-        let mut metrics: Vec<_> = self.slow.into_iter().collect();
-        metrics.sort_unstable_by_key(|(metric, _)| *metric);
-        for (metric, pieces) in metrics {
-            let mut many = Many::new(metric);
-            for of_series in pieces.chunk_by(|a, b| a.run.series == b.run.series) {
-                many.push(&mut rows, of_series[0].run.series, together(of_series), seal)?;
-            }
-            many.finish(&mut rows)?;
-        }
-        Ok(rows)
     }
 }
 

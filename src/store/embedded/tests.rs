@@ -18,6 +18,7 @@ use crate::store::{Piece, PositionedDelete, SeriesRun};
 
 mod anew;
 mod aside;
+mod asked;
 mod beside;
 mod both;
 mod broken;
@@ -28,6 +29,7 @@ mod looks;
 mod moved;
 mod pieces;
 mod remade;
+mod sealed;
 mod shrunk;
 mod sums;
 mod trouble;
@@ -157,8 +159,18 @@ fn told_by_summaries() -> Vec<Agg> {
 
 /// Buckets of a series, made of summaries where the store has them.
 fn buckets(store: &dyn Store, pin: &Pin, series: SeriesId, range: TimeRange, grid: &Grid, used: &mut usize) -> Vec<(TimeNs, Vec<f64>)> {
-    let aggs = told_by_summaries();
-    let (mut rows, mut buckets) = (Vec::new(), Buckets::new(&aggs, grid, range));
+    buckets_of(store, pin, series, range, (grid, &told_by_summaries()), used)
+}
+
+fn buckets_of(
+    store: &dyn Store,
+    pin: &Pin,
+    series: SeriesId,
+    range: TimeRange,
+    (grid, aggs): (&Grid, &[Agg]),
+    used: &mut usize,
+) -> Vec<(TimeNs, Vec<f64>)> {
+    let (mut rows, mut buckets) = (Vec::new(), Buckets::new(aggs, grid, range));
     let mut row = |time, row: &[Option<Value>]| {
         rows.push((time, row.iter().map(|value| value.as_ref().map_or(0.0, number::to_f64)).collect()));
         true
@@ -171,7 +183,7 @@ fn buckets(store: &dyn Store, pin: &Pin, series: SeriesId, range: TimeRange, gri
         }
         Piece::Totals(totals) => buckets.push_totals(totals, &mut row),
     };
-    store.scan_coarse(pin, series, range, Coarse::Buckets { grid, aggs: &aggs }, &mut sink).unwrap();
+    store.scan_coarse(pin, series, range, Coarse::Buckets { grid, aggs }, &mut sink).unwrap();
     buckets.finish(&mut row);
     rows
 }
@@ -185,6 +197,9 @@ fn compare_buckets(store: &dyn Store, oracle: &dyn Store, pin: &Pin, rng: &mut f
         let expected = buckets(oracle, pin, series, range, &grid, &mut 0);
         let found = buckets(store, pin, series, range, &grid, &mut used[usize::from(matches!(grid, Grid::Calendar(_)))]);
         assert!(are_alike(&found, &expected, series.0 % 4 == 1), "{series:?} {range:?} {grid:?}\n{found:?}\n{expected:?}");
+        let extremes = (&grid, &[Agg::Max, Agg::Count, Agg::Min][..]);
+        let expected = buckets_of(oracle, pin, series, range, extremes, &mut 0);
+        assert_eq!(buckets_of(store, pin, series, range, extremes, &mut 0), expected, "{series:?} {range:?} {grid:?}");
     }
 }
 
@@ -220,6 +235,12 @@ fn compare_thinned(store: &dyn Store, oracle: &dyn Store, pin: &Pin, rng: &mut f
         let expected = thinned(oracle, pin, series, range, count, None);
         let found = thinned(store, pin, series, range, count, Some(used));
         assert_eq!(found, expected, "{series:?} {count} columns of {range:?}");
+        // Of what is kept of the buckets that columns cut, and cut elsewhere.
+        for by in [0, rng.i64(0..HOUR / 60)] {
+            let range = TimeRange { from: range.from + by, to: range.to + by };
+            let expected = thinned(oracle, pin, series, range, count, None);
+            assert_eq!(thinned(store, pin, series, range, count, None), expected, "again, {series:?} {count} columns of {range:?}");
+        }
     }
 }
 

@@ -99,6 +99,20 @@ impl Past {
         (start, start + COLUMNS * 480 * SECOND)
     }
 
+    /// Other edges through what is summed up.
+    pub(super) fn a_little_later(&self) -> Span {
+        (self.asked.0 + 7 * SECOND, self.asked.1 + 7 * SECOND)
+    }
+
+    pub(super) fn an_hour_later(&self) -> Span {
+        (self.asked.0 + HOUR, self.asked.1 + HOUR)
+    }
+
+    /// As many columns of a year, each of whole hours (`dashboards/src/chart/older.ts`).
+    pub(super) fn whole_hours(&self) -> Span {
+        (self.asked.0, self.asked.0 + COLUMNS * 4 * HOUR)
+    }
+
     pub(super) fn around_the_middle(&self, length: i64) -> Span {
         let middle = (self.asked.0 + self.asked.1) / 2;
         (middle, middle + length)

@@ -98,13 +98,16 @@ fn of_hub(data: &Arc<TempDir>, past: &Past, from: &str) -> Table {
     answers::check_thinned(&columns, &hub.points(past, &points), past.column_ms());
     for (what, question) in [
         ("points=2000, columns of 500 s", hub.history(past.asked(), &points)),
+        ("points=2000, the same seven seconds later", hub.history(past.a_little_later(), &points)),
         ("points=2000, columns of 8 min", hub.history(past.whole_minutes(), &points)),
         ("least and greatest of each 500 s", hub.history(past.asked(), "every=500s&agg=min,max")),
         ("the greatest of all", hub.history(past.asked(), "agg=max")),
+        ("the greatest of all and the last", hub.history(past.asked(), "agg=max,last")),
     ] {
         let figures = measure(&mut hub, &question);
         figures.print(&format!("hub, from {from}: {what}"));
-        if from != "rollups" && question.ends_with("agg=max") {
+        // Chunks tell the greatest of themselves, but not the last.
+        if from != "rollups" && question.ends_with("agg=max,last") {
             println!(
                 "      every reading is looked at: {:.0} M points per CPU second",
                 past.points_asked() as f64 / figures.warm_cpu_ms / 1e3
@@ -153,6 +156,8 @@ fn a_year() {
     let points = format!("points={COLUMNS}");
     for (what, range) in [
         ("the year", past.asked()),
+        ("the year an hour later", past.an_hour_later()),
+        ("the year as a page asks, columns of 4 h", past.whole_hours()),
         ("an hour of it", past.around_the_middle(3600 * SECOND)),
         ("a minute of it", past.around_the_middle(60 * SECOND)),
     ] {

@@ -10,7 +10,7 @@ use super::pack::{self, Plan};
 
 const SCALES: [f64; 10] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 /// Every integer below is exact as a float.
-const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
+pub(super) const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 
 mod form {
     // 0..=9: decimals with so many digits behind the point.
@@ -71,8 +71,30 @@ pub(super) fn decimals(values: &[f64]) -> Option<(u8, Vec<i64>)> {
 }
 
 pub(super) fn from_decimals(digits: u8, ints: &[i64]) -> Result<Vec<f64>, Damaged> {
-    let scale = *SCALES.get(usize::from(digits)).ok_or(Damaged::Malformed("too many digits behind the point"))?;
-    Ok(ints.iter().map(|int| unscale(*int, scale)).collect())
+    let mut floats = Vec::with_capacity(ints.len());
+    unscale_all(&mut floats, ints, scale_of(digits)?);
+    Ok(floats)
+}
+
+fn scale_of(digits: u8) -> Result<f64, Damaged> {
+    SCALES.get(usize::from(digits)).copied().ok_or(Damaged::Malformed("too many digits behind the point"))
+}
+
+/// Between 2^52 and 2^53 the bits of a float count by ones: this is the middle of them.
+const COUNTER: f64 = 6_755_399_441_055_744.0;
+/// Integers that lie as near to 0 can be counted there.
+const COUNTED: i64 = 1 << 51;
+
+/// The same as `unscale` of each, to the bit. No instruction of the x86-64 baseline makes floats of several integers at once, so those that
+/// are not large are added to the bits of a float.
+fn unscale_all(floats: &mut Vec<f64>, ints: &[i64], scale: f64) {
+    let outside = ints.iter().fold(0, |all, int| all | int.wrapping_add(COUNTED)) & !(2 * COUNTED - 1);
+    if outside == 0 {
+        let counted = |int: &i64| f64::from_bits(COUNTER.to_bits().wrapping_add_signed(*int)) - COUNTER;
+        floats.extend(ints.iter().map(|int| counted(int) / scale));
+    } else {
+        floats.extend(ints.iter().map(|int| unscale(*int, scale)));
+    }
 }
 
 pub(super) fn encode(out: &mut Vec<u8>, values: &[f64]) {
@@ -111,7 +133,11 @@ pub(super) fn decode(from: &mut In<'_>, count: usize) -> Result<Vec<f64>, Damage
     match from.u8()? {
         form::PACKED => pack::read(from, count),
         form::RAW => (0..count).map(|_| from.f64()).collect(),
-        digits => from_decimals(digits, &ints::decode(from, count)?),
+        digits => {
+            let (scale, mut floats) = (scale_of(digits)?, Vec::with_capacity(count));
+            ints::each(from, count, |ints| unscale_all(&mut floats, ints, scale))?;
+            Ok(floats)
+        }
     }
 }
 
@@ -166,6 +192,20 @@ mod tests {
             values.iter().for_each(|f| put_one(&mut out, *f));
             let mut from = In { rest: &out };
             assert!(values.iter().all(|f| read_one(&mut from).unwrap().to_bits() == f.to_bits()), "{name}");
+        }
+    }
+
+    #[test]
+    fn integers_become_floats_as_one_by_one() {
+        let edge = COUNTED;
+        let near: Vec<i64> = [0, 1, -1, 7, edge - 1, -edge, 1 - edge, 12_345_678_901].into_iter().collect();
+        let far = [edge, -edge - 1, 1 << 53, -(1 << 53) + 1, i64::MAX, i64::MIN];
+        let columns = far.iter().map(|one| [&near[..], &[*one]].concat()).chain([near.clone(), Vec::new()]);
+        for (column, scale) in columns.flat_map(|column| SCALES.map(|scale| (column.clone(), scale))) {
+            let mut found = Vec::new();
+            unscale_all(&mut found, &column, scale);
+            let expected: Vec<u64> = column.iter().map(|int| unscale(*int, scale).to_bits()).collect();
+            assert_eq!(found.iter().map(|f| f.to_bits()).collect::<Vec<_>>(), expected, "{column:?} by {scale}");
         }
     }
 

@@ -7,7 +7,7 @@ use super::bytes::In;
 use super::values::{self, kind};
 use super::{Damaged, MAX_POINTS, VERSION, floats, times};
 use crate::block::{Block, Values};
-use crate::model::TimeNs;
+use crate::model::{TimeNs, Value};
 
 pub(super) mod flag {
     /// Times lie the same step apart; there is no column of them.
@@ -51,6 +51,20 @@ pub(in crate::store::embedded) struct Stats {
     pub(in crate::store::embedded) last: TimeNs,
     /// None where there is a bool or a text.
     pub(in crate::store::embedded) numbers: Option<Numbers>,
+    are_ints: bool,
+}
+
+impl Stats {
+    /// Least and greatest as they came. None where they are not told exactly: of large ints, and of zeros, which have two signs.
+    pub(in crate::store::embedded) fn extremes(&self) -> Option<(Value, Value)> {
+        let Numbers { min, max, .. } = self.numbers?;
+        let exactly = |float: f64| match self.are_ints {
+            true if float.abs() < floats::EXACT_BELOW => Some(Value::Int(float as i64)),
+            false if float != 0.0 && float.is_finite() => Some(Value::Float(float)),
+            _ => None,
+        };
+        exactly(min).zip(exactly(max))
+    }
 }
 
 impl Header {
@@ -66,7 +80,8 @@ impl Header {
 
     pub(super) fn stats(&self) -> Stats {
         let last = self.first.wrapping_add(self.span.cast_signed());
-        Stats { count: self.count, first: self.first, last, numbers: self.numbers }
+        let are_ints = self.kind == kind::INT;
+        Stats { count: self.count, first: self.first, last, numbers: self.numbers, are_ints }
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {

@@ -119,6 +119,16 @@ pub(in crate::store::embedded) fn decode(from: &mut In<'_>, count: usize) -> Res
     }
 }
 
+/// The same column in pieces, for who makes something else of it.
+pub(super) fn each(from: &mut In<'_>, count: usize, mut take: impl FnMut(&[i64])) -> Result<(), Damaged> {
+    if count > 0 && from.rest.first() == Some(&form::PACKED) {
+        from.u8()?;
+        return pack::each::<i64>(from, count, take);
+    }
+    take(&decode(from, count)?);
+    Ok(())
+}
+
 fn running(first: i64, step: i64, count: usize) -> Vec<i64> {
     std::iter::successors(Some(first), |value| Some(value.wrapping_add(step))).take(count).collect()
 }

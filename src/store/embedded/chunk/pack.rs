@@ -21,6 +21,9 @@ const LAST_MODE: u8 = 3;
 /// pco looks back at most 2^15 numbers when it writes.
 const WINDOW_LOG: u32 = 15;
 
+/// Numbers that pco unpacks in one go.
+const AT_ONCE: usize = 256;
+
 const BAD: Damaged = Damaged::Malformed("a column of numbers cannot be unpacked");
 
 /// How a column is told to pco.
@@ -47,6 +50,13 @@ pub(super) fn put<T: Number>(out: &mut Vec<u8>, values: &[T], plan: Plan) {
 }
 
 pub(super) fn read<T: Number + Default>(from: &mut In<'_>, count: usize) -> Result<Vec<T>, Damaged> {
+    let mut values = Vec::with_capacity(count);
+    each(from, count, |some| values.extend_from_slice(some))?;
+    Ok(values)
+}
+
+/// A column in pieces that lie in the nearest memory while they are looked at. What `take` got counts only when all of it was read.
+pub(super) fn each<T: Number + Default>(from: &mut In<'_>, count: usize, mut take: impl FnMut(&[T])) -> Result<(), Damaged> {
     let first = from.rest.first().ok_or(Damaged::Short)?;
     if first & 15 > LAST_MODE {
         return Err(BAD);
@@ -59,13 +69,21 @@ pub(super) fn read<T: Number + Default>(from: &mut In<'_>, count: usize) -> Resu
         _ => return Err(BAD),
     }
     let mut page = chunk.page_decompressor(rest, count).map_err(|_| BAD)?;
-    let mut values = vec![T::default(); count];
-    let progress = page.read(&mut values).map_err(|_| BAD)?;
-    if !progress.finished {
-        return Err(BAD);
+    let (mut some, mut left) = ([T::default(); AT_ONCE], count);
+    loop {
+        let part = &mut some[..left.min(AT_ONCE)];
+        let progress = page.read(part).map_err(|_| BAD)?;
+        take(part);
+        left -= part.len();
+        if progress.finished && left == 0 {
+            break;
+        }
+        if progress.finished || left == 0 {
+            return Err(BAD);
+        }
     }
     from.rest = page.into_src();
-    Ok(values)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -164,6 +164,24 @@ fn stats_are_those_of_the_points() {
     assert!(stats(&encode_times(&[1, 2])).is_err());
 }
 
+#[test]
+fn extremes_are_told_where_they_are_exact() {
+    for (values, expected) in [
+        (vec![Value::Int(3), Value::Int(-2)], Some((Value::Int(-2), Value::Int(3)))),
+        (vec![Value::Int((1 << 53) - 1), Value::Int(0)], Some((Value::Int(0), Value::Int((1 << 53) - 1)))),
+        (vec![Value::Int((1 << 53) + 1), Value::Int(0)], None),
+        (vec![Value::Int(i64::MIN), Value::Int(0)], None),
+        (vec![Value::Float(2.5), Value::Float(0.1)], Some((Value::Float(0.1), Value::Float(2.5)))),
+        (vec![Value::Float(0.0), Value::Float(-0.0)], None),
+        (vec![Value::Float(1.0), Value::Int(1)], None),
+        (vec![Value::Bool(true)], None),
+    ] {
+        let mut block = Block::default();
+        (0..).zip(&values).for_each(|(time, value)| drop(block.put(time, value.clone(), time)));
+        assert_eq!(stats(&encode(&block, Times::Own)).unwrap().extremes(), expected, "{values:?}");
+    }
+}
+
 /// One of each kind of chunk, small enough to break every bit of.
 fn small_chunks() -> Vec<(&'static str, Vec<u8>)> {
     let mut rng = fastrand::Rng::with_seed(11);

@@ -86,25 +86,50 @@ pub(super) fn decode(from: &mut In<'_>, is_regular: bool, first: TimeNs, span: u
     if is_regular {
         return decode_regular(first, span, count);
     }
-    // In one pass, and what is wrong is told at its end: a scan of readings with jitter is little else.
     let unit = from.varint()?;
-    let scaled = ints::decode(from, count - 1)?;
-    let (mut offset, mut is_wrong) = (0_u64, false);
-    let each = scaled.into_iter().map(|scaled| {
-        let (step, too_long) = scaled.cast_unsigned().overflowing_mul(unit);
-        let (next, too_far) = offset.overflowing_add(step);
-        is_wrong |= step == 0 || too_long || too_far;
-        offset = next;
-        first.wrapping_add(next.cast_signed())
-    });
     let mut times = Vec::with_capacity(count);
     times.push(first);
-    times.extend(each);
+    let (mut offset, mut is_wrong) = (0, false);
+    // What is wrong is told when all of it was read.
+    ints::each(from, count - 1, |scaled| is_wrong |= !follow(&mut times, unit, &mut offset, scaled))?;
     if !is_wrong && offset == span && fits(first, span) {
         Ok(times)
     } else {
         Err(Damaged::Malformed("times do not ascend to where they should end"))
     }
+}
+
+/// Puts the times behind those there are that lie so many units further each. False: they do not ascend, or run past what can be said.
+fn follow(times: &mut Vec<TimeNs>, unit: u64, offset: &mut u64, scaled: &[i64]) -> bool {
+    let Some(first) = times.first().copied() else { return false };
+    // Asked of all before, so that a scan of readings with jitter has two steps for each: no step is longer than all their bits.
+    let (bits, none) = scaled.iter().fold((0, false), |(bits, none), step| (bits | step.cast_unsigned(), none | (*step == 0)));
+    let longest = bits.checked_mul(unit).and_then(|step| step.checked_mul(scaled.len() as u64));
+    if none || unit == 0 {
+        return false;
+    }
+    if longest.is_none_or(|longest| offset.checked_add(longest).is_none()) {
+        return follow_far(times, unit, offset, scaled);
+    }
+    let mut at = *offset;
+    times.extend(scaled.iter().map(|step| {
+        at += step.cast_unsigned() * unit;
+        first.wrapping_add(at.cast_signed())
+    }));
+    *offset = at;
+    true
+}
+
+/// The same where a step may be too long.
+fn follow_far(times: &mut Vec<TimeNs>, unit: u64, offset: &mut u64, scaled: &[i64]) -> bool {
+    let Some(first) = times.first().copied() else { return false };
+    for step in scaled {
+        let next = step.cast_unsigned().checked_mul(unit).and_then(|step| offset.checked_add(step));
+        let Some(next) = next else { return false };
+        *offset = next;
+        times.push(first.wrapping_add(next.cast_signed()));
+    }
+    true
 }
 
 #[cfg(test)]
@@ -130,6 +155,27 @@ mod tests {
             let mut from = In { rest: &out };
             assert_eq!(decode(&mut from, regular(times), times[0], span(times), times.len()), Ok(times.clone()), "{name}");
             assert_eq!(from.end(), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn steps_that_lead_nowhere_are_damage() {
+        let rows: &[(&str, u64, &[i64], Option<u64>)] = &[
+            ("far apart", 3, &[1 << 60, 5, 1 << 60, 1], Some((2 * (1 << 60) + 6) * 3)),
+            ("farther apart", 3, &[1 << 61, 5, 1 << 60, 1], Some(((1 << 61) + (1 << 60) + 6) * 3)),
+            ("twice the same time", 1, &[5, 0, 5], None),
+            ("no unit", 0, &[5, 5], None),
+            ("a step too long", u64::MAX, &[2], None),
+            ("too far together", 1, &[-1, 1], None),
+            ("too far behind", 1 << 62, &[1, 1, 1, 1], None),
+        ];
+        for (name, unit, steps, end) in rows {
+            let (mut times, mut offset) = (vec![-7], 0);
+            let ascend = follow(&mut times, *unit, &mut offset, steps);
+            assert_eq!(ascend.then_some(offset), *end, "{name}");
+            if let Some(end) = end {
+                assert_eq!((times.len(), times.last().copied()), (steps.len() + 1, Some(end.cast_signed() - 7)), "{name}");
+            }
         }
     }
 

@@ -12,12 +12,14 @@ use super::gone::{is_gone, may_have_lost};
 use super::layer::Layer;
 use super::outdate::named;
 use super::{LEVELS, Rolled, level_ns};
+use crate::block::Block;
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::query::agg::tells_spread;
 use crate::query::buckets::Agg;
 use crate::query::grid::Grid;
 use crate::query::summary::{Summary, tell_sum, tells_increase};
 use crate::store::embedded::EmbeddedStore;
+use crate::store::embedded::cuts::{self, Cut};
 use crate::store::embedded::damage;
 use crate::store::embedded::dayfile::{DayFile, RollupHead};
 use crate::store::embedded::files::Day;
@@ -134,10 +136,16 @@ impl Asked<'_> {
         }
         let Some((layer, below)) = layers.split_first() else {
             let mut wanted = true;
-            read::scan(self.store, pin, self.series, range, Direction::Forward, &mut |block| {
-                wanted = sink(Piece::Points(block));
+            let mut sink = |piece: Piece<'_>| {
+                wanted = sink(piece);
                 wanted
-            })?;
+            };
+            match self.coarse {
+                Coarse::Buckets { grid, aggs } => read::scan_for(self.store, pin, self.series, range, (grid, aggs), &mut sink)?,
+                Coarse::Columns(_) | Coarse::WhereGone => {
+                    read::scan(self.store, pin, self.series, range, Direction::Forward, &mut |block| sink(Piece::Points(block)))?;
+                }
+            }
             return Ok(wanted);
         };
         let mut from = range.from;
@@ -164,7 +172,7 @@ impl Asked<'_> {
         unclear.retain(|i| !is_gone(&summaries[*i], layer.gone_until));
         let bucket = |i: &usize| TimeRange { from: summaries[*i].start, to: summaries[*i].start.saturating_add(layer.level) };
         let ranges: Vec<_> = unclear.iter().map(bucket).collect();
-        let mut blocks = read::scan_ranges(self.store, pin, self.series, day, &ranges)?.into_iter().peekable();
+        let mut blocks = self.readings(day, layer.level, &ranges, pin)?.into_iter().peekable();
         let mut from = 0;
         for (i, range) in unclear.into_iter().zip(ranges) {
             if !summaries[from..i].iter().all(|summary| sink(piece(summary))) {
@@ -178,6 +186,17 @@ impl Asked<'_> {
             from = i + 1;
         }
         Ok(summaries[from..].iter().all(|summary| sink(piece(summary))))
+    }
+
+    /// Of buckets that do not tell what the columns need. Where a column is shorter than they are, one may be cut twice.
+    fn readings(&self, day: Day, level_ns: i64, buckets: &[TimeRange], pin: &Pin) -> Result<Vec<Arc<Block>>, StoreError> {
+        match self.coarse {
+            _ if buckets.is_empty() => Ok(Vec::new()),
+            Coarse::Columns(columns) if columns.suit(level_ns) => {
+                cuts::readings(self.store, pin, self.series, &self.hides, Cut { day, level_ns, buckets })
+            }
+            _ => read::scan_ranges(self.store, pin, self.series, day, buckets),
+        }
     }
 
     /// None: the readings are to be read.
