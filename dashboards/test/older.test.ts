@@ -146,6 +146,22 @@ describe('history beside the rings', () => {
     expect([older.error, older.answered]).toEqual(['', 3])
   })
 
+  test('what is on its way is not known yet, and no window is empty before it is', async () => {
+    const older = make({ select: ['d/m'] })
+    older.want(0, DAY, 12 * HOUR, 100, DAY)
+    expect(older.knows(0, DAY, 12 * HOUR)).toBe(false)
+    await settled()
+    expect(older.knows(0, DAY, 12 * HOUR), 'the rings have the rest').toBe(true)
+    expect(older.knows(2 * HOUR, DAY + HOUR, 12 * HOUR), 'it slides').toBe(true)
+    expect([older.knows(-DAY, 0, NEVER), older.knows(-DAY, 0, 0), older.knows(DAY, 2 * DAY, NEVER)]).toEqual([
+      false,
+      false,
+      false,
+    ])
+    older.want(13 * HOUR, DAY, 12 * HOUR, 100, DAY)
+    expect(older.knows(13 * HOUR, DAY, 12 * HOUR), 'the rings have all').toBe(true)
+  })
+
   test('without rings a window that slides is asked for at most once a second', async () => {
     const older = make({ select: ['d/m'] })
     for (let i = 0; i < 30; i += 1) await wants(older, i * 100, 60_000 + i * 100, NEVER, [60_000 + i * 100])

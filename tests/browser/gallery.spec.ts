@@ -197,7 +197,7 @@ test('what cannot be told apart is not drawn but counted', async ({ page }) => {
 
 test('an empty chart and a refused one say why', async ({ page }) => {
   const empty = await show(page, 'empty', false)
-  await expect(empty.locator('.plot')).toHaveAttribute('data-empty')
+  await expect(empty.locator('.plot')).toHaveAttribute('data-empty', 'known')
   const said = empty.locator('.plot').evaluate((element) => getComputedStyle(element, '::after').content)
   expect(await said).toContain('No reading in this time')
   const refused = await show(page, 'refused', false)

@@ -288,6 +288,29 @@ test('the box of a range has the times of when it is opened', async ({ page, hub
   await expect.poll(async () => Date.parse(await to.inputValue()) - before).toBeGreaterThanOrEqual(10 * MINUTE)
 })
 
+test('an answer that takes its time: until it is there nothing is said of readings', async ({ page, hub, sender }) => {
+  await fill(sender, 'pump', 'pressure', 600)
+  await logIn(page, hub)
+  let answer: (() => void) | undefined
+  const asked = new Promise<void>((done) => {
+    answer = done
+  })
+  const mend = await instead(page, '**/api/v1/history**', async (route) => {
+    await asked
+    await route.continue()
+  })
+  const to = Date.now() - 60 * MINUTE
+  await page.goto(`${hub.url}/#/device/pump?from=${to - 10 * MINUTE}&to=${to}`)
+  const plot = page.locator('.plot')
+  const said = () => plot.evaluate((element) => getComputedStyle(element, '::after').content)
+  await expect(plot).toHaveAttribute('data-empty', 'asked')
+  expect(await said()).toBe('"Asking the hub"')
+  answer?.()
+  await expect(plot).toHaveAttribute('data-empty', 'known')
+  expect(await said()).toBe('"No reading in this time"')
+  await mend()
+})
+
 test('a device is deleted while it is shown: nothing of it is shown as if it were there', async ({
   page,
   hub,

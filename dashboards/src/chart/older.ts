@@ -114,6 +114,14 @@ export class Older {
     return reaches && near(got.column, column) && now - got.askedAt < Math.max(60_000, (to - from) / 200)
   }
 
+  /** Whether this tells what was in [from, to] before the live rings, but for the newest of a window that slides: an answer may be on its way. */
+  knows(from: number, to: number, cover: number): boolean {
+    if (this.rests) return true
+    const got = this.answer
+    const end = Math.min(to, this.meetsLive ? cover : to)
+    return got !== undefined && got.from <= from && got.to >= end - (to - from) / 10
+  }
+
   /** Up to where there are readings at a time; of an earlier day they are shown later. */
   #known(time: number): number {
     const { earlier } = this.#ask

@@ -68,7 +68,8 @@ export function useLines(
       const lines = chartLines.map((line) => lineOf(now.current, line, older, window))
       const dashed = before === undefined ? [] : chartLines.map((line) => lineOf(now.current, line, earlier, window))
       const edges = now.current.ask.band ? chartLines.flatMap(({ member }) => edgesOf(older, member.key, window)) : []
-      if (!handle.draw(tableOf([...lines, ...dashed, ...edges], lines.length), from, to)) return
+      const table = tableOf([...lines, ...dashed, ...edges], lines.length)
+      if (!handle.draw(table, from, to, older.knows(from, to, cover))) return
       state = next
       shape = asked
       drawnAt = performance.now()
