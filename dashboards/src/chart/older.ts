@@ -114,7 +114,7 @@ export class Older {
     return reaches && near(got.column, column) && now - got.askedAt < Math.max(60_000, (to - from) / 200)
   }
 
-  /** Whether this tells what was in [from, to] before the live rings, but for the newest of a window that slides: an answer may be on its way. */
+  /** Whether what was in [from, to] before the live rings has been told, but for the newest of a window that slides. */
   knows(from: number, to: number, cover: number): boolean {
     if (this.rests) return true
     const got = this.answer

@@ -37,7 +37,7 @@ export function FiguresCard({ groups, range, agg }: FiguresProps) {
   const extra = agg === undefined || (AGGREGATES as readonly string[]).includes(agg) ? [] : [agg]
   const names = [...AGGREGATES, ...extra]
   const questions = useMemo(() => [...questionsOf(groups), ...extraQuestions(groups, extra)], [groups, extra.join()])
-  const rows = useSignal<readonly Figures[]>([])
+  const rows = useSignal<readonly Figures[] | undefined>(undefined)
   const error = useSignal('')
   useEffect(() => {
     const stop = new AbortController()
@@ -72,13 +72,15 @@ export function FiguresCard({ groups, range, agg }: FiguresProps) {
       clearTimeout(timer)
     }
   }, [questions, JSON.stringify(range)])
+  const found = rows.value ?? []
   return (
     <section class="card table-card" aria-label="Figures">
       <h2>Over this time</h2>
       {error.value !== '' && <p class="card-error">{error.value}</p>}
-      {rows.value.length === 0 && error.value === '' && <p class="none-here">No reading in this time.</p>}
-      {rows.value.length > 0 && <Table rows={rows.value.slice(0, SHOWN)} names={names} />}
-      {rows.value.length > SHOWN && (
+      {rows.value === undefined && error.value === '' && <p class="none-here">Looking …</p>}
+      {rows.value?.length === 0 && error.value === '' && <p class="none-here">No reading in this time.</p>}
+      {found.length > 0 && <Table rows={found.slice(0, SHOWN)} names={names} />}
+      {found.length > SHOWN && (
         <p class="none-here">
           The first {SHOWN} of {countOf(groups)} series are shown.
         </p>
