@@ -1,6 +1,7 @@
 //! `telltale serve`: settings, log, then the hub until SIGTERM or Ctrl-C.
 
 use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Failure, Place, owner, print};
@@ -12,6 +13,8 @@ use crate::config::{Config, Flag};
 use crate::hub::OpenHubError;
 use crate::log::recovery::OpenError;
 use crate::store::StoreError;
+#[cfg(feature = "influxdb")]
+use crate::store::influx::OpenInfluxError;
 use crate::{http, logging};
 
 #[derive(Args, Debug)]
@@ -23,13 +26,28 @@ pub(super) struct Serve {
     listen: Option<String>,
 }
 
+/// As many as Linux lets any process have, unless it was told otherwise.
+const MOST_FILES: u64 = 1 << 20;
+
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         let listen = self.listen.map(|value| Flag { flag: "--listen", section: "listen", key: "address", value });
         let config = self.place.config(listen)?;
         owner::check(&config.data.dir)?;
         logging::start(config.logging);
+        allow_files();
         actix_web::rt::System::new().block_on(serve(config))
+    }
+}
+
+/// Each connection takes a file, one of HTTP two, and so does each day of history that is open. Shells allow 1024 and more to who asks.
+fn allow_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.map_or(MOST_FILES, |most| most.min(MOST_FILES));
+    if limit.current.is_some_and(|now| now < most)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: limit.maximum })
+    {
+        tracing::warn!(%error, files = limit.current, "the number of open files stays as it was");
     }
 }
 
@@ -74,7 +92,9 @@ fn not_started(error: &StartError) -> Failure {
         ) => Exit::NewerFormat,
         StartError::Tls(_) | StartError::Hub(OpenHubError::OtherStore { .. }) => Exit::Configuration,
         #[cfg(feature = "influxdb")]
-        StartError::Hub(OpenHubError::Influx(crate::store::influx::OpenInfluxError::Denied(_))) => Exit::Configuration,
+        StartError::Hub(OpenHubError::Influx(OpenInfluxError::Denied(_))) => Exit::Configuration,
+        #[cfg(feature = "influxdb")]
+        StartError::Hub(OpenHubError::Influx(OpenInfluxError::Newer { .. })) => Exit::NewerFormat,
         _ => Exit::Failed,
     };
     Failure::new(exit, http::error::chain(error))

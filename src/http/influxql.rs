@@ -19,8 +19,8 @@ const DATABASE: &str = "telltale";
     params(("q" = Option<String>, Query, example = "CREATE DATABASE \"telegraf\"", description = "One statement of InfluxQL.")),
     responses((status = 200, body = Object, content_type = "application/json", description = "As InfluxDB 1 answers."),
         (status = 400, description = "Another statement, or none.")))]
-pub async fn post(request: HttpRequest, body: web::Bytes, writer: Result<Writer, ApiError>) -> HttpResponse {
-    answer(&request, &body, writer)
+pub async fn post(request: HttpRequest, body: Result<web::Bytes, actix_web::Error>, writer: Result<Writer, ApiError>) -> HttpResponse {
+    answer(&request, body, writer)
 }
 
 /// The same without a body.
@@ -29,15 +29,16 @@ pub async fn post(request: HttpRequest, body: web::Bytes, writer: Result<Writer,
     responses((status = 200, body = Object, content_type = "application/json", description = "As InfluxDB 1 answers."),
         (status = 400, description = "Another statement, or none.")))]
 pub async fn get(request: HttpRequest, writer: Result<Writer, ApiError>) -> HttpResponse {
-    answer(&request, &[], writer)
+    answer(&request, Ok(web::Bytes::new()), writer)
 }
 
-fn answer(request: &HttpRequest, body: &[u8], writer: Result<Writer, ApiError>) -> HttpResponse {
-    if let Err(error) = writer {
-        return Dialect::V1.answer(error.into());
-    }
+fn answer(request: &HttpRequest, body: Result<web::Bytes, actix_web::Error>, writer: Result<Writer, ApiError>) -> HttpResponse {
+    let body = match writer.map_err(Refused::from).and_then(|_| body.map_err(|error| Refused::unread(&error))) {
+        Ok(body) => body,
+        Err(refused) => return Dialect::V1.answer(refused),
+    };
     let of = |name: &str| {
-        let mut given = form_urlencoded::parse(request.query_string().as_bytes()).chain(form_urlencoded::parse(body));
+        let mut given = form_urlencoded::parse(request.query_string().as_bytes()).chain(form_urlencoded::parse(&body));
         given.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
     };
     let statement = of("q").unwrap_or_default();

@@ -87,6 +87,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
             .service(web::scope("/api").default_service(web::to(no_such_resource)))
             .default_service(web::to(assets::serve)),
     );
+    app.default_service(web::to(no_path));
 }
 
 /// One line each: who may use it is in the handler's arguments (`Admin`, `Reader`, `Writer`, ...). HEAD is answered as GET.
@@ -136,6 +137,14 @@ fn at(path: &str, allow: &'static str) -> Resource {
             _ => Err(ApiError::method_not_allowed(request.method().as_str(), request.path(), allow)),
         }
     }))
+}
+
+/// Of the forms that a target may have, `*` alone is no path: it asks for the whole server.
+async fn no_path(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    match *request.method() {
+        Method::OPTIONS => Ok(HttpResponse::NoContent().insert_header((ALLOW, "GET, HEAD, POST, PATCH, DELETE, OPTIONS")).finish()),
+        _ => Err(ApiError::not_found("the target of a request is a path, which begins with /")),
+    }
 }
 
 async fn no_such_resource(request: HttpRequest) -> Result<HttpResponse, ApiError> {

@@ -188,6 +188,13 @@ impl Refused {
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Status::Invalid, message)
     }
+
+    /// A short body that did not come, or not whole.
+    pub(super) fn unread(error: &actix_web::Error) -> Self {
+        let is_long = error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE;
+        let status = if is_long { Status::TooLarge } else { Status::Invalid };
+        Self::new(status, format!("the body cannot be read: {error}"))
+    }
 }
 
 impl From<BodyError> for Refused {

@@ -227,6 +227,10 @@ async fn what_clients_of_version_one_ask_first_is_answered() {
         assert_eq!(answer.status, 400, "{query}");
         assert!(answer.json()["error"].as_str().unwrap().ends_with("history is asked for at /api/v1/history"), "{query}");
     }
+    let long = || form("").set_payload(format!("q={}", "x".repeat(1 << 20)));
+    let answer = hub.call(long(), Some(&agent)).await;
+    assert!(answer.status == 413 && answer.json()["error"].is_string(), "{}", answer.text());
+    assert_eq!(hub.call(long(), None).await.status, 401, "whoever asks is looked at first");
     for (token, status) in [(None, 401), (Some(&*viewer), 403)] {
         let answer = hub.call(form("q=CREATE+DATABASE+x"), token).await;
         assert!(answer.status == status && answer.json()["error"].is_string(), "{token:?}: {}", answer.text());

@@ -228,6 +228,37 @@ def test_a_pipeline_is_answered_in_order(shared_hub):
         assert statuses == ["200", "200", "404", "204", "200"]
 
 
+@pytest.mark.parametrize("first", ["/healthz", HISTORY, "/api/v1/last?select=*/*", "/api/v1/nothing", "/ping"])
+def test_a_head_before_others_in_a_pipeline_has_no_body(shared_hub, first):
+    with Plain(shared_hub) as peer:
+        for method, path in [("HEAD", first), ("HEAD", first), ("GET", HISTORY + "&points=10"), ("GET", "/healthz")]:
+            peer.send(f"{method} {path} HTTP/1.1")
+        (status, headers), again = peer.head(), peer.head()
+        assert again == (status, headers)
+        assert ("content-length" in headers) + ("transfer-encoding" in headers) == (first != "/ping")
+        status, headers = peer.head()
+        assert status.startswith("HTTP/1.1 200") and len(json.loads(peer.body(headers))["series"]) == 4
+        status, headers = peer.head()
+        assert peer.body(headers) == b"ok\n"
+
+
+def test_a_handshake_by_head_is_none(shared_hub):
+    handshake = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
+    with Plain(shared_hub) as peer:
+        peer.send("HEAD /api/v1/live HTTP/1.1", *handshake, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+        status, headers = peer.head()
+        assert status.startswith("HTTP/1.1 400") and int(headers["content-length"]) > 0
+        assert peer.rest() == b""
+
+
+def test_the_whole_server_is_asked_what_it_takes(shared_hub):
+    with Plain(shared_hub) as peer:
+        status, headers = peer.send("OPTIONS * HTTP/1.1", role=None).head()
+        assert status.startswith("HTTP/1.1 204") and "GET" in headers["allow"]
+        status, headers = peer.send("GET * HTTP/1.1").head()
+        assert status.startswith("HTTP/1.1 404") and json.loads(peer.body(headers))["error"]["code"] == "not_found"
+
+
 def test_a_request_one_byte_at_a_time(shared_hub):
     with Plain(shared_hub) as peer:
         for byte in b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n":

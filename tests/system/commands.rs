@@ -294,6 +294,19 @@ fn tls_serves_https_and_a_secure_cookie() {
     assert_eq!(hub.stop(), 0);
 }
 
+#[test]
+fn a_hub_may_open_as_many_files_as_it_is_allowed() {
+    let data = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -Sn 256 && ulimit -Hn 3000 && exec \"$0\" serve --listen 127.0.0.1:0 --data-dir \"$1\""]);
+    command.arg(env!("CARGO_BIN_EXE_telltale")).arg(data.path()).env_clear();
+    let hub = Served::start(command);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", hub.child.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().skip(3).take(2).collect::<Vec<_>>(), ["3000", "3000"]);
+    assert_eq!(hub.stop(), 0);
+}
+
 /// Nothing is needed for it: no hub, no data.
 #[test]
 fn the_document_of_rest_is_what_the_hub_serves() {

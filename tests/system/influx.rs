@@ -94,7 +94,7 @@ async fn every_type_is_read_back_and_deletes_hold() {
         ("end\\", "#m\\", &[]),
         ("d", "on", &[]),
         ("d", "t", &[]),
-        ("d\\=", "a\\=b\\,c\\ d", &[("l", "x\\=y\\,z\\ ")]),
+        ("d\\=", "a\\=b\\,c\\ d\\\"e", &[("l", "x\\=y\\,z\\ ")]),
     ];
     let ids: Vec<SeriesId> = names.iter().map(|(device, metric, labels)| series(&hub, device, metric, labels)).collect();
     let mut expected: BTreeMap<SeriesId, Points> = BTreeMap::new();
@@ -551,15 +551,47 @@ async fn a_noted_place_ahead_of_the_log_is_not_believed() {
     let text = std::fs::read_to_string(&noted).unwrap();
     let (epoch, position) = text.trim().split_once(' ').unwrap();
     assert_eq!(position, "1 2", "the place, and how rows are named");
-    // Of a build that named them otherwise.
-    std::fs::write(&noted, format!("{epoch} 1\n")).unwrap();
+    std::fs::write(&noted, format!("{epoch} 1 3\n")).unwrap();
     let error = Hub::open(config(&data, influxd.config()), Clock::system()).unwrap_err();
-    assert!(error.to_string().contains("names rows in InfluxDB otherwise"), "{error}");
+    assert!(error.to_string().contains("names of form 3"), "{error}");
     std::fs::write(&noted, format!("{epoch} 1000 2\n")).unwrap();
     let hub = open(&data, &influxd);
     put(&hub, vec![Reading { series: id, time: at + 1, value: Value::Float(2.0) }]).await;
     empty_head(&hub).await;
     assert_eq!(read(&hub, id, TimeRange::ALL).await.unwrap(), Points::from([(at, Value::Float(1.0)), (at + 1, Value::Float(2.0))]));
+}
+
+/// InfluxDB renames nothing, and an upgrade takes nobody's history away.
+#[tokio::test]
+async fn a_data_directory_of_the_first_builds_keeps_the_names_of_its_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let influxd = Influxd::start(dir.path());
+    let data = dir.path().join("data");
+    let noted = data.join("influx/forwarded");
+    open(&data, &influxd).stop().await;
+    // As those noted it.
+    std::fs::write(&noted, "0 0\n").unwrap();
+    let at = now() - NS_PER_SEC;
+    let mut expected = Points::new();
+    for round in 0..3 {
+        let hub = open(&data, &influxd);
+        let id = series(&hub, "d", "m", &[]);
+        let added: Vec<_> = (0..10).map(|n| (at + round * 100 + n, Value::Float(n as f64))).collect();
+        put(&hub, added.iter().map(|(time, value)| Reading { series: id, time: *time, value: value.clone() }).collect()).await;
+        expected.extend(added);
+        let delete = Delete { series: id, from: at + round * 100 + 2, to: at + round * 100 + 4 };
+        hub.queue.delete(&[delete]).await.unwrap();
+        expected.retain(|time, _| !(delete.from..=delete.to).contains(time));
+        empty_head(&hub).await;
+        assert_eq!(read(&hub, id, TimeRange::ALL).await.unwrap(), expected, "round {round}");
+        hub.stop().await;
+    }
+    assert!(std::fs::read_to_string(&noted).unwrap().ends_with(" 1\n"), "it is said from then on");
+    let told = influxd.flux("from(bucket: \"b\") |> range(start: -1h) |> filter(fn: (r) => exists r[\"series:id\"])");
+    let rows = told.iter().filter(|line| line.starts_with(",_result")).count();
+    assert_eq!(rows, expected.len(), "{told:?}");
+    let short = influxd.flux("from(bucket: \"b\") |> range(start: -1h) |> filter(fn: (r) => exists r[\"id:\"])");
+    assert!(short.is_empty(), "{short:?}");
 }
 
 /// A backup of the data directory has what InfluxDB has not: names, last known values, tokens.

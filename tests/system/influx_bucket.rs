@@ -103,6 +103,18 @@ async fn a_bucket_that_keeps_less_moves_the_floor_of_the_door() {
 }
 
 #[tokio::test]
+async fn what_a_bucket_keeps_is_the_floor_of_the_door_from_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let influxd = Influxd::start(dir.path());
+    influxd.keep(3600);
+    let begun = now();
+    let hub = open(&dir.path().join("data"), &influxd);
+    let series = hub.series.by_id(series(&hub, "d", "m", &[])).unwrap();
+    let floor = hub.retention.floor(&series);
+    assert!(floor.is_some_and(|floor| (begun - HOUR..=now() - HOUR).contains(&floor)), "{floor:?}");
+}
+
+#[tokio::test]
 async fn what_expires_before_influxdb_takes_it_is_let_go_of_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");

@@ -10,9 +10,9 @@ use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 
 use crate::config::Influx;
-use crate::model::TimeNs;
+use crate::model::{SeriesId, TimeNs};
 
-use super::line::SERIES_TAG;
+use super::line::Names;
 
 /// A connection that cannot be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -95,9 +95,14 @@ impl Client {
     }
 
     /// Both ends are inside.
-    pub(super) async fn delete(&self, measurement: &str, series: &str, from: TimeNs, to: TimeNs) -> Result<(), Failed> {
+    pub(super) async fn delete(
+        &self,
+        measurement: &str,
+        (names, series): (&Names, SeriesId),
+        (from, to): (TimeNs, TimeNs),
+    ) -> Result<(), Failed> {
         let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-        let predicate = format!("_measurement={} AND \"{SERIES_TAG}\"=\"{series}\"", quoted(measurement));
+        let predicate = format!("_measurement={} AND \"{}\"=\"{}\"", quoted(measurement), names.tag(), names.of(series));
         let body = serde_json::json!({ "start": rfc3339(from), "stop": rfc3339(to), "predicate": predicate }).to_string();
         let request = self.http.post(self.url("/api/v2/delete", &[("org", &self.config.org), ("bucket", &self.config.bucket)]));
         let request = request.timeout(GIVE_UP).header(CONTENT_TYPE, "application/json").body(body);

@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use super::InfluxStore;
 use super::client::{self, Failed};
 use super::group::{Body, Group, Heads, LANES};
-use super::line;
+use super::line::{self, Form};
 use super::progress::{Backlog, Progress};
 use super::retry::{self, Waits};
 use super::wait;
@@ -74,10 +74,12 @@ impl Forwarder {
         // Never ahead of what the log has: what comes there later would not be forwarded.
         progress.start_at(noted(&parts.store.dir, parts.log.epoch()).min(parts.head.position()));
         progress.date_away(parts.clock.now());
+        // What the bucket keeps was learnt before there was a clock.
+        parts.store.floors.set_now(parts.clock.now());
         parts.store.follow(&parts.log);
         let taken = progress.forwarded();
         let run = Run {
-            heads: Heads::new(&parts.store.hub),
+            heads: Heads::new(&parts.store.names),
             noted_at: Instant::now(),
             taken,
             flights: VecDeque::new(),
@@ -108,14 +110,17 @@ impl Drop for Forwarder {
     }
 }
 
-/// How rows are named in InfluxDB (`line`), noted with the place.
-const FORM: u64 = 2;
-
-/// Whether the rows of this data directory are named otherwise than this build names them, so that it would not find them.
-pub(super) fn is_of_another_form(dir: &Path) -> bool {
+/// How the rows of this data directory are named, which is noted with the place. Error: a form that this program does not know.
+pub(super) fn form(dir: &Path) -> Result<Form, u64> {
     let text = fs::read_to_string(dir.join(NOTED)).unwrap_or_default();
     let words: Vec<_> = text.split_whitespace().map(str::parse::<u64>).collect();
-    matches!(words[..], [Ok(_), Ok(_)]) || matches!(words[..], [Ok(_), Ok(_), Ok(form), ..] if form != FORM)
+    match words[..] {
+        // The first builds knew one.
+        [Ok(_), Ok(_)] => Ok(Form::Long),
+        [Ok(_), Ok(_), Ok(noted), ..] => Form::ALL.into_iter().find(|form| *form as u64 == noted).ok_or(noted),
+        // Nothing was written yet.
+        _ => Ok(Form::NEWEST),
+    }
 }
 
 /// Where a start goes on: `DATA/influx/forwarded`. What cannot be read is 0, so that the log is forwarded again.
@@ -128,10 +133,10 @@ fn noted(dir: &Path, epoch: u64) -> Position {
     }
 }
 
-pub(super) fn note(dir: &Path, epoch: u64, position: Position) -> io::Result<()> {
+pub(super) fn note(dir: &Path, epoch: u64, position: Position, form: Form) -> io::Result<()> {
     let new = dir.join("forwarded.new");
     let mut file = fs::File::create(&new)?;
-    writeln!(file, "{epoch} {} {FORM}", position.0)?;
+    writeln!(file, "{epoch} {} {}", position.0, form as u64)?;
     file.sync_data()?;
     fs::rename(&new, dir.join(NOTED))
 }
@@ -318,7 +323,7 @@ impl Run {
             return;
         }
         self.noted_at = Instant::now();
-        match note(&store.dir, self.parts.log.epoch(), forwarded) {
+        match note(&store.dir, self.parts.log.epoch(), forwarded, store.names.form) {
             Ok(()) => store.progress.note(forwarded),
             Err(error) => tracing::warn!(%error, "how far the log was forwarded is not noted; it is tried again"),
         }
@@ -391,8 +396,8 @@ impl Way {
     async fn delete(&self, series: &SeriesTable, delete: Delete) -> Result<(), Stopped> {
         let Some(metric) = series.by_id(delete.series).map(|series| line::measurement(&series.key.metric)) else { return Ok(()) };
         let Delete { series, from, to } = delete;
-        let tag = line::series_tag(&self.store.hub, series);
-        let done = self.until_answered(|| self.store.client.delete(&metric, &tag, from, to)).await?;
+        let named = (&self.store.names, series);
+        let done = self.until_answered(|| self.store.client.delete(&metric, named, (from, to))).await?;
         if let Err(why) = done {
             tracing::error!(series = series.0, from, to, %why, "InfluxDB refuses a delete; its readings stay there");
         }
@@ -471,13 +476,16 @@ mod tests {
     #[test]
     fn a_place_is_noted_with_the_form_of_the_rows() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(!is_of_another_form(dir.path()), "nothing was written yet");
-        note(dir.path(), 7, Position(9)).unwrap();
-        assert_eq!([7, 8].map(|epoch| noted(dir.path(), epoch)), [Position(9), Position(0)]);
-        assert!(!is_of_another_form(dir.path()));
-        for (text, expected) in [("7 9\n", true), ("7 9 3\n", true), ("7 9 2\n", false), ("7", false), ("", false)] {
+        assert_eq!(form(dir.path()), Ok(Form::NEWEST), "nothing was written yet");
+        for kept in Form::ALL {
+            note(dir.path(), 7, Position(9), kept).unwrap();
+            assert_eq!([7, 8].map(|epoch| noted(dir.path(), epoch)), [Position(9), Position(0)]);
+            assert_eq!(form(dir.path()), Ok(kept));
+        }
+        let rows = [("7 9\n", Ok(Form::Long)), ("7 9 3\n", Err(3)), ("7 9 0\n", Err(0)), ("7", Ok(Form::NEWEST)), ("", Ok(Form::NEWEST))];
+        for (text, expected) in rows {
             fs::write(dir.path().join(NOTED), text).unwrap();
-            assert_eq!(is_of_another_form(dir.path()), expected, "{text:?}");
+            assert_eq!(form(dir.path()), expected, "{text:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use rustc_hash::FxHashMap;
 
-use super::line;
+use super::line::{self, Names};
 use super::spare::Spare;
 use crate::model::{Commit, Delete, Position, Reading, SeriesId, TimeNs, ValueType};
 use crate::series::SeriesTable;
@@ -80,14 +80,14 @@ struct Run {
 /// What the lines of each series begin with.
 #[derive(Debug)]
 pub(super) struct Heads {
-    hub: Arc<str>,
+    names: Names,
     known: FxHashMap<SeriesId, Box<str>>,
     bytes: usize,
 }
 
 impl Heads {
-    pub(super) fn new(hub: &Arc<str>) -> Self {
-        Self { hub: Arc::clone(hub), known: FxHashMap::default(), bytes: 0 }
+    pub(super) fn new(names: &Names) -> Self {
+        Self { names: names.clone(), known: FxHashMap::default(), bytes: 0 }
     }
 
     fn row_bytes(&self) -> usize {
@@ -103,7 +103,7 @@ impl Heads {
         let head = match self.known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
-                let head = line::head(&self.hub, &table.by_id(id)?.key, id, value_type);
+                let head = line::head(&self.names, &table.by_id(id)?.key, id, value_type);
                 self.bytes += head.len() + size_of::<(SeriesId, Box<str>)>();
                 new.insert(head)
             }
@@ -190,6 +190,7 @@ fn body(
 
 #[cfg(test)]
 mod tests {
+    use super::line::Form;
     use super::*;
     use crate::model::{TokenId, Value};
     use crate::series::KeyRef;
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_time_is_sent_once_with_its_last_value() {
-        let (table, mut heads, mut group) = (table(), Heads::new(&"hub".into()), Group::default());
+        let (table, mut heads, mut group) = (table(), Heads::new(&Names::new(Form::Short, "hub")), Group::default());
         group.take(commit(1, &[(4, 5, 9), (0, 6, 2), (1, 5, 1), (0, 5, 1)]).into());
         group.take(commit(2, &[(0, 5, 3), (1, 6, 2)]).into());
         assert_eq!((group.up_to, group.readings), (Position(2), 6));
@@ -253,7 +254,7 @@ mod tests {
 
     #[test]
     fn beginnings_of_lines_are_bounded() {
-        let (table, mut heads) = (table(), Heads::new(&"hub".into()));
+        let (table, mut heads) = (table(), Heads::new(&Names::new(Form::Short, "hub")));
         heads.bytes = HEADS_BYTES + 1;
         assert!(heads.of(&table, SeriesId(0), ValueType::Number).is_some() && heads.of(&table, SeriesId(9), ValueType::Number).is_none());
         assert!(heads.bytes < 200 && heads.known.len() == 1);

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 
 use super::client::{Client, Failed};
 use super::group::{Body, Row};
+use super::line::Form;
 use super::retry::{self, Waits};
 use super::{DIR_NAME, InfluxStore, forward, line};
 use crate::block::Block;
@@ -41,7 +42,7 @@ pub enum ImportError {
 pub fn note_forwarded(data: &Path, epoch: u64, position: Position) -> std::io::Result<()> {
     let dir = data.join(DIR_NAME);
     std::fs::create_dir_all(&dir)?;
-    forward::note(&dir, epoch, position)?;
+    forward::note(&dir, epoch, position, Form::NEWEST)?;
     std::fs::File::open(&dir)?.sync_all()
 }
 
@@ -58,7 +59,7 @@ impl InfluxStore {
         let mut bodies = Bodies::default();
         for (series, blocks) in runs {
             let Some(first) = blocks.first().map(|block| block.value(0)) else { continue };
-            let head = line::head(&self.hub, &series.key, series.id, first.value_type());
+            let head = line::head(&self.names, &series.key, series.id, first.value_type());
             for block in blocks {
                 for (i, time) in block.times().iter().enumerate() {
                     line::point(&mut bodies.bytes, &head, &block.value(i), *time);
@@ -83,9 +84,9 @@ impl InfluxStore {
 
     /// Everything that stands of a series.
     pub fn erase(&self, series: &Series) -> Result<(), ImportError> {
-        let (metric, tag) = (line::measurement(&series.key.metric), line::series_tag(&self.hub, series.id));
+        let (metric, names, id) = (line::measurement(&series.key.metric), self.names.clone(), series.id);
         let client = Arc::clone(&self.client);
-        let all = async move { until_answered(|| client.delete(&metric, &tag, TimeNs::MIN, TimeNs::MAX)).await };
+        let all = async move { until_answered(|| client.delete(&metric, (&names, id), (TimeNs::MIN, TimeNs::MAX))).await };
         let done = self.worker.run(all).unwrap_or_else(|| Err(ImportError::Away(BUG.to_owned())))?;
         done.map_err(|why| ImportError::Refused { series: series.id, time: TimeNs::MIN, why })
     }

@@ -1,26 +1,60 @@
 //! Readings as line protocol: the measurement is the metric; tags are the device, the labels and the series' id; the field says the
 //! type. What line protocol cannot say in a name is said otherwise: the id is what readings are found by, names are for people.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{BufMut as _, BytesMut};
 
 use crate::model::{SeriesId, SeriesKey, TimeNs, Value, ValueType};
 
-/// Under a name that no label can have. A delete cannot say "without this tag", and ids are never used again. InfluxDB reads the name
-/// of a tag five times over, so it is short.
-pub(super) const SERIES_TAG: &str = "id:";
-
-/// The series of this hub alone: a bucket may hold what one with another data directory wrote.
-#[must_use]
-pub(super) fn series_tag(hub: &str, id: SeriesId) -> String {
-    format!("{hub}.{}", id.0)
+/// How rows name their series. InfluxDB renames nothing, so a data directory keeps to the form that it began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// That of the first builds.
+    Long = 1,
+    /// InfluxDB reads the name of a tag five times over, and every line has the hub's id.
+    Short = 2,
 }
 
-/// The hub's id in fewer letters, for every line has it: 64 bits, told elsewhere as hexadecimal.
-#[must_use]
-pub(super) fn hub_tag(hub_id: &str) -> String {
-    u64::from_str_radix(hub_id, 16).map_or_else(|_| hub_id.to_owned(), |id| URL_SAFE_NO_PAD.encode(id.to_be_bytes()))
+impl Form {
+    /// Of a data directory without rows.
+    pub(super) const NEWEST: Self = Self::Short;
+    pub(super) const ALL: [Self; 2] = [Self::Long, Self::Short];
+}
+
+/// The tag of a series: of this hub alone, for a bucket may hold what one with another data directory wrote. Ids are never used again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Names {
+    pub(super) form: Form,
+    hub: Arc<str>,
+}
+
+impl Names {
+    #[must_use]
+    pub(super) fn new(form: Form, hub_id: &str) -> Self {
+        let hub = match (form, u64::from_str_radix(hub_id, 16)) {
+            // 64 bits, told elsewhere as hexadecimal.
+            (Form::Short, Ok(id)) => URL_SAFE_NO_PAD.encode(id.to_be_bytes()).into(),
+            _ => hub_id.into(),
+        };
+        Self { form, hub }
+    }
+
+    /// One that no label can have: a delete cannot say "without this tag".
+    #[must_use]
+    pub(super) fn tag(&self) -> &'static str {
+        match self.form {
+            Form::Long => "series:id",
+            Form::Short => "id:",
+        }
+    }
+
+    #[must_use]
+    pub(super) fn of(&self, id: SeriesId) -> String {
+        format!("{}.{}", self.hub, id.0)
+    }
 }
 
 /// The CSV of Flux drops carriage returns, so they are stored as a mark and a letter; the mark itself as two. An empty text is stored
@@ -61,13 +95,13 @@ pub(super) fn field(value_type: ValueType) -> &'static str {
     }
 }
 
-/// The measurement of a metric. A line that begins with `#` is a comment to InfluxDB; and of one with a backslash before `,`, `=` or a space
-/// 2.7.12 takes readings, and no query finds them again.
+/// The measurement of a metric. A line that begins with `#` is a comment to InfluxDB; and of one with a backslash before `,`, `=`, `"` or a
+/// space 2.7.12 takes readings, and no query finds them again.
 #[must_use]
 pub(super) fn measurement(metric: &str) -> String {
     let begins = if metric.starts_with('#') { "\\" } else { "" };
     let mut name = visible(metric);
-    for escaped in [",", "=", " "] {
+    for escaped in [",", "=", " ", "\""] {
         name = name.replace(&format!("\\{escaped}"), &format!("{BACKSLASH}{escaped}"));
     }
     format!("{begins}{name}")
@@ -75,12 +109,12 @@ pub(super) fn measurement(metric: &str) -> String {
 
 /// What all lines of a series begin with, up to its value.
 #[must_use]
-pub(super) fn head(hub: &str, key: &SeriesKey, id: SeriesId, value_type: ValueType) -> Box<str> {
+pub(super) fn head(names: &Names, key: &SeriesKey, id: SeriesId, value_type: ValueType) -> Box<str> {
     let mut head = String::new();
     escaped(&mut head, &measurement(&key.metric), false);
     let mut tags: Vec<(&str, String)> = key.labels.iter().map(|(name, value)| (name, visible(value))).collect();
     tags.push(("device", visible(&key.device)));
-    tags.push((SERIES_TAG, series_tag(hub, id)));
+    tags.push((names.tag(), names.of(id)));
     // As InfluxDB sorts them, so that it need not.
     tags.sort();
     for (name, value) in tags {
@@ -149,7 +183,7 @@ mod tests {
     fn said(device: &str, metric: &str, labels: &[(&str, &str)], value: &Value) -> String {
         let key = SeriesKey { device: device.into(), metric: metric.into(), labels: Labels::from_pairs(labels.iter().copied()) };
         let mut out = BytesMut::new();
-        point(&mut out, &head("hub", &key, SeriesId(7), value.value_type()), value, 5);
+        point(&mut out, &head(&Names::new(Form::Short, "hub"), &key, SeriesId(7), value.value_type()), value, 5);
         String::from_utf8(out.to_vec()).unwrap()
     }
 
@@ -165,9 +199,18 @@ mod tests {
     }
 
     #[test]
-    fn a_hub_has_eleven_letters() {
-        assert_eq!(hub_tag("de363011a3893cb1"), "3jYwEaOJPLE");
-        assert_eq!(hub_tag("ffffffffffffffff"), "__________8");
+    fn a_series_has_its_tag_in_the_form_of_its_data_directory() {
+        for (form, hub_id, tag, expected) in [
+            (Form::Short, "de363011a3893cb1", "id:", "3jYwEaOJPLE.7"),
+            (Form::Short, "ffffffffffffffff", "id:", "__________8.7"),
+            (Form::Long, "de363011a3893cb1", "series:id", "de363011a3893cb1.7"),
+        ] {
+            let names = Names::new(form, hub_id);
+            assert_eq!((names.tag(), &*names.of(SeriesId(7))), (tag, expected));
+        }
+        let key = SeriesKey { device: "d".into(), metric: "m".into(), labels: Labels::from_pairs([("z", "1")]) };
+        let head = head(&Names::new(Form::Long, "hub"), &key, SeriesId(7), ValueType::Bool);
+        assert_eq!(&*head, "m,device=d,series:id=hub.7,z=1 bool=");
     }
 
     #[test]
@@ -184,8 +227,8 @@ mod tests {
                 "m\\ n\\,o=p,a=\\=\\,\\ ,device=a\\ b\\,c\\=d,id:=hub.7,z=1 bool=false 5\n",
             ),
             (
-                said("d\\=", "m\\=n\\,o\\ p\\q", &[], &Value::Bool(true)),
-                "m\u{ff3c}=n\u{ff3c}\\,o\u{ff3c}\\ p\\q,device=d\\\\=,id:=hub.7 bool=true 5\n",
+                said("d\\=", "m\\=n\\,o\\ p\\q\\\"r", &[], &Value::Bool(true)),
+                "m\u{ff3c}=n\u{ff3c}\\,o\u{ff3c}\\ p\\q\u{ff3c}\"r,device=d\\\\=,id:=hub.7 bool=true 5\n",
             ),
             (said("c:\\", "#m\\", &[], &Value::Bool(false)), "\\#m\u{ff3c},device=c:\u{ff3c},id:=hub.7 bool=false 5\n"),
         ];

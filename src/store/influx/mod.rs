@@ -45,6 +45,7 @@ use crate::series::SeriesTable;
 use aside::Aside;
 use client::{Client, Failed, rfc3339};
 use group::Body;
+use line::Names;
 use progress::Progress;
 use rows::{Row, Rows};
 use spare::Spare;
@@ -68,8 +69,7 @@ pub const DIR_NAME: &str = "influx";
 pub struct InfluxStore {
     client: Arc<Client>,
     config: Influx,
-    /// As rows name it.
-    hub: Arc<str>,
+    names: Names,
     worker: Worker,
     series: Arc<SeriesTable>,
     progress: Arc<Progress>,
@@ -87,11 +87,8 @@ pub struct InfluxStore {
 pub enum OpenInfluxError {
     #[error("[store.influxdb]: {0}")]
     Denied(String),
-    #[error(
-        "{}: another build of telltale wrote it, which names rows in InfluxDB otherwise: with that one move the readings by `telltale \
-         migrate --from influxdb --to embedded`, and back with this one", dir.display()
-    )]
-    OtherForm { dir: PathBuf },
+    #[error("{}: its rows in InfluxDB have names of form {form}, and this program knows 1 and 2; a newer one wrote it", dir.display())]
+    Newer { dir: PathBuf, form: u64 },
     #[error("cannot use {}", path.display())]
     Io {
         path: PathBuf,
@@ -126,9 +123,7 @@ impl InfluxStore {
     ) -> Result<Self, OpenInfluxError> {
         let io_error = |source| OpenInfluxError::Io { path: data.to_path_buf(), source };
         let dir = data.join(DIR_NAME);
-        if forward::is_of_another_form(&dir) {
-            return Err(OpenInfluxError::OtherForm { dir });
-        }
+        let form = forward::form(&dir).map_err(|form| OpenInfluxError::Newer { dir: dir.clone(), form })?;
         let worker = Worker::start().map_err(io_error)?;
         let client = Arc::new(Client::new(config).map_err(|error| OpenInfluxError::Denied(error.to_string()))?);
         let progress = Arc::new(Progress::default());
@@ -144,7 +139,7 @@ impl InfluxStore {
         let store = Self {
             client,
             config: config.clone(),
-            hub: line::hub_tag(hub_id).into(),
+            names: Names::new(form, hub_id),
             worker,
             series,
             progress,
@@ -243,8 +238,8 @@ impl InfluxStore {
         format!(
             "from(bucket: {bucket}) |> range(start: {from}, stop: {to}) |> filter(fn: (r) => r._measurement == {measurement} \
              and r[\"{}\"] == \"{}\" and r._field == \"{field}\")",
-            line::SERIES_TAG,
-            line::series_tag(&self.hub, series)
+            self.names.tag(),
+            self.names.of(series)
         )
     }
 
