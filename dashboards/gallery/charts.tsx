@@ -140,6 +140,10 @@ export const CHARTS: readonly Specimen[] = [
       name: 'the day before',
     },
   }),
+  lines('spread', 'Buckets, with the lowest and the highest', 'The band says what a mean hides.', shown([outdoor]), {
+    range: DAY,
+    ask: { buckets: { every: '15m', agg: 'mean', tz: 'UTC' }, band: true },
+  }),
   lines('empty', 'No reading in this time', 'An empty chart says so.', shown([silentOne])),
   lines('refused', 'History that cannot be read', 'What the hub said, and what happens next.', shown([refusing]), {
     range: DAY,

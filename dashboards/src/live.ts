@@ -209,6 +209,12 @@ export function exposeForTests(): void {
   Object.defineProperty(window, '__telltale', { value: handle })
 }
 
+/** Whether the connection broke, or did not come about: a first one that is on its way is not cut off. */
+export function isCutOff(): boolean {
+  const state = connection.peek()
+  return state.phase === 'waiting' || (state.phase === 'connecting' && state.cause !== undefined)
+}
+
 let frozenAt: number | undefined
 
 effect(() => {

@@ -30,6 +30,8 @@ export function calendarText(name: CalendarName): string {
 /** A chart of less is nothing to look at, and of more nothing that exists. */
 export const LEAST_MS = 10
 export const MOST_MS = 50 * 366 * 86_400_000
+/** Past this there are no dates, nor soon before it. */
+const FURTHEST_MS = 8.6e15
 
 export function spanMs(range: TimeRange, now: number): number {
   const { from, to } = windowOf(range, now)
@@ -63,18 +65,23 @@ export function zoomed(window: { from: number; to: number }, factor: number, at 
   return { kind: 'fixed', from, to: from + next }
 }
 
-/** From the query of an address: `range=1h`, `range=today`, or `from=…&to=…` in ms. */
+/** From the query of an address: `range=1h`, `range=today`, or `from=…&to=…` in ms. What no chart can show is the usual range. */
 export function parseRange(query: URLSearchParams): TimeRange {
   const from = Number(query.get('from') ?? Number.NaN)
   const to = Number(query.get('to') ?? Number.NaN)
-  if (from < to) return { kind: 'fixed', from, to }
+  if (isWindow(from, to)) return { kind: 'fixed', from, to }
   const span = query.get('range') ?? ''
   if (Object.hasOwn(CALENDAR, span)) return { kind: 'calendar', name: span as CalendarName }
   try {
-    return durationMs(span) > 0 ? { kind: 'last', span } : DEFAULT_RANGE
+    const length = durationMs(span)
+    return length > 0 && length <= MOST_MS ? { kind: 'last', span } : DEFAULT_RANGE
   } catch {
     return DEFAULT_RANGE
   }
+}
+
+function isWindow(from: number, to: number): boolean {
+  return from < to && to - from <= MOST_MS && from >= -FURTHEST_MS && to <= FURTHEST_MS
 }
 
 export function rangeQuery(range: TimeRange): string {

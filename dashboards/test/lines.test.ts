@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { gapsOf, silences } from '../src/chart/gaps'
 import { drawLine } from '../src/chart/lines'
 import { staleSince } from '../src/chart/stale'
-import { commonGaps, gapAt, markPlace, tableOf, valueBefore } from '../src/chart/table'
+import { commonGaps, gapAt, lastUpTo, markPlace, tableOf, valueBefore } from '../src/chart/table'
 
 const NONE = { times: [], values: [] }
 function ringOf(points: [number, number][]): Ring {
@@ -88,6 +88,16 @@ describe('lines', () => {
     expect(line.gaps).toEqual([{ from: 5000, to: 20_000 }])
     expect([4999, 5000, 5001, 19_999, 20_000].map((time) => valueBefore(line, time))).toEqual([4, 5, null, null, 20])
     expect(gapAt(line.gaps ?? [], 6000)).toEqual({ from: 5000, to: 20_000 })
+  })
+
+  test('the newest value of a window is the last in it, not the point behind that the line goes on to', () => {
+    const ring = ringOf([...everySecond(0, 5000), ...everySecond(20_000, 22_000)])
+    const line = drawLine({ older: NONE, ring, cover: 0, counter: false, olderColumn: 0 }, 0, 4000, 800)
+    expect(line.values.at(-1)).toBe(4)
+    const silent = drawLine({ older: NONE, ring, cover: 0, counter: false, olderColumn: 0 }, 3000, 10_000, 800)
+    expect(silent.values.at(-1)).toBe(20)
+    expect([2999, 4000, 10_000, 19_000, 20_000].map((to) => lastUpTo(silent, to))).toEqual([2, 4, 5, 5, 20])
+    expect(lastUpTo({ times: [], values: [] }, 10)).toBeNull()
   })
 
   test('a silence at the end is a gap as far as readings are known, and a short one is none', () => {

@@ -12,6 +12,8 @@ let wholeColumns: typeof import('../src/chart/older').wholeColumns
 /** The questions that the hub was asked. */
 let asked: URL[] = []
 let answer: () => Response = () => Response.json({ series: [] })
+/** Of `wants`; elsewhere time passes. */
+let clock: number | undefined
 
 function stubFetch(): void {
   vi.stubGlobal('fetch', async (path: string) => {
@@ -24,12 +26,13 @@ beforeAll(async () => {
   vi.stubGlobal('requestAnimationFrame', () => 0)
   stubFetch()
   const older = await import('../src/chart/older')
-  make = (ask) => new older.Older(ask)
+  make = (ask) => new older.Older(ask, () => clock ?? performance.now())
   wholeColumns = older.wholeColumns
 })
 
 afterEach(() => {
   asked = []
+  clock = undefined
   answer = () => Response.json({ series: [] })
 })
 
@@ -40,6 +43,7 @@ const NEVER = Number.POSITIVE_INFINITY
 /** Wants [from, to] at each of the times; gives how often the hub was asked. */
 async function wants(older: Older, from: number, to: number, cover: number, times: readonly number[]): Promise<number> {
   for (const now of times) {
+    clock = now
     older.want(from, to, cover, 100, now)
     await settled()
   }
@@ -123,6 +127,39 @@ describe('history beside the rings', () => {
       vi.useRealTimers()
       stubFetch()
     }
+  })
+
+  test('where the time that is shown stands still, every other window is asked for, and what failed again', async () => {
+    const older = make({ select: ['d/m'], buckets: BUCKETS })
+    await wants(older, 0, DAY, NEVER, [DAY])
+    const zoomOut = async (from: number, clockMs: number) => {
+      clock = DAY + clockMs
+      older.want(from, DAY, NEVER, 100, DAY)
+      await settled()
+      return asked.length
+    }
+    expect(await zoomOut(-DAY, 2 * SECOND)).toBe(2)
+    answer = () => Response.json({ error: { code: 'draining', message: 'no' } }, { status: 503 })
+    expect(await zoomOut(-3 * DAY, 4 * SECOND)).toBe(3)
+    answer = () => Response.json({ series: [] })
+    expect(await zoomOut(-3 * DAY, 8 * SECOND)).toBe(4)
+    expect([older.error, older.answered]).toEqual(['', 3])
+  })
+
+  test('what is on its way is not known yet, and no window is empty before it is', async () => {
+    const older = make({ select: ['d/m'] })
+    older.want(0, DAY, 12 * HOUR, 100, DAY)
+    expect(older.knows(0, DAY, 12 * HOUR)).toBe(false)
+    await settled()
+    expect(older.knows(0, DAY, 12 * HOUR), 'the rings have the rest').toBe(true)
+    expect(older.knows(2 * HOUR, DAY + HOUR, 12 * HOUR), 'it slides').toBe(true)
+    expect([older.knows(-DAY, 0, NEVER), older.knows(-DAY, 0, 0), older.knows(DAY, 2 * DAY, NEVER)]).toEqual([
+      false,
+      false,
+      false,
+    ])
+    older.want(13 * HOUR, DAY, 12 * HOUR, 100, DAY)
+    expect(older.knows(13 * HOUR, DAY, 12 * HOUR), 'the rings have all').toBe(true)
   })
 
   test('without rings a window that slides is asked for at most once a second', async () => {

@@ -76,6 +76,18 @@ describe('ranges', () => {
     expect(parseRange(new URLSearchParams('range=toString'))).toEqual({ kind: 'last', span: '15m' })
   })
 
+  test.each([
+    'from=-Infinity&to=5',
+    'from=0&to=9e15',
+    'from=8.7e15&to=8.8e15',
+    'from=0&to=1e13',
+    'from=5&to=5',
+    'range=999999999999d',
+    'range=0s',
+  ])('a window that no chart can show is the one shown at first: %s', (text) => {
+    expect(parseRange(new URLSearchParams(text))).toEqual({ kind: 'last', span: '15m' })
+  })
+
   test('moving and zooming keep what is under the hand', () => {
     const window = { from: 1000, to: 2000 }
     expect(windowOf(moved(window, -0.5), 0)).toEqual({ from: 500, to: 1500 })

@@ -12,7 +12,7 @@ const PAGE = resolve(import.meta.dirname, '../../dashboards')
 const ADDRESS = 'http://gallery.test'
 const MINUTE = 60_000
 /** Those of the gallery that are neither empty nor refused. */
-const CHARTS = 8
+const CHARTS = 9
 /** The height of a picture. */
 const PART = 1_800
 
@@ -73,6 +73,7 @@ interface Drawn {
   columns: (number | null | undefined)[][]
   axes: string[][]
   strokes: string[]
+  bands: number[][]
   width: number
 }
 
@@ -83,6 +84,7 @@ async function drawn(page: Page, name: string): Promise<Drawn> {
       data: [number[], ...(number | null | undefined)[][]]
       axes: { _values: string[] | null }[]
       series: { stroke?: (plot: Plot, i: number) => string }[]
+      bands?: { series: number[] }[]
       width: number
     }
     const plot = (element as unknown as { drawnBy: Plot }).drawnBy
@@ -92,6 +94,7 @@ async function drawn(page: Page, name: string): Promise<Drawn> {
       columns: columns.map((column) => [...column]),
       axes: plot.axes.map(({ _values }) => [...(_values ?? [])]),
       strokes: plot.series.slice(1).map(({ stroke }, i) => (typeof stroke === 'function' ? stroke(plot, i + 1) : '')),
+      bands: (plot.bands ?? []).map(({ series }) => [...series]),
       width: plot.width,
     }
   })
@@ -116,6 +119,32 @@ test('a line with a gap is broken there, its axes speak of time and unit', async
   expect(axes[0]).toContain('13:50')
   expect(axes[1]).toContain('60 °C')
   await expect(gap.locator('.figure')).toHaveText(/^\s*\d\d\.\d+ °C$/)
+})
+
+test('a line gone silent is called stale, and the silence has a place', async ({ page }) => {
+  const stale = await show(page, 'stale')
+  await expect(stale.locator('.tag.badge')).toHaveText('stale since 13:54:58')
+  const { times } = await drawn(page, 'stale')
+  expect(times.at(-1)).toBe((NOW - 5 * MINUTE - 2_000) / 1000)
+  await stale.locator('.u-over').hover({ position: { x: 10, y: 60 } })
+  await expect(stale.locator('.figure')).toContainText('°C')
+  const box = await stale.locator('.u-over').boundingBox()
+  await page.mouse.move((box?.x ?? 0) + (box?.width ?? 0) * 0.9, (box?.y ?? 0) + 60)
+  await expect(stale.locator('.figure')).toHaveText('no data since 13:54:58')
+  const gap = await show(page, 'gap')
+  await expect(gap.locator('.tag.badge')).toHaveCount(0)
+})
+
+test('behind means stands a band from the lowest to the highest', async ({ page }) => {
+  const shown = await show(page, 'spread')
+  const { columns, bands } = await drawn(page, 'spread')
+  expect(columns).toHaveLength(3)
+  expect(bands).toEqual([[3, 2]])
+  const [means = [], low = [], high = []] = columns.map((column) => known(column))
+  // Those of the day, and the one before, so that the line reaches the edge.
+  expect([means.length, low.length, high.length]).toEqual([97, 97, 97])
+  expect(means.every((mean, i) => (low[i] ?? mean) < mean && mean < (high[i] ?? mean))).toBe(true)
+  await expect(shown).toContainText('band: lowest to highest')
 })
 
 test('late readings are drawn in their place', async ({ page }) => {
@@ -168,7 +197,7 @@ test('what cannot be told apart is not drawn but counted', async ({ page }) => {
 
 test('an empty chart and a refused one say why', async ({ page }) => {
   const empty = await show(page, 'empty', false)
-  await expect(empty.locator('.plot')).toHaveAttribute('data-empty')
+  await expect(empty.locator('.plot')).toHaveAttribute('data-empty', 'known')
   const said = empty.locator('.plot').evaluate((element) => getComputedStyle(element, '::after').content)
   expect(await said).toContain('No reading in this time')
   const refused = await show(page, 'refused', false)
@@ -302,6 +331,7 @@ for (const [name, query, width] of [
   ['phone-dark', '?theme=dark', 360],
 ] as const) {
   test(`pictures in ${name}, and nothing serious for axe in them`, async ({ page }) => {
+    test.setTimeout(240_000)
     await showAll(page, query, width)
     await page.locator('#range .range-box summary').first().click()
     await shoot(page, `gallery-${name}`)

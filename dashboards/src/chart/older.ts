@@ -46,6 +46,8 @@ const SLIDING_MOST_MS = 60_000
 
 export class Older {
   answer: Answer | undefined
+  /** Rises with each answer. */
+  answered = 0
   error = ''
   /** The rings hold all that is drawn, or nothing is. */
   rests = false
@@ -54,9 +56,12 @@ export class Older {
   #staleNotBefore = Number.NEGATIVE_INFINITY
   #notBefore = 0
   readonly #ask: Ask
+  readonly #clock: () => number
 
-  constructor(ask: Ask) {
+  /** The clock of pauses, in ms: it goes on where the time that is shown stands still since the connection is gone. */
+  constructor(ask: Ask, clock = () => performance.now()) {
     this.#ask = ask
+    this.#clock = clock
   }
 
   /** Whether live readings go on where this ends: not when readings are summed up, or of another time. */
@@ -86,10 +91,10 @@ export class Older {
     if (this.rests) return
     // The turn between a comparison's being chosen and its having its own history: nothing is named yet.
     if (this.#ask.select.length === 0) return
-    if (now < this.#notBefore || columns < 1) return
+    if (this.#clock() < this.#notBefore || columns < 1) return
     const column = (to - from) / columns
     if (this.#asking !== undefined) {
-      if (isAwaited(this.#asking, from, to, column)) return
+      if (isAwaited(this.#asking, from, to, column, this.#clock())) return
       this.#stale ||= this.#asking.wasStale
       this.stop()
     }
@@ -99,7 +104,7 @@ export class Older {
   #fits(from: number, to: number, cover: number, column: number, now: number): boolean {
     const got = this.answer
     if (got === undefined || got.from > from) return false
-    if (this.#stale && now >= this.#staleNotBefore) return false
+    if (this.#stale && this.#clock() >= this.#staleNotBefore) return false
     const lasts = Math.min(SLIDING_MOST_MS, Math.max(SLIDING_MS, (to - from) / 200))
     const wanted = Math.min(to, this.#known(now))
     // Where the rings begin before that, the answer must reach them; else it may be a little behind.
@@ -107,6 +112,14 @@ export class Older {
       Math.min(got.to, this.#known(got.askedAt)) >= (this.meetsLive && cover < wanted ? cover : wanted - lasts)
     if (!this.meetsLive) return reaches && (this.#ask.buckets !== undefined || near(got.column, column))
     return reaches && near(got.column, column) && now - got.askedAt < Math.max(60_000, (to - from) / 200)
+  }
+
+  /** Whether what was in [from, to] before the live rings has been told, but for the newest of a window that slides. */
+  knows(from: number, to: number, cover: number): boolean {
+    if (this.rests) return true
+    const got = this.answer
+    const end = Math.min(to, this.meetsLive ? cover : to)
+    return got !== undefined && got.from <= from && got.to >= end - (to - from) / 10
   }
 
   /** Up to where there are readings at a time; of an earlier day they are shown later. */
@@ -139,7 +152,7 @@ export class Older {
   async #fetch(from: number, to: number, columns: number, now: number): Promise<void> {
     const column = (to - from) / columns
     const wasStale = this.#stale
-    const asking = { from, to, column, wasStale, since: performance.now(), abort: new AbortController() }
+    const asking = { from, to, column, wasStale, since: this.#clock(), abort: new AbortController() }
     this.#asking = asking
     this.#stale = false
     const { query, window } = historyQuery(this.#ask, from, to, columns)
@@ -154,14 +167,15 @@ export class Older {
         series.set(seriesKey(one), { description: one, times, values, edges: one.edges })
       }
       this.answer = { ...window, column, askedAt: now, series }
-      this.#staleNotBefore = now + Math.max(STALE_MS, STALE_SHARE * (performance.now() - asking.since))
+      this.answered += 1
+      this.#staleNotBefore = asking.since + Math.max(STALE_MS, STALE_SHARE * (this.#clock() - asking.since))
       this.error = ''
       // What slides without rings is not asked for more often than a look is worth.
-      this.#notBefore = this.meetsLive ? 0 : now + SLIDING_MS
+      this.#notBefore = this.meetsLive ? 0 : asking.since + SLIDING_MS
     } catch (error) {
       if (asking.abort.signal.aborted) return
       this.#stale = true
-      this.#notBefore = now + RETRY_MS
+      this.#notBefore = this.#clock() + RETRY_MS
       this.error = failureText(error, 'History could not be read.')
     } finally {
       if (this.#asking === asking) this.#asking = undefined
@@ -180,10 +194,10 @@ interface Asking {
 }
 
 /** Whether the answer on its way is still what is wanted, or it was asked for only now. */
-function isAwaited(asking: Asking, from: number, to: number, column: number): boolean {
+function isAwaited(asking: Asking, from: number, to: number, column: number, now: number): boolean {
   const far = (to - from) / 4
   const fits = near(asking.column, column) && Math.abs(asking.from - from) < far && Math.abs(asking.to - to) < far
-  return fits || performance.now() - asking.since < ABANDON_MS
+  return fits || now - asking.since < ABANDON_MS
 }
 
 function near(a: number, b: number): boolean {

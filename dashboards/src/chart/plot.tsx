@@ -13,8 +13,11 @@ import type { Table } from './table'
 export interface PlotHandle {
   /** Width of the drawing area in CSS pixels; 0 before the first layout. */
   width(): number
-  /** False: the chart was made for another number of lines and waits to be made anew. */
-  draw(table: Table, fromMs: number, toMs: number): boolean
+  /**
+   * Of a window that is known an empty chart says that there is no reading. False: the chart was made for another number of lines and
+   * waits to be made anew.
+   */
+  draw(table: Table, fromMs: number, toMs: number, isKnown: boolean): boolean
   show(line: number, shown: boolean): void
 }
 
@@ -61,6 +64,8 @@ export function Plot(props: PlotProps) {
       unwatch()
       latest.current.onHandle(undefined)
       made?.destroy()
+      // uPlot says nothing of a crosshair that goes with its chart.
+      latest.current.onHover(undefined)
     }
   }, [props.unit, props.right?.unit, props.right?.from, props.lines, props.syncKey, props.dashed, props.bands])
 
@@ -94,13 +99,14 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
   ]
   const handle: PlotHandle = {
     width: () => plot.bbox.width / devicePixelRatio,
-    draw: (table, fromMs, toMs) => {
+    draw: (table, fromMs, toMs, isKnown) => {
       // Another number of lines is on its way: uPlot would look for columns that are not there.
       if (table.data.length !== columns + 1) return false
       look.drawn = true
       look.table = table
       look.window = [fromMs / 1000, toMs / 1000]
-      element.toggleAttribute('data-empty', table.data[0].length === 0)
+      if (table.data[0].length > 0) element.removeAttribute('data-empty')
+      else element.setAttribute('data-empty', isKnown ? 'known' : 'asked')
       plot.setData(table.data as uPlot.AlignedData)
       return true
     },

@@ -1,11 +1,13 @@
 // What is told of a line: its newest value, or with every figure the one under the crosshair.
 import { decimalsOf } from '@telltale/client'
+import { shownNow } from '../live'
+import { windowOf } from '../range'
 import { exactText, valueText } from '../words'
 import { latest, type WidgetProps } from './held'
 import type { DrawnLine } from './lines'
 import type { ChartLine } from './members'
 import { drawnAsRate, shownUnit } from './shown'
-import { gapAt, valueBefore } from './table'
+import { gapAt, lastUpTo, valueBefore } from './table'
 
 export interface Readout {
   text: string
@@ -35,7 +37,9 @@ export function readoutOf(
   }
   const isDrawn = isRate || ask.buckets !== undefined || range.kind !== 'last'
   const value =
-    isDrawn && drawn !== undefined ? (drawn.values.at(-1) ?? null) : (latest(line.member, props)?.value ?? null)
+    isDrawn && drawn !== undefined
+      ? lastUpTo(drawn, windowOf(range, shownNow()).to)
+      : (latest(line.member, props)?.value ?? null)
   if (typeof value !== 'number') return { text: '–' }
   const sent = Math.max(decimalsOf(value), watch.sub.series.get(line.member.key)?.decimals ?? 0)
   return { text: valueText(value, unit, isRate ? Number(value !== 0) : sent) }

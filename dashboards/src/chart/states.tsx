@@ -6,8 +6,7 @@ import { hubNow, second } from '../clock'
 import { onTurn, requestFrame } from '../frame'
 import { shownNow } from '../live'
 import { ago, moment, valueText } from '../words'
-import { coverOf } from './cover'
-import { changedAt, type Held, latest, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
+import { changedAt, type Held, latest, liveCover, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
 import type { Member, Metric } from './members'
 import type { Ask, Older } from './older'
 import { spansOf } from './spans'
@@ -89,6 +88,7 @@ function useStrip(
   useEffect(() => {
     const visible = whenVisible(row.current)
     let state = ''
+    let drawnLast: StatesProps['last'] | undefined
     const stop = onTurn(() => {
       const handle = strip.current
       if (handle === undefined || !visible.now()) {
@@ -97,19 +97,13 @@ function useStrip(
       }
       const { range, watch, last, member, metric } = now.current
       const { from, to } = steppedWindow(range, handle.width())
-      const cover = coverOf(watch.sub, [member.key])
+      const cover = liveCover(watch, [member.key])
+      if (cover === undefined) return
       older.want(from, to, cover, Math.round(handle.width()), shownNow())
-      const next = [
-        watch.sub.version,
-        from,
-        to,
-        older.answer?.askedAt,
-        last.size,
-        handle.width(),
-        handle.colours(),
-      ].join()
-      if (next === state) return
+      const next = [watch.sub.version, from, to, older.answered, handle.width(), handle.colours()].join()
+      if (next === state && last === drawnLast) return
       state = next
+      drawnLast = last
       const points = pointsOf(older, watch.sub.series.get(member.key), cover, last.get(member.key))
       const device_ = watch.sub.devices.get(member.description.device)
       // A state holds until it changes, but of a device that went offline nobody knows.

@@ -53,6 +53,14 @@ export function valueBefore(line: DrawnLine, time: number): number | null {
   return at === undefined ? null : (line.values[at] ?? null)
 }
 
+/** The last value of a line up to a time: lines go on to the point behind a window, so that they reach its edge. */
+export function lastUpTo(line: DrawnLine, time: number): number | null {
+  const at = placeBefore(line.times, time)
+  if (at === undefined) return null
+  // Where a counter began anew, or between two readings, the line is broken.
+  return line.values[at] ?? line.values[at - 1] ?? null
+}
+
 /** The place of the last of `times`, which are in order, that is not after `time`. */
 function placeBefore(times: readonly number[], time: number): number | undefined {
   let low = 0

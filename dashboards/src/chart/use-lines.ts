@@ -4,8 +4,7 @@ import type { Line } from '@telltale/client'
 import { useEffect, useRef } from 'preact/hooks'
 import { onTurn, requestFrame } from '../frame'
 import { shownNow } from '../live'
-import { coverOf } from './cover'
-import { drawingLastsMs, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
+import { drawingLastsMs, liveCover, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
 import { type DrawnLine, drawLine } from './lines'
 import type { ChartLine } from './members'
 import type { Ask, Older } from './older'
@@ -52,14 +51,15 @@ export function useLines(
       const width = handle.width()
       const columns = Math.max(LEAST_COLUMNS, Math.round(width))
       const { from, to } = steppedWindow(range, width)
-      const cover = coverOf(
-        watch.sub,
+      const cover = liveCover(
+        watch,
         chartLines.map(({ member }) => member.key),
       )
+      if (cover === undefined) return
       older.want(from, to, cover, columns, shownNow())
       if (before !== undefined) earlier.want(from, to, cover, columns, shownNow())
       error.value = older.error === '' ? earlier.error : older.error
-      const answers = [older.answer?.askedAt, earlier.answer?.askedAt, chartLines.length, width].join()
+      const answers = [older.answered, earlier.answered, chartLines.length, width].join()
       const next = [watch.sub.version, from, to, answers].join()
       const asked = [range.kind === 'last' ? '' : from, from - to, answers].join()
       const soon = asked === shape && drawnOn === handle && performance.now() - drawnAt < drawingLastsMs(range, width)
@@ -68,7 +68,8 @@ export function useLines(
       const lines = chartLines.map((line) => lineOf(now.current, line, older, window))
       const dashed = before === undefined ? [] : chartLines.map((line) => lineOf(now.current, line, earlier, window))
       const edges = now.current.ask.band ? chartLines.flatMap(({ member }) => edgesOf(older, member.key, window)) : []
-      if (!handle.draw(tableOf([...lines, ...dashed, ...edges], lines.length), from, to)) return
+      const table = tableOf([...lines, ...dashed, ...edges], lines.length)
+      if (!handle.draw(table, from, to, older.knows(from, to, cover))) return
       state = next
       shape = asked
       drawnAt = performance.now()
@@ -92,7 +93,7 @@ function lineOf(
   { from, to, columns }: { from: number; to: number; columns: number },
 ): DrawnLine {
   const ring = (older.meetsLive ? watch.sub.series.get(member.key)?.ring : undefined) ?? EMPTY
-  const cover = older.meetsLive ? coverOf(watch.sub, [member.key]) : Number.POSITIVE_INFINITY
+  const cover = (older.meetsLive ? liveCover(watch, [member.key]) : undefined) ?? Number.POSITIVE_INFINITY
   const source = {
     older: older.line(member.key),
     ring,

@@ -4,7 +4,7 @@ import { hubNow } from '../clock'
 import { onFrame } from '../frame'
 import { forgetBefore, type Watch } from '../live'
 import type { TimeRange } from '../range'
-import { keptMs, trimmedTo } from './cover'
+import { hasBegun, keptMs, trimmedTo } from './cover'
 import type { Older } from './older'
 
 /** So much more is held before it is trimmed, so that trimming is rare. */
@@ -19,7 +19,8 @@ export function useTrim(watched: Watch, olders: ReadonlySet<Older>, range: TimeR
       const now = hubNow()
       const kept = keptMs(shown.current)
       const { coverFrom } = watched.sub
-      if (coverFrom <= now - kept * (1 + SLACK)) forgetBefore(watched, trimmedTo(now - kept, coverFrom, olders))
+      if (hasBegun(watched.sub) && coverFrom <= now - kept * (1 + SLACK))
+        forgetBefore(watched, trimmedTo(now - kept, coverFrom, olders))
     })
   }, [watched, olders])
 }

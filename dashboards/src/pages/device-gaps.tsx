@@ -9,7 +9,7 @@ import type { Gap } from '../chart/lines'
 import type { Metric } from '../chart/members'
 import { hubNow } from '../clock'
 import { type TimeRange, windowOf } from '../range'
-import { failureText } from '../rest'
+import { failureText, isAway } from '../rest'
 import { moment, shortDuration } from '../words'
 
 interface GapsProps {
@@ -57,14 +57,17 @@ function GapList({ id, metrics, range }: GapsProps) {
     const stop = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
     const load = async () => {
+      let again = range.kind !== 'fixed'
       try {
         found.value = await find(id, names, range, stop.signal)
         error.value = ''
       } catch (caught) {
         if (stop.signal.aborted) return
         error.value = failureText(caught, 'The gaps could not be read.')
+        // A hub that was away answers later.
+        again ||= isAway(caught)
       }
-      if (range.kind !== 'fixed' && !stop.signal.aborted) timer = setTimeout(() => void load(), AGAIN_MS)
+      if (again && !stop.signal.aborted) timer = setTimeout(() => void load(), AGAIN_MS)
     }
     // A window that follows the hand is asked for when it rests.
     timer = setTimeout(() => void load(), ADDRESS_PAUSE_MS)

@@ -1,6 +1,5 @@
 // The time zones of the sites of what is shown, for the range picker: as attributes of a few of the devices name them.
-import { useSignal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { type Device, fetchDevice, type LastValue } from '../api'
 
 /** So many devices are asked. */
@@ -14,18 +13,22 @@ export function zonesOf(device: Device | undefined): string[] {
 
 /** Of these series. */
 export function useZones(last: ReadonlyMap<string, LastValue> | undefined, onZones: (zones: string[]) => void): void {
-  const told = useSignal(false)
+  const asking = useRef(false)
+  const gone = useRef(false)
   useEffect(() => {
-    if (last === undefined || last.size === 0 || told.peek()) return
-    told.value = true
-    let gone = false
+    gone.current = false
+    return () => {
+      gone.current = true
+    }
+  }, [])
+  // Once: last values that come anew while devices are asked change nothing of it.
+  useEffect(() => {
+    if (last === undefined || last.size === 0 || asking.current) return
+    asking.current = true
     const devices = [...new Set([...last.values()].map((one) => one.device))].slice(0, ASKED)
     const asked = devices.map((id) => fetchDevice(id).catch(() => undefined))
     void Promise.all(asked).then((found) => {
-      if (!gone) onZones([...new Set(found.flatMap(zonesOf))])
+      if (!gone.current) onZones([...new Set(found.flatMap(zonesOf))])
     })
-    return () => {
-      gone = true
-    }
   }, [last])
 }

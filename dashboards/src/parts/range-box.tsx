@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { hubNow } from '../clock'
-import { CALENDAR_NAMES, calendarText, fieldText, MORE_SPANS, type TimeRange, windowOf } from '../range'
+import { CALENDAR_NAMES, calendarText, fieldText, MORE_SPANS, MOST_MS, type TimeRange, windowOf } from '../range'
 import { moment } from '../words'
 import {
   dayOfWeek,
@@ -32,6 +32,7 @@ export function rangeText(range: TimeRange, now: number): string {
 
 export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
   const box = useRef<HTMLDetailsElement>(null)
+  const opened = useSignal(0)
   useClosing(box)
   const choose = (next: TimeRange) => {
     if (box.current !== null) box.current.open = false
@@ -40,7 +41,14 @@ export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
   const zoneText = zone.value === 'local' ? '' : ` · ${zone.value}`
   return (
     <details class="range-box" ref={box}>
-      <summary aria-label={`Time range: ${rangeText(range, hubNow())}${zoneText}. Change it.`}>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: a summary is pressed, by keys too. */}
+      <summary
+        aria-label={`Time range: ${rangeText(range, hubNow())}${zoneText}. Change it.`}
+        onClick={() => {
+          // A sliding window has gone on since it was open: its times are those of now.
+          if (box.current?.open === false) opened.value += 1
+        }}
+      >
         {rangeText(range, hubNow())}
         {zoneText}
       </summary>
@@ -58,7 +66,11 @@ export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
           ))}
         </ul>
         <div class="range-exact">
-          <Exact key={`${JSON.stringify(range)} ${zone.value} ${weekStart()}`} range={range} onRange={choose} />
+          <Exact
+            key={`${JSON.stringify(range)} ${zone.value} ${weekStart()} ${opened.value}`}
+            range={range}
+            onRange={choose}
+          />
           <ZoneField zones={zones} />
           <WeekField />
         </div>
@@ -131,6 +143,7 @@ export function exactWindow(from: string, to: string): TimeRange | string {
   if (start === undefined || Number.isNaN(start)) return 'From needs a date and a time.'
   if (end === undefined || Number.isNaN(end)) return 'To needs a date and a time.'
   if (start >= end) return 'To must be later than From.'
+  if (end - start > MOST_MS) return 'At most 50 years are shown.'
   return { kind: 'fixed', from: start, to: end }
 }
 

@@ -10,7 +10,7 @@ import { shownUnit } from '../../chart/shown'
 import { hubNow } from '../../clock'
 import { Scroll } from '../../parts/scroll'
 import { type TimeRange, windowOf } from '../../range'
-import { failureText } from '../../rest'
+import { failureText, isAway } from '../../rest'
 import { valueText } from '../../words'
 import { type Groups, selectGroups } from './groups'
 
@@ -37,12 +37,13 @@ export function FiguresCard({ groups, range, agg }: FiguresProps) {
   const extra = agg === undefined || (AGGREGATES as readonly string[]).includes(agg) ? [] : [agg]
   const names = [...AGGREGATES, ...extra]
   const questions = useMemo(() => [...questionsOf(groups), ...extraQuestions(groups, extra)], [groups, extra.join()])
-  const rows = useSignal<readonly Figures[]>([])
+  const rows = useSignal<readonly Figures[] | undefined>(undefined)
   const error = useSignal('')
   useEffect(() => {
     const stop = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
     const load = async () => {
+      let again = range.kind !== 'fixed'
       try {
         const { from, to } = windowOf(range, hubNow())
         const ask = (question: Question) => fetchFigures({ ...question, from, to }, stop.signal)
@@ -59,8 +60,10 @@ export function FiguresCard({ groups, range, agg }: FiguresProps) {
       } catch (caught) {
         if (stop.signal.aborted) return
         error.value = failureText(caught, 'The figures could not be read.')
+        // A hub that was away answers later.
+        again ||= isAway(caught)
       }
-      if (range.kind !== 'fixed' && !stop.signal.aborted) timer = setTimeout(() => void load(), AGAIN_MS)
+      if (again && !stop.signal.aborted) timer = setTimeout(() => void load(), AGAIN_MS)
     }
     // A window that follows the hand is asked for when it rests.
     timer = setTimeout(() => void load(), ADDRESS_PAUSE_MS)
@@ -69,13 +72,15 @@ export function FiguresCard({ groups, range, agg }: FiguresProps) {
       clearTimeout(timer)
     }
   }, [questions, JSON.stringify(range)])
+  const found = rows.value ?? []
   return (
     <section class="card table-card" aria-label="Figures">
       <h2>Over this time</h2>
       {error.value !== '' && <p class="card-error">{error.value}</p>}
-      {rows.value.length === 0 && error.value === '' && <p class="none-here">No reading in this time.</p>}
-      {rows.value.length > 0 && <Table rows={rows.value.slice(0, SHOWN)} names={names} />}
-      {rows.value.length > SHOWN && (
+      {rows.value === undefined && error.value === '' && <p class="none-here">Looking …</p>}
+      {rows.value?.length === 0 && error.value === '' && <p class="none-here">No reading in this time.</p>}
+      {found.length > 0 && <Table rows={found.slice(0, SHOWN)} names={names} />}
+      {found.length > SHOWN && (
         <p class="none-here">
           The first {SHOWN} of {countOf(groups)} series are shown.
         </p>

@@ -34,26 +34,16 @@ export function StatusPage() {
   const sizes = useSignal<Sizes | undefined>(undefined)
   const refusals = useSignal<readonly Refusal[]>([])
   const error = useSignal('')
-  const attempt = async (run: () => Promise<void>) => {
-    try {
-      await run()
-      error.value = ''
-    } catch (caught) {
-      // The connection's own line tells of a hub that is away; the figures stay.
-      if (!(caught instanceof ApiError && caught.status === 0)) {
-        error.value = failureText(caught, 'The status could not be read.')
-      }
-    }
-  }
+  const seldomError = useSignal('')
   useRepeated(ASK_MS, () =>
-    attempt(async () => {
+    attempt(error, async () => {
       const next = await fetchStatus()
       status.value = next
       samples.value = withSample(samples.value, sampleOf(next))
     }),
   )
   useRepeated(ASK_SELDOM_MS, () =>
-    attempt(async () => {
+    attempt(seldomError, async () => {
       refusals.value = await fetchRefusals()
       sizes.value = await fetchSizes()
     }),
@@ -69,7 +59,11 @@ export function StatusPage() {
           </p>
         )}
       </div>
-      {error.value !== '' && <p class="note">{error.value}</p>}
+      {[...new Set([error.value, seldomError.value])].filter(Boolean).map((said) => (
+        <p class="note" key={said}>
+          {said}
+        </p>
+      ))}
       {now !== undefined && <Age told={now.now} />}
       {now !== undefined && (
         <>
@@ -82,6 +76,19 @@ export function StatusPage() {
       )}
     </main>
   )
+}
+
+/** Each question has an error of its own: one that is answered does not hide that another is not. */
+async function attempt(error: { value: string }, run: () => Promise<void>): Promise<void> {
+  try {
+    await run()
+    error.value = ''
+  } catch (caught) {
+    // The connection's own line tells of a hub that is away; the figures stay.
+    if (!(caught instanceof ApiError && caught.status === 0)) {
+      error.value = failureText(caught, 'The status could not be read.')
+    }
+  }
 }
 
 /** Figures that are not of now say of when they are. */
