@@ -2,6 +2,7 @@
 //! somebody else. There SQLite cannot make the index of a WAL, and opens no file that has, or may have, one.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -25,14 +26,15 @@ pub fn open_unwritable(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(immutable(path), flags | OpenFlags::SQLITE_OPEN_URI)
 }
 
-fn immutable(path: &Path) -> String {
-    let mut uri = String::from("file:");
-    for c in path.to_string_lossy().chars() {
-        match c {
-            '%' => uri.push_str("%25"),
-            '?' => uri.push_str("%3f"),
-            '#' => uri.push_str("%23"),
-            c => uri.push(c),
+/// The address of a file that nobody writes meanwhile, so that it is read without WAL and locks. What would mean something in a URI is told by its number.
+#[must_use]
+pub fn immutable(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/.-_~".contains(byte) {
+            uri.push(char::from(*byte));
+        } else {
+            uri.push_str(&format!("%{byte:02X}"));
         }
     }
     uri + "?immutable=1"

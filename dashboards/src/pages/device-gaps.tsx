@@ -1,15 +1,14 @@
 // When a device was silent within the time shown: a list that is asked for when somebody opens it.
 import { useSignal } from '@preact/signals'
 import { selectorOf, seriesKey } from '@telltale/client'
-import { useEffect } from 'preact/hooks'
-import { ADDRESS_PAUSE_MS } from '../address'
 import { fetchHistory } from '../api'
 import { gapsOf, type Silence, silences } from '../chart/gaps'
 import type { Gap } from '../chart/lines'
 import type { Metric } from '../chart/members'
 import { hubNow } from '../clock'
+import { Scroll } from '../parts/scroll'
 import { type TimeRange, windowOf } from '../range'
-import { failureText, isAway } from '../rest'
+import { useAsked } from '../use-asked'
 import { moment, shortDuration } from '../words'
 
 interface GapsProps {
@@ -48,34 +47,18 @@ interface Found {
 
 function GapList({ id, metrics, range }: GapsProps) {
   const found = useSignal<Found | undefined>(undefined)
-  const error = useSignal('')
   const names = new Map(
     metrics.flatMap((one) => one.members.map((member) => [member.key, nameOf(one, member)] as const)),
   )
-  const wanted = JSON.stringify([...names])
-  useEffect(() => {
-    const stop = new AbortController()
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const load = async () => {
-      let again = range.kind !== 'fixed'
-      try {
-        found.value = await find(id, names, range, stop.signal)
-        error.value = ''
-      } catch (caught) {
-        if (stop.signal.aborted) return
-        error.value = failureText(caught, 'The gaps could not be read.')
-        // A hub that was away answers later.
-        again ||= isAway(caught)
-      }
-      if (again && !stop.signal.aborted) timer = setTimeout(() => void load(), AGAIN_MS)
-    }
-    // A window that follows the hand is asked for when it rests.
-    timer = setTimeout(() => void load(), ADDRESS_PAUSE_MS)
-    return () => {
-      stop.abort()
-      clearTimeout(timer)
-    }
-  }, [id, wanted, JSON.stringify(range)])
+  const error = useAsked({
+    range,
+    of: [id, JSON.stringify([...names])],
+    againMs: AGAIN_MS,
+    otherwise: 'The gaps could not be read.',
+    load: async (signal) => {
+      found.value = await find(id, names, range, signal)
+    },
+  })
   if (error.value !== '') return <p class="card-error">{error.value}</p>
   if (found.value === undefined) return <p class="none-here">Looking …</p>
   return <Rows {...found.value} all={names.size} />
@@ -113,7 +96,7 @@ function Rows({ rows, column, all }: Found & { all: number }) {
   if (rows.length === 0) return <p class="none-here">None that is longer than a few readings.</p>
   return (
     <>
-      <div class="scroll">
+      <Scroll name="Table of gaps">
         <table>
           <thead>
             <tr>
@@ -132,7 +115,7 @@ function Rows({ rows, column, all }: Found & { all: number }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
       <p class="none-here">
         {rows.length > SHOWN && `The newest ${SHOWN} of ${rows.length} are shown. `}
         To the nearest {shortDuration(Math.max(1_000, column))}.

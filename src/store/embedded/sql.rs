@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -107,23 +106,10 @@ pub(super) fn open_to_look(path: &Path, schema: &Schema) -> Result<Connection, S
 /// For reading a file that nobody writes: what SQLite has for files that others may write is left out. None: it cannot be read so.
 pub(super) fn open_still(path: &Path, schema: &Schema) -> Option<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let db = Connection::open_with_flags(still_uri(path), flags).ok()?;
+    let db = Connection::open_with_flags(sqlite::immutable(path), flags).ok()?;
     let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).ok()?;
     db.pragma_update(None, "cache_size", -CACHE_KIB).ok()?;
     (found == schema.format).then_some(db)
-}
-
-/// What would mean something in a URI is told by its number.
-fn still_uri(path: &Path) -> String {
-    let mut uri = "file:".to_owned();
-    for byte in path.as_os_str().as_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/.-_~".contains(byte) {
-            uri.push(char::from(*byte));
-        } else {
-            uri.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    uri + "?immutable=1"
 }
 
 /// By the file's header alone, which says its format at this place (SQLite's file format, 1.3). What cannot be read is told when it is

@@ -1,8 +1,7 @@
 // The table under the charts: figures of each series over the time shown, exact, from the hub.
 import { useSignal } from '@preact/signals'
 import { seriesKey, type Value } from '@telltale/client'
-import { useEffect, useMemo } from 'preact/hooks'
-import { ADDRESS_PAUSE_MS } from '../../address'
+import { useMemo } from 'preact/hooks'
 import { type Figures, fetchFigures } from '../../api'
 import type { Metric } from '../../chart/members'
 import type { Ask } from '../../chart/older'
@@ -10,7 +9,7 @@ import { shownUnit } from '../../chart/shown'
 import { hubNow } from '../../clock'
 import { Scroll } from '../../parts/scroll'
 import { type TimeRange, windowOf } from '../../range'
-import { failureText, isAway } from '../../rest'
+import { useAsked } from '../../use-asked'
 import { valueText } from '../../words'
 import { type Groups, selectGroups } from './groups'
 
@@ -38,40 +37,25 @@ export function FiguresCard({ groups, range, agg }: FiguresProps) {
   const names = [...AGGREGATES, ...extra]
   const questions = useMemo(() => [...questionsOf(groups), ...extraQuestions(groups, extra)], [groups, extra.join()])
   const rows = useSignal<readonly Figures[] | undefined>(undefined)
-  const error = useSignal('')
-  useEffect(() => {
-    const stop = new AbortController()
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const load = async () => {
-      let again = range.kind !== 'fixed'
+  const error = useAsked({
+    range,
+    of: [questions],
+    againMs: AGAIN_MS,
+    otherwise: 'The figures could not be read.',
+    load: async (signal) => {
+      const { from, to } = windowOf(range, hubNow())
+      const ask = (question: Question) => fetchFigures({ ...question, from, to }, signal)
+      const [main, others] = [questions.filter(isMain), questions.filter((question) => !isMain(question))]
+      const known = await rowsOf(main, ask)
       try {
-        const { from, to } = windowOf(range, hubNow())
-        const ask = (question: Question) => fetchFigures({ ...question, from, to }, stop.signal)
-        const [main, others] = [questions.filter(isMain), questions.filter((question) => !isMain(question))]
-        const known = await rowsOf(main, ask)
-        try {
-          rows.value = [...(await rowsOf(others, ask, known)).values()]
-        } catch (caught) {
-          // What takes every reading may be refused; the rest stands.
-          rows.value = [...known.values()]
-          throw caught
-        }
-        error.value = ''
+        rows.value = [...(await rowsOf(others, ask, known)).values()]
       } catch (caught) {
-        if (stop.signal.aborted) return
-        error.value = failureText(caught, 'The figures could not be read.')
-        // A hub that was away answers later.
-        again ||= isAway(caught)
+        // What takes every reading may be refused; the rest stands.
+        rows.value = [...known.values()]
+        throw caught
       }
-      if (again && !stop.signal.aborted) timer = setTimeout(() => void load(), AGAIN_MS)
-    }
-    // A window that follows the hand is asked for when it rests.
-    timer = setTimeout(() => void load(), ADDRESS_PAUSE_MS)
-    return () => {
-      stop.abort()
-      clearTimeout(timer)
-    }
-  }, [questions, JSON.stringify(range)])
+    },
+  })
   const found = rows.value ?? []
   return (
     <section class="card table-card" aria-label="Figures">
