@@ -7,21 +7,6 @@
 mod aliases;
 mod answer;
 mod readings;
-
-/// An agent that goes on further ahead than this hub knows has batches that are nowhere here. Told once: the next welcome knows this batch.
-fn tell_span(session: &Session, first: &AgentSeq, durable: u64) {
-    let next = durable.saturating_add(1);
-    if first.seq > next {
-        session.door().metrics.agents_ahead.inc();
-        let (agent, boot, until) = (&*first.agent, first.boot, first.seq - 1);
-        tracing::warn!(
-            agent,
-            boot,
-            "batches {next} to {until} are not here: this hub was restored from an older backup, or the agent's spool was full"
-        );
-    }
-}
-
 #[cfg(test)]
 mod socket_tests;
 #[cfg(test)]
@@ -314,5 +299,19 @@ impl Compact {
             Some((batch, outcome)) => Step::Submit { batch, outcome, waiting },
             None => Step::Settled(waiting),
         }])
+    }
+}
+
+/// An agent that goes on further ahead than this hub knows has batches that are nowhere here. Told once: the next welcome knows this batch.
+fn tell_span(session: &Session, first: &AgentSeq, durable: u64) {
+    let next = durable.saturating_add(1);
+    if first.seq > next {
+        session.door().metrics.agents_ahead.inc();
+        let (agent, boot, until) = (&*first.agent, first.boot, first.seq - 1);
+        tracing::warn!(
+            agent,
+            boot,
+            "batches {next} to {until} are not here: this hub was restored from an older backup, or the agent's spool was full"
+        );
     }
 }

@@ -396,6 +396,25 @@ fn after_a_retry_nothing_is_acked_until_the_batch_came_again() {
     assert_eq!(world.kept().len(), 5);
 }
 
+/// The writer counts what it committed; what it was told of the batch is counted here, and the sums are to add up.
+#[test]
+fn what_was_committed_behind_a_retry_is_counted_though_it_is_not_acked() {
+    let mut world = open();
+    let (first, second) = (one(1), batch(2, &[(0, -3, Sent::Int(2)), (0, -2, Sent::Float(f64::NAN))]));
+    world.send(&first);
+    world.send(&second);
+    assert_eq!(world.answers_with(|seq| (seq == 1).then(disk_full)), ["retry 1 after 1000 disk_full"]);
+    let counted = |world: &World| {
+        let metrics = &world.session.door().metrics;
+        (metrics.readings_received.value(), metrics.readings_refused.value())
+    };
+    assert_eq!((world.kept().len(), counted(&world)), (1, (2, 1)));
+    world.send(&first);
+    world.send(&second);
+    assert_eq!(world.answers(), ["ack 2 stored 1 duplicate 1 [2:1 not_finite]"]);
+    assert_eq!((world.kept().len(), counted(&world)), (2, (5, 2)));
+}
+
 #[test]
 fn answers_of_the_first_time_do_not_ack_the_second() {
     let mut world = open();
