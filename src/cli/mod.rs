@@ -58,7 +58,7 @@ impl Failure {
 
     /// A failed command, with the causes of its error.
     fn of(error: &dyn std::error::Error) -> Self {
-        Self::new(Exit::Failed, crate::http::error::chain(error))
+        Self::new(Exit::Failed, crate::logging::chain(error))
     }
 }
 
@@ -83,7 +83,7 @@ enum Command {
     Status(status::Status),
     /// Delete readings of a range; first shows how many
     Delete(delete::Delete),
-    /// Write every reading of a selection to a file, as CSV, NDJSON or line protocol
+    /// Write every reading of a selection to a file, as CSV, NDJSON, line protocol or Parquet
     Export(export::Export),
     /// Take what an export wrote; readings that are there already are passed over
     Import(import::Import),

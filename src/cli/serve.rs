@@ -12,10 +12,10 @@ use crate::clock::Clock;
 use crate::config::{Config, Flag};
 use crate::hub::OpenHubError;
 use crate::log::recovery::OpenError;
+use crate::logging;
 use crate::store::StoreError;
 #[cfg(feature = "influxdb")]
 use crate::store::influx::OpenInfluxError;
-use crate::{http, logging};
 
 #[derive(Args, Debug)]
 pub(super) struct Serve {
@@ -97,5 +97,5 @@ fn not_started(error: &StartError) -> Failure {
         StartError::Hub(OpenHubError::Influx(OpenInfluxError::Newer { .. })) => Exit::NewerFormat,
         _ => Exit::Failed,
     };
-    Failure::new(exit, http::error::chain(error))
+    Failure::new(exit, logging::chain(error))
 }

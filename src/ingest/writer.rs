@@ -23,6 +23,7 @@ use crate::keyed::KeyedMap;
 use crate::limits::{COMMIT_BYTES, SEAL_WAIT};
 use crate::log::tail::Tail;
 use crate::log::{AppendError, Log};
+use crate::logging::chain;
 use crate::metrics::Metrics;
 use crate::model::{AgentSeq, BatchPart, Commit, Delete, Position, Reading, SeriesDef, SeriesId, TimeNs, Value, ValueType};
 use crate::query::last;
@@ -184,7 +185,7 @@ impl Writer {
         }
         self.commit(batches);
         if let Err(error) = self.parts.log.close() {
-            tracing::error!(error = %with_cause(&error), "the log was not closed cleanly; the next start recovers it");
+            tracing::error!(error = %chain(&error), "the log was not closed cleanly; the next start recovers it");
         }
         if stop.is_some_and(|done| done.send(()).is_err()) {
             tracing::debug!("who asked for the stop gave up waiting");
@@ -474,7 +475,7 @@ impl Writer {
                 Later { code: BatchCode::DiskFull, after_ms: RETRY_DISK_FULL_MS, message }
             }
             AppendError::Poisoned { .. } => {
-                let cause = with_cause(error);
+                let cause = chain(error);
                 tracing::error!(error = %cause, "the commit log is poisoned: nothing is acked any more");
                 self.parts.health.poison(cause);
                 Later { code: BatchCode::StoreFailed, after_ms: RETRY_FAILED_MS, message }
@@ -486,16 +487,6 @@ impl Writer {
 fn store_failed(error: &StoreError) -> Later {
     let code = if let StoreError::Away { .. } = error { BatchCode::StoreAway } else { BatchCode::StoreFailed };
     Later { code, after_ms: RETRY_FAILED_MS, message: error.to_string() }
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// What stands at a reading's time before it.
