@@ -159,7 +159,7 @@ pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) 
     let place = stream::place(&hub.long_answers).await?;
     let content_type = content_type(question.format);
     let hub = hub.into_inner();
-    let plan = web::block(move || make_plan(&hub, question, &reader)).await??;
+    let plan = stream::decided(&request, move |is_wanted| make_plan(&hub, question, &reader, is_wanted)).await?;
     let lacks = plan.lacks().and_then(|why| HeaderValue::from_str(&why).ok());
     let write = move |sink: &mut ChunkSink<'_>| {
         let _grouped = grouped;
@@ -172,9 +172,9 @@ pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) 
     Ok(answer)
 }
 
-fn make_plan(hub: &Arc<Hub>, question: History, reader: &Reader) -> Result<Plan, ApiError> {
+fn make_plan(hub: &Arc<Hub>, question: History, reader: &Reader, is_wanted: &dyn Fn() -> bool) -> Result<Plan, ApiError> {
     let sources = Sources { series: &hub.series, head: &hub.head, store: Some(&hub.store), retention: &hub.retention };
-    Ok(Plan::make(question, sources, reader.0.scope(), &*hub.devices, hub.config.limits.history_points)?)
+    Ok(Plan::make(question, sources, reader.0.scope(), &*hub.devices, hub.config.limits.history_points, is_wanted)?)
 }
 
 fn content_type(format: Format) -> &'static str {
