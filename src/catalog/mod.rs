@@ -59,6 +59,12 @@ pub enum CatalogError {
         #[source]
         source: std::io::Error,
     },
+    #[error("{}: no thread can be started that looks for revoked tokens: {source}", path.display())]
+    Unwatched {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     /// The hub ends with 78.
     #[error("{}: the catalog has format {found}, this build knows formats up to {known}: use a newer telltale", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
