@@ -87,28 +87,26 @@ fn groups(series: &SeriesTable, auth: &Auth, by: By, since: TimeNs) -> Result<Ve
         row.series += 1;
         row.new += u64::from(one.created().is_some_and(|created| created >= since));
     };
-    for one in series.select(|_| true) {
-        match by {
-            By::Token => {
-                let id = one.owner.0;
-                let name = match tokens.get(&one.owner) {
-                    Some(name) => format!("{name} (token {id})"),
-                    // What a command on the hub's own machine brings is no token's.
-                    None if id == 0 => "import".to_owned(),
-                    None => format!("token {id}, revoked"),
-                };
-                count(&name, &one);
-            }
-            By::Device => count(&one.key.device, &one),
-            By::Metric => count(&one.key.metric, &one),
-            By::Label => {
-                for (label, value) in one.key.labels.iter() {
-                    count(label, &one);
-                    values.entry(label.to_owned()).or_default().insert(value.to_owned());
-                }
+    series.each_listed(|one| match by {
+        By::Token => {
+            let id = one.owner.0;
+            let name = match tokens.get(&one.owner) {
+                Some(name) => format!("{name} (token {id})"),
+                // What a command on the hub's own machine brings is no token's.
+                None if id == 0 => "import".to_owned(),
+                None => format!("token {id}, revoked"),
+            };
+            count(&name, one);
+        }
+        By::Device => count(&one.key.device, one),
+        By::Metric => count(&one.key.metric, one),
+        By::Label => {
+            for (label, value) in one.key.labels.iter() {
+                count(label, one);
+                values.entry(label.to_owned()).or_default().insert(value.to_owned());
             }
         }
-    }
+    });
     for (name, values) in values {
         if let Some(row) = groups.get_mut(&name) {
             row.values = Some(values.len() as u64);
