@@ -106,7 +106,7 @@ pub const FRAMES_BEFORE_CLOSE: usize = 256;
 pub const LINGER: Duration = Duration::from_secs(1);
 /// One sweep pings every open socket this often.
 pub const PING_EVERY: Duration = Duration::from_secs(25);
-/// An agent that sent nothing, no pong either, for this long is closed 1001-free: the socket is dropped after a 1008 "idle".
+/// An agent of which nothing was heard, no pong either, for this long is closed 1008, "idle".
 pub const AGENT_IDLE: Duration = Duration::from_secs(75);
 /// A viewer to whom no byte could be written, or whose ping stays unanswered, for this long is dead.
 pub const VIEWER_DEAD: Duration = Duration::from_secs(60);

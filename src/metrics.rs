@@ -77,7 +77,7 @@ pub struct Metrics {
     pub readings_refused: Counter,
     pub frames_received: Counter,
     pub frames_refused: Counter,
-    /// Bodies of line protocol.
+    /// Bodies of line protocol, and of imports.
     pub bodies_received: Counter,
     pub batches_later: Counter,
     pub slow_downs: Counter,

@@ -33,7 +33,7 @@ fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
         readings_duplicate Only "Readings that were there already with the same value.";
         readings_refused Only "Readings refused for good or for now.";
         frames_received Only "Binary frames from agents.";
-        bodies_received Only "Bodies of line protocol.";
+        bodies_received Only "Bodies of line protocol, and of imports.";
         frames_refused Only "Frames refused whole.";
         batches_later Only "Batches not taken when they came, to be sent again.";
         slow_downs Only "Pauses that agents were asked for while the queue was more than half full.";
@@ -46,7 +46,7 @@ fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
         deletes Only "Ranges of series deleted.";
         commits Only "Commits synced to the log.";
         commit_bytes Only "Bytes of these commits.";
-        commit_ns Only "Time spent appending and syncing, ns.";
+        commit_ns Only "Nanoseconds from batches in hand to their readings shown: deciding, appending, syncing.";
         agents_ahead Only "Agents that went on beyond what this hub knows of them, as after a restore.";
         agents_forgotten Only "Boots of agents whose newest batch is not known any more, for others that sent after them.";
         agents_open AndShrinks "Ingest connections open.";
