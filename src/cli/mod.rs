@@ -159,14 +159,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "influxdb")]
         Command::Migrate(migrate) => migrate.run(),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Nothing is left to say where even stderr is gone.
-            drop(writeln!(io::stderr(), "telltale: {failure}"));
-            ExitCode::from(failure.exit as u8)
-        }
-    }
+    ExitCode::from(code(done))
+}
+
+/// The exit code of a command, once it was said why it failed.
+fn code(done: Result<(), Failure>) -> u8 {
+    let Err(failure) = done else { return 0 };
+    // Nothing is left to say where even stderr is gone.
+    drop(writeln!(io::stderr(), "telltale: {failure}"));
+    failure.exit as u8
+}
+
+/// Ends the program here and now, whatever still runs in it.
+fn leave(done: Result<(), Failure>) -> ! {
+    std::process::exit(code(done).into())
 }
 
 /// A line on stdout. A reader that has seen enough (`| head`) is no failure.

@@ -4,8 +4,8 @@ use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, Failure, Place, owner, print};
-use crate::app::{App, Ended, StartError};
+use super::{Exit, Failure, Place, leave, owner, print};
+use crate::app::{App, StartError, Why};
 use crate::auth::access::Role;
 use crate::catalog::CatalogError;
 use crate::clock::Clock;
@@ -67,11 +67,16 @@ async fn serve(config: Config) -> Result<(), Failure> {
             _ = interrupt.recv() => {}
         }
     };
-    match app.run(stop).await {
-        Ok(Ended::Asked) => Ok(()),
-        Ok(Ended::Poisoned) => Err(Failure::new(Exit::Poisoned, "the commit log is poisoned; the log above says why")),
-        Err(error) => Err(failed(error)),
+    let ended = app.run(stop).await.map_err(failed)?;
+    let done = match ended.why {
+        Why::Asked => Ok(()),
+        Why::Poisoned => Err(Failure::new(Exit::Poisoned, "the commit log is poisoned; the log above says why")),
+    };
+    if ended.unfinished.is_some() {
+        // A supervisor waits for so long and no longer. As after kill -9: what was acked is on disk.
+        leave(done);
     }
+    done
 }
 
 /// While nobody manages this hub from a browser, each start prints a way in.

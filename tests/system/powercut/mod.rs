@@ -11,6 +11,7 @@ mod event;
 mod faults;
 mod load;
 mod record;
+mod slow;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
