@@ -64,6 +64,8 @@ pub(super) struct Expiry {
     wait: Duration,
     /// The time when it was looked last, as the clock said.
     seen: TimeNs,
+    /// What the state says of the newest time that was believed.
+    believed: Option<TimeNs>,
     doubted_since: Option<Instant>,
     /// The budget cannot be kept, and that was said.
     told: bool,
@@ -71,10 +73,10 @@ pub(super) struct Expiry {
 }
 
 impl Expiry {
-    /// `sealed_at`: the newest time that is known to have been.
-    pub(super) fn new(budget: Budget, sealed_at: TimeNs, store: &Path) -> Self {
+    /// `believed`: the newest time that is known to have been; without it, when something was sealed.
+    pub(super) fn new(budget: Budget, sealed_at: TimeNs, believed: Option<TimeNs>, store: &Path) -> Self {
         let room = Room::new(store, budget.max_bytes);
-        Self { budget, looked: None, wait: EVERY, seen: sealed_at, doubted_since: None, told: false, room }
+        Self { budget, looked: None, wait: EVERY, seen: believed.unwrap_or(sealed_at), believed, doubted_since: None, told: false, room }
     }
 
     #[cfg(test)]
@@ -113,6 +115,9 @@ impl EmbeddedStore {
         (expiry.looked, expiry.wait) = (Some(Instant::now()), EVERY);
         let by_age = trusted.map_or(Ok(0), |now| {
             self.floors.set_now(now);
+            if self.floors.are_ages() {
+                self.note_believed(&mut expiry.believed, now);
+            }
             self.expire_by_age(visited)
         });
         let for_bytes = self.expire_for_bytes(expiry, now, visited);
@@ -142,8 +147,9 @@ impl EmbeddedStore {
             FileKind::Rollup => self.floors.rollups_by_age(self.classes.rule(key.class)),
         };
         let is_old = |key: &FileKey| floor(key).is_some_and(|floor| key.last_time() < floor);
-        let mut old = Vec::new();
-        for file in self.files.all().iter().filter(|file| is_old(&file.key) && visited != Some(file.key.day)) {
+        let (mut old, is_sorted) = (Vec::new(), self.is_sorted());
+        let may_go = |key: &FileKey| visited != Some(key.day) && (is_sorted || key.kind == FileKind::Rollup);
+        for file in self.files.all().iter().filter(|file| is_old(&file.key) && may_go(&file.key)) {
             // Readings whose rollups stay longer go when those are made.
             let rolls = file.key.kind == FileKind::Raw && !is_old(&FileKey { kind: FileKind::Rollup, ..file.key });
             if !rolls || !self.waits_for_rollups(file) {
@@ -331,7 +337,7 @@ mod tests {
             (20_000 * day, vec![20_001 * day, 46_000 * day, 20_001 * day], vec![true, false, false]),
             (20_000 * day, vec![-6_000 * day, 100 * day], vec![true, true]),
         ] {
-            let mut expiry = Expiry::new(budget.clone(), sealed_at, Path::new(""));
+            let mut expiry = Expiry::new(budget.clone(), sealed_at, None, Path::new(""));
             let found: Vec<_> = steps.iter().map(|now| expiry.trusted(*now).is_some()).collect();
             assert_eq!(found, expected, "{sealed_at} {steps:?}");
         }

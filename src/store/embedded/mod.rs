@@ -3,6 +3,7 @@
 //! Invariants: one thread writes (the sealer's), any number read. What a seal wrote is seen by no reader whose pin is older, and a
 //! merge touches only rows that every reader sees. A body counts as written when it was decoded again to the same points.
 
+mod believed;
 mod cache;
 mod check;
 mod chunk;
@@ -28,6 +29,7 @@ mod room;
 mod rows;
 mod seal;
 mod sizes;
+mod sorting;
 mod sql;
 mod state;
 mod tend;
@@ -61,6 +63,7 @@ use files::Files;
 use key::FileKind;
 use losses::Losses;
 use parts::Decoder;
+use sorting::Sorting;
 use state::State;
 use tend::Tending;
 use tombs::Tombs;
@@ -80,6 +83,10 @@ pub trait SeriesInfo: Send + Sync + fmt::Debug {
     fn metric(&self, series: SeriesId) -> u32;
     /// The retention rule it falls under now.
     fn rule(&self, series: SeriesId) -> RuleId;
+    /// How often something was edited that may have a series fall under another rule.
+    fn edits(&self) -> u64 {
+        0
+    }
 }
 
 /// What opening needs.
@@ -110,6 +117,7 @@ pub struct EmbeddedStore {
     pins: Arc<Pins>,
     info: Arc<dyn SeriesInfo>,
     classes: Classes,
+    sorting: Sorting,
     floors: Arc<Floors>,
     losses: Losses,
     /// Held for reading while a reader takes the parts of a day out of its files, for writing while a series moves between files.
@@ -129,6 +137,8 @@ impl EmbeddedStore {
         let state = State::open(dir)?;
         let classes = Classes::new(rules, &state)?;
         let losses = Losses::open(&state)?;
+        let believed = state.believed_since(sealed_at, floors.are_ages())?;
+        let sorting = Sorting::open(&state, rules, info.edits())?;
         for dropped in state.dropped()?.iter().filter(|dropped| dropped.kind == FileKind::Raw) {
             floors.drop_until(classes.rule(dropped.class), dropped.until);
         }
@@ -141,13 +151,14 @@ impl EmbeddedStore {
             pins,
             info,
             classes,
+            sorting,
             floors,
             losses,
             layout: RwLock::default(),
             sealed: AtomicU64::new(sealed.0),
             unfinished: AtomicBool::new(false),
             piece_bytes: budget.piece_bytes(),
-            tending: Mutex::new(Tending::new(Expiry::new(budget, sealed_at, dir))),
+            tending: Mutex::new(Tending::new(Expiry::new(budget, sealed_at, believed, dir))),
         };
         store.tending.lock().noting = store.remember()?;
         store.clean()?;

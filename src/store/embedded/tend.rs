@@ -24,7 +24,7 @@ use crate::model::{Position, TimeNs, TimeRange};
 use crate::store::{PositionedDelete, StoreError};
 
 /// A day is over when no reading in time can come any more, and some time for those on their way.
-const GRACE: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Debug)]
 pub(super) struct Tending {
@@ -138,10 +138,15 @@ impl EmbeddedStore {
         }
         if tending.round.is_none() {
             tending.stuck.take_if(|(_, until)| *until <= Instant::now());
+            self.begin_sorting();
             tending.round = self.round(tending, now);
         }
         let Tending { round: Some(round), later, .. } = tending else {
-            return Ok(self.ask_one(tending, now) || self.note_looked(&mut tending.noting));
+            if self.ask_one(tending, now) {
+                return Ok(true);
+            }
+            self.end_sorting(&tending.later, now);
+            return Ok(self.note_looked(&mut tending.noting));
         };
         if self.round_step(round, later, now)? {
             return Ok(true);

@@ -29,6 +29,7 @@ mod looks;
 mod moved;
 mod pieces;
 mod remade;
+mod resorted;
 mod retired;
 mod sealed;
 mod shrunk;
