@@ -9,6 +9,7 @@ use super::loss::Loss;
 use super::{Keep, Log, LogRead, ReadError};
 use crate::model::{BatchPart, Commit, Position, Reading, SeriesId, Value};
 
+mod golden;
 mod lost;
 
 const SEGMENT_BYTES: u64 = 4096;
