@@ -97,6 +97,8 @@ pub const SEAL_EVERY: Duration = Duration::from_secs(2 * 3600);
 pub const FORWARD_ON_STOP: Duration = Duration::from_secs(3);
 /// Bytes of recent commits kept in memory for live. A reader that fell out of it reads the log instead.
 pub const TAIL_BYTES: usize = 32 << 20;
+/// Spans of batches remembered for `status` that a restored hub lacks; the oldest goes.
+pub const MISSING_KEPT: usize = 100;
 /// Refusals remembered for `status/refusals`; the oldest goes.
 pub const REFUSALS_KEPT: usize = 1000;
 

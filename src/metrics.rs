@@ -95,7 +95,7 @@ pub struct Metrics {
     pub commit_ns: Counter,
     /// How long each of the newest commits took: no line of its own, its percentiles have.
     pub commit_times: Times,
-    /// Agents that went on beyond what this hub knows of them.
+    /// Agents whose batches are missing in a hub that was restored.
     pub agents_ahead: Counter,
     /// Boots of agents whose newest batch is not known any more, for others that sent after them.
     pub agents_forgotten: Counter,

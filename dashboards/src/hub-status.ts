@@ -64,6 +64,8 @@ export interface HubStatus {
   refused: Readonly<Record<string, number>>
   devices: Readonly<Record<string, number>>
   gateways: Gateway[]
+  /** Batches of agents that came after the backup which this hub was restored from. */
+  missing: { agent: string; from: number; to: number }[]
   setAside: { segment: string; what: string; bytes: number; loss: string }[]
 }
 
@@ -197,6 +199,10 @@ export function decodeStatus(raw: Told<Schemas['StatusBody']>): HubStatus {
         seen: optional(gateway.seen),
         backlogFrom: optional(gateway.backlog_from),
       }
+    }),
+    missing: list(o.missing).map((one) => {
+      const missing = map(one)
+      return { agent: text(missing.agent), from: number(missing.from), to: number(missing.to) }
     }),
     setAside: list(map(o.recovered).set_aside).map((one) => {
       const aside = map(one)

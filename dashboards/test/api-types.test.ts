@@ -34,6 +34,7 @@ describe('answers', () => {
       ready: false,
       series: 0,
       gateways: [],
+      missing: [],
       influx: undefined,
     })
     const odd = { version: 7, ready: 'yes', reasons: {}, counters: [1], store: null, gateways: [null, { seen: 'now' }] }

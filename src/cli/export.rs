@@ -13,7 +13,7 @@ use url::form_urlencoded::Serializer;
 
 use super::client::{Cut, Head};
 use super::task::Bar;
-use super::{Exit, Failure, Place, client, offline, print};
+use super::{Exit, Failure, Place, client, offline, print, task};
 use crate::auth::access::Scope;
 use crate::http::export::{Wish, plan, readings, write};
 use crate::rows::RowFormat;
@@ -98,10 +98,11 @@ fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: 
             return out.finish(total.get());
         }
     }
+    task::must_be_data(dir)?;
     offline::with_hub(place, async |hub| {
         let work = move || {
             let (format, skip_damaged) = (wish.format, wish.skip_damaged);
-            let plan = plan(&hub, &wish, &Scope::default(), &|| true).map_err(|error| Failure::of(&error))?;
+            let plan = plan(&hub, &wish, &Scope::default(), &|| true).map_err(|error| Failure::refused(&error))?;
             let total = readings(&plan) as u64;
             let mut unwritten = None;
             let mut sink = |chunk: Vec<u8>| match out.write(&chunk, total) {

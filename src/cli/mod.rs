@@ -56,6 +56,12 @@ impl Failure {
         Self { exit, message: message.into() }
     }
 
+    /// What was refused here, told as a hub would.
+    fn refused(error: &crate::http::error::ApiError) -> Self {
+        let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
+        Self::new(Exit::Failed, format!("{}{hint}", error.message))
+    }
+
     /// A failed command, with the causes of its error.
     fn of(error: &dyn std::error::Error) -> Self {
         Self::new(Exit::Failed, crate::http::error::chain(error))
@@ -96,7 +102,7 @@ enum Command {
     Check(check::Check),
     /// Copy everything that is stored into a directory, beside the running hub; again: only what changed
     Backup(backup::Backup),
-    /// Make a data directory from a backup
+    /// Make a data directory from a backup: --data-dir is empty, or not there yet
     Restore(restore::Restore),
     /// Print the OpenAPI document of the REST interface, for whoever makes a client of it
     #[command(name = "openapi")]

@@ -47,7 +47,7 @@ fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
         commits Only "Commits synced to the log.";
         commit_bytes Only "Bytes of these commits.";
         commit_ns Only "Time spent appending and syncing, ns.";
-        agents_ahead Only "Agents that went on beyond what this hub knows of them, as after a restore.";
+        agents_ahead Only "Agents whose batches are missing, since they came after the backup that this hub was restored from.";
         agents_forgotten Only "Boots of agents whose newest batch is not known any more, for others that sent after them.";
         agents_open AndShrinks "Ingest connections open.";
         viewers_open AndShrinks "Live connections open.";

@@ -241,18 +241,32 @@ fn an_agent_is_welcomed_with_what_is_durable() {
 }
 
 #[test]
-fn an_agent_that_is_ahead_of_the_hub_is_taken_and_counted_once() {
-    for (durable, first, ahead) in [(Some(41), 42, 0), (Some(41), 41, 0), (Some(41), 45, 1), (None, 45, 0)] {
+fn an_agent_that_is_ahead_of_a_restored_hub_is_taken_and_told_once() {
+    let rows = [
+        (true, Some(41), 42, None),
+        (true, Some(41), 41, None),
+        (true, Some(41), 45, Some((42, 44))),
+        (true, None, 1, None),
+        (true, None, 45, Some((1, 44))),
+        (false, Some(41), 45, None),
+        (false, None, 45, None),
+    ];
+    for (is_restored, durable, first, missing) in rows {
         let mut world = world();
         if let Some(seq) = durable {
             world.agents.committed(&AgentSeq { agent: "gw".into(), boot: 5, seq }, Position(1));
+        }
+        if is_restored {
+            world.agents.set_restored(Position(1));
         }
         world.send(&hello("gw"));
         world.send(&define(&[series(0, "d", "n", SentType::Number)]));
         world.answers();
         assert_eq!(world.exchange(&one(first)), [format!("ack {first} stored 1 duplicate 0")]);
         world.exchange(&one(first + 5));
-        assert_eq!(world.session.door().metrics.agents_ahead.value(), ahead, "{durable:?} {first}");
+        let told: Vec<_> = world.agents.missing().into_iter().map(|Missing { from, to, .. }| (from, to)).collect();
+        assert_eq!(told, missing.into_iter().collect::<Vec<_>>(), "{is_restored} {durable:?} {first}");
+        assert_eq!(world.session.door().metrics.agents_ahead.value(), told.len() as u64);
     }
 }
 

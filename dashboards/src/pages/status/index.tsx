@@ -126,6 +126,9 @@ function Readiness({ status }: { status: HubStatus }) {
   for (const aside of status.setAside.filter((one) => one.loss === 'damage')) {
     problems.push(`The log was damaged in ${aside.segment}: ${aside.what}. ${aside.bytes} bytes were set aside.`)
   }
+  for (const { agent, from, to } of status.missing) {
+    problems.push(`Batches ${from} to ${to} of ${agent} are missing: they came after the backup of this hub.`)
+  }
   return (
     <section
       class={`card readiness tone-${status.ready ? (problems.length === 0 ? 'good' : 'wait') : 'bad'}`}
