@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// 2026-01-01T00:00:00Z
 const START: i64 = 1_767_225_600_000_000_000;
 const BATCH: usize = 4_000;
+/// From when there is room to readings being taken: the promise is a second.
+const RECOVERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A hub whose data directory is a tmpfs that goes with it.
 struct Small {
@@ -118,7 +120,10 @@ async fn full(reserve: &str) {
     assert!(status == 503 && why.contains("disk"), "{status} {why}");
     assert_eq!(hub.readings(), acked * BATCH, "reads go on, and nothing is there that was refused");
     std::fs::remove_file(hub.data.join("filler")).unwrap();
+    let room = Instant::now();
     send(&mut agent, acked, usize::MAX).await;
+    let took = room.elapsed();
+    assert!(took <= RECOVERS_WITHIN, "it took {took:?} to notice that there is room");
     for number in acked + 1..acked + 5 {
         assert!(send(&mut agent, number, usize::MAX).await);
     }
@@ -129,6 +134,27 @@ async fn full(reserve: &str) {
 #[tokio::test]
 async fn a_disk_that_is_nearly_full_is_not_filled_and_room_is_noticed() {
     full("\"2MiB\"").await;
+}
+
+/// Nobody sends, so nobody makes the hub look.
+#[tokio::test]
+async fn room_is_noticed_within_a_second_though_nobody_sends() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Small::start(dir.path(), "\"2MiB\"");
+    let mut agent = Agent::connect(&hub.address, &hub.admin).await.unwrap();
+    std::fs::write(hub.data.join("filler"), vec![0; 20 << 20]).unwrap();
+    let mut acked = 0;
+    while send(&mut agent, acked, 50).await {
+        acked += 1;
+    }
+    assert_eq!(hub.ask("/readyz").0, 503);
+    std::fs::remove_file(hub.data.join("filler")).unwrap();
+    let room = Instant::now();
+    while hub.ask("/readyz").0 != 200 {
+        assert!(room.elapsed() <= RECOVERS_WITHIN, "it is not noticed that there is room");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(hub.readings(), acked * BATCH);
 }
 
 /// Nothing is held back: SQLite and the log meet the end of the disk themselves.
