@@ -59,7 +59,8 @@ impl Top {
         print(format_args!("{:>10} {:>10}  {by}", "series", "new"))?;
         for row in answer["groups"].as_array().into_iter().flatten() {
             let values = row["values"].as_u64().map_or_else(String::new, |values| format!(" ({values} values)"));
-            print(format_args!("{:>10} {:>10}  {}{values}", row["series"], row["new"], row["name"].as_str().unwrap_or_default()))?;
+            let [series, new] = ["series", "new"].map(|name| row[name].as_u64().unwrap_or_default());
+            print(format_args!("{series:>10} {new:>10}  {}{values}", row["name"].as_str().unwrap_or_default()))?;
         }
         Ok(())
     }
