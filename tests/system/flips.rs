@@ -10,7 +10,7 @@ use crate::hub::{Hub, token};
 use crate::tools::{copy, readings, run, send, summed_up};
 
 /// In each file.
-const FLIPS: usize = 6;
+const FLIPS: usize = 4;
 /// Readings of one batch, which is also more than a block or chunk has.
 const MOST: usize = 707;
 
