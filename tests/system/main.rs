@@ -18,6 +18,12 @@ mod influx_alike;
 #[cfg(feature = "influxdb")]
 mod influx_bucket;
 #[cfg(feature = "influxdb")]
+mod influx_log;
+#[cfg(feature = "influxdb")]
+mod influx_oracle;
+#[cfg(feature = "influxdb")]
+mod influx_outage;
+#[cfg(feature = "influxdb")]
 mod influx_tls;
 #[cfg(feature = "influxdb")]
 mod influxd;
