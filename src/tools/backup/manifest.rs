@@ -73,7 +73,9 @@ impl Manifest {
             let mut file = File::create(&new)?;
             file.write_all(&serde_json::to_vec(self)?)?;
             file.sync_all()?;
+            // The files' entries, and that of their directory.
             File::open(dir.join(super::FILES))?.sync_all()?;
+            File::open(dir)?.sync_all()?;
             fs::rename(&new, &path)?;
             File::open(dir)?.sync_all()
         };

@@ -106,7 +106,7 @@ fn prepare(dir: &Path) -> Result<Option<Manifest>, BackupError> {
     if let Some(manifest) = Manifest::find(dir)? {
         return Ok(Some(manifest));
     }
-    fs::create_dir_all(dir).map_err(io_error("make", dir))?;
+    make(dir).map_err(io_error("make", dir))?;
     for entry in fs::read_dir(dir).map_err(io_error("list", dir))? {
         let name = entry.map_err(io_error("list", dir))?.file_name();
         // A first backup that was cut off left files, and nothing else.
@@ -115,6 +115,25 @@ fn prepare(dir: &Path) -> Result<Option<Manifest>, BackupError> {
         }
     }
     Ok(None)
+}
+
+/// With the entries that lead to it on disk: a backup that was said to be done is there after a power cut.
+fn make(dir: &Path) -> io::Result<()> {
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make(parent)?;
+            fs::create_dir(dir)?;
+        }
+        // It may be there since a backup that was cut off.
+        Err(_) if dir.is_dir() => {}
+        other => other?,
+    }
+    match fs::File::open(parent).and_then(|parent| parent.sync_all()) {
+        // Who may go through a directory may not list it, nor sync it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        other => other,
+    }
 }
 
 /// Everything that is committed by now.
