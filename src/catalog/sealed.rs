@@ -19,7 +19,7 @@ const RESERVED_IN: &str = "series_reserved_in";
 pub struct SealedState<S: Iterator<Item = SealedSeries>, L: Iterator<Item = SealedLast>> {
     /// The store has every commit up to this one.
     pub up_to: Position,
-    /// When that commit was written.
+    /// When it was sealed, by a clock that was believed.
     pub wall: TimeNs,
     /// New ones and those whose unit or kind changed. By ascending id it is fastest.
     pub series: S,

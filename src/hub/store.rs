@@ -7,7 +7,7 @@ use super::OpenHubError;
 use crate::catalog::sealed::LastSeal;
 use crate::config::Config;
 use crate::head::Head;
-use crate::model::Position;
+use crate::model::{Position, TimeNs};
 use crate::retention::Retention;
 use crate::series::SeriesTable;
 use crate::store::Store;
@@ -60,6 +60,7 @@ pub(super) fn open(
     head: &Head,
     series: &Arc<SeriesTable>,
     retention: &Arc<Retention>,
+    now: TimeNs,
 ) -> Result<Opened, OpenHubError> {
     check_kind(config)?;
     #[cfg(feature = "influxdb")]
@@ -75,6 +76,7 @@ pub(super) fn open(
         set_aside,
         sealed: seal.up_to,
         sealed_at: seal.wall,
+        now,
         pins: Arc::clone(head.pins()),
         info: Arc::clone(retention) as Arc<dyn SeriesInfo>,
         cache_bytes: config.store.cache_bytes,

@@ -204,7 +204,7 @@ impl Run {
         let touched = generation.touched();
         catalog.seal(SealedState {
             up_to: generation.up_to(),
-            wall: clock.now(),
+            wall: store.believed(clock.now()),
             series: described.iter().filter_map(|id| series.by_id(*id)?.to_sealed()),
             last: touched.iter().map(|id| self.last(*id, generation)),
             agents: generation.agents().collect(),

@@ -336,6 +336,7 @@ impl Visit {
             store.note_what_went(key)?;
             let file = store.files.get_or_make(key, rows.bytes())?;
             outdate(store, file.key, rows.forms())?;
+            store.unnote(&file)?;
             // It does not expire before it was asked again.
             file.news().forget();
             file.write("move series to", |db| {
