@@ -161,7 +161,7 @@ impl Hub {
         catalog.restore(&mut restore)?;
         let seal = restore.seal;
         let set_aside = dir.join("set-aside");
-        let behind = store::open(&config, &set_aside, &catalog.hub_id()?, &seal, &head, &series, &retention, clock.now())?;
+        let behind = store::open(&config, &set_aside, &catalog.hub_id()?, (&seal, clock.now()), &head, &series, &retention)?;
         if !behind.store.is_local() {
             // Its own bound holds from the start, not from the first look of the sealer on.
             retention.floors().set_now(clock.now());

@@ -56,11 +56,10 @@ pub(super) fn open(
     config: &Config,
     set_aside: &Path,
     hub_id: &str,
-    seal: &LastSeal,
+    (seal, now): (&LastSeal, TimeNs),
     head: &Head,
     series: &Arc<SeriesTable>,
     retention: &Arc<Retention>,
-    now: TimeNs,
 ) -> Result<Opened, OpenHubError> {
     check_kind(config)?;
     #[cfg(feature = "influxdb")]
