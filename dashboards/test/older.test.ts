@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { shifted, shiftedPoints, shiftedWindow } from '../src/chart/earlier'
-import type { Ask, Older } from '../src/chart/older'
+import type { Older } from '../src/chart/older'
+import type { Ask } from '../src/chart/question'
 
 const SECOND = 1000
 const HOUR = 3_600_000
@@ -8,7 +9,7 @@ const DAY = 24 * HOUR
 const utc = (text: string) => Date.parse(text)
 
 let make: (ask: Ask) => Older
-let wholeColumns: typeof import('../src/chart/older').wholeColumns
+let wholeColumns: typeof import('../src/chart/question').wholeColumns
 /** The questions that the hub was asked. */
 let asked: URL[] = []
 let answer: () => Response = () => Response.json({ series: [] })
@@ -27,7 +28,7 @@ beforeAll(async () => {
   stubFetch()
   const older = await import('../src/chart/older')
   make = (ask) => new older.Older(ask, () => clock ?? performance.now())
-  wholeColumns = older.wholeColumns
+  wholeColumns = (await import('../src/chart/question')).wholeColumns
 })
 
 afterEach(() => {
@@ -91,7 +92,7 @@ describe('history beside the rings', () => {
     const older = make({ select: ['d/m'] })
     answer = () => new Response('{"series":[{"device":"d"', { status: 200 })
     await wants(older, 0, HOUR, HOUR, [HOUR])
-    expect([older.answer, older.error]).toEqual([undefined, 'The answer of the hub broke off.'])
+    expect([older.answer, older.error]).toEqual([undefined, 'The answer of the hub broke off. It is asked again.'])
   })
 
   test('steady late readings: asked for again at most once a second, and the last of them is asked for too', async () => {
@@ -125,6 +126,26 @@ describe('history beside the rings', () => {
       expect([asked.at(-1)?.searchParams.get('to'), older.error, older.busy]).toEqual([`${10 * HOUR}ms`, '', true])
     } finally {
       vi.useRealTimers()
+      stubFetch()
+    }
+  })
+
+  test('a chart that is scrolled past gives up its question, and asks anew when it is seen again', async () => {
+    const signals: AbortSignal[] = []
+    vi.stubGlobal('fetch', (_: string, { signal }: { signal: AbortSignal }) => {
+      signals.push(signal)
+      return new Promise((_, failed) => signal.addEventListener('abort', () => failed(signal.reason)))
+    })
+    try {
+      const older = make({ select: ['d/m'] })
+      await wants(older, 0, HOUR, HOUR, [HOUR])
+      older.leave()
+      await settled()
+      expect([older.busy, older.rests, older.error, signals.map(({ aborted }) => aborted)]).toEqual([false, true, '', [true]])
+      await wants(older, 0, HOUR, HOUR, [HOUR + 20])
+      expect([older.busy, signals.map(({ aborted }) => aborted)]).toEqual([true, [true, false]])
+      older.stop()
+    } finally {
       stubFetch()
     }
   })

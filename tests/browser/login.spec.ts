@@ -50,3 +50,21 @@ test('the page keeps to a strict policy and its files are cached as they should 
   expect(asset.headers()['cache-control']).toContain('immutable')
   expect(asset.headers()['content-encoding'], 'compressed at build').toBe('br')
 })
+
+test('a link that is used up does not log out who is logged in, and says so', async ({ page, hub, sender }) => {
+  await sender.send({ device: 'pump', metric: 'pressure', value: 4.2, unit: 'bar' })
+  await logIn(page, hub)
+  for (const open of [
+    // In the page that is there, and in one that is opened by it.
+    () => page.evaluate((link) => location.assign(new URL(link).hash), hub.loginLink),
+    async () => {
+      await page.goto('about:blank')
+      await page.goto(hub.loginLink)
+    },
+  ]) {
+    await open()
+    await expect(page.getByText('You are logged in as before.')).toBeVisible()
+    await expect(page.getByRole('link', { name: /pump/ })).toContainText('4.2 bar')
+    await page.getByRole('button', { name: 'Dismiss' }).click()
+  }
+})

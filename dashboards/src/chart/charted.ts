@@ -1,9 +1,9 @@
 // The series that a page of charts shows: watched with a little history, known by their last values, and history beside them is
 // told of what changed.
 import type { SeriesDescription } from '@telltale/client'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useLayoutEffect, useMemo } from 'preact/hooks'
 import { fetchLast, type LastValue } from '../api'
-import { type Watch, watch } from '../live'
+import { type Prepared, prepare, type Watch } from '../live'
 import { LastValues } from './last'
 import type { Older } from './older'
 
@@ -11,10 +11,10 @@ import type { Older } from './older'
 const HISTORY = '16m'
 const EVER = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }
 
-export function watchCharted(select: readonly string[], olders: ReadonlySet<Older>, last: LastValues): Watch {
+function prepared(select: readonly string[], olders: ReadonlySet<Older>, last: LastValues): Prepared {
   // The last values are asked for beside the first snapshot.
   let isFirst = true
-  return watch(
+  return prepare(
     { select: [...select], history: HISTORY },
     {
       onEffects: ({ stale, replaced }) => {
@@ -32,9 +32,11 @@ export function useCharted(select: readonly string[]): { watched: Watch; last: L
   const charted = useMemo(() => {
     const olders = new Set<Older>()
     const last = new LastValues(() => fetchLast(select))
-    return { olders, last, watched: watchCharted(select, olders, last) }
+    return { olders, last, watched: prepared(select, olders, last) }
   }, [select.join('\n')])
-  useEffect(() => {
+  // With the page itself, not after the next frame: a page that is left before that frame would never be told to stop.
+  useLayoutEffect(() => {
+    charted.watched.start()
     charted.last.ask()
     return () => {
       charted.last.stop()

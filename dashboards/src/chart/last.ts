@@ -1,9 +1,10 @@
 // The last known values of what a page shows: asked of the hub when the page opens, again when that failed, and when the hub
 // says that something before the live rings changed. Of what changed before a live subscription began nothing is said, so they
-// are also asked for now and then: a value that was deleted is not shown for ever.
+// are also asked for now and then: a value that was deleted is not shown for ever. Nothing is asked again while the page is hidden.
 import { type Signal, signal } from '@preact/signals'
 import { seriesKey } from '@telltale/client'
 import type { LastValue } from '../api'
+import { afterShown } from '../hidden'
 import { ApiError, failureText } from '../rest'
 
 /** After a failure; doubled with each that follows, up to the longest. */
@@ -22,7 +23,8 @@ export class LastValues {
   readonly values: Signal<LastByKey | undefined> = signal(undefined)
   readonly error = signal('')
   readonly #fetch: () => Promise<readonly LastValue[]>
-  #timer: ReturnType<typeof setTimeout> | undefined
+  /** Calls off what is to be asked at `#due`. */
+  #callOff: (() => void) | undefined
   #due = 0
   #askedAt = Number.NEGATIVE_INFINITY
   #busy = false
@@ -36,8 +38,8 @@ export class LastValues {
 
   /** Asks now; while an answer is awaited, once more after it. */
   ask(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#callOff?.()
+    this.#callOff = undefined
     if (this.#busy) this.#wanted = true
     else if (!this.#stopped) void this.#run()
   }
@@ -52,7 +54,7 @@ export class LastValues {
 
   stop(): void {
     this.#stopped = true
-    clearTimeout(this.#timer)
+    this.#callOff?.()
   }
 
   async #run(): Promise<void> {
@@ -83,10 +85,10 @@ export class LastValues {
   /** Asks after so long, or sooner where that is said already. */
   #schedule(ms: number): void {
     const due = performance.now() + ms
-    if (this.#stopped || (this.#timer !== undefined && this.#due <= due)) return
-    clearTimeout(this.#timer)
+    if (this.#stopped || (this.#callOff !== undefined && this.#due <= due)) return
+    this.#callOff?.()
     this.#due = due
-    this.#timer = setTimeout(() => this.ask(), ms)
+    this.#callOff = afterShown(ms, () => this.ask())
   }
 }
 

@@ -26,6 +26,7 @@ export interface Build {
 
 /** What was drawn last. */
 export interface Look {
+  isNear(): boolean
   table: Table
   window: [number, number]
   drawn: boolean
@@ -47,7 +48,7 @@ export function optionsOf(build: Build, look: Look, width: number): uPlot.Option
         : { [RIGHT]: { range: (_: uPlot, low: number, high: number) => valueRange(low, high) } }),
     },
     cursor: {
-      sync: { key: build.syncKey },
+      sync: { key: build.syncKey, filters: { pub: () => true, sub: (event, _, x) => isTold(event, x, look) } },
       drag: { x: true, y: false, setScale: false },
       points: { size: 6 },
       dataIdx: (_, series, place, seconds) => {
@@ -62,6 +63,11 @@ export function optionsOf(build: Build, look: Look, width: number): uPlot.Option
     series: [{}, ...linesOf(build, look)],
     bands: bandsOf(build),
   }
+}
+
+/** A chart that nobody sees need not move its crosshair, but is told when it goes. */
+function isTold(event: string, x: number, { isNear }: Look): boolean {
+  return event !== 'mousemove' || x < 0 || isNear()
 }
 
 /** Lines, as many dashed ones, and two edges of a band for each. */

@@ -1,4 +1,4 @@
-// uPlot in a box: made once, given ready columns and a window, asked to draw only in the animation frame.
+// uPlot in a box: made when it comes near to being seen, given ready columns and a window, asked to draw only in the animation frame.
 import { effect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
@@ -6,7 +6,7 @@ import { onFrame, requestFrame } from '../frame'
 import { colourVersion } from '../theme'
 import { zone } from '../zone'
 import { type Change, gestures } from './gestures'
-import { onceNear } from './near'
+import { whileNear } from './near'
 import { type Build, columnsOf, drawGaps, HEIGHT, type Look, optionsOf } from './plot-options'
 import type { Table } from './table'
 
@@ -54,16 +54,17 @@ export function Plot(props: PlotProps) {
   useEffect(() => {
     const element = box.current
     if (element === null) return
-    // A host has hundreds of metrics: charts that nobody sees yet are not made.
-    let made: ReturnType<typeof make> | undefined
-    const unwatch = onceNear(element, () => {
-      made = make(element, latest)
-      latest.current.onHandle(made.handle)
+    // A host has hundreds of metrics: charts that nobody sees are not made, and those that were are let go of.
+    const stop = whileNear(element, (isNear) => {
+      const { handle, destroy } = make(element, latest, isNear)
+      latest.current.onHandle(handle)
+      return () => {
+        latest.current.onHandle(undefined)
+        destroy()
+      }
     })
     return () => {
-      unwatch()
-      latest.current.onHandle(undefined)
-      made?.destroy()
+      stop()
       // uPlot says nothing of a crosshair that goes with its chart.
       latest.current.onHover(undefined)
     }
@@ -82,12 +83,12 @@ export function Plot(props: PlotProps) {
   )
 }
 
-function make(element: HTMLDivElement, latest: { current: PlotProps }) {
+function make(element: HTMLDivElement, latest: { current: PlotProps }, isNear: () => boolean) {
   const { unit, right, lines, syncKey, dashed = false, bands = false } = latest.current
   const build: Build = { unit, right, lines, syncKey, dashed, bands }
   const columns = columnsOf(build)
   const nothing = [[], ...Array.from({ length: columns }, () => [])] as Table['data']
-  const look: Look = { table: { data: nothing, lonely: [] }, window: [0, 1], drawn: false }
+  const look: Look = { isNear, table: { data: nothing, lonely: [] }, window: [0, 1], drawn: false }
   const options = optionsOf(build, look, Math.max(200, element.clientWidth))
   options.hooks = hooksOf(look, latest)
   const plot = new uPlot(options, nothing as uPlot.AlignedData, element)
@@ -107,7 +108,8 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
       look.window = [fromMs / 1000, toMs / 1000]
       if (table.data[0].length > 0) element.removeAttribute('data-empty')
       else element.setAttribute('data-empty', isKnown ? 'known' : 'asked')
-      plot.setData(table.data as uPlot.AlignedData)
+      // At once, as part of this chart's turn: by itself uPlot draws after all of them, in one long frame.
+      plot.batch(() => plot.setData(table.data as uPlot.AlignedData))
       return true
     },
     show: (line, shown) => plot.setSeries(line + 1, { show: shown }),

@@ -1,7 +1,7 @@
 // How the values of a metric are shown: as they are, or as a rate, and in which unit. Pure.
 import { perSecond } from '@telltale/client'
 import type { Metric } from './members'
-import type { Ask } from './older'
+import type { Ask } from './question'
 
 /** A rising counter is drawn as its rate, unless it is summed up otherwise. */
 export function drawnAsRate(metric: Pick<Metric, 'kind'>, ask: Ask): boolean {

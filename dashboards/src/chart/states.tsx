@@ -1,14 +1,17 @@
 // The states and texts of a device in one card: value, since when, and timelines over the same time, one below the other.
+import type { Signal } from '@preact/signals'
 import { type Series, seriesKey, type Value } from '@telltale/client'
 import { useEffect, useRef } from 'preact/hooks'
 import type { LastValue } from '../api'
-import { hubNow, second } from '../clock'
+import { hubNow } from '../clock'
 import { onTurn, requestFrame } from '../frame'
 import { shownNow } from '../live'
 import { ago, moment, valueText } from '../words'
-import { changedAt, type Held, latest, liveCover, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
+import { changedAt, follow, type Held, latest, liveCover, steppedWindow, useOlder, type WidgetProps } from './held'
 import type { Member, Metric } from './members'
-import type { Ask, Older } from './older'
+import { useNear } from './near'
+import type { Older } from './older'
+import type { Ask } from './question'
 import { spansOf } from './spans'
 import { staleSince } from './stale'
 import { Strip, type StripHandle } from './strip'
@@ -19,7 +22,6 @@ type StatesProps = Omit<WidgetProps, 'metric' | 'ask'> & {
 }
 
 export function StatesCard({ metrics, askOf, ...props }: StatesProps) {
-  props.watch.version.value
   return (
     <section class="card states" aria-label="States">
       {metrics.flatMap((metric) =>
@@ -37,8 +39,9 @@ function StateRow(props: RowProps) {
   const { metric, member, watch, last } = props
   const strip = useRef<StripHandle | undefined>(undefined)
   const row = useRef<HTMLDivElement>(null)
-  useStrip(props, strip, row)
-  second.value
+  const near = useNear(row)
+  useStrip(props, strip, near)
+  follow(near, watch)
   const held: Held = { watch, last }
   const current = latest(member, held)
   const since = changedAt(member, held)
@@ -79,20 +82,19 @@ function StateRow(props: RowProps) {
 function useStrip(
   props: RowProps,
   strip: { current: StripHandle | undefined },
-  row: { current: HTMLElement | null },
+  near: Signal<boolean>,
 ): void {
   const older = useOlder(props.ask, props.olders)
   const now = useRef(props)
   now.current = props
   useEffect(requestFrame)
   useEffect(() => {
-    const visible = whenVisible(row.current)
     let state = ''
     let drawnLast: StatesProps['last'] | undefined
-    const stop = onTurn(() => {
+    return onTurn(() => {
       const handle = strip.current
-      if (handle === undefined || !visible.now()) {
-        older.rest()
+      if (handle === undefined || !near.peek()) {
+        older.leave()
         return
       }
       const { range, watch, last, member, metric } = now.current
@@ -111,10 +113,6 @@ function useStrip(
       const name = (place: number) => valueText(points.values[place] ?? '', metric.unit)
       handle.draw(spansOf(points, from, to, heldUntil), from, to, name)
     })
-    return () => {
-      visible.stop()
-      stop()
-    }
   }, [older])
 }
 

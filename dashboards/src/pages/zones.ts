@@ -26,9 +26,13 @@ export function useZones(last: ReadonlyMap<string, LastValue> | undefined, onZon
     if (last === undefined || last.size === 0 || asking.current) return
     asking.current = true
     const devices = [...new Set([...last.values()].map((one) => one.device))].slice(0, ASKED)
-    const asked = devices.map((id) => fetchDevice(id).catch(() => undefined))
-    void Promise.all(asked).then((found) => {
-      if (!gone.current) onZones([...new Set(found.flatMap(zonesOf))])
+    const asked = devices.map((id) => fetchDevice(id))
+    void Promise.allSettled(asked).then((found) => {
+      if (gone.current) return
+      // What the hub could not say is asked again with the next last values: nothing else of the page needs it.
+      asking.current = found.every(({ status }) => status === 'fulfilled')
+      const known = found.map((one) => (one.status === 'fulfilled' ? one.value : undefined))
+      onZones([...new Set(known.flatMap(zonesOf))])
     })
   }, [last])
 }

@@ -1,6 +1,6 @@
 // The box behind the range that is shown: days, weeks and months of the calendar, exact times, the zone, the first day of a week.
 import { useSignal } from '@preact/signals'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { hubNow } from '../clock'
 import { CALENDAR_NAMES, calendarText, fieldText, MORE_SPANS, MOST_MS, type TimeRange, windowOf } from '../range'
 import { moment } from '../words'
@@ -12,7 +12,6 @@ import {
   setWeekStart,
   setZone,
   weekChoice,
-  weekStart,
   zone,
   zoneName,
 } from '../zone'
@@ -66,11 +65,7 @@ export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
           ))}
         </ul>
         <div class="range-exact">
-          <Exact
-            key={`${JSON.stringify(range)} ${zone.value} ${weekStart()} ${opened.value}`}
-            range={range}
-            onRange={choose}
-          />
+          <Exact key={`${JSON.stringify(range)} ${opened.value}`} range={range} onRange={choose} />
           <ZoneField zones={zones} />
           <WeekField />
         </div>
@@ -88,15 +83,20 @@ function Choice(props: { range: TimeRange; now: TimeRange; onChoose(range: TimeR
   )
 }
 
-/** From and to, typed; a wrong pair says so and stays. */
+/** From and to, typed; a wrong pair says so and stays. What was typed is a time of the zone that is chosen then, before or after it. */
 function Exact({ range, onRange }: { range: TimeRange; onRange(range: TimeRange): void }) {
-  zone.value
-  const shown = windowOf(range, hubNow())
-  const from = useSignal(fieldText(shown.from))
-  const to = useSignal(fieldText(shown.to))
+  const opened = useMemo(hubNow, [])
+  const typed = useSignal<{ from?: string; to?: string }>({})
   const error = useSignal('')
+  const shown = windowOf(range, opened)
+  const from = typed.value.from ?? fieldText(shown.from)
+  const to = typed.value.to ?? fieldText(shown.to)
+  const put = (part: { from?: string; to?: string }) => {
+    typed.value = { ...typed.value, ...part }
+    error.value = ''
+  }
   const apply = () => {
-    const window = exactWindow(from.value, to.value)
+    const window = exactWindow(from, to)
     if (typeof window === 'string') error.value = window
     else onRange(window)
   }
@@ -107,8 +107,8 @@ function Exact({ range, onRange }: { range: TimeRange; onRange(range: TimeRange)
         apply()
       }}
     >
-      <TimeField name="From" value={from} />
-      <TimeField name="To" value={to} />
+      <TimeField name="From" value={from} onTyped={(text) => put({ from: text })} />
+      <TimeField name="To" value={to} onTyped={(text) => put({ to: text })} />
       {error.value !== '' && (
         <p class="card-error" role="alert">
           {error.value}
@@ -121,17 +121,15 @@ function Exact({ range, onRange }: { range: TimeRange; onRange(range: TimeRange)
   )
 }
 
-function TimeField({ name, value }: { name: string; value: { value: string } }) {
+function TimeField({ name, value, onTyped }: { name: string; value: string; onTyped(text: string): void }) {
   return (
     <label>
       {name}
       <input
         type="datetime-local"
         step="1"
-        value={value.value}
-        onInput={(event) => {
-          value.value = event.currentTarget.value
-        }}
+        value={value}
+        onInput={(event) => onTyped(event.currentTarget.value)}
       />
     </label>
   )

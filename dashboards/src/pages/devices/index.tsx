@@ -21,6 +21,9 @@ const SETTLE_MS = 150
 /** An order that follows live states is made anew this often, so that rows do not jump under the hand. */
 const REORDER_S = 5
 
+/** Lines of the last hour are looked after this often. */
+const SPARKS_S = 10
+
 /** A tile is at least so wide. */
 const TILE_PX = 232
 
@@ -95,14 +98,15 @@ interface RowsProps {
 }
 
 function Rows({ form, devices, first, count, states, watches }: RowsProps) {
-  second.value
-  sparksVersion.value
   const series = watches.flatMap((one) => [...one.sub.series.values()])
   const rows = rowsOf(devices, states, series)
+  const sparks = rows.map((row) => row.values[0]).filter(hasSpark)
+  // When other rows came, and when lines came; not at each value, or values that come often would put it off for ever.
+  const look = [sparksVersion.value, Math.floor(second.value / SPARKS_S), ...sparks.map(({ key }) => key)].join('\n')
   useEffect(() => {
-    const timer = setTimeout(() => void wantSparks(rows.map((row) => row.values[0]).filter(hasSpark)), SETTLE_MS)
+    const timer = setTimeout(() => void wantSparks(sparks), SETTLE_MS)
     return () => clearTimeout(timer)
-  })
+  }, [look])
   const One = form === 'tiles' ? DeviceTile : DeviceRow
   return (
     <>

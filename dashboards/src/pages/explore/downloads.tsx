@@ -1,6 +1,6 @@
 // Every reading of the time shown, or its buckets, as the hub writes them.
 import { historyParams, type Weekday } from '../../api'
-import type { Ask } from '../../chart/older'
+import type { Ask } from '../../chart/question'
 import { hubNow } from '../../clock'
 import { windowOf } from '../../range'
 import { dayOfWeek, weekStart, zoneName } from '../../zone'

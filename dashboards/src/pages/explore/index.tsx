@@ -6,7 +6,7 @@ import { described, useCharted } from '../../chart/charted'
 import { isState, type WidgetProps } from '../../chart/held'
 import { LineCard } from '../../chart/line-card'
 import { drawn } from '../../chart/members'
-import type { Ask } from '../../chart/older'
+import type { Ask } from '../../chart/question'
 import { StatesCard } from '../../chart/states'
 import { useTrim } from '../../chart/use-trim'
 import { useZooms, type Zooming } from '../../chart/use-zooms'
@@ -59,7 +59,8 @@ function Selectors({ select, onSelect }: { select: readonly string[]; onSelect(s
     <div class="selectors">
       {[...select, ''].map((value, i) => (
         <SelectField
-          key={value === '' ? `new ${select.length}` : value}
+          // By place: a field keeps the focus when what was typed in it is taken.
+          key={i}
           value={value}
           label={value === '' ? 'Add series' : `Series ${i + 1}`}
           onChange={(text) => put(i, text)}
@@ -85,7 +86,6 @@ function Found({ view, zooming, zones }: FoundProps) {
     zones.value = found
   })
   const shape = watched.shape.value
-  watched.version.value
   const held = { watch: watched, last: last.values.value ?? new Map() }
   const groups = useMemo(
     () => groupsOf(described(watched, held.last), (metric) => isState(metric, held)),

@@ -3,17 +3,10 @@ import { useSignal } from '@preact/signals'
 import { formatValue } from '@telltale/client'
 import { useEffect } from 'preact/hooks'
 import { hubNow, second } from '../../clock'
-import {
-  type CommitTimes,
-  type Disk,
-  fetchRefusals,
-  fetchSizes,
-  fetchStatus,
-  type Gateway,
-  type HubStatus,
-  type Refusal,
-  type Sizes,
-} from '../../hub-status'
+import type { Disk } from '../../hub/disk'
+import { fetchRefusals, type Refusal } from '../../hub/refusals'
+import { fetchSizes, type Sizes } from '../../hub/sizes'
+import { type CommitTimes, fetchStatus, type Gateway, type HubStatus } from '../../hub/status'
 import { Scroll } from '../../parts/scroll'
 import { Trend } from '../../parts/trend'
 import { ApiError, failureText } from '../../rest'

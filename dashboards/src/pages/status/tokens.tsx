@@ -2,7 +2,7 @@
 import { type Signal, useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { hubNow } from '../../clock'
-import { createToken, fetchTokens, revokeToken, type Token, type TokenWish } from '../../hub-status'
+import { createToken, fetchTokens, revokeToken, type Token, type TokenWish } from '../../hub/tokens'
 import { Command } from '../../parts/command'
 import { Scroll } from '../../parts/scroll'
 import { failureText } from '../../rest'
