@@ -1,9 +1,10 @@
 // The series that a page of charts shows: watched with a little history, known by their last values, and history beside them is
 // told of what changed.
 import type { SeriesDescription } from '@telltale/client'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { fetchLast, type LastValue } from '../api'
-import { type Watch, watch } from '../live'
+import { isCutOff, type Watch, watch } from '../live'
+import { hasBegun } from './cover'
 import { LastValues } from './last'
 import type { Older } from './older'
 
@@ -27,9 +28,18 @@ export function watchCharted(select: readonly string[], olders: ReadonlySet<Olde
   )
 }
 
-/** Last values and the live watch of what a page names, for as long as it is shown. */
-export function useCharted(select: readonly string[]): { watched: Watch; last: LastValues; olders: Set<Older> } {
-  const charted = useMemo(() => {
+interface Charted {
+  watched: Watch
+  last: LastValues
+  olders: Set<Older>
+}
+
+/**
+ * Last values and the live watch of what a page names, for as long as it is shown. Where it names something else what was shown stays
+ * until the other is there.
+ */
+export function useCharted(select: readonly string[]): Charted {
+  const charted = useMemo((): Charted => {
     const olders = new Set<Older>()
     const last = new LastValues(() => fetchLast(select))
     return { olders, last, watched: watchCharted(select, olders, last) }
@@ -41,7 +51,14 @@ export function useCharted(select: readonly string[]): { watched: Watch; last: L
       charted.watched.stop()
     }
   }, [charted])
-  return charted
+  const shown = useRef(charted)
+  if (shown.current !== charted && isThere(charted)) shown.current = charted
+  return shown.current
+}
+
+function isThere({ watched, last }: Charted): boolean {
+  watched.version.value
+  return last.values.value !== undefined && (hasBegun(watched.sub) || isCutOff())
 }
 
 /** Each series that is watched or has a last value, once. */

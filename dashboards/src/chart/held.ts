@@ -1,7 +1,7 @@
 // What the widgets of a device share: the newest value of a series, the sliding window, history beside the rings, and
 // being in view.
 import type { Value } from '@telltale/client'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { LastValue } from '../api'
 import { requestFrame } from '../frame'
 import { isCutOff, shownNow, type Watch } from '../live'
@@ -81,14 +81,14 @@ export function drawingLastsMs(range: TimeRange, width: number): number {
 
 /** History of what is asked, told of late readings as long as the widget is there. */
 export function useOlder(ask: Ask, olders: Set<Older>): Older {
-  const older = useMemo(() => new Older(ask), [JSON.stringify(ask)])
+  const before = useRef<Older | undefined>(undefined)
+  const older = useMemo(() => new Older(ask, before.current), [JSON.stringify(ask)])
+  before.current = older
+  useEffect(() => () => older.stop(), [older])
   useEffect(() => {
     olders.add(older)
-    return () => {
-      olders.delete(older)
-      older.stop()
-    }
-  }, [older])
+    return () => olders.delete(older)
+  }, [older, olders])
   return older
 }
 

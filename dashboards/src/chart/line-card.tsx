@@ -5,8 +5,8 @@ import { useRef } from 'preact/hooks'
 import { hubNow, second } from '../clock'
 import { requestFrame } from '../frame'
 import { shownNow } from '../live'
-import { windowOf } from '../range'
-import { clockTime, moment } from '../words'
+import { spanMs, type TimeRange, windowOf } from '../range'
+import { closeMoment, moment, WITH_PARTS_MS } from '../words'
 import type { Change } from './gestures'
 import { latest, type WidgetProps } from './held'
 import { hoverTime } from './hover'
@@ -36,7 +36,7 @@ export function LineCard(props: LineCardProps) {
   const hidden = useSignal<ReadonlySet<string>>(new Set())
   const plot = useRef<PlotHandle | undefined>(undefined)
   const card = useRef<HTMLElement>(null)
-  const { lines, error } = useLines({ ...props, chartLines }, plot, card)
+  const { lines, earlier, error } = useLines({ ...props, chartLines }, plot, card)
   const show = (key: string, shown: boolean) => {
     const i = chartLines.findIndex(({ member }) => member.key === key)
     // It may be gone since it was hidden.
@@ -55,7 +55,13 @@ export function LineCard(props: LineCardProps) {
   watch.version.value
   second.value
   const hover = hoverTime.value
-  const rows = chartLines.map((line, i) => ({ ...line, ...readoutOf(props, line, lines[i], hover) }))
+  const beforeText = (line: ChartLine, i: number) =>
+    hover === undefined || earlier[i] === undefined ? '' : readoutOf(props, line, earlier[i], hover).text
+  const rows = chartLines.map((line, i) => ({
+    ...line,
+    ...readoutOf(props, line, lines[i], hover),
+    before: beforeText(line, i),
+  }))
   const alone = rows.length === 1 ? rows[0] : undefined
   const right = metric.right && { unit: shownUnit(metric.right, ask), from: rows.findIndex(({ of }) => of !== metric) }
 
@@ -65,9 +71,14 @@ export function LineCard(props: LineCardProps) {
         <h3 title={titleOf(metric)}>{titleOf(metric)}</h3>
         <Tags {...props} />
         <StaleTag {...props} chartLines={chartLines} />
-        <p class="figure" aria-live={hover === undefined ? 'off' : 'polite'}>
-          {hover !== undefined && <small>{hoverText(hover, commonGaps(lines))}</small>}
+        <p class="figure" aria-live={hover !== undefined && card.current?.contains(document.activeElement) ? 'polite' : 'off'}>
+          {hover !== undefined && <small>{hoverText(hover, commonGaps(lines), props.range)}</small>}
           {alone !== undefined && alone.silent !== true && <Figure readout={alone} />}
+          {before !== undefined && alone !== undefined && alone.before !== '' && (
+            <span>
+              {before.name} {alone.before}
+            </span>
+          )}
         </p>
       </header>
       <Plot
@@ -132,10 +143,10 @@ function StaleTag(props: LineCardProps & { chartLines: readonly ChartLine[] }) {
 }
 
 /** The time under the crosshair, or the silence it stands in. */
-function hoverText(time: number, silences: ReturnType<typeof commonGaps>): string {
+function hoverText(time: number, silences: ReturnType<typeof commonGaps>, range: TimeRange): string {
   const gap = gapAt(silences, time)
-  if (gap === undefined) return clockTime(time)
   const now = hubNow()
+  if (gap === undefined) return closeMoment(time, now, spanMs(range, now) < WITH_PARTS_MS)
   if (gap.open === true) return `no data since ${moment(gap.from, now)}`
   return `no data from ${moment(gap.from, now)} to ${moment(gap.to, now)}`
 }

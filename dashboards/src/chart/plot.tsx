@@ -6,6 +6,7 @@ import { onFrame, requestFrame } from '../frame'
 import { colourVersion } from '../theme'
 import { zone } from '../zone'
 import { type Change, gestures } from './gestures'
+import { timelineHover } from './hover'
 import { onceNear } from './near'
 import { type Build, columnsOf, drawGaps, HEIGHT, type Look, optionsOf } from './plot-options'
 import type { Table } from './table'
@@ -50,18 +51,22 @@ export function Plot(props: PlotProps) {
   const box = useRef<HTMLDivElement>(null)
   const latest = useRef(props)
   latest.current = props
+  const isNear = useRef(false)
 
   useEffect(() => {
     const element = box.current
     if (element === null) return
     // A host has hundreds of metrics: charts that nobody sees yet are not made.
     let made: ReturnType<typeof make> | undefined
-    const unwatch = onceNear(element, () => {
+    const begin = () => {
+      isNear.current = true
       made = make(element, latest)
       latest.current.onHandle(made.handle)
-    })
+    }
+    // One that is made for other lines is made anew at once: between two looks there is no empty one.
+    const unwatch = isNear.current ? begin() : onceNear(element, begin)
     return () => {
-      unwatch()
+      unwatch?.()
       latest.current.onHandle(undefined)
       made?.destroy()
       // uPlot says nothing of a crosshair that goes with its chart.
@@ -94,6 +99,7 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
   const stops = [
     followWidth(element, plot),
     followLook(element, plot),
+    followTimelines(plot, look),
     listen(element, plot, latest),
     () => plot.destroy(),
   ]
@@ -126,6 +132,7 @@ function hooksOf(look: Look, latest: { current: PlotProps }): NonNullable<uPlot.
     drawAxes: [(u) => drawGaps(u, look.table.silences ?? [])],
     setCursor: [
       (u) => {
+        if (look.follows === true) return
         const left = u.cursor.left ?? -1
         const time = left < 0 ? undefined : u.posToVal(left, 'x') * 1000
         if (time === hovered) return
@@ -184,6 +191,19 @@ function followLook(element: HTMLElement, plot: uPlot): () => void {
   })
 }
 
+/** A pointer on a timeline is no event of uPlot's: its line is put there, and told to nobody. */
+function followTimelines(plot: uPlot, look: Look): () => void {
+  return effect(() => {
+    const time = timelineHover.value
+    const isOver = time !== undefined && look.drawn
+    if (isOver || (plot.cursor.left ?? -1) >= 0) {
+      look.follows = true
+      crosshairAt(plot, isOver ? plot.valToPos(time / 1000, 'x') : -10, false)
+      look.follows = false
+    }
+  })
+}
+
 function listen(element: HTMLElement, plot: uPlot, latest: { current: PlotProps }): () => void {
   const press = () => pressed.add(plot.over)
   const release = () => setTimeout(() => pressed.delete(plot.over), 0)
@@ -229,7 +249,7 @@ function moveCrosshair(plot: uPlot, step: number): void {
 }
 
 /** Told to the other charts too, as uPlot does of a mouse; its types leave that out. */
-function crosshairAt(plot: uPlot, left: number): void {
+function crosshairAt(plot: uPlot, left: number, tellOthers = true): void {
   const set = plot.setCursor as (at: { left: number; top: number }, tell: boolean, tellOthers: boolean) => void
-  set({ left, top: left < 0 ? left : 0 }, true, true)
+  set({ left, top: left < 0 ? left : 0 }, true, tellOthers)
 }

@@ -21,12 +21,18 @@ export interface LinesProps extends WidgetProps {
   before?: { ask: Ask }
 }
 
+interface Drawn {
+  lines: readonly DrawnLine[]
+  /** Those of the earlier time, in the same order. */
+  earlier: readonly DrawnLine[]
+}
+
 export function useLines(
   props: LinesProps,
   plot: { current: PlotHandle | undefined },
   card: { current: HTMLElement | null },
-): { lines: readonly DrawnLine[]; error: string } {
-  const drawn = useSignal<readonly DrawnLine[]>([])
+): Drawn & { error: string } {
+  const drawn = useSignal<Drawn>({ lines: [], earlier: [] })
   const error = useSignal('')
   const older = useOlder(props.ask, props.olders)
   const earlier = useOlder(props.before?.ask ?? NOTHING, props.olders)
@@ -60,7 +66,7 @@ export function useLines(
       if (before !== undefined) earlier.want(from, to, cover, columns, shownNow())
       error.value = older.error === '' ? earlier.error : older.error
       const answers = [older.answered, earlier.answered, chartLines.length, width].join()
-      const next = [watch.sub.version, from, to, answers].join()
+      const next = [watch.sub.id, watch.sub.version, from, to, answers].join()
       const asked = [range.kind === 'last' ? '' : from, from - to, answers].join()
       const soon = asked === shape && drawnOn === handle && performance.now() - drawnAt < drawingLastsMs(range, width)
       if (soon || (next === state && drawnOn === handle)) return
@@ -74,14 +80,14 @@ export function useLines(
       shape = asked
       drawnAt = performance.now()
       drawnOn = handle
-      drawn.value = lines
+      drawn.value = { lines, earlier: dashed }
     })
     return () => {
       visible.stop()
       stop()
     }
   }, [older, earlier])
-  return { lines: drawn.value, error: error.value }
+  return { ...drawn.value, error: error.value }
 }
 
 const EMPTY = { length: 0, timeAt: () => Number.NaN, valueAt: () => Number.NaN }

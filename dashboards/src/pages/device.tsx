@@ -1,5 +1,5 @@
 // One device: who it is, how it stands, and a chart or timeline per metric, sliding with the live tail.
-import { useSignal } from '@preact/signals'
+import { type Signal, useSignal } from '@preact/signals'
 import { selectorOf } from '@telltale/client'
 import { useEffect, useMemo } from 'preact/hooks'
 import { type Device, fetchDevice, type LastValue } from '../api'
@@ -17,10 +17,13 @@ import { DeviceEditor } from '../parts/device-edit'
 import { RangeBar } from '../parts/range-bar'
 import { StateDot } from '../parts/state'
 import { parseRange, rangeQuery, type TimeRange } from '../range'
-import { deviceHref, pushHash, replaceHash } from '../route'
+import { isAway } from '../rest'
+import { deviceHref, pushHash, queryText, replaceHash } from '../route'
 import { session } from '../session'
+import { useTitle } from '../title'
 import { ago, moment } from '../words'
 import { DeviceGaps } from './device-gaps'
+import { exploreHref, NO_VIEW } from './explore/view'
 import { zonesOf } from './zones'
 
 const FILTER_FROM = 9
@@ -28,32 +31,40 @@ const NOTHING: ReadonlyMap<string, LastValue> = new Map()
 
 export function DevicePage({ id, query }: { id: string; query: URLSearchParams }) {
   const range = parseRange(query)
-  const device = useSignal<Device | undefined>(undefined)
+  const typed = query.get('q') ?? ''
+  const device = useDevice(id)
   const { watched, last, olders } = useCharted([selectorOf({ device: id })])
-  useEffect(() => void load(id, device), [id])
+  useTitle(device.value?.name || id)
   useTrim(watched, olders, range)
 
   const shape = watched.shape.value
   // Live alone is enough to begin with.
   const known = last.values.value ?? (shape > 0 ? NOTHING : undefined)
   const metrics = useMemo(() => metricsOf(described(watched, known ?? NOTHING)), [watched, shape, last.values.value])
+  const hrefOf = (next: TimeRange, wanted: string) => deviceHref(id, queryText({ q: wanted }, rangeQuery(next)))
   const zooming = useZooms(range, (next, asStep) => {
-    const href = deviceHref(id, rangeQuery(next))
-    if (asStep) pushHash(href)
-    else replaceHash(href)
+    if (asStep) pushHash(hrefOf(next, typed))
+    else replaceHash(hrefOf(next, typed))
   })
 
   return (
     <main class="device">
       <DeviceHead id={id} device={device.value} watched={watched} />
-      <DeviceNotes device={device} />
+      <DeviceNotes id={id} device={device} range={range} />
       <RangeBar range={range} zones={zonesOf(device.value)} {...zooming} />
       {last.error.value !== '' && <p class="note">{last.error.value}</p>}
       {watched.refused.value !== '' && <p class="note">{watched.refused.value}</p>}
       {last.values.value !== undefined && metrics.length === 0 && watched.sub.phase === 'live' && (
         <p class="none">No series of a device “{id}” is stored here.</p>
       )}
-      {known !== undefined && <Cards {...{ id, metrics, watched, range, olders, zooming }} last={known} />}
+      {known === undefined && <p class="none late">Asking the hub</p>}
+      {known !== undefined && (
+        <Cards
+          {...{ id, metrics, watched, range, olders, zooming, typed }}
+          last={known}
+          onTyped={(wanted) => replaceHash(hrefOf(range, wanted))}
+        />
+      )}
     </main>
   )
 }
@@ -66,11 +77,12 @@ interface CardsProps {
   range: TimeRange
   olders: Set<Older>
   zooming: Zooming
+  typed: string
+  onTyped(typed: string): void
 }
 
-function Cards({ id, metrics, watched, last, range, olders, zooming }: CardsProps) {
-  const typed = useSignal('')
-  const wanted = typed.value.toLowerCase()
+function Cards({ id, metrics, watched, last, range, olders, zooming, typed, onTyped }: CardsProps) {
+  const wanted = typed.toLowerCase()
   const shown = metrics.filter((m) => m.metric.toLowerCase().includes(wanted))
   const states = shown.filter((m) => isState(m, { watch: watched, last }))
   const lines = shown.filter((m) => !states.includes(m))
@@ -78,16 +90,14 @@ function Cards({ id, metrics, watched, last, range, olders, zooming }: CardsProp
   const askOf = ({ metric }: Metric) => ({ select: [selectorOf({ device: id, metric })] })
   return (
     <>
-      {metrics.length >= FILTER_FROM && (
+      {(metrics.length >= FILTER_FROM || typed !== '') && (
         <input
           type="search"
           class="metric-filter"
           placeholder={`Filter ${metrics.length} metrics`}
           aria-label="Filter metrics"
-          value={typed.value}
-          onInput={(event) => {
-            typed.value = event.currentTarget.value
-          }}
+          value={typed}
+          onInput={(event) => onTyped(event.currentTarget.value)}
         />
       )}
       {states.length > 0 && <StatesCard metrics={states} askOf={askOf} {...{ watch: watched, last, range, olders }} />}
@@ -111,7 +121,7 @@ function Cards({ id, metrics, watched, last, range, olders, zooming }: CardsProp
         </section>
       ))}
       {lines.length > 0 && <DeviceGaps id={id} metrics={lines} range={range} />}
-      {shown.length === 0 && metrics.length > 0 && <p class="none">No metric matches “{typed.value}”.</p>}
+      {shown.length === 0 && metrics.length > 0 && <p class="none">No metric matches “{typed}”.</p>}
     </>
   )
 }
@@ -147,7 +157,7 @@ function DeviceHead({ id, device, watched }: { id: string; device: Device | unde
 }
 
 /** The note, and for administrators the form to change it, the name and the attributes. */
-function DeviceNotes({ device }: { device: { value: Device | undefined } }) {
+function DeviceNotes({ id, device, range }: { id: string; device: { value: Device | undefined }; range: TimeRange }) {
   const editing = useSignal(false)
   const known = device.value
   if (known === undefined) return null
@@ -180,10 +190,38 @@ function DeviceNotes({ device }: { device: { value: Device | undefined } }) {
           Edit name, note, attributes
         </button>
       )}
+      <a class="link" href={exploreHref({ ...NO_VIEW, select: [selectorOf({ device: id })], range })}>
+        Open in Explore
+      </a>
     </div>
   )
 }
 
-async function load(id: string, device: { value: Device | undefined }): Promise<void> {
-  device.value = await fetchDevice(id).catch(() => undefined)
+const RETRY_MS = 3_000
+const REFRESH_MS = 60_000
+
+/** Name, note and attributes: asked again now and then, since others edit too, and soon where the hub was away. */
+function useDevice(id: string): Signal<Device | undefined> {
+  const device = useSignal<Device | undefined>(undefined)
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let isGone = false
+    const ask = async () => {
+      let againMs = REFRESH_MS
+      try {
+        const found = await fetchDevice(id)
+        // What was saved here meanwhile is newer than what was asked for before.
+        if (!isGone && found.version >= (device.peek()?.version ?? 0)) device.value = found
+      } catch (error) {
+        if (isAway(error)) againMs = RETRY_MS
+      }
+      if (!isGone) timer = setTimeout(() => void ask(), againMs)
+    }
+    void ask()
+    return () => {
+      isGone = true
+      clearTimeout(timer)
+    }
+  }, [id])
+  return device
 }

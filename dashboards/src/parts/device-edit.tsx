@@ -1,9 +1,11 @@
 // Name, note and attributes of a device, as people call and know it. What was typed stays when the hub refuses it, or when
 // somebody else has edited meanwhile.
 import { useSignal } from '@preact/signals'
-import { type Device, editDevice } from '../api'
-import { failureText } from '../rest'
-import { editOf, type Typed } from './device-change'
+import { useRef } from 'preact/hooks'
+import { type Device, editDevice, fetchDevice } from '../api'
+import { ApiError, failureText } from '../rest'
+import { sentence } from '../words'
+import { changesText, editOf, type Typed } from './device-change'
 
 interface DeviceEditProps {
   device: Device
@@ -11,7 +13,11 @@ interface DeviceEditProps {
   onClose(): void
 }
 
-export function DeviceEditor({ device, onSaved, onClose }: DeviceEditProps) {
+export function DeviceEditor({ device: newest, onSaved, onClose }: DeviceEditProps) {
+  // As it was when the form was opened: what was typed is a change of that.
+  const { current: device } = useRef(newest)
+  /** What others made of it, as the last refusal told. */
+  const seen = useRef(newest)
   const typed = useSignal<Typed>({
     name: device.name,
     note: device.note,
@@ -25,10 +31,10 @@ export function DeviceEditor({ device, onSaved, onClose }: DeviceEditProps) {
   const save = async () => {
     busy.value = true
     try {
-      onSaved(await editDevice(device.device, editOf(device, typed.value)))
+      onSaved(await editDevice(device.device, editOf(device, typed.value, seen.current.version)))
       onClose()
     } catch (caught) {
-      error.value = failureText(caught, 'It could not be saved.')
+      error.value = await whyNot(caught, device, seen)
     } finally {
       busy.value = false
     }
@@ -71,6 +77,19 @@ export function DeviceEditor({ device, onSaved, onClose }: DeviceEditProps) {
       </p>
     </form>
   )
+}
+
+/** Of an edit in between it is told what it was, and saving once more puts what was typed over it. */
+async function whyNot(caught: unknown, device: Device, seen: { current: Device }): Promise<string> {
+  const otherwise = 'It could not be saved.'
+  if (!(caught instanceof ApiError && caught.status === 409)) return failureText(caught, otherwise)
+  try {
+    seen.current = await fetchDevice(device.device)
+  } catch (failed) {
+    return failureText(failed, otherwise)
+  }
+  const changes = changesText(device, seen.current)
+  return `Somebody else has changed it meanwhile${changes === '' ? '.' : `: ${sentence(changes)}`} Save once more to put what you changed over it.`
 }
 
 interface AttributesProps {

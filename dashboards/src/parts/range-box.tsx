@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { hubNow } from '../clock'
 import { CALENDAR_NAMES, calendarText, fieldText, MORE_SPANS, MOST_MS, type TimeRange, windowOf } from '../range'
-import { moment } from '../words'
+import { windowText } from '../words'
 import {
   dayOfWeek,
   instant,
@@ -27,7 +27,7 @@ interface RangeBoxProps {
 export function rangeText(range: TimeRange, now: number): string {
   if (range.kind === 'last') return `Last ${range.span}`
   if (range.kind === 'calendar') return calendarText(range.name)
-  return `${moment(range.from, now)} – ${moment(range.to, now)}`
+  return windowText(range.from, range.to, now)
 }
 
 export function RangeBox({ range, onRange, zones }: RangeBoxProps) {

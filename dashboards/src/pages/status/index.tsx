@@ -1,7 +1,6 @@
 // How the hub is: what comes in, what goes out, what it keeps, who sends, and what it refused and why.
 import { useSignal } from '@preact/signals'
 import { formatValue } from '@telltale/client'
-import { useEffect } from 'preact/hooks'
 import { hubNow, second } from '../../clock'
 import {
   type CommitTimes,
@@ -15,13 +14,16 @@ import {
   type Sizes,
 } from '../../hub-status'
 import { Scroll } from '../../parts/scroll'
+import { STATE_WORDS } from '../../parts/state'
 import { Trend } from '../../parts/trend'
 import { ApiError, failureText } from '../../rest'
-import { ago, clockTime, moment, shortDuration } from '../../words'
+import { useTitle } from '../../title'
+import { ago, clockTime, duration, moment } from '../../words'
 import { forecastText, isShort, usedText } from './forecast'
 import { growthOf, type Rates, type Sample, sampleOf, steps, withSample } from './rates'
 import { RefusalsCard } from './refusals'
 import { TokensCard } from './tokens'
+import { useRepeated } from './use-repeated'
 
 const ASK_MS = 2_000
 const OLD_MS = 10_000
@@ -29,6 +31,7 @@ const OLD_MS = 10_000
 const ASK_SELDOM_MS = 30_000
 
 export function StatusPage() {
+  useTitle('Status')
   const status = useSignal<HubStatus | undefined>(undefined)
   const samples = useSignal<readonly Sample[]>([])
   const sizes = useSignal<Sizes | undefined>(undefined)
@@ -55,7 +58,7 @@ export function StatusPage() {
         <h1>Status</h1>
         {now !== undefined && (
           <p class="counts">
-            Telltale {now.version}, up {shortDuration(now.now - now.started)}
+            Telltale {now.version}, up {duration(now.now - now.started)}
           </p>
         )}
       </div>
@@ -96,23 +99,6 @@ function Age({ told }: { told: number }) {
   second.value
   if (hubNow() - told < OLD_MS) return null
   return <p class="note">These figures are of {clockTime(told)}: the hub has not answered since.</p>
-}
-
-/** Runs at once and then again and again, never two at a time, and not while the page is hidden. */
-function useRepeated(everyMs: number, run: () => Promise<void>): void {
-  useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined
-    let stopped = false
-    const go = async () => {
-      if (document.visibilityState === 'visible') await run()
-      if (!stopped) timer = setTimeout(() => void go(), everyMs)
-    }
-    void go()
-    return () => {
-      stopped = true
-      clearTimeout(timer)
-    }
-  }, [])
 }
 
 function Readiness({ status }: { status: HubStatus }) {
@@ -181,7 +167,7 @@ function Figures({ status, rates, sizes }: FiguresProps) {
       <FigureCard
         name="Senders"
         figure={count(counters.agents_open)}
-        more={`${status.devices.online ?? 0} devices online, ${status.devices.silent ?? 0} silent, ${status.devices.offline ?? 0} offline`}
+        more={`${status.devices.online ?? 0} devices online, ${status.devices.silent ?? 0} silent, ${status.devices.offline ?? 0} unreachable`}
       />
       {status.disk !== undefined && (
         <DiskCard disk={status.disk} now={status.now} isRemote={status.influx !== undefined} />
@@ -265,7 +251,7 @@ function GatewaysCard({ status }: { status: HubStatus }) {
                 <th scope="col">Backlog</th>
                 {states.map((state) => (
                   <th scope="col" class="num" key={state}>
-                    {state}
+                    {STATE_WORDS[state].word}
                   </th>
                 ))}
               </tr>

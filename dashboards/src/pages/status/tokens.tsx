@@ -1,29 +1,42 @@
 // Tokens: who may do what; a new one is shown once; a revoked one ends its sockets within a second.
 import { type Signal, useSignal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
 import { hubNow } from '../../clock'
 import { createToken, fetchTokens, revokeToken, type Token, type TokenWish } from '../../hub-status'
 import { Command } from '../../parts/command'
 import { Scroll } from '../../parts/scroll'
-import { failureText } from '../../rest'
+import { failureText, isAway } from '../../rest'
 import { moment } from '../../words'
+import { useRepeated } from './use-repeated'
+
+const ASK_MS = 5_000
 
 export function TokensCard() {
   const tokens = useSignal<readonly Token[] | undefined>(undefined)
   const error = useSignal('')
   const made = useSignal<{ name: string; secret: string } | undefined>(undefined)
+  const unread = useSignal('')
+  const read = async () => {
+    try {
+      tokens.value = await fetchTokens()
+      unread.value = ''
+    } catch (caught) {
+      // Of a hub that is away the connection's own line tells.
+      unread.value = isAway(caught) ? '' : failureText(caught, 'The tokens could not be read.')
+    }
+  }
   const attempt = async (run: () => Promise<void>): Promise<boolean> => {
     try {
       await run()
-      tokens.value = await fetchTokens()
       error.value = ''
-      return true
     } catch (caught) {
-      error.value = failureText(caught, 'The tokens could not be read.')
+      error.value = failureText(caught, 'It could not be done.')
       return false
     }
+    await read()
+    return true
   }
-  useEffect(() => void attempt(async () => undefined), [])
+  // They are made and revoked by commands too.
+  useRepeated(ASK_MS, read)
   return (
     <section class="card table-card" aria-label="Tokens">
       <h2>Tokens</h2>
@@ -32,6 +45,7 @@ export function TokensCard() {
           {error.value}
         </p>
       )}
+      {unread.value !== '' && <p class="card-error">{unread.value}</p>}
       {tokens.value !== undefined && (
         <TokensTable tokens={tokens.value} onRevoke={(id) => void attempt(() => revokeToken(id))} />
       )}
