@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { fingersRange, pansBy } from '../src/chart/gestures'
 import { byUnit, linesOf, type Metric } from '../src/chart/members'
-import { shownUnit } from '../src/chart/shown'
+import { rateOf, shownFactor, shownUnit } from '../src/chart/shown'
 import { left, NO_ZOOMS, TOGETHER_MS, undoable, undone } from '../src/chart/zooms'
 import { groupsOf, paired } from '../src/pages/explore/groups'
 import { AGGREGATES, exploreHref, NO_VIEW, parseView } from '../src/pages/explore/view'
@@ -127,6 +127,21 @@ describe('units', () => {
       'B',
     ])
   })
+})
+
+test('what counts energy rises by power, all else by its unit a second', () => {
+  expect(['Wh', 'kWh', 'MWh', 'Ah', 'J', 'B', 'packets', ''].map(rateOf)).toEqual([
+    { unit: 'W', factor: 3_600 },
+    { unit: 'W', factor: 3_600_000 },
+    { unit: 'W', factor: 3_600_000_000 },
+    { unit: 'A', factor: 3_600 },
+    { unit: 'W', factor: 1 },
+    { unit: 'B/s', factor: 1 },
+    { unit: 'packets/s', factor: 1 },
+    { unit: '/s', factor: 1 },
+  ])
+  expect([shownFactor('kWh', 'rate'), shownFactor('kWh', 'max'), shownFactor('kWh', undefined)]).toEqual([3.6e6, 1, 1])
+  expect(shownUnit({ kind: 'counter', unit: 'kWh' }, { select: [] })).toBe('W')
 })
 
 describe('explore', () => {

@@ -60,6 +60,18 @@ test('a timeline has times under it, and the crosshair of the charts: each is re
   const cross = await page.locator('.strip-cross').boundingBox()
   expect(Math.abs(((cross?.x ?? 0) - strip.x) / strip.width - 10 / 15)).toBeLessThan(0.02)
   await page.screenshot({ path: 'shots/crosshair.png' })
+
+  // The mouse drawn over it zooms, as on a chart, and a double click undoes it.
+  await page.mouse.move(strip.x + strip.width * 0.2, strip.y + 10)
+  await page.mouse.down()
+  await page.mouse.move(strip.x + strip.width * 0.6, strip.y + 10, { steps: 4 })
+  await page.mouse.up()
+  await expect(page).toHaveURL(/from=\d+&to=\d+/)
+  const query = new URLSearchParams(new URL(page.url()).hash.split('?')[1])
+  const length = Number(query.get('to')) - Number(query.get('from'))
+  expect(Math.abs(length - 6 * MINUTE), 'two fifths of a quarter of an hour').toBeLessThan(MINUTE / 4)
+  await page.locator('.strip').dblclick()
+  await expect(page.getByRole('button', { name: '15m', exact: true })).toHaveAttribute('aria-pressed', 'true')
 })
 
 test('under the crosshair stands the day where it is not today, and the earlier time that is laid behind', async ({

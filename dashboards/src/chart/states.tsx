@@ -15,15 +15,22 @@ import { staleSince } from './stale'
 import { Strip, type StripHandle } from './strip'
 import { StripAxis } from './strip-axis'
 
-type StatesProps = Omit<WidgetProps, 'metric' | 'ask'> & {
-  metrics: readonly Metric[]
-  askOf(metric: Metric): Ask
+interface Zooms {
+  onZoom?: (from: number, to: number) => void
+  onUndo?: () => void
 }
+
+type StatesProps = Omit<WidgetProps, 'metric' | 'ask'> &
+  Zooms & {
+    metrics: readonly Metric[]
+    askOf(metric: Metric): Ask
+  }
 
 export function StatesCard({ metrics, askOf, ...props }: StatesProps) {
   props.watch.version.value
   return (
     <section class="card states" aria-label="States">
+      <h2 class="visually-hidden">States</h2>
       {metrics.flatMap((metric) =>
         metric.members.map((member) => (
           <StateRow key={member.key} {...props} ask={askOf(metric)} metric={metric} member={member} />
@@ -36,7 +43,7 @@ export function StatesCard({ metrics, askOf, ...props }: StatesProps) {
   )
 }
 
-type RowProps = WidgetProps & { member: Member }
+type RowProps = WidgetProps & Zooms & { member: Member }
 
 function StateRow(props: RowProps) {
   const { metric, member, watch, last } = props
@@ -81,6 +88,8 @@ function StateRow(props: RowProps) {
       )}
       <Strip
         title={title}
+        {...(props.onZoom === undefined ? {} : { onZoom: props.onZoom })}
+        {...(props.onUndo === undefined ? {} : { onUndo: props.onUndo })}
         onHandle={(handle) => {
           strip.current = handle
           requestFrame()

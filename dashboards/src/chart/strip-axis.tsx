@@ -1,4 +1,5 @@
 // The times under the timelines, drawn on a canvas in the animation frame as they are.
+import { effect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { hubNow } from '../clock'
 import { onTurn } from '../frame'
@@ -20,9 +21,9 @@ export function StripAxis({ range }: { range: TimeRange }) {
     if (element === null) return
     const visible = whenVisible(element)
     let state = ''
-    const stop = onTurn(() => {
+    const paint = () => {
       const width = element.clientWidth
-      if (!visible.now() || width === 0) return
+      if (width === 0) return
       const { from, to } = steppedWindow(shown.current, width)
       const next = [from, to, width, colourVersion.peek(), zone.peek()].join()
       if (next === state) return
@@ -30,10 +31,19 @@ export function StripAxis({ range }: { range: TimeRange }) {
       draw(element, from, to)
       const told = `Time from ${windowText(from, to, hubNow()).replace(' – ', ' to ')}`
       if (element.getAttribute('aria-label') !== told) element.setAttribute('aria-label', told)
+    }
+    const stop = onTurn(() => {
+      if (visible.now()) paint()
+    })
+    // At once, not in the next frame: what is printed has none.
+    const uncolour = effect(() => {
+      colourVersion.value
+      paint()
     })
     return () => {
       visible.stop()
       stop()
+      uncolour()
     }
   }, [])
   return <canvas class="strip-axis" ref={canvas} role="img" aria-label="Time" />

@@ -13,13 +13,26 @@ export interface StripHandle {
 }
 
 const HEIGHT = 26
+/** Less is a click. */
+const LEAST_PX = 4
 /** Values of rest have no colour, so that what happens stands out. */
 const QUIET = new Set(['off', '0', 'idle', 'ok', ''])
 
-export function Strip(props: { title: string; onHandle(handle: StripHandle | undefined): void }) {
+interface StripProps {
+  title: string
+  onHandle(handle: StripHandle | undefined): void
+  /** A stretch that the mouse was drawn over. */
+  onZoom?(fromMs: number, toMs: number): void
+  /** A double click. */
+  onUndo?(): void
+}
+
+export function Strip(props: StripProps) {
   const canvas = useRef<HTMLCanvasElement>(null)
   const cross = useRef<HTMLElement>(null)
+  const area = useRef<HTMLElement>(null)
   const drawn = useRef({ from: 0, to: 0 })
+  const pressed = useRef<number | undefined>(undefined)
   const latest = useRef(props)
   latest.current = props
   useEffect(() => {
@@ -53,11 +66,31 @@ export function Strip(props: { title: string; onHandle(handle: StripHandle | und
     // biome-ignore lint/a11y/noStaticElementInteractions: what stands under the pointer is told in words beside it.
     <div
       class="strip-box"
-      onPointerMove={(event) => point(timeUnder(event, drawn.current))}
+      onPointerMove={(event) => {
+        const time = timeUnder(event, drawn.current)
+        point(time)
+        mark(area.current, drawn.current, pressed.current, time)
+      }}
       onPointerLeave={() => point(undefined)}
       onPointerCancel={() => point(undefined)}
+      onPointerDown={(event) => {
+        // A finger scrolls the page.
+        if (event.pointerType !== 'mouse' || event.button !== 0 || props.onZoom === undefined) return
+        event.currentTarget.setPointerCapture(event.pointerId)
+        pressed.current = timeUnder(event, drawn.current)
+      }}
+      onPointerUp={(event) => {
+        const [from, to] = [pressed.current, timeUnder(event, drawn.current)]
+        pressed.current = undefined
+        mark(area.current, drawn.current, undefined, undefined)
+        if (from === undefined || to === undefined) return
+        const least = (LEAST_PX / Math.max(1, event.currentTarget.clientWidth)) * (drawn.current.to - drawn.current.from)
+        if (Math.abs(to - from) >= least) props.onZoom?.(Math.min(from, to), Math.max(from, to))
+      }}
+      onDblClick={() => props.onUndo?.()}
     >
       <canvas class="strip" ref={canvas} role="img" aria-label={`Timeline of ${props.title}`} />
+      <i class="strip-area" ref={area} hidden />
       <i class="strip-cross" ref={cross} hidden />
     </div>
   )
@@ -79,6 +112,15 @@ function timeUnder(event: PointerEvent, { from, to }: Drawn): number | undefined
   const { left, width } = (event.currentTarget as HTMLElement).getBoundingClientRect()
   if (width === 0 || from >= to) return undefined
   return from + Math.min(1, Math.max(0, (event.clientX - left) / width)) * (to - from)
+}
+
+/** The stretch between where the mouse was pressed and where it is. */
+function mark(element: HTMLElement | null, { from, to }: Drawn, a: number | undefined, b: number | undefined): void {
+  if (element === null) return
+  element.hidden = a === undefined || b === undefined
+  if (a === undefined || b === undefined) return
+  element.style.left = `${((Math.min(a, b) - from) / (to - from)) * 100}%`
+  element.style.width = `${(Math.abs(b - a) / (to - from)) * 100}%`
 }
 
 /** The crosshair of the page, as a line over the timeline. */

@@ -9,7 +9,7 @@ import { type DrawnLine, drawLine } from './lines'
 import type { ChartLine } from './members'
 import type { Ask, Older } from './older'
 import type { PlotHandle } from './plot'
-import { drawnAsRate } from './shown'
+import { drawnAsRate, rateOf, shownFactor } from './shown'
 import { tableOf } from './table'
 
 const LEAST_COLUMNS = 50
@@ -100,11 +100,14 @@ function lineOf(
 ): DrawnLine {
   const ring = (older.meetsLive ? watch.sub.series.get(member.key)?.ring : undefined) ?? EMPTY
   const cover = (older.meetsLive ? liveCover(watch, [member.key]) : undefined) ?? Number.POSITIVE_INFINITY
+  const found = older.line(member.key)
+  const factor = shownFactor(of.unit, ask.buckets?.agg)
   const source = {
-    older: older.line(member.key),
+    older: factor === 1 ? found : { ...found, values: found.values.map((value) => value * factor) },
     ring,
     cover,
     counter: drawnAsRate(of, ask),
+    rateFactor: rateOf(of.unit).factor,
     olderColumn: older.answer?.column ?? 0,
   }
   const known = knownUntil(older, from, cover, shownNow())

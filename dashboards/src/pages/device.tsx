@@ -87,6 +87,7 @@ function Cards({ id, metrics, watched, last, range, olders, zooming, typed, onTy
   const states = shown.filter((m) => isState(m, { watch: watched, last }))
   const lines = shown.filter((m) => !states.includes(m))
   const units = byUnit(lines)
+  const { onZoom, onUndo } = zooming
   const askOf = ({ metric }: Metric) => ({ select: [selectorOf({ device: id, metric })] })
   return (
     <>
@@ -100,14 +101,14 @@ function Cards({ id, metrics, watched, last, range, olders, zooming, typed, onTy
           onInput={(event) => onTyped(event.currentTarget.value)}
         />
       )}
-      {states.length > 0 && <StatesCard metrics={states} askOf={askOf} {...{ watch: watched, last, range, olders }} />}
+      {states.length > 0 && <StatesCard metrics={states} askOf={askOf} {...{ watch: watched, last, range, olders, onZoom, onUndo }} />}
       {units.map(({ unit, metrics }) => (
         <section
           key={unit}
           class={units.length > 1 ? 'unit of-several' : 'unit'}
           aria-label={unit === '' ? 'Charts' : `Charts in ${unit}`}
         >
-          {unit !== '' && <h2>{unit}</h2>}
+          <h2 class={unit === '' ? 'visually-hidden' : ''}>{unit === '' ? 'Charts' : unit}</h2>
           <div class="cards">
             {metrics.map((metric) => (
               <LineCard

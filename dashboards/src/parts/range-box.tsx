@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { hubNow } from '../clock'
-import { CALENDAR_NAMES, calendarText, fieldText, MORE_SPANS, MOST_MS, type TimeRange, windowOf } from '../range'
+import { CALENDAR_NAMES, calendarText, fieldText, lastSpan, MORE_SPANS, MOST_MS, type TimeRange, windowOf } from '../range'
 import { windowText } from '../words'
 import {
   dayOfWeek,
@@ -66,6 +66,7 @@ export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
           ))}
         </ul>
         <div class="range-exact">
+          <Last key={`${JSON.stringify(range)} ${opened.value}`} range={range} onRange={choose} />
           <Exact
             key={`${JSON.stringify(range)} ${zone.value} ${weekStart()} ${opened.value}`}
             range={range}
@@ -85,6 +86,45 @@ function Choice(props: { range: TimeRange; now: TimeRange; onChoose(range: TimeR
     <button type="button" aria-pressed={JSON.stringify(range) === JSON.stringify(now)} onClick={() => onChoose(range)}>
       {rangeText(range, 0)}
     </button>
+  )
+}
+
+/** So much up to now, typed; what is no length says so and stays. */
+function Last({ range, onRange }: { range: TimeRange; onRange(range: TimeRange): void }) {
+  const typed = useSignal(range.kind === 'last' ? range.span : '')
+  const error = useSignal('')
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        const next = lastSpan(typed.value)
+        if (next === undefined) error.value = 'A length such as 90m, 12h or 3d, of at most 50 years.'
+        else onRange(next)
+      }}
+    >
+      <div class="range-last">
+        <label>
+          The last
+          <input
+            type="text"
+            placeholder="90m, 12h, 3d"
+            autocomplete="off"
+            value={typed.value}
+            onInput={(event) => {
+              typed.value = event.currentTarget.value
+            }}
+          />
+        </label>
+        <button type="submit" class="link">
+          Go
+        </button>
+      </div>
+      {error.value !== '' && (
+        <p class="card-error" role="alert">
+          {error.value}
+        </p>
+      )}
+    </form>
   )
 }
 

@@ -98,11 +98,16 @@ function Found({ view, zooming, zones }: FoundProps) {
   if (last.values.value === undefined) return note || null
   if (groups.lines.length + groups.states.length === 0) return note || <p class="none">No series matches.</p>
   const widgets = { ...held, range, olders }
+  const { onZoom, onUndo } = zooming
   return (
     <>
       {note}
       {groups.states.length > 0 && (
-        <StatesCard metrics={groups.states} askOf={({ members }) => ({ select: selectsOf(members) })} {...widgets} />
+        <StatesCard
+          metrics={groups.states}
+          askOf={({ members }) => ({ select: selectsOf(members) })}
+          {...{ ...widgets, onZoom, onUndo }}
+        />
       )}
       <Charts {...{ view, groups, widgets, zooming }} />
       <FiguresCard groups={groups} range={range} agg={view.every === '' ? undefined : view.agg} />
@@ -125,6 +130,7 @@ function Charts({ view, groups, widgets, zooming }: ChartsProps) {
       {view.axes !== '' && groups.lines.length > 2 && (
         <p class="hint">A chart has two axes. {groups.lines.length} units were found, so there are several charts.</p>
       )}
+      <h2 class="visually-hidden">Charts</h2>
       <div class="cards wide">
         {charts.map((metric) => (
           <LineCard

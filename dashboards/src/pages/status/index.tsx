@@ -223,7 +223,7 @@ export function FigureCard(props: FigureCardProps) {
   const [figures, ...unit] = props.figure.split(' ')
   return (
     <section class={`card figure-card ${props.tone ?? ''}`} aria-label={props.name}>
-      <h3>{props.name}</h3>
+      <h2>{props.name}</h2>
       <p class="figure-large">
         <b>{figures}</b> <span>{unit.join(' ')}</span>
       </p>
