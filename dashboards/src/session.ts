@@ -98,14 +98,16 @@ export function sessionEnded(reason: string): void {
 
 /** The code leaves the address bar before anything else, so that it is in no history and no screenshot. */
 export function takeLoginCode(): string | undefined {
-  const match = /^#login=(.+)$/.exec(location.hash)
-  if (match?.[1] === undefined) return undefined
-  history.replaceState(null, '', `${location.pathname}${location.search}#/`)
-  return decoded(match[1])
+  if (!location.hash.startsWith('#login=')) return undefined
+  const code = codeOf(location.hash)
+  if (code !== undefined) history.replaceState(null, '', `${location.pathname}${location.search}#/`)
+  return code
 }
 
-/** As it stands where it is no code of ours: the hub refuses it with words. */
-function decoded(text: string): string {
+/** The code of a login link; as it stands where it is none of ours: the hub refuses it with words. */
+export function codeOf(link: string): string | undefined {
+  const text = /#login=(.+)$/.exec(link)?.[1]
+  if (text === undefined) return undefined
   try {
     return decodeURIComponent(text)
   } catch {

@@ -56,6 +56,14 @@ describe('lines', () => {
       { counter: true },
     )
     expect(line).toEqual({ times: [1000, 2000, 3000, 4000], values: [10, 20, null, 1], gaps: [] })
+    const energy = draw(
+      ringOf([
+        [0, 0],
+        [1000, 2],
+      ]),
+      { counter: true, rateFactor: 3_600 },
+    )
+    expect(energy.values, '2 Wh in a second').toEqual([7_200])
   })
 
   test('lines with other times share one time column', () => {

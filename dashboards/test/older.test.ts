@@ -8,7 +8,7 @@ const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const utc = (text: string) => Date.parse(text)
 
-let make: (ask: Ask) => Older
+let make: (ask: Ask, before?: Older) => Older
 let wholeColumns: typeof import('../src/chart/question').wholeColumns
 /** The questions that the hub was asked. */
 let asked: URL[] = []
@@ -27,7 +27,7 @@ beforeAll(async () => {
   vi.stubGlobal('requestAnimationFrame', () => 0)
   stubFetch()
   const older = await import('../src/chart/older')
-  make = (ask) => new older.Older(ask, () => clock ?? performance.now())
+  make = (ask, before) => new older.Older(ask, before, () => clock ?? performance.now())
   wholeColumns = (await import('../src/chart/question')).wholeColumns
 })
 
@@ -181,6 +181,19 @@ describe('history beside the rings', () => {
     ])
     older.want(13 * HOUR, DAY, 12 * HOUR, 100, DAY)
     expect(older.knows(13 * HOUR, DAY, 12 * HOUR), 'the rings have all').toBe(true)
+  })
+
+  test('of other series that are asked for alike the old picture stays, and is not taken for an answer', async () => {
+    const one = { device: 'd', metric: 'm', labels: {}, points: [[HOUR, 2]] }
+    answer = () => Response.json({ series: [one] })
+    const before = make({ select: ['d/m'] })
+    await wants(before, 0, DAY, NEVER, [DAY])
+    const after = make({ select: ['d/m', 'd/n'] }, before)
+    expect(after.answer?.series.size).toBe(1)
+    expect(after.knows(0, DAY, NEVER), 'of the others nothing is known yet').toBe(false)
+    expect(await wants(after, 0, DAY, NEVER, [DAY]), 'it is asked for').toBe(2)
+    expect(after.knows(0, DAY, NEVER)).toBe(true)
+    expect(make({ select: ['d/m'], buckets: BUCKETS }, before).answer, 'summed up it is another picture').toBeUndefined()
   })
 
   test('without rings a window that slides is asked for at most once a second', async () => {

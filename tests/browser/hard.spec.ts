@@ -168,6 +168,33 @@ test('a hub that takes long to say who is there: the page is not blank', async (
   await mend()
 })
 
+test('what a page failed to read while the hub was away comes by itself: the name of a device, the tokens', async ({
+  page,
+  hub,
+  sender,
+  complaints,
+}) => {
+  await sender.send({ device: 'pump', metric: 'pressure', value: 4.2, unit: 'bar' })
+  await logIn(page, hub)
+  await page.evaluate(async () => {
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch('api/v1/devices/pump', { method: 'PATCH', headers, body: '{"name":"Harbour pump"}' })
+    if (!answer.ok) throw new Error(await answer.text())
+  })
+  for (const [address, url, shown] of [
+    ['#/device/pump', '**/api/v1/devices/pump', page.getByRole('heading', { name: 'Harbour pump' })],
+    ['#/status', '**/api/v1/tokens**', page.getByRole('region', { name: 'Tokens' }).getByRole('row', { name: /sender/ })],
+  ] as const) {
+    const asked = page.waitForResponse(({ status }) => status() === 503)
+    const mend = await instead(page, url, draining)
+    await page.goto(`${hub.url}/${address}`)
+    await asked
+    await mend()
+    await expect(shown).toBeVisible({ timeout: 10_000 })
+  }
+  expect(complaints.splice(0).every((said) => said.includes('503'))).toBe(true)
+})
+
 test('history is refused for a while, then slow: the old picture stays, errors are told, and it goes on', async ({
   page,
   hub,

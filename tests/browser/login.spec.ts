@@ -26,6 +26,21 @@ test('a token logs in, a wrong one is refused with a reason and stays in the for
   await expect(connection(page)).toHaveText('Live')
 })
 
+test('a link that was cut or garbled is refused with a reason, and the form goes on', async ({ page, hub }) => {
+  await page.goto(hub.url)
+  const field = page.getByLabel('Or paste a link or a token')
+  for (const link of [`${hub.url}/#login=100%`, hub.loginLink.slice(0, -4)]) {
+    await field.fill(link)
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await expect(page.getByRole('alert')).toBeVisible()
+    await expect(page.getByRole('button', { name: 'Log in' })).toBeEnabled()
+    await expect(field).toHaveValue(link)
+  }
+  await field.fill(hub.loginLink)
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await expect(connection(page)).toHaveText('Live')
+})
+
 test('a revoked token closes its page with a reason, within seconds', async ({ page, hub, sender }) => {
   await sender.send({ device: 'pump', metric: 'pressure', value: 4.2, unit: 'bar' })
   const token = await hub.token('viewer', 'guest')

@@ -2,8 +2,8 @@
 // the crosshair.
 import { hubNow } from '../clock'
 import { shownNow } from '../live'
-import { windowOf } from '../range'
-import { clockTime, moment } from '../words'
+import { spanMs, type TimeRange, windowOf } from '../range'
+import { closeMoment, moment, WITH_PARTS_MS } from '../words'
 import { latest } from './held'
 import type { LineCardProps } from './line-card'
 import type { DrawnLine } from './lines'
@@ -18,7 +18,7 @@ interface CardHeadProps extends LineCardProps {
   /** As they were drawn. */
   lines: readonly DrawnLine[]
   /** Of the only line. */
-  alone: Readout | undefined
+  alone: (Readout & { before: string }) | undefined
   /** The time under the crosshair. */
   hover: number | undefined
   /** Of the charts that share the crosshair the one that is read: a reader of the screen is told of that one alone. */
@@ -26,15 +26,20 @@ interface CardHeadProps extends LineCardProps {
 }
 
 export function CardHead(props: CardHeadProps) {
-  const { metric, lines, alone, hover, isRead } = props
+  const { metric, lines, alone, hover, isRead, before, range } = props
   return (
     <header class="card-head">
       <h3 title={titleOf(metric)}>{titleOf(metric)}</h3>
       <Tags {...props} />
       <StaleTag {...props} />
       <p class="figure" aria-live={hover !== undefined && isRead ? 'polite' : 'off'}>
-        {hover !== undefined && <small>{hoverText(hover, commonGaps(lines))}</small>}
+        {hover !== undefined && <small>{hoverText(hover, commonGaps(lines), range)}</small>}
         {alone !== undefined && alone.silent !== true && <Figure readout={alone} />}
+        {before !== undefined && alone !== undefined && alone.before !== '' && (
+          <span>
+            {before.name} {alone.before}
+          </span>
+        )}
       </p>
     </header>
   )
@@ -76,10 +81,10 @@ function StaleTag(props: CardHeadProps) {
 }
 
 /** The time under the crosshair, or the silence it stands in. */
-function hoverText(time: number, silences: ReturnType<typeof commonGaps>): string {
+function hoverText(time: number, silences: ReturnType<typeof commonGaps>, range: TimeRange): string {
   const gap = gapAt(silences, time)
-  if (gap === undefined) return clockTime(time)
   const now = hubNow()
+  if (gap === undefined) return closeMoment(time, now, spanMs(range, now) < WITH_PARTS_MS)
   if (gap.open === true) return `no data since ${moment(gap.from, now)}`
   return `no data from ${moment(gap.from, now)} to ${moment(gap.to, now)}`
 }

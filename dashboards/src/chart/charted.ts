@@ -1,9 +1,10 @@
 // The series that a page of charts shows: watched with a little history, known by their last values, and history beside them is
 // told of what changed.
 import type { SeriesDescription } from '@telltale/client'
-import { useLayoutEffect, useMemo } from 'preact/hooks'
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks'
 import { fetchLast, type LastValue } from '../api'
-import { type Prepared, prepare, type Watch } from '../live'
+import { isCutOff, type Prepared, prepare, type Watch } from '../live'
+import { hasBegun } from './cover'
 import { LastValues } from './last'
 import type { Older } from './older'
 
@@ -27,9 +28,18 @@ function prepared(select: readonly string[], olders: ReadonlySet<Older>, last: L
   )
 }
 
-/** Last values and the live watch of what a page names, for as long as it is shown. */
-export function useCharted(select: readonly string[]): { watched: Watch; last: LastValues; olders: Set<Older> } {
-  const charted = useMemo(() => {
+interface Charted {
+  watched: Prepared
+  last: LastValues
+  olders: Set<Older>
+}
+
+/**
+ * Last values and the live watch of what a page names, for as long as it is shown. Where it names something else what was shown stays
+ * until the other is there.
+ */
+export function useCharted(select: readonly string[]): Charted {
+  const charted = useMemo((): Charted => {
     const olders = new Set<Older>()
     const last = new LastValues(() => fetchLast(select))
     return { olders, last, watched: prepared(select, olders, last) }
@@ -43,7 +53,14 @@ export function useCharted(select: readonly string[]): { watched: Watch; last: L
       charted.watched.stop()
     }
   }, [charted])
-  return charted
+  const shown = useRef(charted)
+  if (shown.current !== charted && isThere(charted)) shown.current = charted
+  return shown.current
+}
+
+function isThere({ watched, last }: Charted): boolean {
+  watched.version.value
+  return last.values.value !== undefined && (hasBegun(watched.sub) || isCutOff())
 }
 
 /** Each series that is watched or has a last value, once. */

@@ -2,7 +2,7 @@
 // all that moves a widget.
 import type { Signal } from '@preact/signals'
 import type { Value } from '@telltale/client'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { LastValue } from '../api'
 import { second } from '../clock'
 import { isCutOff, shownNow, type Watch } from '../live'
@@ -85,14 +85,14 @@ export function drawingLastsMs(range: TimeRange, width: number): number {
 
 /** History of what is asked, told of late readings as long as the widget is there. */
 export function useOlder(ask: Ask, olders: Set<Older>): Older {
-  const older = useMemo(() => new Older(ask), [JSON.stringify(ask)])
+  const before = useRef<Older | undefined>(undefined)
+  const older = useMemo(() => new Older(ask, before.current), [JSON.stringify(ask)])
+  before.current = older
+  useEffect(() => () => older.stop(), [older])
   useEffect(() => {
     olders.add(older)
-    return () => {
-      olders.delete(older)
-      older.stop()
-    }
-  }, [older])
+    return () => olders.delete(older)
+  }, [older, olders])
   return older
 }
 

@@ -4,7 +4,8 @@ import type { Readout } from './readout'
 
 interface LegendProps {
   metric: Metric
-  rows: readonly (ChartLine & Readout)[]
+  /** `before`: the value of an earlier time that is laid behind, under the crosshair. */
+  rows: readonly (ChartLine & Readout & { before: string })[]
   hidden: ReadonlySet<string>
   onToggle(key: string): void
 }
@@ -13,7 +14,7 @@ export function Legend({ metric, rows, hidden, onToggle }: LegendProps) {
   const all = metric.members.length + (metric.right?.members.length ?? 0)
   return (
     <ul class={metric.right === undefined ? 'legend' : 'legend on-two-axes'}>
-      {rows.map(({ member, of, text }, i) => (
+      {rows.map(({ member, of, text, before }, i) => (
         <li key={member.key}>
           <button type="button" aria-pressed={!hidden.has(member.key)} onClick={() => onToggle(member.key)}>
             <i class={`swatch line-${(i % 8) + 1}`} />
@@ -21,7 +22,10 @@ export function Legend({ metric, rows, hidden, onToggle }: LegendProps) {
               {member.label}
             </span>
             {metric.right !== undefined && <small>{of === metric ? 'left' : 'right'}</small>}
-            <span class="legend-value">{text}</span>
+            <span class="legend-value">
+              {text}
+              {before !== '' && <small> before {before}</small>}
+            </span>
           </button>
         </li>
       ))}

@@ -32,10 +32,14 @@ export function LineCard(props: LineCardProps) {
   const plot = useRef<PlotHandle | undefined>(undefined)
   const card = useRef<HTMLElement>(null)
   const near = useNear(card)
-  const { lines, error } = useLines({ ...props, chartLines }, plot, near)
+  const { lines, earlier, error } = useLines({ ...props, chartLines }, plot, near)
   const hidden = useHidden(plot, { keys: chartLines.map(keyOf), dashed: before !== undefined, bands: ask.band === true })
   const hover = follow(near, props.watch)
-  const rows = chartLines.map((line, i) => ({ ...line, ...readoutOf(props, line, lines[i], hover) }))
+  const rows = chartLines.map((line, i) => ({
+    ...line,
+    ...readoutOf(props, line, lines[i], hover),
+    before: hover === undefined || earlier[i] === undefined ? '' : readoutOf(props, line, earlier[i], hover).text,
+  }))
   const alone = rows.length === 1 ? rows[0] : undefined
   return (
     <article class="card" ref={card}>

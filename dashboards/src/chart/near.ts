@@ -23,18 +23,20 @@ export function useNear(element: { current: Element | null }): Signal<boolean> {
   return near
 }
 
-/** Makes something when the element comes near, and lets go of it, by what `make` gave, when the element is far or this is stopped. */
-export function whileNear(element: Element, make: (isNear: () => boolean) => () => void): () => void {
-  let near = false
-  let letGo: (() => void) | undefined
+/**
+ * Makes something when the element comes near, and lets go of it, by what `make` gave, when the element is far or this is stopped. `near`
+ * outlasts one making: what is made for other data is made anew at once, and is not missing until the browser has looked again.
+ */
+export function whileNear(element: Element, near: { current: boolean }, make: () => () => void): () => void {
+  let letGo = near.current ? make() : undefined
   const end = () => {
     letGo?.()
     letGo = undefined
   }
   const stops = [
     watchWithin(NEAR, element, (isNear) => {
-      near = isNear
-      if (isNear) letGo ??= make(() => near)
+      near.current = isNear
+      if (isNear) letGo ??= make()
     }),
     watchWithin(FAR, element, (isThere) => {
       if (!isThere) end()

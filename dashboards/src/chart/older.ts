@@ -35,10 +35,16 @@ export class Older {
   readonly #ask: Ask
   readonly #clock: () => number
 
-  /** The clock of pauses, in ms: it goes on where the time that is shown stands still since the connection is gone. */
-  constructor(ask: Ask, clock = () => performance.now()) {
+  /**
+   * What was known of other series that were asked for alike, or of some of these, is shown until the answer is there. The clock of
+   * pauses, in ms, goes on where the time that is shown stands still since the connection is gone.
+   */
+  constructor(ask: Ask, before?: Older, clock = () => performance.now()) {
     this.#ask = ask
     this.#clock = clock
+    if (before?.answer === undefined || !isAlike(ask, before.#ask)) return
+    this.answer = before.answer
+    this.#stale = true
   }
 
   /** Whether live readings go on where this ends: not when readings are summed up, or of another time. */
@@ -99,7 +105,7 @@ export class Older {
   /** Whether what was in [from, to] before the live rings has been told, but for the newest of a window that slides. */
   knows(from: number, to: number, cover: number): boolean {
     if (this.rests) return true
-    const got = this.answer
+    const got = this.answered === 0 ? undefined : this.answer
     const end = Math.min(to, this.meetsLive ? cover : to)
     return got !== undefined && got.from <= from && got.to >= end - (to - from) / 10
   }
@@ -160,6 +166,11 @@ export class Older {
     // What slides without rings is not asked for more often than a look is worth.
     this.#notBefore = this.meetsLive ? 0 : since + SLIDING_MS
   }
+}
+
+/** Whether all but the series is the same. */
+function isAlike(a: Ask, b: Ask): boolean {
+  return JSON.stringify({ ...a, select: [] }) === JSON.stringify({ ...b, select: [] })
 }
 
 interface Asking {

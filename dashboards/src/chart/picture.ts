@@ -2,12 +2,11 @@
 // changed, and no oftener than can be seen.
 import { shownNow } from '../live'
 import { drawingLastsMs, liveCover, steppedWindow } from './held'
-import type { DrawnLine } from './lines'
 import type { Older } from './older'
 import type { PlotHandle } from './plot'
 import { edgesOf, lineOf, type Window } from './sources'
 import { tableOf } from './table'
-import type { LinesProps } from './use-lines'
+import type { Drawn, LinesProps } from './use-lines'
 
 const LEAST_COLUMNS = 50
 
@@ -37,8 +36,8 @@ export class Picture {
     this.#earlier.leave()
   }
 
-  /** Asks for what is missing, and draws what changed; gives the lines when it drew. */
-  draw(plot: PlotHandle, props: LinesProps): readonly DrawnLine[] | undefined {
+  /** Asks for what is missing, and draws what changed; gives what it drew. */
+  draw(plot: PlotHandle, props: LinesProps): Drawn | undefined {
     const { range, watch, chartLines, before } = props
     const width = plot.width()
     const columns = Math.max(LEAST_COLUMNS, Math.round(width))
@@ -49,22 +48,22 @@ export class Picture {
     this.#older.want(from, to, cover, columns, shownNow())
     if (before !== undefined) this.#earlier.want(from, to, cover, columns, shownNow())
     const answers = [this.#older.answered, this.#earlier.answered, chartLines.length, width].join()
-    const state = [watch.sub.version, from, to, answers].join()
+    const state = [watch.sub.id, watch.sub.version, from, to, answers].join()
     // What a sliding window shows is the same but for what moves along with time.
     const shape = [range.kind === 'last' ? '' : from, from - to, answers].join()
     if (this.#last.isGood(plot, state, shape, drawingLastsMs(range, width))) return undefined
-    const { lines, table } = this.#tableOf(props, { from, to, columns })
+    const { drawn, table } = this.#tableOf(props, { from, to, columns })
     if (!plot.draw(table, from, to, this.#older.knows(from, to, cover))) return undefined
     this.#last.put(plot, state, shape)
-    return lines
+    return drawn
   }
 
   #tableOf(props: LinesProps, window: Window) {
     const { chartLines, before, ask } = props
     const lines = chartLines.map((line) => lineOf(props, line, this.#older, window))
-    const dashed = before === undefined ? [] : chartLines.map((line) => lineOf(props, line, this.#earlier, window))
+    const earlier = before === undefined ? [] : chartLines.map((line) => lineOf(props, line, this.#earlier, window))
     const edges = ask.band ? chartLines.flatMap(({ member }) => edgesOf(this.#older, member.key, window)) : []
-    return { lines, table: tableOf([...lines, ...dashed, ...edges], lines.length) }
+    return { drawn: { lines, earlier }, table: tableOf([...lines, ...earlier, ...edges], lines.length) }
   }
 }
 

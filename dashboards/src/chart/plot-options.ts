@@ -2,7 +2,7 @@
 import type uPlot from 'uplot'
 import { colour, lineColour } from '../theme'
 import { asLocal } from '../zone'
-import { binarySteps, timeTicks, valueRange, valueTicks } from './axes'
+import { stepsOf, timeSpace, timeTicks, valueRange, valueTicks } from './axes'
 import type { Gap } from './lines'
 import { markPlace, type Table } from './table'
 
@@ -30,6 +30,8 @@ export interface Look {
   table: Table
   window: [number, number]
   drawn: boolean
+  /** The crosshair is put where a timeline has it: no news for others. */
+  follows?: boolean
 }
 
 export function optionsOf(build: Build, look: Look, width: number): uPlot.Options {
@@ -81,7 +83,7 @@ function timeAxis(look: Look): uPlot.Axis {
     font: FONT,
     size: 22,
     gap: 4,
-    space: 52,
+    space: (_, __, from, to, pixels) => timeSpace(to - from, pixels),
     grid: { show: false },
     ticks: { show: false },
     values: (_, splits, __, ___, step) => (look.drawn ? timeTicks(splits, step) : splits.map(() => '')),
@@ -90,6 +92,7 @@ function timeAxis(look: Look): uPlot.Axis {
 
 function valueAxis(unit: string, scale: string): uPlot.Axis {
   const isRight = scale === RIGHT
+  const incrs = stepsOf(unit)
   return {
     scale,
     side: isRight ? 1 : 3,
@@ -102,7 +105,7 @@ function valueAxis(unit: string, scale: string): uPlot.Axis {
     grid: isRight ? { show: false } : { stroke: () => colour('--grid'), width: 1 },
     ticks: { show: false },
     values: (u, splits) => (u.data[0].length === 0 ? splits.map(() => '') : valueTicks(splits, unit)),
-    ...(unit === 'B' || unit === 'B/s' ? { incrs: binarySteps() } : {}),
+    ...(incrs === undefined ? {} : { incrs }),
   }
 }
 

@@ -5,7 +5,7 @@ import { liveCover, type WidgetProps } from './held'
 import { type DrawnLine, drawLine } from './lines'
 import type { ChartLine } from './members'
 import type { Older } from './older'
-import { drawnAsRate } from './shown'
+import { drawnAsRate, rateOf, shownFactor } from './shown'
 
 /** What is drawn of time, in so many columns. */
 export interface Window {
@@ -24,11 +24,14 @@ export function lineOf(
 ): DrawnLine {
   const ring = (older.meetsLive ? watch.sub.series.get(member.key)?.ring : undefined) ?? EMPTY
   const cover = (older.meetsLive ? liveCover(watch, [member.key]) : undefined) ?? Number.POSITIVE_INFINITY
+  const found = older.line(member.key)
+  const factor = shownFactor(of.unit, ask.buckets?.agg)
   const source = {
-    older: older.line(member.key),
+    older: factor === 1 ? found : { ...found, values: found.values.map((value) => value * factor) },
     ring,
     cover,
     counter: drawnAsRate(of, ask),
+    rateFactor: rateOf(of.unit).factor,
     olderColumn: older.answer?.column ?? 0,
   }
   const known = knownUntil(older, from, cover, shownNow())

@@ -17,12 +17,18 @@ export interface LinesProps extends WidgetProps {
   before?: { ask: Ask }
 }
 
+export interface Drawn {
+  lines: readonly DrawnLine[]
+  /** Those of the earlier time, in the same order. */
+  earlier: readonly DrawnLine[]
+}
+
 export function useLines(
   props: LinesProps,
   plot: { current: PlotHandle | undefined },
   near: Signal<boolean>,
-): { lines: readonly DrawnLine[]; error: string } {
-  const drawn = useSignal<readonly DrawnLine[]>([])
+): Drawn & { error: string } {
+  const drawn = useSignal<Drawn>({ lines: [], earlier: [] })
   const error = useSignal('')
   const older = useOlder(props.ask, props.olders)
   const earlier = useOlder(props.before?.ask ?? NOTHING, props.olders)
@@ -37,11 +43,11 @@ export function useLines(
       if (!near.peek()) picture.leave()
       else if (handle === undefined) picture.rest()
       else {
-        const lines = picture.draw(handle, now.current)
+        const fresh = picture.draw(handle, now.current)
         error.value = picture.error
-        if (lines !== undefined) drawn.value = lines
+        if (fresh !== undefined) drawn.value = fresh
       }
     })
   }, [older, earlier])
-  return { lines: drawn.value, error: error.value }
+  return { ...drawn.value, error: error.value }
 }

@@ -2,8 +2,8 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { hubNow } from '../clock'
-import { CALENDAR_NAMES, calendarText, fieldText, MORE_SPANS, MOST_MS, type TimeRange, windowOf } from '../range'
-import { moment } from '../words'
+import { CALENDAR_NAMES, calendarText, fieldText, lastSpan, MORE_SPANS, MOST_MS, type TimeRange, windowOf } from '../range'
+import { windowText } from '../words'
 import {
   dayOfWeek,
   instant,
@@ -26,7 +26,7 @@ interface RangeBoxProps {
 export function rangeText(range: TimeRange, now: number): string {
   if (range.kind === 'last') return `Last ${range.span}`
   if (range.kind === 'calendar') return calendarText(range.name)
-  return `${moment(range.from, now)} – ${moment(range.to, now)}`
+  return windowText(range.from, range.to, now)
 }
 
 export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
@@ -65,7 +65,8 @@ export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
           ))}
         </ul>
         <div class="range-exact">
-          <Exact key={`${JSON.stringify(range)} ${opened.value}`} range={range} onRange={choose} />
+          <Last key={`${JSON.stringify(range)} ${opened.value}`} range={range} onRange={choose} />
+          <Exact key={`${JSON.stringify(range)} ${opened.value} exact`} range={range} onRange={choose} />
           <ZoneField zones={zones} />
           <WeekField />
         </div>
@@ -80,6 +81,45 @@ function Choice(props: { range: TimeRange; now: TimeRange; onChoose(range: TimeR
     <button type="button" aria-pressed={JSON.stringify(range) === JSON.stringify(now)} onClick={() => onChoose(range)}>
       {rangeText(range, 0)}
     </button>
+  )
+}
+
+/** So much up to now, typed; what is no length says so and stays. */
+function Last({ range, onRange }: { range: TimeRange; onRange(range: TimeRange): void }) {
+  const typed = useSignal(range.kind === 'last' ? range.span : '')
+  const error = useSignal('')
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        const next = lastSpan(typed.value)
+        if (next === undefined) error.value = 'A length such as 90m, 12h or 3d, of at most 50 years.'
+        else onRange(next)
+      }}
+    >
+      <div class="range-last">
+        <label>
+          The last
+          <input
+            type="text"
+            placeholder="90m, 12h, 3d"
+            autocomplete="off"
+            value={typed.value}
+            onInput={(event) => {
+              typed.value = event.currentTarget.value
+            }}
+          />
+        </label>
+        <button type="submit" class="link">
+          Go
+        </button>
+      </div>
+      {error.value !== '' && (
+        <p class="card-error" role="alert">
+          {error.value}
+        </p>
+      )}
+    </form>
   )
 }
 

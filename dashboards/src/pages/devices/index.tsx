@@ -6,6 +6,8 @@ import type { Device } from '../../api'
 import { second } from '../../clock'
 import type { Watch } from '../../live'
 import { type View, VirtualList } from '../../parts/virtual-list'
+import { session } from '../../session'
+import { useTitle } from '../../title'
 import { Welcome } from '../welcome'
 import { Bar } from './bar'
 import { Feed, keepFresh, listError, listed, reload } from './feed'
@@ -28,10 +30,11 @@ const SPARKS_S = 10
 const TILE_PX = 232
 
 export function DevicesPage({ query }: { query: URLSearchParams }) {
+  useTitle('Devices')
   useEffect(keepFresh, [])
   const list = listed.value
   if (list === undefined) {
-    return <main>{listError.value !== '' && <p class="note">{listError.value}</p>}</main>
+    return <main>{listError.value === '' ? <p class="none late">Asking the hub</p> : <p class="note">{listError.value}</p>}</main>
   }
   return <List list={list} query={query} />
 }
@@ -54,10 +57,11 @@ function List({ list, query }: { list: Listed; query: URLSearchParams }) {
   )
   const all = useMemo(() => ofState(found, states, state), [found, state, beat])
   const offered = useMemo(() => offers(list.devices), [list.devices])
+  const who = session.value
   const shown = all.slice(view.value.first, view.value.end)
   useInView(list, shown, feed)
   // An empty hub is watched as well: the first reading turns this into the list.
-  if (list.whole && list.devices.length === 0) return <Welcome />
+  if (list.whole && list.devices.length === 0) return <Welcome who={who.phase === 'in' ? who.session : undefined} />
   return (
     <main class="devices">
       <Bar {...{ filters, form, onSet }} counts={countStates(found, states)} more={!list.whole} offers={offered} />
