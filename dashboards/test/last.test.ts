@@ -24,6 +24,7 @@ let page: StubPage
 /** When the hub was asked, in ms since the test began. */
 let asked: number[]
 let answer: () => LastValue[]
+let ended: AbortSignal
 
 beforeEach(async () => {
   vi.useFakeTimers()
@@ -32,8 +33,9 @@ beforeEach(async () => {
   const began = performance.now()
   asked = []
   answer = () => [one(100, 1)]
-  last = new LastValues(async () => {
+  last = new LastValues(async (signal) => {
     asked.push(performance.now() - began)
+    ended = signal
     return answer()
   })
 })
@@ -115,6 +117,7 @@ describe('the last known values', () => {
     await vi.advanceTimersByTimeAsync(10_000)
     last.touch({ to: 100 })
     last.stop()
+    expect(ended.aborted, 'what is on its way holds up no other page').toBe(true)
     await vi.advanceTimersByTimeAsync(60_000)
     expect(asked).toEqual([0])
   })

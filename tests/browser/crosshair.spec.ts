@@ -1,6 +1,6 @@
 // What is read off charts and timelines: one crosshair over all of them, with the day where it is another, and the earlier time laid
 // behind. What is drawn stays while something else is asked for.
-import { expect, logIn, test } from './fixtures'
+import { atNoon, expect, logIn, test } from './fixtures'
 import type { Reading } from './sender'
 
 const MINUTE = 60_000
@@ -79,6 +79,7 @@ test('under the crosshair stands the day where it is not today, and the earlier 
   hub,
   sender,
 }) => {
+  await atNoon(page)
   const now = Date.now()
   const readings: Reading[] = []
   for (let time = now - 3 * DAY; time < now; time += 10 * MINUTE)

@@ -41,7 +41,7 @@ interface Charted {
 export function useCharted(select: readonly string[]): Charted {
   const charted = useMemo((): Charted => {
     const olders = new Set<Older>()
-    const last = new LastValues(() => fetchLast(select))
+    const last = new LastValues((signal) => fetchLast(select, signal))
     return { olders, last, watched: prepared(select, olders, last) }
   }, [select.join('\n')])
   // With the page itself, not after the next frame: a page that is left before that frame would never be told to stop.

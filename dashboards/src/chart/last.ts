@@ -22,17 +22,18 @@ export class LastValues {
   /** By the keys of the series; undefined until the first answer or failure. */
   readonly values: Signal<LastByKey | undefined> = signal(undefined)
   readonly error = signal('')
-  readonly #fetch: () => Promise<readonly LastValue[]>
+  readonly #fetch: (signal: AbortSignal) => Promise<readonly LastValue[]>
+  /** Nobody wants them any more. */
+  readonly #end = new AbortController()
   /** Calls off what is to be asked at `#due`. */
   #callOff: (() => void) | undefined
   #due = 0
   #askedAt = Number.NEGATIVE_INFINITY
   #busy = false
   #wanted = false
-  #stopped = false
   #failures = 0
 
-  constructor(fetch: () => Promise<readonly LastValue[]>) {
+  constructor(fetch: (signal: AbortSignal) => Promise<readonly LastValue[]>) {
     this.#fetch = fetch
   }
 
@@ -41,7 +42,7 @@ export class LastValues {
     this.#callOff?.()
     this.#callOff = undefined
     if (this.#busy) this.#wanted = true
-    else if (!this.#stopped) void this.#run()
+    else if (!this.#end.signal.aborted) void this.#run()
   }
 
   /** The hub changed something of this time. What is known of later times alone stands. */
@@ -53,7 +54,7 @@ export class LastValues {
   }
 
   stop(): void {
-    this.#stopped = true
+    this.#end.abort()
     this.#callOff?.()
   }
 
@@ -62,12 +63,13 @@ export class LastValues {
     this.#wanted = false
     this.#askedAt = performance.now()
     try {
-      const found = await this.#fetch()
+      const found = await this.#fetch(this.#end.signal)
       this.values.value = new Map(found.map((one) => [seriesKey(one), one]))
       this.error.value = ''
       this.#failures = 0
       this.#schedule(REFRESH_MS * Math.max(1, found.length / REFRESH_SERIES))
     } catch (error) {
+      if (this.#end.signal.aborted) return
       // What was known stays; live values are shown without it.
       this.values.value ??= new Map()
       this.error.value = failureText(error, 'The last values could not be read.')
@@ -85,7 +87,7 @@ export class LastValues {
   /** Asks after so long, or sooner where that is said already. */
   #schedule(ms: number): void {
     const due = performance.now() + ms
-    if (this.#stopped || (this.#callOff !== undefined && this.#due <= due)) return
+    if (this.#end.signal.aborted || (this.#callOff !== undefined && this.#due <= due)) return
     this.#callOff?.()
     this.#due = due
     this.#callOff = afterShown(ms, () => this.ask())
