@@ -48,15 +48,52 @@ export function whileNear(element: Element, near: { current: boolean }, make: ()
   }
 }
 
-/** Tells whether the element is within so much of the window, at once and when that changes, until it is told to stop. */
-function watchWithin(margin: string, element: Element, tell: (isWithin: boolean) => void): () => void {
-  const observer = new IntersectionObserver(
-    (entries) => {
-      const newest = entries.at(-1)
-      if (newest !== undefined) tell(newest.isIntersecting)
-    },
-    { rootMargin: margin },
-  )
-  observer.observe(element)
-  return () => observer.disconnect()
+type Tell = (isWithin: boolean) => void
+
+/** Tells whether the element is within so much of the window, soon and when that changes, until it is told to stop. */
+function watchWithin(margin: string, element: Element, tell: Tell): () => void {
+  const watcher = watchers.get(margin) ?? new Watcher(margin)
+  watchers.set(margin, watcher)
+  return watcher.watch(element, tell)
+}
+
+/** One for each margin: a browser looks through hundreds of elements of one observer at less cost than through as many observers. */
+const watchers = new Map<string, Watcher>()
+
+class Watcher {
+  readonly #tells = new Map<Element, Set<Tell>>()
+  readonly #observer: IntersectionObserver
+
+  constructor(rootMargin: string) {
+    this.#observer = new IntersectionObserver((entries) => this.#tell(entries), { rootMargin })
+  }
+
+  watch(element: Element, tell: Tell): () => void {
+    const tells = this.#tells.get(element) ?? new Set()
+    this.#tells.set(element, tells.add(tell))
+    // One that is watched already is told of anew.
+    this.#observer.unobserve(element)
+    this.#observer.observe(element)
+    return () => {
+      tells.delete(tell)
+      if (tells.size > 0 || this.#tells.get(element) !== tells) return
+      this.#tells.delete(element)
+      this.#observer.unobserve(element)
+    }
+  }
+
+  #tell(entries: readonly IntersectionObserverEntry[]): void {
+    for (const { target, isIntersecting } of entries) {
+      for (const tell of [...(this.#tells.get(target) ?? [])]) guarded(() => tell(isIntersecting))
+    }
+  }
+}
+
+/** A chart that cannot be made keeps no other from being made. */
+function guarded(run: () => void): void {
+  try {
+    run()
+  } catch (error) {
+    reportError(error)
+  }
 }
