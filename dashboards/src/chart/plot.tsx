@@ -64,7 +64,8 @@ export function Plot(props: PlotProps) {
       latest.current.onHandle(made.handle)
     }
     // One that is made for other lines is made anew at once: between two looks there is no empty one.
-    const unwatch = isNear.current ? begin() : onceNear(element, begin)
+    const unwatch = isNear.current ? undefined : onceNear(element, begin)
+    if (unwatch === undefined) begin()
     return () => {
       unwatch?.()
       latest.current.onHandle(undefined)
