@@ -55,8 +55,10 @@ export function LineCard(props: LineCardProps) {
   watch.version.value
   second.value
   const hover = hoverTime.value
-  const beforeText = (line: ChartLine, i: number) =>
-    hover === undefined || earlier[i] === undefined ? '' : readoutOf(props, line, earlier[i], hover).text
+  const beforeText = (line: ChartLine, i: number) => {
+    if (before === undefined) return undefined
+    return hover === undefined || earlier[i] === undefined ? '' : readoutOf(props, line, earlier[i], hover).text
+  }
   const rows = chartLines.map((line, i) => ({
     ...line,
     ...readoutOf(props, line, lines[i], hover),
@@ -74,7 +76,7 @@ export function LineCard(props: LineCardProps) {
         <p class="figure" aria-live={hover !== undefined && card.current?.contains(document.activeElement) ? 'polite' : 'off'}>
           {hover !== undefined && <small>{hoverText(hover, commonGaps(lines), props.range)}</small>}
           {alone !== undefined && alone.silent !== true && <Figure readout={alone} />}
-          {before !== undefined && alone !== undefined && alone.before !== '' && (
+          {before !== undefined && alone !== undefined && hover !== undefined && (
             <span>
               {before.name} {alone.before}
             </span>
