@@ -1,7 +1,7 @@
 // One device: who it is, how it stands, and a chart or timeline per metric, sliding with the live tail.
 import { type Signal, useSignal } from '@preact/signals'
 import { selectorOf } from '@telltale/client'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { type Device, fetchDevice, type LastValue } from '../api'
 import { described, useCharted } from '../chart/charted'
 import { isState } from '../chart/held'
@@ -160,6 +160,12 @@ function DeviceHead({ id, device, watched }: { id: string; device: Device | unde
 /** The note, and for administrators the form to change it, the name and the attributes. */
 function DeviceNotes({ id, device, range }: { id: string; device: { value: Device | undefined }; range: TimeRange }) {
   const editing = useSignal(false)
+  const edit = useRef<HTMLButtonElement>(null)
+  const wasOpen = useRef(false)
+  useEffect(() => {
+    if (wasOpen.current && !editing.value) edit.current?.focus()
+    wasOpen.current = editing.value
+  }, [editing.value])
   const known = device.value
   if (known === undefined) return null
   const who = session.value
@@ -184,6 +190,7 @@ function DeviceNotes({ id, device, range }: { id: string; device: { value: Devic
         <button
           type="button"
           class="link"
+          ref={edit}
           onClick={() => {
             editing.value = true
           }}

@@ -1,7 +1,7 @@
 // Name, note and attributes of a device, as people call and know it. What was typed stays when the hub refuses it, or when
 // somebody else has edited meanwhile.
 import { useSignal } from '@preact/signals'
-import { useRef } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { type Device, editDevice, fetchDevice } from '../api'
 import { ApiError, failureText } from '../rest'
 import { sentence } from '../words'
@@ -25,6 +25,8 @@ export function DeviceEditor({ device: newest, onSaved, onClose }: DeviceEditPro
   })
   const error = useSignal('')
   const busy = useSignal(false)
+  const first = useRef<HTMLInputElement>(null)
+  useEffect(() => first.current?.focus(), [])
   const set = (part: Partial<Typed>) => {
     typed.value = { ...typed.value, ...part }
   }
@@ -52,6 +54,7 @@ export function DeviceEditor({ device: newest, onSaved, onClose }: DeviceEditPro
         Name
         <input
           type="text"
+          ref={first}
           placeholder={device.device}
           value={typed.value.name}
           onInput={(event) => set({ name: event.currentTarget.value })}

@@ -35,7 +35,7 @@ export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
   const opened = useSignal(0)
   useClosing(box)
   const choose = (next: TimeRange) => {
-    if (box.current !== null) box.current.open = false
+    if (box.current !== null) closeBox(box.current)
     onRange(next)
   }
   const zoneText = zone.value === 'local' ? '' : ` · ${zone.value}`
@@ -228,14 +228,21 @@ function WeekField() {
   )
 }
 
+/** Whoever went in by keys is where they came from. */
+function closeBox(box: HTMLDetailsElement): void {
+  box.open = false
+  box.querySelector('summary')?.focus()
+}
+
 /** An open box closes on Escape and on a press outside of it. */
 function useClosing(box: { current: HTMLDetailsElement | null }): void {
   useEffect(() => {
     const close = (event: Event) => {
       const open = box.current
       if (open?.open !== true) return
-      if (event instanceof KeyboardEvent ? event.key === 'Escape' : !open.contains(event.target as Node))
-        open.open = false
+      if (event instanceof KeyboardEvent) {
+        if (event.key === 'Escape') closeBox(open)
+      } else if (!open.contains(event.target as Node)) open.open = false
     }
     document.addEventListener('pointerdown', close)
     document.addEventListener('keydown', close)

@@ -1,5 +1,6 @@
 // Tokens: who may do what; a new one is shown once; a revoked one ends its sockets within a second.
 import { type Signal, useSignal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
 import { hubNow } from '../../clock'
 import { createToken, fetchTokens, revokeToken, type Token, type TokenWish } from '../../hub-status'
 import { Command } from '../../parts/command'
@@ -124,17 +125,26 @@ function Revoke({ token, asked, onRevoke }: RevokeProps) {
     )
   }
   return (
+    <Confirm
+      name={token.name}
+      onYes={() => onRevoke(token.id)}
+      onNo={() => {
+        asked.value = undefined
+      }}
+    />
+  )
+}
+
+/** The focus is on what changes nothing. */
+function Confirm({ name, onYes, onNo }: { name: string; onYes(): void; onNo(): void }) {
+  const no = useRef<HTMLButtonElement>(null)
+  useEffect(() => no.current?.focus(), [])
+  return (
     <>
-      <button type="button" class="link danger" onClick={() => onRevoke(token.id)}>
-        Revoke {token.name} now
+      <button type="button" class="link danger" onClick={onYes}>
+        Revoke {name} now
       </button>{' '}
-      <button
-        type="button"
-        class="link"
-        onClick={() => {
-          asked.value = undefined
-        }}
-      >
+      <button type="button" class="link" ref={no} onClick={onNo}>
         Keep
       </button>
     </>
