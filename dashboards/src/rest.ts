@@ -142,7 +142,11 @@ async function bodyOf(response: Response, request: Asked): Promise<unknown> {
   } catch (error) {
     if (signal.aborted && !isLate(signal)) throw error
     if (!response.ok) return undefined
-    throw new ApiError(0, { code: 'broken_off', message: 'The answer of the hub broke off.', hint: isQuestion(request) ? 'It is asked again.' : NOT_AGAIN })
+    throw new ApiError(0, {
+      code: 'broken_off',
+      message: 'The answer of the hub broke off.',
+      hint: isQuestion(request) ? 'It is asked again.' : NOT_AGAIN,
+    })
   }
 }
 

@@ -9,7 +9,9 @@ stubPage()
 const waiting: ((devices: string[], next?: string) => void)[] = []
 vi.stubGlobal('fetch', () => {
   return new Promise<Response>((answer) =>
-    waiting.push((devices, next) => answer(Response.json({ devices: devices.map((device) => ({ device, state: 'online', since: 0 })), next }))),
+    waiting.push((devices, next) =>
+      answer(Response.json({ devices: devices.map((device) => ({ device, state: 'online', since: 0 })), next })),
+    ),
   )
 })
 const { listed, reload } = await import('../src/pages/devices/feed')

@@ -80,7 +80,8 @@ test('scrolling past 200 charts: those that are past give up their questions, an
   const asked = new Set<Request>()
   const isHistory = (request: Request) => request.url().includes('/history?')
   page.on('request', (request) => isHistory(request) && asked.add(request))
-  for (const event of ['requestfinished', 'requestfailed'] as const) page.on(event, (request) => asked.delete(request))
+  page.on('requestfinished', (request) => asked.delete(request))
+  page.on('requestfailed', (request) => asked.delete(request))
   let answer: (() => void) | undefined
   const answered = new Promise<void>((done) => {
     answer = done
@@ -125,7 +126,12 @@ test('a card that is not in view does not follow; one that comes into view shows
   const send = (value: number) =>
     sender.send(
       ...Array.from({ length: 60 }, (_, i) => ({ device: 'rack', metric: `m.${100 + i}`, value, time: Date.now() })),
-      ...Array.from({ length: 60 }, (_, i) => ({ device: 'rack', metric: `s.${100 + i}`, value: `mode ${value}`, time: Date.now() })),
+      ...Array.from({ length: 60 }, (_, i) => ({
+        device: 'rack',
+        metric: `s.${100 + i}`,
+        value: `mode ${value}`,
+        time: Date.now(),
+      })),
     )
   await send(1)
   await logIn(page, hub)
@@ -179,10 +185,11 @@ test('a hidden tab asks nothing, however long; shown, it asks at once for what i
     underWay += 1
     asked.push(new URL(request.url()).pathname)
   })
-  for (const event of ['requestfinished', 'requestfailed'] as const)
-    page.on(event, () => {
-      underWay -= 1
-    })
+  const ended = () => {
+    underWay -= 1
+  }
+  page.on('requestfinished', ended)
+  page.on('requestfailed', ended)
   for (const [hash, due] of [
     ['#/', '/api/v1/devices'],
     ['#/device/plant', '/api/v1/last'],
@@ -191,7 +198,9 @@ test('a hidden tab asks nothing, however long; shown, it asks at once for what i
   ] as const) {
     await page.goto(`${hub.url}/${hash}`)
     await expect.poll(() => asked, hash).toContain(due)
-    await expect.poll(async () => (await held(page, 'plant', 'panel.00')) !== undefined || hash === '#/status').toBe(true)
+    await expect
+      .poll(async () => (await held(page, 'plant', 'panel.00')) !== undefined || hash === '#/status')
+      .toBe(true)
     await hide(page)
     // What was asked before it was hidden is answered.
     await expect.poll(() => underWay).toBe(0)

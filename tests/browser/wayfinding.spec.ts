@@ -88,6 +88,32 @@ test('"Back to live" leads to what slid before, and today is live', async ({ pag
   await expect(page.getByRole('button', { name: 'Back to live' })).toHaveCount(0)
 })
 
+test('what is opened takes the focus, and what is closed gives it back', async ({ page, hub, sender }) => {
+  await sender.send(...readings('pump', ['level'], Date.now()))
+  await logIn(page, hub)
+  await page.goto(`${hub.url}/#/device/pump`)
+  const box = page.locator('.range-box summary')
+  await box.focus()
+  for (const leave of ['Escape', 'Enter']) {
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Tab')
+    await expect(page.getByRole('button', { name: 'Today' })).toBeFocused()
+    await page.keyboard.press(leave)
+    await expect(page.locator('.range-box[open]')).toHaveCount(0)
+    await expect(box, leave).toBeFocused()
+  }
+  const edit = page.getByRole('button', { name: 'Edit name, note, attributes' })
+  await edit.focus()
+  await page.keyboard.press('Enter')
+  await expect(page.getByLabel('Name', { exact: true })).toBeFocused()
+  await page.getByRole('button', { name: 'Cancel' }).click()
+  await expect(edit).toBeFocused()
+  await page.goto(`${hub.url}/#/status`)
+  await page.getByRole('button', { name: 'Revoke sender' }).focus()
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('button', { name: 'Keep' })).toBeFocused()
+})
+
 test('the list is where it was when one comes back to it, and a device begins at its top', async ({
   page,
   hub,
@@ -114,7 +140,12 @@ for (const width of [768, 1024, 1440]) {
     await sender.send(...readings('pump', ['level', 'flow'], Date.now()))
     await page.setViewportSize({ width, height: 900 })
     await logIn(page, hub)
-    for (const address of ['#/', '#/device/pump?range=1h', '#/explore?select=pump%2F*&every=1m&compare=1d', '#/status']) {
+    for (const address of [
+      '#/',
+      '#/device/pump?range=1h',
+      '#/explore?select=pump%2F*&every=1m&compare=1d',
+      '#/status',
+    ]) {
       await page.goto(`${hub.url}/${address}`)
       await expect(page.locator('.plot:not([data-empty]), .row, .figure-card').first()).toBeVisible()
       const box = page.locator('.range-box summary')

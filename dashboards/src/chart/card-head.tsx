@@ -18,7 +18,7 @@ interface CardHeadProps extends LineCardProps {
   /** As they were drawn. */
   lines: readonly DrawnLine[]
   /** Of the only line. */
-  alone: (Readout & { before: string }) | undefined
+  alone: (Readout & { before: string | undefined }) | undefined
   /** The time under the crosshair. */
   hover: number | undefined
   /** Of the charts that share the crosshair the one that is read: a reader of the screen is told of that one alone. */
@@ -35,7 +35,7 @@ export function CardHead(props: CardHeadProps) {
       <p class="figure" aria-live={hover !== undefined && isRead ? 'polite' : 'off'}>
         {hover !== undefined && <small>{hoverText(hover, commonGaps(lines), range)}</small>}
         {alone !== undefined && alone.silent !== true && <Figure readout={alone} />}
-        {before !== undefined && alone !== undefined && alone.before !== '' && (
+        {before !== undefined && alone !== undefined && hover !== undefined && (
           <span>
             {before.name} {alone.before}
           </span>

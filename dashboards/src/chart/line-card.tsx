@@ -33,12 +33,20 @@ export function LineCard(props: LineCardProps) {
   const card = useRef<HTMLElement>(null)
   const near = useNear(card)
   const { lines, earlier, error } = useLines({ ...props, chartLines }, plot, near)
-  const hidden = useHidden(plot, { keys: chartLines.map(keyOf), dashed: before !== undefined, bands: ask.band === true })
+  const hidden = useHidden(plot, {
+    keys: chartLines.map(keyOf),
+    dashed: before !== undefined,
+    bands: ask.band === true,
+  })
   const hover = follow(near, props.watch)
+  const beforeText = (line: ChartLine, i: number) => {
+    if (before === undefined) return undefined
+    return hover === undefined || earlier[i] === undefined ? '' : readoutOf(props, line, earlier[i], hover).text
+  }
   const rows = chartLines.map((line, i) => ({
     ...line,
     ...readoutOf(props, line, lines[i], hover),
-    before: hover === undefined || earlier[i] === undefined ? '' : readoutOf(props, line, earlier[i], hover).text,
+    before: beforeText(line, i),
   }))
   const alone = rows.length === 1 ? rows[0] : undefined
   return (

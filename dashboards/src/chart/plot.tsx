@@ -90,7 +90,12 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }, isNear: {
   const build: Build = { unit, right, lines, syncKey, dashed, bands }
   const columns = columnsOf(build)
   const nothing = [[], ...Array.from({ length: columns }, () => [])] as Table['data']
-  const look: Look = { isNear: () => isNear.current, table: { data: nothing, lonely: [] }, window: [0, 1], drawn: false }
+  const look: Look = {
+    isNear: () => isNear.current,
+    table: { data: nothing, lonely: [] },
+    window: [0, 1],
+    drawn: false,
+  }
   const options = optionsOf(build, look, Math.max(200, element.clientWidth))
   options.hooks = hooksOf(look, latest)
   const plot = new uPlot(options, nothing as uPlot.AlignedData, element)

@@ -8,7 +8,6 @@ export function useKeptFocus(element: { current: HTMLElement | null }, changed: 
     if (before.current === changed) return
     before.current = changed
     const { activeElement, body } = document
-    if (activeElement === null || activeElement === body)
-      element.current?.querySelector<HTMLElement>(within)?.focus()
+    if (activeElement === null || activeElement === body) element.current?.querySelector<HTMLElement>(within)?.focus()
   }, [changed])
 }

@@ -2,19 +2,18 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { hubNow } from '../clock'
-import { CALENDAR_NAMES, calendarText, fieldText, lastSpan, MORE_SPANS, MOST_MS, type TimeRange, windowOf } from '../range'
-import { windowText } from '../words'
 import {
-  dayOfWeek,
-  instant,
-  isZone,
-  localeWeekStart,
-  setWeekStart,
-  setZone,
-  weekChoice,
-  zone,
-  zoneName,
-} from '../zone'
+  CALENDAR_NAMES,
+  calendarText,
+  fieldText,
+  lastSpan,
+  MORE_SPANS,
+  MOST_MS,
+  type TimeRange,
+  windowOf,
+} from '../range'
+import { windowText } from '../words'
+import { dayOfWeek, instant, isZone, localeWeekStart, setWeekStart, setZone, weekChoice, zone, zoneName } from '../zone'
 
 interface RangeBoxProps {
   range: TimeRange
@@ -34,7 +33,7 @@ export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
   const opened = useSignal(0)
   useClosing(box)
   const choose = (next: TimeRange) => {
-    if (box.current !== null) box.current.open = false
+    if (box.current !== null) closeBox(box.current)
     onRange(next)
   }
   const zoneText = zone.value === 'local' ? '' : ` · ${zone.value}`
@@ -165,12 +164,7 @@ function TimeField({ name, value, onTyped }: { name: string; value: string; onTy
   return (
     <label>
       {name}
-      <input
-        type="datetime-local"
-        step="1"
-        value={value}
-        onInput={(event) => onTyped(event.currentTarget.value)}
-      />
+      <input type="datetime-local" step="1" value={value} onInput={(event) => onTyped(event.currentTarget.value)} />
     </label>
   )
 }
@@ -226,14 +220,21 @@ function WeekField() {
   )
 }
 
+/** Whoever went in by keys is where they came from. */
+function closeBox(box: HTMLDetailsElement): void {
+  box.open = false
+  box.querySelector('summary')?.focus()
+}
+
 /** An open box closes on Escape and on a press outside of it. */
 function useClosing(box: { current: HTMLDetailsElement | null }): void {
   useEffect(() => {
     const close = (event: Event) => {
       const open = box.current
       if (open?.open !== true) return
-      if (event instanceof KeyboardEvent ? event.key === 'Escape' : !open.contains(event.target as Node))
-        open.open = false
+      if (event instanceof KeyboardEvent) {
+        if (event.key === 'Escape') closeBox(open)
+      } else if (!open.contains(event.target as Node)) open.open = false
     }
     document.addEventListener('pointerdown', close)
     document.addEventListener('keydown', close)

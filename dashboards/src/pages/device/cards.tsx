@@ -67,12 +67,7 @@ function Units({ id, metrics, widgets, zooming, askOf }: UnitsProps) {
           <h2 class={unit === '' ? 'visually-hidden' : ''}>{unit === '' ? 'Charts' : unit}</h2>
           <div class="cards">
             {metrics.map((metric) => (
-              <LineCard
-                key={metric.metric}
-                syncKey={id}
-                ask={askOf(metric)}
-                {...{ ...widgets, metric, ...zooming }}
-              />
+              <LineCard key={metric.metric} syncKey={id} ask={askOf(metric)} {...{ ...widgets, metric, ...zooming }} />
             ))}
           </div>
         </section>

@@ -95,7 +95,7 @@ function Found({ view, zooming, zones }: FoundProps) {
   )
   const refused = last.error.value === '' ? watched.refused.value : last.error.value
   const note = refused !== '' && <p class="note">{refused}</p>
-  if (last.values.value === undefined) return note || null
+  if (last.values.value === undefined) return note || <p class="none late">Asking the hub</p>
   if (groups.lines.length + groups.states.length === 0) return note || <p class="none">No series matches.</p>
   const widgets = { ...held, range, olders }
   const { onZoom, onUndo } = zooming

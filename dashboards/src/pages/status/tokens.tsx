@@ -135,17 +135,23 @@ function Revoke({ token, asked, onRevoke }: RevokeProps) {
     )
   }
   return (
+    <Confirm
+      name={token.name}
+      onYes={() => onRevoke(token.id)}
+      onNo={() => {
+        asked.value = undefined
+      }}
+    />
+  )
+}
+
+function Confirm({ name, onYes, onNo }: { name: string; onYes(): void; onNo(): void }) {
+  return (
     <>
-      <button type="button" class="link danger" onClick={() => onRevoke(token.id)}>
-        Revoke {token.name} now
+      <button type="button" class="link danger" onClick={onYes}>
+        Revoke {name} now
       </button>{' '}
-      <button
-        type="button"
-        class="link"
-        onClick={() => {
-          asked.value = undefined
-        }}
-      >
+      <button type="button" class="link" onClick={onNo}>
         Keep
       </button>
     </>
