@@ -23,7 +23,6 @@ export function useAsked({ range, of, againMs, otherwise, load }: Asking): Signa
   const error = useSignal('')
   useEffect(() => {
     const stop = new AbortController()
-    let callOff = (): void => undefined
     const ask = async () => {
       let again = range.kind !== 'fixed'
       try {
@@ -38,10 +37,9 @@ export function useAsked({ range, of, againMs, otherwise, load }: Asking): Signa
       if (again && !stop.signal.aborted) callOff = afterShown(againMs, () => void ask())
     }
     // A window that follows the hand is asked for when it rests.
-    const timer = setTimeout(() => void ask(), ADDRESS_PAUSE_MS)
+    let callOff = afterShown(ADDRESS_PAUSE_MS, () => void ask())
     return () => {
       stop.abort()
-      clearTimeout(timer)
       callOff()
     }
   }, [...of, JSON.stringify(range)])
