@@ -17,7 +17,8 @@ export function parseRoute(hash: string): Route {
   if (path === '/status') return { page: 'status' }
   if (path === '/explore') return { page: 'explore', query: new URLSearchParams(query) }
   // A login link leads to the list.
-  if (path === '' || path === '/' || path.startsWith('login=')) return { page: 'devices', query: new URLSearchParams(query) }
+  if (path === '' || path === '/' || path.startsWith('login='))
+    return { page: 'devices', query: new URLSearchParams(query) }
   const match = /^\/device\/(.+)$/.exec(path)
   if (match?.[1] === undefined) return { page: 'lost' }
   try {

@@ -13,7 +13,10 @@ const WEEKS = new Set(['week', 'last-week'])
 /** What an address says of them. */
 export function calendarOf(query: URLSearchParams): { zone: string | undefined; week: number | undefined } {
   const week = Number(query.get('week') ?? Number.NaN)
-  return { zone: query.get('tz') ?? undefined, week: Number.isInteger(week) && week >= 1 && week <= 7 ? week : undefined }
+  return {
+    zone: query.get('tz') ?? undefined,
+    week: Number.isInteger(week) && week >= 1 && week <= 7 ? week : undefined,
+  }
 }
 
 /** The query with what is shown; undefined where it says so already. The first day is said where weeks are shown. */

@@ -63,7 +63,17 @@ describe('ticks of time', () => {
     setZone('Europe/Berlin')
     // 2026-10-25 has 25 hours there, 2026-03-29 has 23.
     const long = ticksWithin(utc('2026-10-24T22:00:00Z'), utc('2026-10-25T23:00:00Z'), 500)
-    expect(long.map(({ text }) => text)).toEqual(['25 Oct', '03:00', '06:00', '09:00', '12:00', '15:00', '18:00', '21:00', '26 Oct'])
+    expect(long.map(({ text }) => text)).toEqual([
+      '25 Oct',
+      '03:00',
+      '06:00',
+      '09:00',
+      '12:00',
+      '15:00',
+      '18:00',
+      '21:00',
+      '26 Oct',
+    ])
     expect((long[1]?.time ?? 0) - (long[0]?.time ?? 0), 'four hours between midnight and three').toBe(4 * HOUR)
     const short = ticksWithin(utc('2026-03-28T23:00:00Z'), utc('2026-03-29T22:00:00Z'), 1_500)
     const times = short.map(({ time }) => time)

@@ -172,7 +172,10 @@ describe('history beside the rings', () => {
     expect(after.knows(0, DAY, NEVER), 'of the others nothing is known yet').toBe(false)
     expect(await wants(after, 0, DAY, NEVER, [DAY]), 'it is asked for').toBe(2)
     expect(after.knows(0, DAY, NEVER)).toBe(true)
-    expect(make({ select: ['d/m'], buckets: BUCKETS }, before).answer, 'summed up it is another picture').toBeUndefined()
+    expect(
+      make({ select: ['d/m'], buckets: BUCKETS }, before).answer,
+      'summed up it is another picture',
+    ).toBeUndefined()
   })
 
   test('without rings a window that slides is asked for at most once a second', async () => {

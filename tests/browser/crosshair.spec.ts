@@ -44,7 +44,10 @@ test('a timeline has times under it, and the crosshair of the charts: each is re
   const lines = page.locator('.u-cursor-x')
   await expect(lines.first(), 'and its line stands there').toBeVisible()
   const at = async (one: number) => {
-    const [line, over] = await Promise.all([lines.nth(one).boundingBox(), page.locator('.u-over').nth(one).boundingBox()])
+    const [line, over] = await Promise.all([
+      lines.nth(one).boundingBox(),
+      page.locator('.u-over').nth(one).boundingBox(),
+    ])
     return ((line?.x ?? 0) - (over?.x ?? 0)) / (over?.width ?? 1)
   }
   for (const one of [0, 1]) expect(Math.abs((await at(one)) - 10 / 15)).toBeLessThan(0.02)
@@ -98,7 +101,9 @@ test('under the crosshair stands the day where it is not today, and the earlier 
   // A few seconds of a day before: both ends of the window can be told apart, and parts of a second.
   const from = now - DAY
   await page.goto(`${hub.url}/#/explore?select=tank%2F*&from=${from}&to=${from + 4_000}`)
-  await expect(page.locator('.range-box summary')).toHaveText(/\d+ \w{3} (\d\d:\d\d:\d\d\.\d{3}) – (?!\1)(\d+ \w{3} )?\d\d:/)
+  await expect(page.locator('.range-box summary')).toHaveText(
+    /\d+ \w{3} (\d\d:\d\d:\d\d\.\d{3}) – (?!\1)(\d+ \w{3} )?\d\d:/,
+  )
 })
 
 test('another series beside the ones that are shown: the picture stays until it is there', async ({

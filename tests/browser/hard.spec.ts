@@ -198,7 +198,11 @@ test('what a page failed to read while the hub was away comes by itself: the nam
   })
   for (const [address, url, shown] of [
     ['#/device/pump', '**/api/v1/devices/pump', page.getByRole('heading', { name: 'Harbour pump' })],
-    ['#/status', '**/api/v1/tokens**', page.getByRole('region', { name: 'Tokens' }).getByRole('row', { name: /sender/ })],
+    [
+      '#/status',
+      '**/api/v1/tokens**',
+      page.getByRole('region', { name: 'Tokens' }).getByRole('row', { name: /sender/ }),
+    ],
   ] as const) {
     const asked = page.waitForResponse(({ status }) => status() === 503)
     const mend = await instead(page, url, draining)

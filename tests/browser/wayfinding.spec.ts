@@ -140,7 +140,12 @@ for (const width of [768, 1024, 1440]) {
     await sender.send(...readings('pump', ['level', 'flow'], Date.now()))
     await page.setViewportSize({ width, height: 900 })
     await logIn(page, hub)
-    for (const address of ['#/', '#/device/pump?range=1h', '#/explore?select=pump%2F*&every=1m&compare=1d', '#/status']) {
+    for (const address of [
+      '#/',
+      '#/device/pump?range=1h',
+      '#/explore?select=pump%2F*&every=1m&compare=1d',
+      '#/status',
+    ]) {
       await page.goto(`${hub.url}/${address}`)
       await expect(page.locator('.plot:not([data-empty]), .row, .figure-card').first()).toBeVisible()
       const box = page.locator('.range-box summary')

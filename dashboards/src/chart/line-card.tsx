@@ -73,7 +73,10 @@ export function LineCard(props: LineCardProps) {
         <h3 title={titleOf(metric)}>{titleOf(metric)}</h3>
         <Tags {...props} />
         <StaleTag {...props} chartLines={chartLines} />
-        <p class="figure" aria-live={hover !== undefined && card.current?.contains(document.activeElement) ? 'polite' : 'off'}>
+        <p
+          class="figure"
+          aria-live={hover !== undefined && card.current?.contains(document.activeElement) ? 'polite' : 'off'}
+        >
           {hover !== undefined && <small>{hoverText(hover, commonGaps(lines), props.range)}</small>}
           {alone !== undefined && alone.silent !== true && <Figure readout={alone} />}
           {before !== undefined && alone !== undefined && hover !== undefined && (

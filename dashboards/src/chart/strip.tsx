@@ -84,7 +84,8 @@ export function Strip(props: StripProps) {
         pressed.current = undefined
         mark(area.current, drawn.current, undefined, undefined)
         if (from === undefined || to === undefined) return
-        const least = (LEAST_PX / Math.max(1, event.currentTarget.clientWidth)) * (drawn.current.to - drawn.current.from)
+        const least =
+          (LEAST_PX / Math.max(1, event.currentTarget.clientWidth)) * (drawn.current.to - drawn.current.from)
         if (Math.abs(to - from) >= least) props.onZoom?.(Math.min(from, to), Math.max(from, to))
       }}
       onDblClick={() => props.onUndo?.()}

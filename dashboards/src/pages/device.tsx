@@ -101,7 +101,9 @@ function Cards({ id, metrics, watched, last, range, olders, zooming, typed, onTy
           onInput={(event) => onTyped(event.currentTarget.value)}
         />
       )}
-      {states.length > 0 && <StatesCard metrics={states} askOf={askOf} {...{ watch: watched, last, range, olders, onZoom, onUndo }} />}
+      {states.length > 0 && (
+        <StatesCard metrics={states} askOf={askOf} {...{ watch: watched, last, range, olders, onZoom, onUndo }} />
+      )}
       {units.map(({ unit, metrics }) => (
         <section
           key={unit}

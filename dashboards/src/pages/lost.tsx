@@ -9,7 +9,10 @@ export function LostPage() {
       <Logo />
       <h1>There is no page at this address</h1>
       <p>
-        A link may have been cut short. <a class="link" href="#/">All devices</a>
+        A link may have been cut short.{' '}
+        <a class="link" href="#/">
+          All devices
+        </a>
       </p>
     </main>
   )

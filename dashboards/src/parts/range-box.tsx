@@ -2,7 +2,16 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { hubNow } from '../clock'
-import { CALENDAR_NAMES, calendarText, fieldText, lastSpan, MORE_SPANS, MOST_MS, type TimeRange, windowOf } from '../range'
+import {
+  CALENDAR_NAMES,
+  calendarText,
+  fieldText,
+  lastSpan,
+  MORE_SPANS,
+  MOST_MS,
+  type TimeRange,
+  windowOf,
+} from '../range'
 import { windowText } from '../words'
 import {
   dayOfWeek,

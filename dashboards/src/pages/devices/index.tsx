@@ -31,7 +31,11 @@ export function DevicesPage({ query }: { query: URLSearchParams }) {
   useEffect(keepFresh, [])
   const list = listed.value
   if (list === undefined) {
-    return <main>{listError.value === '' ? <p class="none late">Asking the hub</p> : <p class="note">{listError.value}</p>}</main>
+    return (
+      <main>
+        {listError.value === '' ? <p class="none late">Asking the hub</p> : <p class="note">{listError.value}</p>}
+      </main>
+    )
   }
   return <List list={list} query={query} />
 }

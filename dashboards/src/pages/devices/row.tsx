@@ -56,10 +56,7 @@ export function valueTitle({ metric, labels, last, unit }: Series): string {
 function ValueCell({ series }: { series: Series }) {
   const last = series.last
   return (
-    <span
-      class="value"
-      title={valueTitle(series)}
-    >
+    <span class="value" title={valueTitle(series)}>
       <small>{series.metric}</small>
       <b>{last === undefined ? '–' : valueText(last[1], series.unit, series.decimals)}</b>
     </span>

@@ -68,7 +68,10 @@ export function downloadHref(view: View, select: readonly string[], format: stri
 /** Says what is in it, in names that every system takes: two downloads are not taken for one. */
 export function downloadName(view: View, format: string, now: number): string {
   const { from, to } = windowOf(view.range, now)
-  const what = view.select.join(' ').replace(/[^\p{L}\p{N}.-]+/gu, '_').replace(/^[_.]+|_+$/g, '')
+  const what = view.select
+    .join(' ')
+    .replace(/[^\p{L}\p{N}.-]+/gu, '_')
+    .replace(/^[_.]+|_+$/g, '')
   const summed = view.every === '' ? [] : [`${view.agg}-${view.every}`]
   const times = [from, to].map((time) => fieldText(time).replaceAll(':', ''))
   return `${['telltale', what.slice(0, 80), ...summed, ...times].filter(Boolean).join('_')}.${format}`
