@@ -169,10 +169,9 @@ function DeviceNotes({ id, device, range }: { id: string; device: { value: Devic
     wasOpen.current = editing.value
   }, [editing.value])
   const known = device.value
-  if (known === undefined) return null
   const who = session.value
-  const mayEdit = who.phase === 'in' && who.session.role === 'admin'
-  if (editing.value) {
+  const mayEdit = known !== undefined && who.phase === 'in' && who.session.role === 'admin'
+  if (known !== undefined && editing.value) {
     return (
       <DeviceEditor
         device={known}
@@ -187,7 +186,7 @@ function DeviceNotes({ id, device, range }: { id: string; device: { value: Devic
   }
   return (
     <div class="device-notes">
-      {known.note !== '' && <p class="device-note">{known.note}</p>}
+      {known !== undefined && known.note !== '' && <p class="device-note">{known.note}</p>}
       {mayEdit && (
         <button
           type="button"
