@@ -112,7 +112,12 @@ function Head({ who }: { who: Session }) {
       <span class="spring" />
       <ConnectionPill />
       <ThemeButton />
-      <button type="button" class="quiet" title={`Logged in as ${who.name || who.role}`} onClick={() => void logOut()}>
+      <button
+        type="button"
+        class="quiet log-out"
+        title={`Logged in as ${who.name || who.role}`}
+        onClick={() => void logOut()}
+      >
         Log out
       </button>
     </header>

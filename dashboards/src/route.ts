@@ -61,8 +61,9 @@ const address = new Address({
 
 /** Changes what is shown without a new entry for the back button. */
 export function replaceHash(hash: string): void {
-  route.value = parseRoute(hash)
+  // First: what is shown may put the zone into the address, and that is later.
   address.put(hash)
+  route.value = parseRoute(hash)
 }
 
 /** A step that the back button undoes. */

@@ -96,7 +96,7 @@ test('under the crosshair stands the day where it is not today, and the earlier 
   const figure = page.locator('.figure')
   await page.mouse.move(over.x + over.width * (6 / 7), over.y + 60)
   await expect(figure).toContainText(/^\d+ \w{3} \d\d:\d\d:\d\d/)
-  await expect(figure, 'a day ago, and two').toContainText(/−1[34]\d\d m\s*the day before −2[89]\d\d m/)
+  await expect(figure, 'a day ago, and two').toContainText(/−1\.4\d* km\s*the day before −2\.8\d* km/)
   await page.mouse.move(over.x + over.width - 2, over.y + 60)
   await expect(figure, 'today').toContainText(/^\d\d:\d\d:\d\d/)
   // A few seconds of a day before: both ends of the window can be told apart, and parts of a second.

@@ -127,6 +127,7 @@ test('the list is where it was when one comes back to it, and a device begins at
   await logIn(page, hub)
   await expect(page.getByRole('link', { name: /meter-000/ })).toBeVisible()
   const top = (at: Page) => at.evaluate(() => scrollY)
+  await expect.poll(() => page.evaluate(() => document.body.scrollHeight), 'room for all').toBeGreaterThan(400 * 40)
   await page.evaluate(() => scrollTo(0, 300 * (document.querySelector('.row')?.clientHeight ?? 0)))
   await page.getByRole('link', { name: /meter-300/ }).click()
   await expect(page.locator('.plot').last()).toBeAttached()

@@ -9,6 +9,8 @@ import { markPlace, type Table } from './table'
 export const HEIGHT = 176
 /** Charts in one column keep one left edge unless their ticks need more. */
 const AXIS_LEAST = 58
+/** Half of the longest usual tick of time, `Nov 2026`. */
+const RIGHT_ROOM = 28
 const FONT = '11px system-ui, sans-serif'
 const RIGHT = 'right'
 
@@ -39,7 +41,7 @@ export function optionsOf(build: Build, look: Look, width: number): uPlot.Option
   return {
     width,
     height: HEIGHT,
-    padding: [8, right === undefined ? 24 : 0, 0, 0],
+    padding: [8, right === undefined ? RIGHT_ROOM : 0, 0, 0],
     legend: { show: false },
     tzDate: (seconds) => asLocal(seconds * 1000),
     scales: {

@@ -6,7 +6,8 @@ import type { LastValue } from '../api'
 import { hubNow } from '../clock'
 import { onTurn, requestFrame } from '../frame'
 import { shownNow } from '../live'
-import { ago, closeMoment, moment, valueText } from '../words'
+import { spanMs } from '../range'
+import { ago, closeMoment, moment, valueText, WITH_PARTS_MS } from '../words'
 import { changedAt, follow, type Held, latest, liveCover, steppedWindow, useOlder, type WidgetProps } from './held'
 import type { Member, Metric } from './members'
 import { useNear } from './near'
@@ -69,12 +70,12 @@ function StateRow(props: RowProps) {
       </h3>
       {hover !== undefined ? (
         <p class="state-value">
-          <b>{textAt(drawn.current, hover)}</b>
-          <small>at {closeMoment(hover, now)}</small>
+          <b>{textAt(drawn.current, hover)}</b>{' '}
+          <small>at {closeMoment(hover, now, spanMs(props.range, now) < WITH_PARTS_MS)}</small>
         </p>
       ) : (
         <p class="state-value" title={current === undefined ? '' : valueText(current.value, metric.unit)}>
-          <b>{current === undefined ? '–' : valueText(current.value, metric.unit)}</b>
+          <b>{current === undefined ? '–' : valueText(current.value, metric.unit)}</b>{' '}
           {since !== undefined && (
             <small>
               since {moment(since, now)}, {ago(since, now)}

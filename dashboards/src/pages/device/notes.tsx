@@ -20,8 +20,7 @@ export function DeviceNotes({ id, device, range }: DeviceNotesProps) {
   const box = useRef<HTMLDivElement>(null)
   useKeptFocus(box, editing.value, 'input, button')
   const known = device.value
-  if (known === undefined) return null
-  if (editing.value) {
+  if (known !== undefined && editing.value) {
     return (
       <div ref={box}>
         <DeviceEditor
@@ -38,8 +37,8 @@ export function DeviceNotes({ id, device, range }: DeviceNotesProps) {
   }
   return (
     <div class="device-notes" ref={box}>
-      {known.note !== '' && <p class="device-note">{known.note}</p>}
-      {mayEdit() && (
+      {known !== undefined && known.note !== '' && <p class="device-note">{known.note}</p>}
+      {known !== undefined && mayEdit() && (
         <button
           type="button"
           class="link"

@@ -11,12 +11,13 @@ import { useTitle } from '../../title'
 import { Welcome } from '../welcome'
 import { Bar } from './bar'
 import { Feed, keepFresh, listError, listed, reload } from './feed'
-import { attributed, countStates, type Form, offers, ofState } from './filters'
+import { attributed, countStates, type Form, filtersHref, offers, ofState } from './filters'
 import { arrange, groupsOf, type Listed, rowsOf, type States } from './list'
 import { DeviceRow } from './row'
 import { hasSpark, sparksVersion, wantSparks } from './sparks'
 import { DeviceTile } from './tile'
 import { useFilters } from './use-filters'
+import { useScrollKept } from './use-scroll'
 
 /** What came into view is watched when the scrolling has paused for so long. */
 const SETTLE_MS = 150
@@ -46,6 +47,7 @@ export function DevicesPage({ query }: { query: URLSearchParams }) {
 function List({ list, query }: { list: Listed; query: URLSearchParams }) {
   const view = useSignal<View>({ first: 0, end: 0 })
   const { filters, form, onSet } = useFilters(query)
+  useScrollKept(filtersHref(filters))
   const feed = useFeed()
   const watches = feed.watches.value
   for (const one of watches) one.version.value

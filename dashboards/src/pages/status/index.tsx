@@ -60,6 +60,7 @@ export function StatusPage() {
           {said}
         </p>
       ))}
+      {now === undefined && error.value === '' && <p class="none late">Asking the hub</p>}
       {now !== undefined && <Age told={now.now} />}
       {now !== undefined && (
         <>
