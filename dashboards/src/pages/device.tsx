@@ -175,6 +175,7 @@ function DeviceNotes({ id, device, range }: { id: string; device: { value: Devic
     return (
       <DeviceEditor
         device={known}
+        takesFocus
         onSaved={(saved) => {
           device.value = saved
         }}

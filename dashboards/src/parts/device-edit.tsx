@@ -9,11 +9,13 @@ import { changesText, editOf, type Typed } from './device-change'
 
 interface DeviceEditProps {
   device: Device
+  /** Where somebody opened it. */
+  takesFocus?: boolean
   onSaved(device: Device): void
   onClose(): void
 }
 
-export function DeviceEditor({ device: newest, onSaved, onClose }: DeviceEditProps) {
+export function DeviceEditor({ device: newest, takesFocus = false, onSaved, onClose }: DeviceEditProps) {
   // As it was when the form was opened: what was typed is a change of that.
   const { current: device } = useRef(newest)
   /** What others made of it, as the last refusal told. */
@@ -26,7 +28,9 @@ export function DeviceEditor({ device: newest, onSaved, onClose }: DeviceEditPro
   const error = useSignal('')
   const busy = useSignal(false)
   const first = useRef<HTMLInputElement>(null)
-  useEffect(() => first.current?.focus(), [])
+  useEffect(() => {
+    if (takesFocus) first.current?.focus()
+  }, [])
   const set = (part: Partial<Typed>) => {
     typed.value = { ...typed.value, ...part }
   }
