@@ -273,6 +273,10 @@ test('ten thousand devices: only rows in view are drawn and watched, any is foun
   await page.screenshot({ path: 'shots/many-tiles.png' })
   await page.getByRole('button', { name: 'rows', exact: true }).click()
 
+  await page.setViewportSize({ width: 768, height: 900 })
+  const head = await page.getByRole('heading', { name: 'Devices' }).boundingBox()
+  expect(head?.height, 'one line').toBeLessThan(40)
+  await page.setViewportSize({ width: 1280, height: 860 })
   await page.getByLabel('Filter devices').fill('meter-04711')
   await expect(rows).toHaveCount(1)
   await expect(rows.first()).toContainText('100 W')
