@@ -189,7 +189,7 @@ test('what a page failed to read while the hub was away comes by itself: the nam
       page.getByRole('region', { name: 'Tokens' }).getByRole('row', { name: /sender/ }),
     ],
   ] as const) {
-    const asked = page.waitForResponse(({ status }) => status() === 503)
+    const asked = page.waitForResponse((response) => response.status() === 503)
     const mend = await instead(page, url, draining)
     await page.goto(`${hub.url}/${address}`)
     await asked
