@@ -81,6 +81,15 @@ describe('lines', () => {
     })
   })
 
+  test('a line is broken over all of its silence, also where another line goes on', () => {
+    const silent = { times: [1000, 2500, 4000, 5000], values: [1, null, 4, 5] }
+    const steady = { times: [1000, 2000, 3000, 4000, 4500, 5000], values: [1, 2, 3, 4, 4, 5] }
+    const { data } = tableOf([silent, steady])
+    expect(data[0]).toEqual([1, 2, 2.5, 3, 4, 4.5, 5])
+    // Where it is `undefined` the chart draws on from the point before.
+    expect(data[1]).toEqual([1, null, null, null, 4, undefined, 5])
+  })
+
   test.each([
     [500, null],
     [1000, 1],

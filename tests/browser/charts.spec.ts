@@ -299,7 +299,9 @@ test('a device that went is unreachable, and found by it', async ({ page, hub, s
     return (box?.y ?? Number.NaN) + (box?.height ?? 0)
   }
   await expect(page.locator('.strip')).toBeVisible()
-  expect(await bottom('.strip'), 'a timeline has a line of its own').toBeGreaterThan((await bottom('.state-value')) + 10)
+  expect(await bottom('.strip'), 'a timeline has a line of its own').toBeGreaterThan(
+    (await bottom('.state-value')) + 10,
+  )
 })
 
 test('charts of one unit stand together; a week begins as it was chosen to', async ({ page, hub, sender }) => {
