@@ -121,6 +121,8 @@ impl App {
         }
         if tokio::time::timeout(STOP_WITHIN, stop_in_order(&hub, &handle)).await.is_err() {
             tracing::warn!("the stop took too long; what was not done is left to the next start");
+            // To let go of it would be to wait for its threads.
+            std::mem::forget(hub);
         }
         sweep.abort();
         growth.abort();

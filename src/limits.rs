@@ -116,8 +116,9 @@ pub const EVENTS_BEGIN: Duration = Duration::from_secs(10);
 /// A stream of events on which nothing else was written for this long has a comment. That its viewer went is noticed by the second of
 /// them: nothing is read from it, and the first write to a closed connection still succeeds.
 pub const EVENTS_COMMENT_EVERY: Duration = Duration::from_secs(5);
-/// From SIGTERM to the end. What is not done by then is left to the next start.
-pub const STOP_WITHIN: Duration = Duration::from_secs(15);
+/// From SIGTERM until nothing more is waited for, so that the process is gone within 15 s. What is not done by then is left to the next
+/// start.
+pub const STOP_WITHIN: Duration = Duration::from_secs(14);
 
 /// Snapshots are sent in parts of about this size.
 pub const SNAPSHOT_PART_BYTES: usize = 256 << 10;

@@ -7,7 +7,7 @@ use clap::Args;
 use super::task::Bar;
 use super::{Exit, Failure, Place, offline, owner, print};
 use crate::clock::Clock;
-use crate::hub::{self, OpenHubError};
+use crate::hub;
 use crate::model::Position;
 use crate::tools::backup::{Manifest, differences};
 use crate::tools::restore::{Tokens, prepare, run};
@@ -33,10 +33,7 @@ impl Restore {
         Manifest::read(&self.dir).map_err(|error| Failure::of(&error))?;
         prepare(&data).map_err(|error| Failure::of(&error))?;
         owner::make(&data)?;
-        let lock = hub::lock(&data).map_err(|error| match error {
-            OpenHubError::InUse { .. } => Failure::new(Exit::DirectoryInUse, error.to_string()),
-            _ => Failure::of(&error),
-        })?;
+        let lock = hub::lock(&data).map_err(|error| offline::not_opened(&error))?;
         let bar = Bar::new();
         let tokens = if self.without_tokens { Tokens::Ended { at: Clock::system().now() } } else { Tokens::Kept };
         let manifest = run(&self.dir, &data, tokens, &mut |done, total| bar.show(done, total)).map_err(|error| Failure::of(&error))?;

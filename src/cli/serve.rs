@@ -1,20 +1,16 @@
 //! `telltale serve`: settings, log, then the hub until SIGTERM or Ctrl-C.
 
+use std::mem::ManuallyDrop;
+
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, Failure, Place, owner, print};
+use super::{Exit, Failure, Place, offline, owner, print};
 use crate::app::{App, Ended, StartError};
 use crate::auth::access::Role;
-use crate::catalog::CatalogError;
 use crate::clock::Clock;
 use crate::config::{Config, Flag};
-use crate::hub::OpenHubError;
-use crate::log::recovery::OpenError;
-use crate::store::StoreError;
-#[cfg(feature = "influxdb")]
-use crate::store::influx::OpenInfluxError;
 use crate::{http, logging};
 
 #[derive(Args, Debug)]
@@ -36,7 +32,9 @@ impl Serve {
         owner::check(&config.data.dir)?;
         logging::start(config.logging);
         allow_files();
-        actix_web::rt::System::new().block_on(serve(config))
+        // Not let go of at the end: that would wait for whatever still runs beside it, and a stop has waited as long as it may.
+        let system = ManuallyDrop::new(actix_web::rt::System::new());
+        system.block_on(serve(config))
     }
 }
 
@@ -83,19 +81,9 @@ fn login_link(app: &App) -> Result<Option<String>, Failure> {
 }
 
 fn not_started(error: &StartError) -> Failure {
-    let exit = match error {
-        StartError::Hub(OpenHubError::InUse { .. }) => Exit::DirectoryInUse,
-        StartError::Hub(
-            OpenHubError::Log(OpenError::Newer { .. })
-            | OpenHubError::Catalog(CatalogError::Newer { .. })
-            | OpenHubError::Store(StoreError::Newer { .. }),
-        ) => Exit::NewerFormat,
-        StartError::Tls(_) | StartError::Hub(OpenHubError::OtherStore { .. }) => Exit::Configuration,
-        #[cfg(feature = "influxdb")]
-        StartError::Hub(OpenHubError::Influx(OpenInfluxError::Denied(_))) => Exit::Configuration,
-        #[cfg(feature = "influxdb")]
-        StartError::Hub(OpenHubError::Influx(OpenInfluxError::Newer { .. })) => Exit::NewerFormat,
-        _ => Exit::Failed,
-    };
-    Failure::new(exit, http::error::chain(error))
+    match error {
+        StartError::Hub(error) => offline::not_opened(error),
+        StartError::Tls(_) => Failure::new(Exit::Configuration, http::error::chain(error)),
+        _ => Failure::of(error),
+    }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::{Exit, Failure, Place, client};
+use super::{Exit, Failure, Place, client, offline};
 use crate::catalog;
 use crate::hub::{self, OpenHubError};
 use crate::tools::Progress;
@@ -78,13 +78,16 @@ pub(super) fn lock_to_look(dir: &Path) -> Result<File, Failure> {
     lock_with(dir, hub::lock_to_look)
 }
 
-fn lock_with(dir: &Path, lock: impl FnOnce(&Path) -> Result<File, OpenHubError>) -> Result<File, Failure> {
-    if !dir.join(catalog::FILE_NAME).is_file() && !dir.join("log").is_dir() {
-        let message = format!("{}: not a data directory of telltale (no {} in it)", dir.display(), catalog::FILE_NAME);
-        return Err(Failure::new(Exit::Failed, message));
+/// Whether a hub's data is there, for who opens it without a hub.
+pub(super) fn is_there(dir: &Path) -> Result<(), Failure> {
+    if dir.join(catalog::FILE_NAME).is_file() || dir.join("log").is_dir() {
+        return Ok(());
     }
-    lock(dir).map_err(|error| match error {
-        OpenHubError::InUse { .. } => Failure::new(Exit::DirectoryInUse, error.to_string()),
-        _ => Failure::of(&error),
-    })
+    let message = format!("{}: not a data directory of telltale (no {} in it)", dir.display(), catalog::FILE_NAME);
+    Err(Failure::new(Exit::Failed, message))
+}
+
+fn lock_with(dir: &Path, lock: impl FnOnce(&Path) -> Result<File, OpenHubError>) -> Result<File, Failure> {
+    is_there(dir)?;
+    lock(dir).map_err(|error| offline::not_opened(&error))
 }

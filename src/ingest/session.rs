@@ -18,13 +18,13 @@ use tokio::sync::oneshot;
 use super::forms::{FormLimits, shown};
 use super::refusals::{Refusals, Refused};
 use super::values::Kept;
-use super::{Batch, Later, Outcome, Refusal, times};
+use super::{Batch, Later, Outcome, Refusal, ToldMeta, times};
 use crate::auth::access::Access;
 use crate::config::{Config, Mapping, MetricRules, StoreKind};
 use crate::keyed::KeyedMap;
 use crate::limits::{ARRIVALS_PER_CONNECTION, KNOWN_BYTES_PER_CONNECTION, KNOWN_NAME_BYTES, NAME_BYTES, REFUSALS_EXPLAINED};
 use crate::metrics::Metrics;
-use crate::model::{AgentSeq, Kind, MetaChange, Reading, SeriesId, SeriesKey, TimeNs, Value};
+use crate::model::{AgentSeq, Kind, Reading, SeriesId, SeriesKey, TimeNs, Value};
 use crate::query::selector::Attributes;
 use crate::retention::Retention;
 use crate::series::{KeyRef, SeriesLimit, SeriesTable};
@@ -276,7 +276,7 @@ impl Session {
             times::check_floor(time, floor)?;
         }
         if !meta.is_empty() {
-            slot.tell(batch, self.batch, meta);
+            slot.tell(batch, self.batch, meta, value.value_type());
         }
         slot.apply_rule(batch, self.batch, &self.door.metric_rules, value.value_type(), meta);
         batch.places.push((index, slot.id));
@@ -351,7 +351,7 @@ pub struct Rejected {
 #[derive(Debug, Default)]
 pub struct Deciding {
     readings: Vec<Reading>,
-    meta: Vec<MetaChange>,
+    meta: Vec<ToldMeta>,
     /// For each reading its place in what was sent, and its series.
     places: Vec<(u32, SeriesId)>,
     rejected: Vec<Rejected>,

@@ -402,7 +402,8 @@ impl Writer {
             } else {
                 outcome.settles = batch.agent;
             }
-            commit.meta.extend(batch.meta.into_iter().filter(|change| self.is_defined(change.series)));
+            let told = batch.meta.into_iter().filter(|told| self.holds(told.change.series, told.with));
+            commit.meta.extend(told.map(|told| told.change));
             waiting.push(outcome);
         }
         if commit.readings.len() < commit.readings.capacity() / 4 {
@@ -429,8 +430,9 @@ impl Writer {
         }
     }
 
-    fn is_defined(&self, id: SeriesId) -> bool {
-        matches!(self.defined.get(id.index()), Some(Some(_)))
+    /// Whether the series has readings, and of this type.
+    fn holds(&self, id: SeriesId, value_type: ValueType) -> bool {
+        self.defined.get(id.index()).copied().flatten() == Some(value_type)
     }
 
     /// The first reading of a series fixes its type and brings its definition into the commit.

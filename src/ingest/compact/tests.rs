@@ -127,7 +127,7 @@ impl World {
 
     fn write(&mut self, batch: &Batch) -> Outcome {
         let table = Arc::clone(&self.session.door().series);
-        for change in &batch.meta {
+        for change in batch.meta.iter().map(|told| &told.change) {
             table.apply_meta(change, self.now);
             let key = &table.by_id(change.series).unwrap().key;
             self.metas.push(format!("{key} {:?} {:?}", change.unit.as_deref(), change.kind));
