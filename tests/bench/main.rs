@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stdout, reason = "the figures are what this program is for")]
 
+mod apart;
 mod card;
 mod compact;
 mod decode;

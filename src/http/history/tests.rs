@@ -5,6 +5,7 @@ mod groups;
 mod order;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod runs;
 
 use std::sync::Arc;
 
