@@ -23,6 +23,8 @@ use crate::tls::{Tls, TlsError};
 /// What sockets and requests get to finish of a stop; the rest is for the last commits.
 const SERVER_STOP: Duration = Duration::from_secs(8);
 const COUNT_EVERY: Duration = Duration::from_secs(60);
+/// A viewer's kernel buffer: small, so that merging happens in the hub, where it is seen.
+const SEND_BUFFER_BYTES: usize = 64 << 10;
 
 /// A hub that is open and bound, not yet running.
 pub struct App {
@@ -193,7 +195,10 @@ fn tune_socket(connection: &dyn std::any::Any, data: &mut Extensions) {
     line::keep(connection, data);
     let Some(fd) = line::socket(connection).filter(|_| !local::is_local(connection)) else { return };
     let socket = socket2::SockRef::from(&fd);
-    let tuned = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_user_timeout(Some(crate::limits::VIEWER_DEAD)));
+    let tuned = socket
+        .set_tcp_nodelay(true)
+        .and_then(|()| socket.set_send_buffer_size(SEND_BUFFER_BYTES))
+        .and_then(|()| socket.set_tcp_user_timeout(Some(crate::limits::VIEWER_DEAD)));
     if let Err(error) = tuned {
         // The connection works all the same, only slower to notice a dead peer.
         tracing::debug!(%error, "a socket option was not taken");

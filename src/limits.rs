@@ -102,9 +102,6 @@ pub const REFUSALS_KEPT: usize = 1000;
 
 /// Frames that are still written once a close was asked for; what is ready beyond is dropped with the connection.
 pub const FRAMES_BEFORE_CLOSE: usize = 256;
-/// Bytes of messages to one viewer or agent that wait in the kernel, which takes about twice as much for them. Beyond: they wait in the
-/// hub. Answers of HTTP have what the kernel finds right.
-pub const MESSAGES_SENT_BYTES: usize = 64 << 10;
 /// How long a connection is kept after its close frame, for the peer to read and answer it.
 pub const LINGER: Duration = Duration::from_secs(1);
 /// One sweep pings every open socket this often.

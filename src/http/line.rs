@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use socket2::{SockRef, Socket};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::limits::{CLOSED_SIDE_LOOKED_AT, CLOSED_SIDE_WAITED, MESSAGES_SENT_BYTES};
+use crate::limits::{CLOSED_SIDE_LOOKED_AT, CLOSED_SIDE_WAITED};
 
 /// A handle of its own on the connection's socket. Those that speak otherwise than HTTP let it go.
 #[derive(Debug)]
@@ -36,13 +36,10 @@ pub fn keep(connection: &dyn Any, data: &mut Extensions) {
     data.insert(Line(Mutex::new(kept)));
 }
 
-/// This connection carries messages from now on, and has its own ways to find out whether somebody is there: one file less is open for it.
-/// What waits for a slow peer waits in the hub, where it is merged and counted, and little of it in the kernel.
+/// This connection has its own ways to find out: one file less is open for it.
 pub fn forget(request: &HttpRequest) {
-    let line = request.conn_data::<Line>().and_then(|line| line.0.lock().take());
-    if let Some(Err(error)) = line.map(|socket| socket.set_send_buffer_size(MESSAGES_SENT_BYTES)) {
-        // The connection works all the same, only later to notice a slow peer.
-        tracing::debug!(%error, "a socket option was not taken");
+    if let Some(line) = request.conn_data::<Line>() {
+        drop(line.0.lock().take());
     }
 }
 
@@ -75,8 +72,6 @@ mod tests {
     use std::io::Write;
     use std::net::{Shutdown, TcpListener, TcpStream};
 
-    use actix_web::{App, HttpServer, web};
-
     use super::*;
 
     #[test]
@@ -99,31 +94,5 @@ mod tests {
         assert!(closed);
         drop(line.0.lock().take());
         assert!(!line.is_closed(), "forgotten");
-    }
-
-    /// On a real port: only there has a request a connection.
-    #[actix_web::test]
-    async fn little_of_what_is_sent_as_messages_waits_in_the_kernel() {
-        let handler = |request: HttpRequest| async move {
-            let line = request.conn_data::<Line>().unwrap();
-            let socket = line.0.lock().as_ref().unwrap().try_clone().unwrap();
-            let before = socket.send_buffer_size().unwrap();
-            forget(&request);
-            assert!(line.0.lock().is_none(), "and no file is open for it");
-            format!("{before} {}", socket.send_buffer_size().unwrap())
-        };
-        let server = HttpServer::new(move || App::new().default_service(web::to(handler)));
-        let server = server.workers(1).on_connect(keep).disable_signals().bind("127.0.0.1:0").unwrap();
-        let address = server.addrs()[0];
-        let server = server.run();
-        let handle = server.handle();
-        let serving = actix_web::rt::spawn(server);
-        let ask = move || ureq::get(format!("http://{address}/")).call().unwrap().body_mut().read_to_string().unwrap();
-        let answer = web::block(ask).await.unwrap();
-        let sizes: Vec<usize> = answer.split(' ').map(|size| size.parse().unwrap()).collect();
-        // Linux makes room for what it writes down beside the bytes.
-        assert!(sizes[0] > sizes[1] && sizes[1] == 2 * MESSAGES_SENT_BYTES, "{sizes:?}");
-        handle.stop(false).await;
-        serving.await.unwrap().unwrap();
     }
 }
