@@ -2,17 +2,12 @@
 //!
 //! Cold is measured twice: as the first question to a process that has just started, whose program is not in memory either, and to
 //! one that has answered others. The page cache is dropped before each.
-//!
-//! What the client itself takes is told as well: the same bytes from a thread that has them ready.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::apart;
 use crate::hub::Hub;
 use crate::rest::{EACH_SECOND, HOUR, SECOND, live_through, midnight, victoria_day};
 use crate::store::at;
@@ -34,13 +29,11 @@ pub(crate) fn history() {
     }
 }
 
-/// A way to ask: its name, and the question about a series by the number of its metric. How many bytes the answer had.
-pub(crate) type Way<'a> = (&'static str, &'a dyn Fn(usize) -> usize);
+/// A way to ask: its name, and the question about a series by the number of its metric.
+type Way<'a> = (&'static str, &'a dyn Fn(usize) -> usize);
 
 /// Each way first cold, each time another series, then warm, always the same; then the same again for the CPU of the program that answers.
-/// How many bytes the answer to each had.
-pub(crate) fn ways(ways: &[Way<'_>], cpu_s: &dyn Fn() -> f64) -> Vec<usize> {
-    let mut answers = Vec::new();
+fn ways(ways: &[Way<'_>], cpu_s: &dyn Fn() -> f64) {
     for (i, (name, ask)) in ways.iter().enumerate() {
         let mut bytes = 0;
         let mut cold: Vec<Duration> = (0..COLD)
@@ -55,9 +48,7 @@ pub(crate) fn ways(ways: &[Way<'_>], cpu_s: &dyn Fn() -> f64) -> Vec<usize> {
         let cpu_ms = (cpu_s() - before) * 1e3 / COUNTED as f64;
         let (cold, warm) = (at(&mut cold, 0.5), at(&mut warm, 0.5));
         println!("    {name} ({} KiB): cold {cold:.2} ms, warm {warm:.2} ms, CPU {cpu_ms:.2} ms", bytes / 1024);
-        answers.push(bytes);
     }
-    answers
 }
 
 fn timed(bytes: &mut usize, ask: impl FnOnce() -> usize) -> Duration {
@@ -70,71 +61,27 @@ fn of_hub(data: &Arc<TempDir>, start: i64) {
     drop_page_cache();
     let hub = Hub::start_in(Arc::clone(data), &[]);
     let token = hub.token("viewer");
-    let kept = ureq::Agent::new_with_defaults();
-    let anew = |metric: usize, more: &str| get(&ureq::Agent::new_with_defaults(), &url(&hub, start, metric, more), &token);
-    let again = |metric: usize, more: &str| get(&kept, &url(&hub, start, metric, more), &token);
+    let ask = |metric: usize, more: &str| get(&hub, &token, start, metric, more);
     let mut bytes = 0;
-    let first = timed(&mut bytes, || anew(0, ""));
+    let first = timed(&mut bytes, || ask(0, ""));
     println!("  hub: first question to a new process {:.1} ms", first.as_secs_f64() * 1e3);
-    let answers = ways(
+    ways(
         &[
-            ("raw, JSON", &|metric| anew(metric, "")),
-            ("raw, MessagePack", &|metric| anew(metric, "&format=msgpack")),
-            ("points=800, of raw", &|metric| anew(metric, "&points=800")),
-            ("mean of 15 min, of rollups", &|metric| anew(metric, "&every=15m&agg=mean")),
-            ("raw, JSON, the connection kept", &|metric| again(metric, "")),
-            ("raw, MessagePack, the connection kept", &|metric| again(metric, "&format=msgpack")),
+            ("raw, JSON", &|metric| ask(metric, "")),
+            ("raw, MessagePack", &|metric| ask(metric, "&format=msgpack")),
+            ("points=800, of raw", &|metric| ask(metric, "&points=800")),
+            ("mean of 15 min, of rollups", &|metric| ask(metric, "&every=15m&agg=mean")),
         ],
         &|| hub.cpu_s(),
     );
-    of_client(answers[0]);
-    let data = hub.stop();
-    apart::history(&data, &day(start));
 }
 
-fn day(start: i64) -> String {
+fn get(hub: &Hub, token: &str, start: i64, metric: usize, more: &str) -> usize {
     let text = |ns: i64| jiff::Timestamp::from_nanosecond(i128::from(ns)).expect("a time of this century");
-    format!("from={}&to={}", text(start), text(start + 24 * HOUR))
-}
-
-fn url(hub: &Hub, start: i64, metric: usize, more: &str) -> String {
-    format!("http://{}/api/v1/history?select=device-00001/metric_{metric:02}&{}{more}", hub.address, day(start))
-}
-
-fn get(agent: &ureq::Agent, url: &str, token: &str) -> usize {
-    let mut answer = agent.get(url).header("Authorization", format!("Bearer {token}")).call().expect("history answers");
+    let (from, to) = (text(start), text(start + 24 * HOUR));
+    let url = format!("http://{}/api/v1/history?select=device-00001/metric_{metric:02}&from={from}&to={to}{more}", hub.address);
+    let mut answer = ureq::get(url).header("Authorization", format!("Bearer {token}")).call().expect("history answers");
     answer.body_mut().with_config().limit(1 << 30).read_to_vec().expect("an answer has an end").len()
-}
-
-/// The client alone: a thread of this program answers with bytes that it has ready, in one piece and of a length that it says.
-fn of_client(bytes: usize) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let url = format!("http://{}/", listener.local_addr().expect("it is bound"));
-    let questions = WARM;
-    let answering = std::thread::spawn(move || {
-        let mut answer = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {bytes}\r\n\r\n").into_bytes();
-        answer.resize(answer.len() + bytes, b'x');
-        for _ in 0..questions {
-            let (mut client, _) = listener.accept().expect("the client connects");
-            read_question(&mut client);
-            client.write_all(&answer).expect("the client reads");
-        }
-    });
-    let mut found = 0;
-    let mut warm: Vec<Duration> =
-        (0..questions).map(|_| timed(&mut found, || get(&ureq::Agent::new_with_defaults(), &url, "none"))).collect();
-    answering.join().expect("it answered them all");
-    assert_eq!(found, bytes, "the whole answer");
-    println!("    the client alone, as many bytes as JSON has, ready beforehand: {:.2} ms", at(&mut warm, 0.5));
-}
-
-fn read_question(client: &mut TcpStream) {
-    let (mut question, mut buffer) = (Vec::new(), [0; 4096]);
-    while !question.ends_with(b"\r\n\r\n") {
-        let read = client.read(&mut buffer).expect("the client asks");
-        assert!(read > 0, "the client asks to the end");
-        question.extend_from_slice(&buffer[..read]);
-    }
 }
 
 fn of_victoria(data: &Arc<TempDir>, start: i64) {

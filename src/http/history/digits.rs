@@ -67,7 +67,7 @@ pub(super) fn put_i64(room: &mut Room, at: usize, number: i64) -> usize {
 /// Floats that are looked at together.
 pub(super) const AT_ONCE: usize = 32;
 /// A float that is not so many decimals.
-pub(super) const NO_DECIMAL: u64 = u64::MAX;
+const NO_DECIMAL: u64 = u64::MAX;
 
 /// Between 2^52 and 2^53 the bits of a float count by ones: this is the middle of them. What is added there is rounded to a whole number.
 const COUNTER: f64 = 6_755_399_441_055_744.0;
