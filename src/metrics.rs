@@ -89,6 +89,9 @@ pub struct Metrics {
     pub seals: Counter,
     pub seal_ns: Counter,
     pub sealed_readings: Counter,
+    /// What the store spent on its own work between seals, and whether more of it waits.
+    pub tend_ns: Counter,
+    pub tending: Counter,
     pub deletes: Counter,
     pub commits: Counter,
     pub commit_bytes: Counter,

@@ -43,6 +43,8 @@ fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
         seals Only "Generations sealed into the store.";
         seal_ns Only "Nanoseconds spent sealing.";
         sealed_readings Only "Readings sealed into the store.";
+        tend_ns Only "Nanoseconds the store spent on its own work between seals: WALs moved, days merged, deletes and retention applied.";
+        tending AndShrinks "1 while more of that work waits.";
         deletes Only "Ranges of series deleted.";
         commits Only "Commits synced to the log.";
         commit_bytes Only "Bytes of these commits.";
