@@ -68,7 +68,7 @@ browser: build $(BROWSER)/node_modules/.package-lock.json ## Drive the page in a
 
 interop: build ## Real peers against a real hub: Python, raw sockets, Telegraf, influxd, hostile input, the npm package
 	TELEGRAF=$$(tests/peers/telegraf.sh) && INFLUXD=$$(tests/peers/influxd.sh) && export TELEGRAF INFLUXD && \
-	  tests/python.sh -m pytest tests/interop $(PYTEST)
+	  tests/interop.sh $(PYTEST)
 	cd $(PAGE) && npm run --silent hub
 
 crash: build ## The long runs: 500 kills, 10,000 power cuts, 600 failing disks; each prints its seed

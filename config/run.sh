@@ -2,8 +2,8 @@
 # `make run`: builds everything, then starts a hub, an agent that reports this host and a simulated gateway, and says
 # which address to open. Ctrl-C stops all three. A second start goes on with the same data.
 #
-# Taken from the environment: LISTEN (the hub's address), DATA_DIR, DEVICES (how many the gateway simulates), and every
-# TELLTALE_... variable that the hub and the agents know.
+# Taken from the environment: LISTEN (the hub's address), DATA_DIR, DEVICES (how many the gateway simulates), CARGO_TARGET_DIR as
+# cargo knows it, and every TELLTALE_... variable that the hub and the agents know.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,8 +11,9 @@ listen=${LISTEN:-127.0.0.1:8080}
 data=${DATA_DIR:-./telltale-data}
 devices=${DEVICES:-20}
 own=$data/make-run # logs, tokens and spools of this script; the hub leaves files that are not its own alone
-hub=target/release/telltale
-agent=target/release/telltale-agent
+programs=${CARGO_TARGET_DIR:-target}/release
+hub=$programs/telltale
+agent=$programs/telltale-agent
 pids=()
 
 build() {

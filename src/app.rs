@@ -52,9 +52,17 @@ pub enum StartError {
     Local(#[source] io::Error),
 }
 
+/// How a running hub ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub why: Why,
+    /// The stop took too long, and this is what still runs. To let go of it would be to wait for it: its threads are joined.
+    pub unfinished: Option<Arc<Hub>>,
+}
+
 /// Why a running hub ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum Why {
     Asked,
     /// The commit log is poisoned: a supervisor should start the hub again, so that recovery reads the disk.
     Poisoned,
@@ -111,20 +119,23 @@ impl App {
         let sockets = Arc::clone(&hub.sockets);
         let sweep = tokio::spawn(async move { sockets.run().await });
         let growth = tokio::spawn(note_growth(Arc::clone(&hub)));
-        let ended = tokio::select! {
-            () = stop => Ended::Asked,
-            () = poisoned(&hub), if !stays_up => Ended::Poisoned,
-            result = &mut serving => return result.unwrap_or_else(|error| Err(io::Error::other(error))).map(|()| Ended::Asked),
+        let ended = |why| Ended { why, unfinished: None };
+        let why = tokio::select! {
+            () = stop => Why::Asked,
+            () = poisoned(&hub), if !stays_up => Why::Poisoned,
+            result = &mut serving => return result.unwrap_or_else(|error| Err(io::Error::other(error))).map(|()| ended(Why::Asked)),
         };
-        if ended == Ended::Poisoned {
+        if why == Why::Poisoned {
             poison::note_end(&hub);
         }
-        if tokio::time::timeout(STOP_WITHIN, stop_in_order(&hub, &handle)).await.is_err() {
-            tracing::warn!("the stop took too long; what was not done is left to the next start");
-        }
+        let is_done = tokio::time::timeout(STOP_WITHIN, stop_in_order(&hub, &handle)).await.is_ok();
         sweep.abort();
         growth.abort();
-        Ok(ended)
+        if is_done {
+            return Ok(ended(why));
+        }
+        tracing::warn!("the stop took too long; what was not done is left to the next start");
+        Ok(Ended { why, unfinished: Some(hub) })
     }
 }
 

@@ -58,7 +58,13 @@ impl Boots {
 
     #[must_use]
     pub fn newest(&self, agent: &str, boot: u64) -> Option<u64> {
-        self.by_agent.get(agent)?.iter().find(|known| known.boot == boot).map(|known| known.seq)
+        self.newest_and_used(agent, boot).map(|(seq, _)| seq)
+    }
+
+    /// With the commit at which it last sent something.
+    #[must_use]
+    pub fn newest_and_used(&self, agent: &str, boot: u64) -> Option<(u64, Position)> {
+        self.by_agent.get(agent)?.iter().find(|known| known.boot == boot).map(|known| (known.seq, known.used))
     }
 
     /// All of them, with the commit at which each sent last.

@@ -155,18 +155,22 @@ impl Hub {
         let series = Arc::new(SeriesTable::new(config.limits.series_per_token, config.limits.series_per_hub));
         let head = Arc::new(Head::default());
         let agents = Arc::new(Agents::default());
+        if let Some(up_to) = catalog.restored()? {
+            agents.set_restored(up_to);
+        }
         let retention = Retention::new(config.retention.clone(), Arc::clone(&series), Arc::<Devices>::clone(&devices));
         let retention = Arc::new(retention);
-        let mut restore = replay::Sealed { series: &series, head: &head, agents: &agents, seal: LastSeal::default() };
+        let mut restore = replay::Sealed { series: &series, head: &head, agents: &agents, seal: LastSeal::default(), lost: Vec::new() };
         catalog.restore(&mut restore)?;
-        let seal = restore.seal;
+        let (seal, lost) = (restore.seal, restore.lost);
         let set_aside = dir.join("set-aside");
-        let behind = store::open(&config, &set_aside, &catalog.hub_id()?, &seal, &head, &series, &retention)?;
+        let behind = store::open(&config, &catalog.hub_id()?, &seal, &head, &series, &retention, clock.now())?;
         if !behind.store.is_local() {
             // Its own bound holds from the start, not from the first look of the sealer on.
             retention.floors().set_now(clock.now());
         }
         let store = Arc::clone(&behind.store);
+        replay::mend_last(&head, store.as_ref(), seal.up_to, &lost)?;
         let pressure = Arc::new(Pressure::default());
         let began = Instant::now();
         let replay = Replay { series: &series, head: &head, store: store.as_ref(), agents: &agents };

@@ -97,6 +97,8 @@ pub const SEAL_EVERY: Duration = Duration::from_secs(2 * 3600);
 pub const FORWARD_ON_STOP: Duration = Duration::from_secs(3);
 /// Bytes of recent commits kept in memory for live. A reader that fell out of it reads the log instead.
 pub const TAIL_BYTES: usize = 32 << 20;
+/// Spans of batches remembered for `status` that a restored hub lacks; the oldest goes.
+pub const MISSING_KEPT: usize = 100;
 /// Refusals remembered for `status/refusals`; the oldest goes.
 pub const REFUSALS_KEPT: usize = 1000;
 
@@ -106,7 +108,7 @@ pub const FRAMES_BEFORE_CLOSE: usize = 256;
 pub const LINGER: Duration = Duration::from_secs(1);
 /// One sweep pings every open socket this often.
 pub const PING_EVERY: Duration = Duration::from_secs(25);
-/// An agent that sent nothing, no pong either, for this long is closed 1001-free: the socket is dropped after a 1008 "idle".
+/// An agent of which nothing was heard, no pong either, for this long is closed 1008, "idle".
 pub const AGENT_IDLE: Duration = Duration::from_secs(75);
 /// A viewer to whom no byte could be written, or whose ping stays unanswered, for this long is dead.
 pub const VIEWER_DEAD: Duration = Duration::from_secs(60);
@@ -116,8 +118,9 @@ pub const EVENTS_BEGIN: Duration = Duration::from_secs(10);
 /// A stream of events on which nothing else was written for this long has a comment. That its viewer went is noticed by the second of
 /// them: nothing is read from it, and the first write to a closed connection still succeeds.
 pub const EVENTS_COMMENT_EVERY: Duration = Duration::from_secs(5);
-/// From SIGTERM to the end. What is not done by then is left to the next start.
-pub const STOP_WITHIN: Duration = Duration::from_secs(15);
+/// From SIGTERM until nothing more is waited for, so that the process is gone within 15 s. What is not done by then is left to the next
+/// start.
+pub const STOP_WITHIN: Duration = Duration::from_secs(14);
 
 /// Snapshots are sent in parts of about this size.
 pub const SNAPSHOT_PART_BYTES: usize = 256 << 10;

@@ -1,4 +1,4 @@
-//! The log: `tracing` to stderr, a line for people or a JSON object for programs.
+//! The log: `tracing` to stderr, a line for people or a JSON object for programs. And an error with its causes, for both.
 //!
 //! Invariant: no secret and no query string gets here. The libraries below speak from `info` on at most, since their finer
 //! levels print headers.
@@ -23,6 +23,23 @@ pub fn start(logging: Logging) {
     let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter(logging.level)));
     // An error says that there is a log already.
     drop(subscriber.try_init());
+}
+
+/// An error and its causes on one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors print their source themselves.
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 fn filter(level: LevelFilter) -> Targets {
@@ -51,5 +68,17 @@ mod tests {
         for (level, target, at, wanted) in rows {
             assert_eq!(filter(level).would_enable(target, &at), wanted, "{level} {target} {at}");
         }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_each_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot open a")]
+        struct Outer(#[source] Inner);
+        #[derive(Debug, thiserror::Error)]
+        #[error("the disk: {0}")]
+        struct Inner(#[source] std::io::Error);
+        let error = Outer(Inner(std::io::Error::other("read-only")));
+        assert_eq!(chain(&error), "cannot open a: the disk: read-only");
     }
 }

@@ -77,7 +77,7 @@ pub struct Metrics {
     pub readings_refused: Counter,
     pub frames_received: Counter,
     pub frames_refused: Counter,
-    /// Bodies of line protocol.
+    /// Bodies of line protocol, and of imports.
     pub bodies_received: Counter,
     pub batches_later: Counter,
     pub slow_downs: Counter,
@@ -89,13 +89,16 @@ pub struct Metrics {
     pub seals: Counter,
     pub seal_ns: Counter,
     pub sealed_readings: Counter,
+    /// What the store spent on its own work between seals, and whether more of it waits.
+    pub tend_ns: Counter,
+    pub tending: Counter,
     pub deletes: Counter,
     pub commits: Counter,
     pub commit_bytes: Counter,
     pub commit_ns: Counter,
     /// How long each of the newest commits took: no line of its own, its percentiles have.
     pub commit_times: Times,
-    /// Agents that went on beyond what this hub knows of them.
+    /// Agents whose batches are missing in a hub that was restored.
     pub agents_ahead: Counter,
     /// Boots of agents whose newest batch is not known any more, for others that sent after them.
     pub agents_forgotten: Counter,

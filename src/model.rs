@@ -209,6 +209,14 @@ pub struct SeriesKey {
     pub labels: Labels,
 }
 
+impl SeriesKey {
+    /// Of a series whose name was lost.
+    #[must_use]
+    pub fn unnamed(id: SeriesId) -> Self {
+        Self { device: "unnamed".into(), metric: format!("series-{}", id.0).into(), labels: Labels::default() }
+    }
+}
+
 impl fmt::Display for SeriesKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.device, self.metric)?;

@@ -4,7 +4,7 @@
 //! Invariant: time that nobody trusts (a clock that jumped far ahead) moves no floor and expires nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::model::{SeriesId, TimeNs};
@@ -116,6 +116,8 @@ pub struct Retention {
     floors: Arc<Floors>,
     series: Arc<SeriesTable>,
     attributes: Arc<dyn Attributes + Send + Sync>,
+    /// Of attributes that rules select by.
+    edits: AtomicU64,
 }
 
 impl std::fmt::Debug for Retention {
@@ -127,7 +129,7 @@ impl std::fmt::Debug for Retention {
 impl Retention {
     #[must_use]
     pub fn new(rules: Vec<RetentionRule>, series: Arc<SeriesTable>, attributes: Arc<dyn Attributes + Send + Sync>) -> Self {
-        Self { floors: Arc::new(Floors::new(&rules)), rules, series, attributes }
+        Self { floors: Arc::new(Floors::new(&rules)), rules, series, attributes, edits: AtomicU64::new(0) }
     }
 
     /// Everything is kept for ever.
@@ -164,6 +166,7 @@ impl Retention {
     pub fn attributes_changed(&self, device: &str) {
         if self.rules.iter().any(|rule| rule.select.uses_attributes()) {
             self.series.forget_rules(device);
+            self.edits.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -175,6 +178,10 @@ impl SeriesInfo for Retention {
 
     fn rule(&self, series: SeriesId) -> RuleId {
         self.series.by_id(series).map_or(RuleId(0), |series| self.of(&series))
+    }
+
+    fn edits(&self) -> u64 {
+        self.edits.load(Ordering::Relaxed)
     }
 }
 

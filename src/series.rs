@@ -149,17 +149,27 @@ impl Series {
         unit.is_some_and(|unit| state.unit.as_deref() != Some(unit)) || kind.is_some_and(|kind| state.kind != Some(kind))
     }
 
-    /// Its retention rule, looked for once.
+    /// Its retention rule, looked for once. `look` asks for nothing of this series' state.
     #[inline]
     pub fn rule_or(&self, look: impl FnOnce() -> RuleId) -> RuleId {
         match self.rule.load(Ordering::Relaxed) {
-            RULE_UNKNOWN => {
-                let found = look();
-                self.rule.store(found.0, Ordering::Relaxed);
-                found
-            }
+            RULE_UNKNOWN => self.find_rule(look),
             known => RuleId(known),
         }
+    }
+
+    /// Under the lock of `forget_rule`: what was found before an edit is not remembered after it.
+    #[cold]
+    fn find_rule(&self, look: impl FnOnce() -> RuleId) -> RuleId {
+        let _no_edit = self.state.write();
+        let found = look();
+        self.rule.store(found.0, Ordering::Relaxed);
+        found
+    }
+
+    fn forget_rule(&self) {
+        let _nobody_looks = self.state.write();
+        self.rule.store(RULE_UNKNOWN, Ordering::Relaxed);
     }
 
     #[must_use]
@@ -355,16 +365,22 @@ impl SeriesTable {
 
     /// A device's attributes were edited: its series may fall under other retention rules.
     pub fn forget_rules(&self, device: &str) {
-        let by_id = self.by_id.read();
-        by_id.iter().flatten().filter(|s| &*s.key.device == device).for_each(|s| s.rule.store(RULE_UNKNOWN, Ordering::Relaxed));
+        self.each(|series| {
+            if &*series.key.device == device {
+                series.forget_rule();
+            }
+        });
     }
 
     /// The listed series that `wanted` says yes to, sorted by device, metric, labels.
     #[must_use]
     pub fn select(&self, mut wanted: impl FnMut(&Series) -> bool) -> Vec<Arc<Series>> {
-        let by_id = self.by_id.read();
-        let mut found: Vec<_> = by_id.iter().flatten().filter(|s| s.is_listed() && wanted(s)).cloned().collect();
-        drop(by_id);
+        let mut found = Vec::new();
+        self.each_listed(|series| {
+            if wanted(series) {
+                found.push(Arc::clone(series));
+            }
+        });
         found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         found
     }
@@ -395,11 +411,19 @@ impl SeriesTable {
 
     /// Shows each listed series, in the order they came in. No lock is held for long, so a series that comes meanwhile may be shown or not.
     pub fn each_listed(&self, mut show: impl FnMut(&Arc<Series>)) {
+        self.each(|series| {
+            if series.is_listed() {
+                show(series);
+            }
+        });
+    }
+
+    fn each(&self, mut show: impl FnMut(&Arc<Series>)) {
         let mut from = 0;
         loop {
             let by_id = self.by_id.read();
             let until = (from + SHOWN_AT_ONCE).min(by_id.len());
-            by_id[from..until].iter().flatten().filter(|series| series.is_listed()).for_each(&mut show);
+            by_id[from..until].iter().flatten().for_each(&mut show);
             if until == by_id.len() {
                 return;
             }

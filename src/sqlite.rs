@@ -2,8 +2,9 @@
 //! somebody else. There SQLite cannot make the index of a WAL, and opens no file that has, or may have, one.
 
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::{Access, access};
@@ -14,16 +15,32 @@ pub fn is_unwritable(path: &Path) -> bool {
     path.parent().is_some_and(|dir| access(dir, Access::WRITE_OK).is_err())
 }
 
-/// A file in a directory that cannot be written, to be read alone. One whose WAL holds something cannot be read so: it would be as it
-/// was before.
+/// A file in a directory that cannot be written, with what its WAL holds: as a hub that was killed leaves it, or a card that went
+/// read-only under one. Nothing is made beside it, and nothing is locked: it is for who knows that nobody writes it.
 pub fn open_unwritable(path: &Path) -> rusqlite::Result<Connection> {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
-        return Connection::open_with_flags(path, flags);
+    if is_empty(&beside(path, "-wal")) {
+        return Connection::open_with_flags(immutable(path), flags | OpenFlags::SQLITE_OPEN_URI);
     }
-    Connection::open_with_flags(immutable(path), flags | OpenFlags::SQLITE_OPEN_URI)
+    // With the lock of one who is alone SQLite keeps the index of the WAL in memory; a file that is only read cannot be locked so. An index
+    // that a kill left beside it may not be what it takes for one.
+    let db = Connection::open_with_flags_and_vfs(path, flags, "unix-none")?;
+    db.pragma_update(None, "locking_mode", "exclusive")?;
+    Ok(db)
+}
+
+/// Surely so: one of which nobody can tell may hold something.
+fn is_empty(path: &Path) -> bool {
+    match fs::metadata(path) {
+        Ok(meta) => meta.len() == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 /// The address of a file that nobody writes meanwhile, so that it is read without WAL and locks. What would mean something in a URI is told by its number.
@@ -53,5 +70,28 @@ mod tests {
         assert_eq!(db.query_row("SELECT x FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 7);
         assert!(db.execute("INSERT INTO t VALUES (8)", []).is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is made beside it");
+    }
+
+    #[test]
+    fn what_is_in_the_wal_alone_is_read_with_its_index_and_without() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.sqlite");
+        let db = Connection::open(&path).unwrap();
+        db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        db.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE t (x); PRAGMA wal_checkpoint(TRUNCATE); INSERT INTO t VALUES (7)")
+            .unwrap();
+        drop(db);
+        for index in [true, false] {
+            if !index {
+                fs::remove_file(beside(&path, "-shm")).unwrap();
+            }
+            let before = ["", "-wal"].map(|end| fs::read(beside(&path, end)).unwrap());
+            let db = open_unwritable(&path).unwrap();
+            assert_eq!(db.query_row("SELECT x FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 7);
+            assert!(db.execute("INSERT INTO t VALUES (8)", []).is_err());
+            drop(db);
+            assert_eq!(["", "-wal"].map(|end| fs::read(beside(&path, end)).unwrap()), before);
+            assert_eq!(beside(&path, "-shm").exists(), index);
+        }
     }
 }

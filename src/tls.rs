@@ -40,6 +40,8 @@ pub enum TlsError {
     Mismatch { files: TlsFiles },
     #[error("TLS cannot be set up: {0}")]
     Setup(#[from] rustls::Error),
+    #[error("the thread that looks for a changed certificate cannot be started: {0}")]
+    Unwatched(#[source] std::io::Error),
 }
 
 const CERT: &str = "a PEM file whose first certificate is the hub's own, the ones that vouch for it after it";
@@ -79,8 +81,8 @@ impl Tls {
                 }
             }
         };
-        let watch = std::thread::Builder::new().name("tls-watch".to_owned()).spawn(look);
-        Ok(Self { config, stop: Some(stop), watch: Some(watch.expect("the system can start a thread")) })
+        let watch = std::thread::Builder::new().name("tls-watch".to_owned()).spawn(look).map_err(TlsError::Unwatched)?;
+        Ok(Self { config, stop: Some(stop), watch: Some(watch) })
     }
 }
 

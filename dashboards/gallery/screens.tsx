@@ -34,7 +34,12 @@ const REFUSED = {
 
 export const SCREENS: readonly Specimen[] = [
   { name: 'notes', title: 'Notes: what went wrong, and nothing found', show: Notes },
-  { name: 'welcome', title: 'First screen of an empty hub', show: Welcome },
+  { name: 'welcome', title: 'First screen of an empty hub', show: () => <Welcome who={undefined} /> },
+  {
+    name: 'nothing-to-see',
+    title: 'An empty list, seen with a token that may only look',
+    show: () => <Welcome who={{ role: 'viewer', name: 'guest' }} />,
+  },
   { name: 'login', title: 'Login, refused', show: () => <LoginPage notice={REFUSED} /> },
   { name: 'away', title: 'A hub that is away', show: Away },
 ]

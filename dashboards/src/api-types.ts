@@ -1066,6 +1066,24 @@ export interface components {
             /** @description Or a token, whose role and scope the session gets. */
             token?: string | null;
         };
+        /** @description An agent had sent these before, and they were acked. */
+        MissingRow: {
+            agent: string;
+            /**
+             * Format: double
+             * @description When the agent came with a later one, ms since 1970 UTC.
+             */
+            at: number;
+            /** @description Of its spool. */
+            boot: string;
+            /**
+             * Format: int64
+             * @description Numbers of batches; both are missing too.
+             */
+            from: number;
+            /** Format: int64 */
+            to: number;
+        };
         NewToken: {
             /** @description A glob: only devices whose id matches. */
             devices?: string | null;
@@ -1294,6 +1312,8 @@ export interface components {
                 [key: string]: number;
             };
             long_answers: components["schemas"]["Filled"];
+            /** @description Batches that came after the backup that this hub was restored from, newest first; the last 100 since the start. */
+            missing: components["schemas"]["MissingRow"][];
             /**
              * Format: double
              * @description The hub's clock, ms since 1970 UTC.

@@ -73,8 +73,8 @@ export async function editDevice(id: string, body: DeviceEdit): Promise<Device> 
   return decodeDevice(await ask('patch', '/api/v1/devices/{id}', { id, body }))
 }
 
-export async function fetchLast(select: readonly string[]): Promise<LastValue[]> {
-  const o = map(await ask('get', '/api/v1/last', { query: { select: [...select] } }))
+export async function fetchLast(select: readonly string[], signal?: AbortSignal): Promise<LastValue[]> {
+  const o = map(await ask('get', '/api/v1/last', { query: { select: [...select] }, signal }))
   return list(o.series).map((raw) => {
     const entry = map(raw)
     const [time, value] = decodePoint([entry.time, entry.value])

@@ -1,12 +1,13 @@
 // What is shown: a login, or the head with the state of the connection and below it the page of the address.
 
-import { useErrorBoundary } from 'preact/hooks'
+import { useEffect, useErrorBoundary } from 'preact/hooks'
 import type { Session } from './api'
 import { connection } from './live'
 import { DevicePage } from './pages/device'
 import { DevicesPage } from './pages/devices'
 import { ExplorePage } from './pages/explore'
 import { LoginPage } from './pages/login'
+import { LostPage } from './pages/lost'
 import { StatusPage } from './pages/status'
 import { ConnectionNote, ConnectionPill } from './parts/connection'
 import { Failed } from './parts/failed'
@@ -54,7 +55,19 @@ export function App() {
 /** What fails in a page blanks neither the head nor the other pages. */
 function Guarded() {
   const [error, again] = useErrorBoundary((error) => reportError(error))
+  useEffect(beginPage, [])
   return error === undefined ? <Page /> : <Failed error={error} onAgain={again} />
+}
+
+let pages = 0
+
+/** Whoever goes from page to page by keys or by ear begins at the head of the next one; the first page is as the browser has it. */
+function beginPage(): void {
+  pages += 1
+  const main = document.querySelector('main')
+  if (pages === 1 || main === null) return
+  main.tabIndex = -1
+  main.focus({ preventScroll: true })
 }
 
 function Page() {
@@ -66,6 +79,8 @@ function Page() {
       return <ExplorePage query={at.query} />
     case 'status':
       return <StatusPage />
+    case 'lost':
+      return <LostPage />
     case 'devices':
       return <DevicesPage query={at.query} />
   }
@@ -97,7 +112,12 @@ function Head({ who }: { who: Session }) {
       <span class="spring" />
       <ConnectionPill />
       <ThemeButton />
-      <button type="button" class="quiet" title={`Logged in as ${who.name || who.role}`} onClick={() => void logOut()}>
+      <button
+        type="button"
+        class="quiet log-out"
+        title={`Logged in as ${who.name || who.role}`}
+        onClick={() => void logOut()}
+      >
         Log out
       </button>
     </header>

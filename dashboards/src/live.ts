@@ -7,6 +7,7 @@ import {
   type ConnectionState,
   type Effects,
   LiveClient,
+  newSubscription,
   type Socket,
   type SubscribeRequest,
   type Subscription,
@@ -35,7 +36,12 @@ export interface Watch {
   stop(): void
 }
 
-interface Watched extends Watch {
+/** Asks nothing before it is started. */
+export interface Prepared extends Watch {
+  start(): void
+}
+
+interface Watched extends Prepared {
   sub: Subscription
   onEffects: ((effects: Effects) => void) | undefined
   dirty: boolean
@@ -116,10 +122,16 @@ export interface WatchOptions {
   onEffects?: (effects: Effects) => void
 }
 
-export function watch(request: SubscribeRequest, options: WatchOptions = {}): Watch {
-  const sub = client.subscribe(request, options.ringBound)
+export function watch(request: SubscribeRequest, options?: WatchOptions): Watch {
+  const prepared = prepare(request, options)
+  prepared.start()
+  return prepared
+}
+
+/** For a view that is being drawn: one that fails, or is left before it is shown, has asked nothing and leaves nothing behind. */
+export function prepare(request: SubscribeRequest, options: WatchOptions = {}): Prepared {
   const watched: Watched = {
-    sub,
+    sub: newSubscription('', request, options.ringBound),
     refused: signal(''),
     version: signal(0),
     shape: signal(0),
@@ -127,13 +139,16 @@ export function watch(request: SubscribeRequest, options: WatchOptions = {}): Wa
     dirty: false,
     withoutHistory: false,
     timer: undefined,
+    start: () => {
+      watched.sub = client.subscribe(request, options.ringBound)
+      watches.set(watched.sub.id, watched)
+    },
     stop: () => {
       clearTimeout(watched.timer)
       watches.delete(watched.sub.id)
       client.unsubscribe(watched.sub)
     },
   }
-  watches.set(sub.id, watched)
   return watched
 }
 

@@ -80,6 +80,17 @@ export function parseRange(query: URLSearchParams): TimeRange {
   }
 }
 
+/** The last so long, as it is typed: `90m`, `12 h`; undefined where that is no length or none that a chart can show. */
+export function lastSpan(text: string): TimeRange | undefined {
+  const span = text.replaceAll(' ', '').toLowerCase()
+  try {
+    const length = durationMs(span)
+    return length >= LEAST_MS && length <= MOST_MS ? { kind: 'last', span } : undefined
+  } catch {
+    return undefined
+  }
+}
+
 function isWindow(from: number, to: number): boolean {
   return from < to && to - from <= MOST_MS && from >= -FURTHEST_MS && to <= FURTHEST_MS
 }

@@ -17,9 +17,9 @@ export class ApiError extends Error {
   }
 }
 
-/** What is shown of a failure: the hub's message, and its hint. */
+/** What is shown of a failure: the hub's message, and its hint. What is no refusal is an answer that the page does not understand. */
 export function failureText(error: unknown, otherwise: string): string {
-  if (!(error instanceof ApiError)) return otherwise
+  if (!(error instanceof ApiError)) return `${otherwise} The answer is not what this page expects: load the page anew.`
   const { hint } = error.hub
   return hint === undefined ? error.message : `${error.message} ${sentence(hint)}`
 }
@@ -56,29 +56,72 @@ export async function ask<P extends Path, M extends MethodOf<P>>(
   question: Question<Operation<P, M>> = {},
 ): Promise<Told<Answer<Operation<P, M>>>> {
   const { id = '', query, body, signal } = question
-  const askedAt = Date.now()
   const search = query === undefined ? '' : `?${searchOf(query)}`
-  let response: Response
+  const patience = patienceOf(signal)
   try {
-    response = await fetch(`${path.slice(1).replace('{id}', encodeURIComponent(id))}${search}`, {
+    const answer = await answerOf(`${path.slice(1).replace('{id}', encodeURIComponent(id))}${search}`, {
       method: method.toUpperCase(),
       credentials: 'same-origin',
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-      ...(signal === undefined ? {} : { signal }),
+      signal: patience.signal,
     })
+    return told(answer)
+  } finally {
+    patience.end()
+  }
+}
+
+type Asked = RequestInit & { signal: AbortSignal }
+
+async function answerOf(url: string, request: Asked): Promise<unknown> {
+  const { signal } = request
+  const askedAt = Date.now()
+  let response: Response
+  try {
+    response = await fetch(url, request)
   } catch (error) {
-    if (signal?.aborted && !isLate(signal)) throw error
+    if (signal.aborted && !isLate(signal)) throw error
     throw new ApiError(0, {
       code: 'unreachable',
       message: 'The hub does not answer.',
-      hint: 'Is it running? The page goes on by itself when it is back.',
+      hint: `Is it running? ${isQuestion(request) ? GOES_ON : NOT_AGAIN}`,
     })
   }
   learnHubTime(response.headers.get('date'), askedAt, Date.now())
-  if (response.status === 204) return told(undefined)
-  const raw = await bodyOf(response, signal)
+  if (response.status === 204) return undefined
+  const raw = await bodyOf(response, request)
   if (!response.ok) throw new ApiError(response.status, refusal(response.status, raw))
-  return told(raw)
+  return raw
+}
+
+/**
+ * The hub itself says within a minute why it has no answer. What takes longer was lost on the way, where a machine slept or a cable was
+ * pulled: a browser would wait for it for a quarter of an hour, and whoever asked with it.
+ */
+const PATIENCE_MS = 90_000
+
+/** A signal that is given when the other one is, or when patience is over. */
+function patienceOf(signal: AbortSignal | undefined): { signal: AbortSignal; end(): void } {
+  const given = new AbortController()
+  const give = () => given.abort(signal?.reason)
+  const timer = setTimeout(() => given.abort(new DOMException('no answer', 'TimeoutError')), PATIENCE_MS)
+  if (signal?.aborted) give()
+  else signal?.addEventListener('abort', give)
+  return {
+    signal: given.signal,
+    end: () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', give)
+    },
+  }
+}
+
+export const GOES_ON = 'The page goes on by itself when it is back.'
+/** It may have been done, or not: what is not a question is not sent twice. */
+const NOT_AGAIN = 'When it is back, look whether it was done, and do it again if not.'
+
+function isQuestion({ method }: Asked): boolean {
+  return method === 'GET'
 }
 
 /** As an address writes it: a list is the same name several times. */
@@ -91,14 +134,19 @@ export function searchOf(query: object): URLSearchParams {
 }
 
 /** What broke off is no answer: without this a chart would show that there is nothing. */
-async function bodyOf(response: Response, signal: AbortSignal | undefined): Promise<unknown> {
+async function bodyOf(response: Response, request: Asked): Promise<unknown> {
+  const { signal } = request
   try {
     const text = await response.text()
     return text === '' ? undefined : (JSON.parse(text) as unknown)
   } catch (error) {
-    if (signal?.aborted && !isLate(signal)) throw error
+    if (signal.aborted && !isLate(signal)) throw error
     if (!response.ok) return undefined
-    throw new ApiError(0, { code: 'broken_off', message: 'The answer of the hub broke off.' })
+    throw new ApiError(0, {
+      code: 'broken_off',
+      message: 'The answer of the hub broke off.',
+      hint: isQuestion(request) ? 'It is asked again.' : NOT_AGAIN,
+    })
   }
 }
 
@@ -107,10 +155,13 @@ function isLate({ reason }: AbortSignal): boolean {
   return reason instanceof DOMException && reason.name === 'TimeoutError'
 }
 
+/** A hub gives its reasons: another has answered, or it is broken. */
+const LOGS = 'Its log says more, or that of the proxy before it.'
+
 function refusal(status: number, raw: unknown): HubError {
   try {
     return decodeHubError(map(told<Schemas['ErrorBody']>(raw)).error)
   } catch {
-    return { code: 'unknown', message: `The hub answered ${status} without saying why.` }
+    return { code: 'unknown', message: `The hub answered ${status} without saying why.`, hint: LOGS }
   }
 }

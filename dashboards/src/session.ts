@@ -1,8 +1,9 @@
 // Who looks: logged out, logging in, or in. The page never sees the cookie; it only asks the hub whether it counts.
 import { signal } from '@preact/signals'
 import { fetchSession, login, logout, type Session } from './api'
+import { afterShown } from './hidden'
 import { liveStart, liveStop, problem } from './live'
-import { ApiError, isAway } from './rest'
+import { ApiError, GOES_ON, isAway } from './rest'
 import { sentence } from './words'
 
 export type SessionState =
@@ -43,15 +44,27 @@ async function openByLink(code: string): Promise<void> {
     await login({ code })
   } catch (error) {
     if (isAway(error)) later(error, () => openByLink(code))
-    else session.value = { phase: 'out', notice: noticeOf(error) }
+    else await stay(noticeOf(error))
     return
   }
-  await resume(true)
+  // Whoever was logged in before saw other things: nothing of that stays.
+  if (session.peek().phase === 'in') location.reload()
+  else await resume(true)
+}
+
+/** The link was refused, but a session that was there before it still counts: a page that looked logged out would lie. */
+async function stay(notice: Notice): Promise<void> {
+  try {
+    if (session.peek().phase !== 'in') enter(await fetchSession())
+    problem.value = `The login link was not taken. ${notice.message} You are logged in as before.`
+  } catch {
+    session.value = { phase: 'out', notice }
+  }
 }
 
 function later(error: unknown, run: () => Promise<void>): void {
-  session.value = { phase: 'away', notice: noticeOf(error) }
-  setTimeout(() => void run(), ASK_AGAIN_MS)
+  session.value = { phase: 'away', notice: { ...noticeOf(error), hint: GOES_ON } }
+  afterShown(ASK_AGAIN_MS, () => void run())
 }
 
 export async function logIn(body: { code: string } | { token: string }): Promise<void> {
@@ -85,14 +98,16 @@ export function sessionEnded(reason: string): void {
 
 /** The code leaves the address bar before anything else, so that it is in no history and no screenshot. */
 export function takeLoginCode(): string | undefined {
-  const match = /^#login=(.+)$/.exec(location.hash)
-  if (match?.[1] === undefined) return undefined
-  history.replaceState(null, '', `${location.pathname}${location.search}#/`)
-  return decoded(match[1])
+  if (!location.hash.startsWith('#login=')) return undefined
+  const code = codeOf(location.hash)
+  if (code !== undefined) history.replaceState(null, '', `${location.pathname}${location.search}#/`)
+  return code
 }
 
-/** As it stands where it is no code of ours: the hub refuses it with words. */
-function decoded(text: string): string {
+/** The code of a login link; as it stands where it is none of ours: the hub refuses it with words. */
+export function codeOf(link: string): string | undefined {
+  const text = /#login=(.+)$/.exec(link)?.[1]
+  if (text === undefined) return undefined
   try {
     return decodeURIComponent(text)
   } catch {

@@ -1,8 +1,9 @@
 // What is asked of the hub for a window of time: again while the window moves and when a hub that was away is back, and given up
-// when nobody looks any more.
+// when nobody looks any more. A hidden page asks nothing again.
 import { type Signal, useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { ADDRESS_PAUSE_MS } from './address'
+import { afterShown } from './hidden'
 import type { TimeRange } from './range'
 import { failureText, isAway } from './rest'
 
@@ -22,7 +23,6 @@ export function useAsked({ range, of, againMs, otherwise, load }: Asking): Signa
   const error = useSignal('')
   useEffect(() => {
     const stop = new AbortController()
-    let timer: ReturnType<typeof setTimeout> | undefined
     const ask = async () => {
       let again = range.kind !== 'fixed'
       try {
@@ -34,13 +34,13 @@ export function useAsked({ range, of, againMs, otherwise, load }: Asking): Signa
         // A hub that was away answers later.
         again ||= isAway(caught)
       }
-      if (again && !stop.signal.aborted) timer = setTimeout(() => void ask(), againMs)
+      if (again && !stop.signal.aborted) callOff = afterShown(againMs, () => void ask())
     }
     // A window that follows the hand is asked for when it rests.
-    timer = setTimeout(() => void ask(), ADDRESS_PAUSE_MS)
+    let callOff = afterShown(ADDRESS_PAUSE_MS, () => void ask())
     return () => {
       stop.abort()
-      clearTimeout(timer)
+      callOff()
     }
   }, [...of, JSON.stringify(range)])
   return error

@@ -16,6 +16,15 @@ export function shortDuration(ms: number): string {
   return '0 s'
 }
 
+/** With the next smaller unit beside hours and days: `1 h 59 min`. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  const [whole, part] = seconds >= 86_400 ? [86_400, 3_600] : [3_600, 60]
+  const rest = seconds % whole
+  const more = seconds >= whole && rest >= part ? ` ${shortDuration(rest * 1000)}` : ''
+  return `${shortDuration(ms)}${more}`
+}
+
 export function ago(time: number, now: number): string {
   const ms = now - time
   if (ms < 1_500) return 'now'
@@ -45,11 +54,38 @@ export function monthName(time: number): string {
 
 /** `14:03:12` today, `22 Nov 14:03` else, with the year when it is another. */
 export function moment(time: number, now: number): string {
-  const w = wall(time)
-  const n = wall(now)
+  const day = dayBefore(time, now)
+  return day === '' ? clockTime(time) : `${day} ${clockTime(time, false)}`
+}
+
+/** `14:03:12` today, `22 Nov 14:03:12` else: what is looked at closely. Below a second with its parts. */
+export function closeMoment(time: number, now: number, withParts = false): string {
+  const day = dayBefore(time, now)
+  const parts = withParts ? `.${pad(wall(Math.floor(time)).getUTCMilliseconds(), 3)}` : ''
+  return `${day === '' ? '' : `${day} `}${clockTime(time)}${parts}`
+}
+
+/** Windows shorter than these are told with seconds, and with their parts. */
+const WITH_SECONDS_MS = 2 * 3_600_000
+export const WITH_PARTS_MS = 5_000
+
+/** `22 Nov 14:03 – 17:03`: the day once where it is one, and as exact as its length asks for. */
+export function windowText(from: number, to: number, now: number): string {
+  const [first, last] = [dayBefore(from, now), dayBefore(to, now)]
+  const time = (at: number) => {
+    if (to - from >= WITH_SECONDS_MS) return clockTime(at, false)
+    return to - from >= WITH_PARTS_MS ? clockTime(at) : closeMoment(at, at, true)
+  }
+  const end = first === last && dayName(from) === dayName(to) ? '' : last === '' ? `${dayName(to)} ` : `${last} `
+  return `${first === '' && end === '' ? '' : `${first || dayName(from)} `}${time(from)} – ${end}${time(to)}`
+}
+
+/** The day, with the year where it is another; empty for today. */
+function dayBefore(time: number, now: number): string {
+  const [w, n] = [wall(time), wall(now)]
   const sameYear = w.getUTCFullYear() === n.getUTCFullYear()
-  if (sameYear && w.getUTCMonth() === n.getUTCMonth() && w.getUTCDate() === n.getUTCDate()) return clockTime(time)
-  return `${dayName(time)}${sameYear ? '' : ` ${w.getUTCFullYear()}`} ${clockTime(time, false)}`
+  if (sameYear && w.getUTCMonth() === n.getUTCMonth() && w.getUTCDate() === n.getUTCDate()) return ''
+  return `${dayName(time)}${sameYear ? '' : ` ${w.getUTCFullYear()}`}`
 }
 
 export function valueText(value: Value, unit: string, decimals?: number): string {

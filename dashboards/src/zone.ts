@@ -26,6 +26,12 @@ export function setZone(next: Zone): void {
   }
 }
 
+/** As a link says it, for this visit: what was chosen on this browser stays for the next. What is no zone is none. */
+export function showCalendar(told: { zone: string | undefined; week: number | undefined }): void {
+  if (told.zone !== undefined && isZone(told.zone)) zone.value = told.zone
+  if (isDay(told.week)) weekChoice.value = told.week
+}
+
 /** The IANA name, as the hub takes it in `tz`. */
 export function zoneName(of: Zone = zone.value): string {
   if (of !== 'local') return of

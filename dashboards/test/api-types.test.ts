@@ -4,7 +4,9 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { fetchDevice, fetchDevices, fetchLast, historyParams } from '../src/api'
-import { createToken, decodeStatus, fetchSizes } from '../src/hub-status'
+import { fetchSizes } from '../src/hub/sizes'
+import { decodeStatus } from '../src/hub/status'
+import { createToken } from '../src/hub/tokens'
 import { ApiError } from '../src/rest'
 import { told } from '../src/told'
 
@@ -34,6 +36,7 @@ describe('answers', () => {
       ready: false,
       series: 0,
       gateways: [],
+      missing: [],
       influx: undefined,
     })
     const odd = { version: 7, ready: 'yes', reasons: {}, counters: [1], store: null, gateways: [null, { seen: 'now' }] }

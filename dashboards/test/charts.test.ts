@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { fingersRange, pansBy } from '../src/chart/gestures'
 import { byUnit, linesOf, type Metric } from '../src/chart/members'
-import { shownUnit } from '../src/chart/shown'
+import { rateOf, shownFactor, shownUnit } from '../src/chart/shown'
 import { left, NO_ZOOMS, TOGETHER_MS, undoable, undone } from '../src/chart/zooms'
 import { groupsOf, paired } from '../src/pages/explore/groups'
-import { AGGREGATES, exploreHref, parseView } from '../src/pages/explore/view'
+import { AGGREGATES, exploreHref, NO_VIEW, parseView } from '../src/pages/explore/view'
 import { type TimeRange, windowOf } from '../src/range'
 import { exactText } from '../src/words'
 import { dayOfWeek, localeWeekStart, setWeekStart, setZone, startOfWeek, weekStart } from '../src/zone'
@@ -129,6 +129,21 @@ describe('units', () => {
   })
 })
 
+test('what counts energy rises by power, all else by its unit a second', () => {
+  expect(['Wh', 'kWh', 'MWh', 'Ah', 'J', 'B', 'packets', ''].map(rateOf)).toEqual([
+    { unit: 'W', factor: 3_600 },
+    { unit: 'W', factor: 3_600_000 },
+    { unit: 'W', factor: 3_600_000_000 },
+    { unit: 'A', factor: 3_600 },
+    { unit: 'W', factor: 1 },
+    { unit: 'B/s', factor: 1 },
+    { unit: 'packets/s', factor: 1 },
+    { unit: '/s', factor: 1 },
+  ])
+  expect([shownFactor('kWh', 'rate'), shownFactor('kWh', 'max'), shownFactor('kWh', undefined)]).toEqual([3.6e6, 1, 1])
+  expect(shownUnit({ kind: 'counter', unit: 'kWh' }, { select: [] })).toBe('W')
+})
+
 describe('explore', () => {
   let downloads: typeof import('../src/pages/explore/downloads')
   beforeAll(async () => {
@@ -139,6 +154,19 @@ describe('explore', () => {
   const one = (name: string, kind: 'gauge' | 'state') => ({ device: 'd', metric: name, labels: {}, unit: '', kind })
   const groups = groupsOf([one('a', 'gauge'), one('b', 'gauge'), one('s', 'state')], ({ kind }) => kind === 'state')
   const view = parseView(new URLSearchParams('select=*%2F*&every=1h&from=1000&to=2000'))
+
+  test('the name of a download says what is in it, in signs that every system takes', () => {
+    setZone('UTC')
+    const range = fixed(Date.UTC(2026, 10, 30, 12), Date.UTC(2026, 10, 30, 13))
+    const view = { ...NO_VIEW, select: ['hall/4 *{a="b"}/temp', 'Küche/*'], range }
+    expect(downloads.downloadName(view, 'csv', 0)).toBe(
+      'telltale_hall_4_a_b_temp_Küche_2026-11-30T120000_2026-11-30T130000.csv',
+    )
+    expect(downloads.downloadName({ ...view, select: ['*/*'], every: '1h', agg: 'max' }, 'parquet', 0)).toBe(
+      'telltale_max-1h_2026-11-30T120000_2026-11-30T130000.parquet',
+    )
+    setZone('local')
+  })
 
   test('the choice of axes is in the link', () => {
     const href = '#/explore?select=a%2F*&axes=2&range=1h'

@@ -1,9 +1,9 @@
 import { describe, expect, test, vi } from 'vitest'
-import type { Disk } from '../src/hub-status'
+import type { Disk } from '../src/hub/disk'
 import { type Schemas, told } from '../src/told'
 
 vi.stubGlobal('requestAnimationFrame', () => 0)
-const { decodeStatus } = await import('../src/hub-status')
+const { decodeStatus } = await import('../src/hub/status')
 const { forecastText, isShort, usedText } = await import('../src/pages/status/forecast')
 
 const NOW = Date.UTC(2026, 10, 30, 12)

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { LastValue } from '../src/api'
 import type { LastValues } from '../src/chart/last'
+import { type StubPage, stubPage } from './stub-page'
 
 vi.stubGlobal('requestAnimationFrame', () => 0)
 const { ApiError } = await import('../src/rest')
@@ -19,18 +20,22 @@ const one = (time: number, value: number): LastValue => ({
 const away = () => new ApiError(503, { code: 'draining', message: 'the hub is going down' })
 
 let last: LastValues
+let page: StubPage
 /** When the hub was asked, in ms since the test began. */
 let asked: number[]
 let answer: () => LastValue[]
+let ended: AbortSignal
 
 beforeEach(async () => {
   vi.useFakeTimers()
+  page = stubPage()
   const { LastValues } = await import('../src/chart/last')
   const began = performance.now()
   asked = []
   answer = () => [one(100, 1)]
-  last = new LastValues(async () => {
+  last = new LastValues(async (signal) => {
     asked.push(performance.now() - began)
+    ended = signal
     return answer()
   })
 })
@@ -87,11 +92,32 @@ describe('the last known values', () => {
     expect(asked).toEqual([0, 30_000, 60_000, 90_000, 210_000])
   })
 
+  test('are not asked for while the page is hidden, and at once when it is shown', async () => {
+    last.ask()
+    await vi.advanceTimersByTimeAsync(10_000)
+    page.hide()
+    last.touch({ to: 100 })
+    await vi.advanceTimersByTimeAsync(3_600_000)
+    expect(asked).toEqual([0])
+    page.show()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(asked).toEqual([0, 3_610_000])
+    // And then as ever.
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(asked).toEqual([0, 3_610_000, 3_640_000])
+    page.hide()
+    await vi.advanceTimersByTimeAsync(10_000)
+    page.show()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(asked.length, 'what is not due is not asked for').toBe(3)
+  })
+
   test('a page that is left asks nothing any more', async () => {
     last.ask()
     await vi.advanceTimersByTimeAsync(10_000)
     last.touch({ to: 100 })
     last.stop()
+    expect(ended.aborted, 'what is on its way holds up no other page').toBe(true)
     await vi.advanceTimersByTimeAsync(60_000)
     expect(asked).toEqual([0])
   })

@@ -56,6 +56,14 @@ describe('lines', () => {
       { counter: true },
     )
     expect(line).toEqual({ times: [1000, 2000, 3000, 4000], values: [10, 20, null, 1], gaps: [] })
+    const energy = draw(
+      ringOf([
+        [0, 0],
+        [1000, 2],
+      ]),
+      { counter: true, rateFactor: 3_600 },
+    )
+    expect(energy.values, '2 Wh in a second').toEqual([7_200])
   })
 
   test('lines with other times share one time column', () => {
@@ -71,6 +79,15 @@ describe('lines', () => {
       gaps: [[], []],
       silences: [],
     })
+  })
+
+  test('a line is broken over all of its silence, also where another line goes on', () => {
+    const silent = { times: [1000, 2500, 4000, 5000], values: [1, null, 4, 5] }
+    const steady = { times: [1000, 2000, 3000, 4000, 4500, 5000], values: [1, 2, 3, 4, 4, 5] }
+    const { data } = tableOf([silent, steady])
+    expect(data[0]).toEqual([1, 2, 2.5, 3, 4, 4.5, 5])
+    // Where it is `undefined` the chart draws on from the point before.
+    expect(data[1]).toEqual([1, null, null, null, 4, undefined, 5])
   })
 
   test.each([

@@ -1,14 +1,15 @@
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { shifted, shiftedPoints, shiftedWindow } from '../src/chart/earlier'
-import type { Ask, Older } from '../src/chart/older'
+import type { Older } from '../src/chart/older'
+import type { Ask } from '../src/chart/question'
 
 const SECOND = 1000
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const utc = (text: string) => Date.parse(text)
 
-let make: (ask: Ask) => Older
-let wholeColumns: typeof import('../src/chart/older').wholeColumns
+let make: (ask: Ask, before?: Older) => Older
+let wholeColumns: typeof import('../src/chart/question').wholeColumns
 /** The questions that the hub was asked. */
 let asked: URL[] = []
 let answer: () => Response = () => Response.json({ series: [] })
@@ -26,8 +27,8 @@ beforeAll(async () => {
   vi.stubGlobal('requestAnimationFrame', () => 0)
   stubFetch()
   const older = await import('../src/chart/older')
-  make = (ask) => new older.Older(ask, () => clock ?? performance.now())
-  wholeColumns = older.wholeColumns
+  make = (ask, before) => new older.Older(ask, before, () => clock ?? performance.now())
+  wholeColumns = (await import('../src/chart/question')).wholeColumns
 })
 
 afterEach(() => {
@@ -91,7 +92,7 @@ describe('history beside the rings', () => {
     const older = make({ select: ['d/m'] })
     answer = () => new Response('{"series":[{"device":"d"', { status: 200 })
     await wants(older, 0, HOUR, HOUR, [HOUR])
-    expect([older.answer, older.error]).toEqual([undefined, 'The answer of the hub broke off.'])
+    expect([older.answer, older.error]).toEqual([undefined, 'The answer of the hub broke off. It is asked again.'])
   })
 
   test('steady late readings: asked for again at most once a second, and the last of them is asked for too', async () => {
@@ -129,6 +130,31 @@ describe('history beside the rings', () => {
     }
   })
 
+  test('a chart that is scrolled past gives up its question, and asks anew when it is seen again', async () => {
+    const signals: AbortSignal[] = []
+    vi.stubGlobal('fetch', (_: string, { signal }: { signal: AbortSignal }) => {
+      signals.push(signal)
+      return new Promise((_, failed) => signal.addEventListener('abort', () => failed(signal.reason)))
+    })
+    try {
+      const older = make({ select: ['d/m'] })
+      await wants(older, 0, HOUR, HOUR, [HOUR])
+      older.leave()
+      await settled()
+      expect([older.busy, older.rests, older.error, signals.map(({ aborted }) => aborted)]).toEqual([
+        false,
+        true,
+        '',
+        [true],
+      ])
+      await wants(older, 0, HOUR, HOUR, [HOUR + 20])
+      expect([older.busy, signals.map(({ aborted }) => aborted)]).toEqual([true, [true, false]])
+      older.stop()
+    } finally {
+      stubFetch()
+    }
+  })
+
   test('where the time that is shown stands still, every other window is asked for, and what failed again', async () => {
     const older = make({ select: ['d/m'], buckets: BUCKETS })
     await wants(older, 0, DAY, NEVER, [DAY])
@@ -160,6 +186,22 @@ describe('history beside the rings', () => {
     ])
     older.want(13 * HOUR, DAY, 12 * HOUR, 100, DAY)
     expect(older.knows(13 * HOUR, DAY, 12 * HOUR), 'the rings have all').toBe(true)
+  })
+
+  test('of other series that are asked for alike the old picture stays, and is not taken for an answer', async () => {
+    const one = { device: 'd', metric: 'm', labels: {}, points: [[HOUR, 2]] }
+    answer = () => Response.json({ series: [one] })
+    const before = make({ select: ['d/m'] })
+    await wants(before, 0, DAY, NEVER, [DAY])
+    const after = make({ select: ['d/m', 'd/n'] }, before)
+    expect(after.answer?.series.size).toBe(1)
+    expect(after.knows(0, DAY, NEVER), 'of the others nothing is known yet').toBe(false)
+    expect(await wants(after, 0, DAY, NEVER, [DAY]), 'it is asked for').toBe(2)
+    expect(after.knows(0, DAY, NEVER)).toBe(true)
+    expect(
+      make({ select: ['d/m'], buckets: BUCKETS }, before).answer,
+      'summed up it is another picture',
+    ).toBeUndefined()
   })
 
   test('without rings a window that slides is asked for at most once a second', async () => {

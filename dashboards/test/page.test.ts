@@ -2,9 +2,9 @@ import { Ring, Series } from '@telltale/client'
 import { describe, expect, test } from 'vitest'
 import { valueTicks } from '../src/chart/axes'
 import { metricsOf } from '../src/chart/members'
-import { spansOf } from '../src/chart/spans'
+import { spansOf, valueAt } from '../src/chart/spans'
 import { arrange, groupsOf, rowsOf } from '../src/pages/devices/list'
-import { editOf } from '../src/parts/device-change'
+import { changesText, editOf } from '../src/parts/device-change'
 import { sparkPath } from '../src/parts/spark'
 import { viewOf } from '../src/parts/virtual-list'
 import { parseRange, rangeQuery, windowOf } from '../src/range'
@@ -63,7 +63,7 @@ describe('list of devices', () => {
   test('live states count before those of the list', () => {
     const states = new Map([['b', { device: 'b', state: 'offline' as const, since: 1, seen: 9 }]])
     expect(arrange(devices, states, '', 'state')[0]?.device).toBe('b')
-    expect(arrange(devices, states, 'offline', 'name')).toHaveLength(1)
+    for (const word of ['offline', 'unreachable']) expect(arrange(devices, states, word, 'name')).toHaveLength(1)
   })
 
   test.each([
@@ -120,10 +120,18 @@ test('an edit names what changed and the version that was seen; what was emptied
   ] as const
   expect(editOf(before, { name: ' Pump ', note: '', attributes })).toEqual({
     name: 'Pump',
-    note: null,
     attributes: { site: 'South', tz: null, floor: null, room: '7' },
     version: 3,
   })
+})
+
+test('an edit leaves alone what was not touched, and may be put over what others did meanwhile', () => {
+  const before = device('d', { name: 'Pump', note: 'old', version: 3, attributes: { site: 'North' } })
+  const typed = { name: 'Pump', note: '', attributes: [['site', 'South']] as const }
+  expect(editOf(before, typed, 5)).toEqual({ note: null, attributes: { site: 'South' }, version: 5 })
+  const now = device('d', { name: 'Old pump', note: 'old', version: 5, attributes: { tz: 'UTC' } })
+  expect(changesText(before, now)).toBe('the name is now “Old pump”, site was taken away, tz is now “UTC”')
+  expect(changesText(before, before)).toBe('')
 })
 
 test('series of one metric make one chart; lines are named by the labels that differ', () => {
@@ -152,6 +160,14 @@ test('spans of a state join equal values and end where the value is known to hol
     { from: 20, to: 30, value: 0 },
     { from: 30, to: 60, value: 1 },
   ])
+})
+
+test('under a crosshair a timeline has the value that held then, and none where none is known', () => {
+  const spans = [
+    { from: 5, to: 20, value: 1 },
+    { from: 20, to: 30, value: 0 },
+  ]
+  expect([4, 5, 19, 20, 29, 30].map((time) => valueAt(spans, time))).toEqual([undefined, 1, 1, 0, 0, undefined])
 })
 
 test.each([

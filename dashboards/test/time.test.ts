@@ -5,7 +5,7 @@ import { groupsOf, selectGroups, selectsOf } from '../src/pages/explore/groups'
 import { exploreHref, parseView } from '../src/pages/explore/view'
 import { growthOf, type Sample, steps, withSample } from '../src/pages/status/rates'
 import { trendPath } from '../src/parts/trend'
-import { fieldText, moved, parseRange, rangeQuery, windowOf, zoomed } from '../src/range'
+import { fieldText, lastSpan, moved, parseRange, rangeQuery, windowOf, zoomed } from '../src/range'
 import { clockTime, moment } from '../src/words'
 import { asLocal, instant, isZone, setZone, startOfDay, startOfMonth, startOfWeek, wall } from '../src/zone'
 
@@ -87,6 +87,18 @@ describe('ranges', () => {
   ])('a window that no chart can show is the one shown at first: %s', (text) => {
     expect(parseRange(new URLSearchParams(text))).toEqual({ kind: 'last', span: '15m' })
   })
+
+  test.each([
+    ['90m', '90m'],
+    [' 12 H ', '12h'],
+    ['1.5d', '1.5d'],
+    ['0s', undefined],
+    ['60000d', undefined],
+    ['soon', undefined],
+    ['', undefined],
+  ])('%j typed as a length is the last %s', (typed, span) =>
+    expect(lastSpan(typed)).toEqual(span === undefined ? undefined : { kind: 'last', span }),
+  )
 
   test('moving and zooming keep what is under the hand', () => {
     const window = { from: 1000, to: 2000 }

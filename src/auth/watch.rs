@@ -22,6 +22,7 @@ impl Watch {
     /// `catalog` is a connection of its own, so that changes by this process are seen as well.
     pub(super) fn start(catalog: Catalog, auth: Arc<Inner>) -> Result<Self, CatalogError> {
         let mut seen = catalog.data_version()?;
+        let path = catalog.path().to_owned();
         let (stop, stopped) = sync_channel(0);
         let look = move || {
             let mut looks = 0u32;
@@ -35,7 +36,8 @@ impl Watch {
             }
         };
         let thread = std::thread::Builder::new().name("catalog-watch".to_owned()).spawn(look);
-        Ok(Self { stop: Some(stop), thread: Some(thread.expect("the system can start a thread")) })
+        let thread = thread.map_err(|source| CatalogError::Unwatched { path, source })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::{BUSY, CatalogError, FILE_NAME, FORMAT, failed};
+use super::{BUSY, CatalogError, FILE_NAME, FORMAT, failed, sums};
 use crate::model::{Position, SeriesId};
 use crate::sqlite;
 
@@ -59,8 +59,12 @@ fn look(path: &Path) -> rusqlite::Result<(i64, CatalogChecked)> {
     let mut ask = db.prepare("PRAGMA integrity_check(100)")?;
     let said = ask.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
     let mut checked = CatalogChecked { bad: said.into_iter().filter(|line| line != "ok").collect(), ..CatalogChecked::default() };
-    if format == FORMAT {
+    // Both tables are there since format 2.
+    if (2..=FORMAT).contains(&format) {
         checked.sealed = Position(db.query_row("SELECT up_to FROM sealed", [], |row| row.get::<_, i64>(0))?.cast_unsigned());
+        if format >= super::SUMMED {
+            checked.bad.extend(sums::check(&db)?);
+        }
         checked.series = db.query_row("SELECT count(*) FROM series", [], |row| row.get::<_, i64>(0))?.cast_unsigned();
     }
     Ok((format, checked))

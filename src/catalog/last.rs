@@ -4,13 +4,14 @@
 use rusqlite::types::{FromSqlError, Type, ValueRef};
 use rusqlite::{Connection, Row, Statement};
 
-use super::sealed::SealedLast;
+use super::sealed::{Restore, SealedLast};
+use super::sums::{self, Sum};
 use crate::head::LastKnown;
 use crate::model::{SeriesId, Value};
 
 const WRITE: &str =
-    "INSERT OR REPLACE INTO last (series, time, value, seen, changed, settled, stored_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-const READ: &str = "SELECT series, time, value, seen, changed, settled, stored_until FROM last ORDER BY series";
+    "INSERT OR REPLACE INTO last (series, time, value, seen, changed, settled, stored_until, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const READ: &str = "SELECT series, time, value, seen, changed, settled, stored_until, sum FROM last ORDER BY series";
 
 /// Gives the greatest id.
 pub(super) fn write(db: &Connection, all: impl Iterator<Item = SealedLast>) -> rusqlite::Result<Option<SeriesId>> {
@@ -38,14 +39,33 @@ fn bind(statement: &mut Statement<'_>, row: &SealedLast) -> rusqlite::Result<()>
     statement.raw_bind_parameter(4, last.map(|last| last.seen))?;
     statement.raw_bind_parameter(5, last.map(|last| last.changed))?;
     statement.raw_bind_parameter(6, last.map(|last| last.settled))?;
-    statement.raw_bind_parameter(7, row.stored_until)
+    statement.raw_bind_parameter(7, row.stored_until)?;
+    statement.raw_bind_parameter(8, sum_of(row))
 }
 
-pub(super) fn read(db: &Connection, mut take: impl FnMut(SealedLast)) -> rusqlite::Result<()> {
+fn sum_of(row: &SealedLast) -> i64 {
+    let last = row.last.as_ref();
+    let sum = Sum::default().int(row.id.0).int_or_null(last.map(|last| last.time));
+    let sum = match last.map(|last| &last.value) {
+        None => sum.with(ValueRef::Null),
+        Some(Value::Int(i)) => sum.int(*i),
+        Some(Value::Float(f)) => sum.with(ValueRef::Real(*f)),
+        Some(Value::Bool(b)) => sum.with(ValueRef::Blob(&[u8::from(*b)])),
+        Some(Value::Text(text)) => sum.text(text),
+    };
+    let sum = sum.int_or_null(last.map(|last| last.seen)).int_or_null(last.map(|last| last.changed));
+    sum.int_or_null(last.map(|last| last.settled)).int(row.stored_until).value()
+}
+
+pub(super) fn read(db: &Connection, to: &mut dyn Restore) -> rusqlite::Result<()> {
     let mut statement = db.prepare(READ)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        take(read_row(row)?);
+        if sums::is_right(row, sums::LAST)? {
+            to.last(read_row(row)?);
+        } else {
+            to.lost_last(SeriesId(row.get(0)?));
+        }
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ pub mod sealed;
 #[cfg(test)]
 mod sealed_tests;
 mod series_rows;
+mod sums;
 pub mod tokens;
 
 use std::fs::File;
@@ -24,14 +25,16 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 
-use crate::model::TimeNs;
+use crate::model::{Position, TimeNs};
 
 /// The format this build writes and reads.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 /// Format 1. A new catalog takes the same steps as an old one, so that both end up alike.
 const SCHEMA: &str = include_str!("schema.sql");
 /// The steps to format 2 and on.
-const UPGRADES: [&str; 2] = [include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql")];
+const UPGRADES: [&str; 3] = [include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql"), include_str!("upgrade_4.sql")];
+/// From this format on rows have checksums.
+const SUMMED: i64 = 4;
 /// How long a change waits for another process's change to end. Each is one short transaction.
 const BUSY: Duration = Duration::from_secs(5);
 /// Of 4 KiB, after which the WAL is moved into the file.
@@ -55,6 +58,12 @@ pub enum CatalogError {
     DiskFull { path: PathBuf, reason: String },
     #[error("{}: cannot be opened: {source}", path.display())]
     Io {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{}: no thread can be started that looks for revoked tokens: {source}", path.display())]
+    Unwatched {
         path: PathBuf,
         #[source]
         source: std::io::Error,
@@ -123,6 +132,15 @@ impl Catalog {
         self.write("note a new store in", |db| db.execute(sql, [at.to_string()]).map(drop))
     }
 
+    /// Up to which commit a backup had everything that this was restored from; None: it was not.
+    pub fn restored(&self) -> Result<Option<Position>, CatalogError> {
+        self.read("look for a restore in", |db| {
+            let sql = "SELECT CAST(value AS INTEGER) FROM settings WHERE name = 'restored'";
+            let up_to: Option<i64> = db.query_row(sql, [], |row| row.get(0)).optional()?;
+            Ok(up_to.map(|up_to| Position(up_to.cast_unsigned())))
+        })
+    }
+
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -143,6 +161,23 @@ impl Catalog {
         };
         attempt().map_err(|source| failed(&self.path, what, source))
     }
+}
+
+/// Tokens let nobody in any more, and stay by name.
+pub(crate) fn end_tokens(db: &Connection, at: TimeNs) -> rusqlite::Result<()> {
+    db.execute_batch("PRAGMA secure_delete = on")?;
+    db.execute("UPDATE tokens SET hash = randomblob(32), revoked = coalesce(revoked, ?1)", [at])?;
+    if db.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? >= SUMMED {
+        sums::put_all(db, sums::TOKENS)
+    } else {
+        Ok(())
+    }
+}
+
+/// In a catalog that comes from a backup which has everything up to here.
+pub(crate) fn note_restored(db: &Connection, up_to: Position) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO settings (name, value) VALUES ('restored', ?1)";
+    db.execute(sql, [up_to.0.cast_signed().to_string()]).map(drop)
 }
 
 /// When a migration made the store; 0: none did.
@@ -196,6 +231,9 @@ fn step_up(connection: &mut Connection, hub_id: &str) -> rusqlite::Result<i64> {
     for (step, sql) in (2..).zip(UPGRADES) {
         if format < step {
             transaction.execute_batch(sql)?;
+            if step == SUMMED {
+                sums::put_everywhere(&transaction)?;
+            }
             format = step;
         }
     }
@@ -213,7 +251,6 @@ mod tests {
     use super::sealed_tests::Restored;
     use super::*;
     use crate::auth::secret::Hash;
-    use crate::model::Position;
 
     #[test]
     fn it_is_made_once_and_keeps_its_id() {

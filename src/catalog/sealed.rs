@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Catalog, CatalogError, agents, last, series_rows};
+use super::{Catalog, CatalogError, agents, last, series_rows, sums};
 use crate::head::LastKnown;
 use crate::model::{AgentSeq, Position, SeriesDef, SeriesId, TimeNs};
 use crate::series::SeriesMeta;
@@ -19,7 +19,7 @@ const RESERVED_IN: &str = "series_reserved_in";
 pub struct SealedState<S: Iterator<Item = SealedSeries>, L: Iterator<Item = SealedLast>> {
     /// The store has every commit up to this one.
     pub up_to: Position,
-    /// When that commit was written.
+    /// When it was sealed, by a clock that was believed.
     pub wall: TimeNs,
     /// New ones and those whose unit or kind changed. By ascending id it is fastest.
     pub series: S,
@@ -62,8 +62,12 @@ pub trait Restore {
     fn seal(&mut self, seal: LastSeal);
     /// By ascending id.
     fn series(&mut self, series: SealedSeries);
+    /// Behind all others: its row is damaged, so it has another name; its id may be that of another series.
+    fn nameless(&mut self, series: SealedSeries);
     /// By ascending id, behind the series.
     fn last(&mut self, last: SealedLast);
+    /// The row of its last known value is damaged.
+    fn lost_last(&mut self, id: SeriesId);
     fn agent(&mut self, agent: AgentSeq, used: Position);
 }
 
@@ -81,7 +85,8 @@ impl Catalog {
             agents::write(db, &state.agents)?;
             let next_series = series.max(last).map_or(0, |id| i64::from(id.0) + 1);
             let sql = "UPDATE sealed SET up_to = ?1, wall = ?2, next_series = max(next_series, ?3)";
-            db.execute(sql, params![state.up_to.0.cast_signed(), state.wall, next_series]).map(drop)
+            db.execute(sql, params![state.up_to.0.cast_signed(), state.wall, next_series])?;
+            sums::put(db, sums::SEALED, 1)
         })
     }
 
@@ -91,7 +96,8 @@ impl Catalog {
         self.write("reserve series in", |db| {
             let text = format!("{epoch:016x} {}", lost.0);
             db.execute("INSERT OR REPLACE INTO settings (name, value) VALUES (?1, ?2)", params![RESERVED_IN, text])?;
-            db.execute("UPDATE sealed SET next_series = max(next_series, ?1)", [next]).map(drop)
+            db.execute("UPDATE sealed SET next_series = max(next_series, ?1)", [next])?;
+            sums::put(db, sums::SEALED, 1)
         })
     }
 
@@ -108,15 +114,24 @@ impl Catalog {
 
     /// Hands over all that seals left, at one moment.
     pub fn restore(&self, to: &mut dyn Restore) -> Result<(), CatalogError> {
-        self.read("read the sealed state from", |db| {
+        let is_whole = self.read("read the sealed state from", |db| {
             // Ended by its drop: nothing was changed.
             let at_once = db.unchecked_transaction()?;
+            if !sums::row_is_right(&at_once, sums::SEALED, 1)? {
+                return Ok(false);
+            }
             to.seal(read_seal(&at_once)?);
-            series_rows::read(&at_once, |series| to.series(series))?;
-            last::read(&at_once, |last| to.last(last))?;
+            series_rows::read(&at_once, to)?;
+            last::read(&at_once, to)?;
             agents::read(&at_once, |agent, used| to.agent(agent, used))?;
-            Ok(())
-        })
+            Ok(true)
+        })?;
+        if is_whole {
+            return Ok(());
+        }
+        // With another position readings would be left out, or taken for sealed.
+        let what = "the row that says up to where readings are sealed is damaged: restore a backup into another directory".to_owned();
+        Err(CatalogError::Damaged { path: self.path().to_owned(), what })
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row, params};
 
-use super::sealed::SealedSeries;
+use super::sealed::{Restore, SealedSeries};
+use super::sums::{self, Sum};
 use crate::model::{Kind, Labels, SeriesDef, SeriesId, SeriesKey, TokenId, ValueType};
 use crate::series::SeriesMeta;
 
-const WRITE: &str = "INSERT OR REPLACE INTO series (id, device, metric, labels, type, owner, unit, kind, changed, created) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-const READ: &str = "SELECT id, device, metric, labels, type, owner, unit, kind, changed, created FROM series ORDER BY id";
+const WRITE: &str = "INSERT OR REPLACE INTO series (id, device, metric, labels, type, owner, unit, kind, changed, created, sum) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+const READ: &str = "SELECT id, device, metric, labels, type, owner, unit, kind, changed, created, sum FROM series ORDER BY id";
 
 /// Gives the greatest id.
 pub(super) fn write(db: &Connection, all: impl Iterator<Item = SealedSeries>) -> rusqlite::Result<Option<SeriesId>> {
@@ -23,20 +24,35 @@ pub(super) fn write(db: &Connection, all: impl Iterator<Item = SealedSeries>) ->
         write_labels(&mut labels, &key.labels);
         let (value_type, kind) = (def.value_type.as_str(), meta.kind.map(Kind::as_str));
         let unit = meta.unit.as_deref();
-        let row = params![def.id.0, &*key.device, &*key.metric, labels, value_type, def.owner.0, unit, kind, meta.changed, created];
+        let sum = Sum::default().int(def.id.0).text(&key.device).text(&key.metric).text(&labels).text(value_type).int(def.owner.0);
+        let sum = sum.text_or_null(unit).text_or_null(kind).int_or_null(meta.changed).int(created).value();
+        let row = params![def.id.0, &*key.device, &*key.metric, labels, value_type, def.owner.0, unit, kind, meta.changed, created, sum];
         statement.execute(row)?;
         greatest = greatest.max(Some(def.id));
     }
     Ok(greatest)
 }
 
-pub(super) fn read(db: &Connection, mut take: impl FnMut(SealedSeries)) -> rusqlite::Result<()> {
+/// Those whose row does not match its checksum are `nameless`, behind all others.
+pub(super) fn read(db: &Connection, to: &mut dyn Restore) -> rusqlite::Result<()> {
     let mut statement = db.prepare(READ)?;
-    let mut rows = statement.query([])?;
+    let (mut rows, mut nameless) = (statement.query([])?, Vec::new());
     while let Some(row) = rows.next()? {
-        take(read_row(row)?);
+        if sums::is_right(row, sums::SERIES)? {
+            to.series(read_row(row)?);
+        } else {
+            nameless.push(read_nameless(row)?);
+        }
     }
+    nameless.into_iter().for_each(|series| to.nameless(series));
     Ok(())
+}
+
+fn read_nameless(row: &Row<'_>) -> rusqlite::Result<SealedSeries> {
+    let id = SeriesId(row.get(0)?);
+    let value_type = text(row, 4).ok().and_then(parse_type).unwrap_or(ValueType::Number);
+    let def = SeriesDef { id, key: SeriesKey::unnamed(id), value_type, owner: TokenId(0) };
+    Ok(SealedSeries { def, meta: SeriesMeta::default(), created: 0 })
 }
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<SealedSeries> {

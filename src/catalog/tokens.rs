@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, sums};
 use crate::auth::access::{Role, Scope};
 use crate::auth::secret::Hash;
 use crate::limits;
@@ -62,27 +62,47 @@ impl Catalog {
                 "INSERT INTO tokens (name, role, devices, selector, hash, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![spec.name, spec.role.as_str(), spec.devices, spec.select, hash.as_bytes(), now],
             )?;
-            token_id(db.last_insert_rowid())
+            let id = db.last_insert_rowid();
+            sums::put(db, sums::TOKENS, id)?;
+            token_id(id)
         })
     }
 
-    /// The token of this hash, if it is not revoked.
+    /// The token of this hash, if it is not revoked. One whose row is damaged could reach more than it was given: it is none.
     pub fn token(&self, hash: Hash) -> Result<Option<Token>, CatalogError> {
-        let sql = format!("SELECT {TOKEN_COLUMNS} FROM tokens WHERE hash = ?1 AND revoked IS NULL");
-        self.read("read tokens from", |db| db.query_row(&sql, [hash.as_bytes()], read_token).optional())
+        self.read("read tokens from", |db| {
+            let sql = "SELECT id FROM tokens WHERE hash = ?1 AND revoked IS NULL";
+            let Some(id) = db.query_row(sql, [hash.as_bytes()], |row| row.get::<_, i64>(0)).optional()? else { return Ok(None) };
+            if !sums::row_is_right(db, sums::TOKENS, id)? {
+                tracing::error!(id, "a token's row in the catalog is damaged: it lets nobody in; revoke it and make another");
+                return Ok(None);
+            }
+            db.query_row(&format!("SELECT {TOKEN_COLUMNS} FROM tokens WHERE id = ?1"), [id], read_token).optional()
+        })
     }
 
-    /// All that are not revoked, oldest first.
+    /// All that are not revoked and not damaged, oldest first.
     pub fn tokens(&self) -> Result<Vec<Token>, CatalogError> {
         let sql = format!("SELECT {TOKEN_COLUMNS} FROM tokens WHERE revoked IS NULL ORDER BY id");
-        self.read("read tokens from", |db| db.prepare(&sql)?.query_map([], read_token)?.collect())
+        self.read("read tokens from", |db| {
+            let (mut ask, mut tokens) = (db.prepare(&sql)?, Vec::new());
+            let mut rows = ask.query([])?;
+            while let Some(row) = rows.next()? {
+                if sums::row_is_right(db, sums::TOKENS, row.get(0)?)? {
+                    tokens.push(read_token(row)?);
+                }
+            }
+            Ok(tokens)
+        })
     }
 
     /// False: there is no such token, or it was revoked before. Its sessions end with it.
     pub fn revoke_token(&self, id: TokenId, now: TimeNs) -> Result<bool, CatalogError> {
         self.write("revoke a token in", |db| {
             db.execute("DELETE FROM sessions WHERE token = ?1", [id.0])?;
-            Ok(db.execute("UPDATE tokens SET revoked = ?2 WHERE id = ?1 AND revoked IS NULL", params![id.0, now])? == 1)
+            let revoked = db.execute("UPDATE tokens SET revoked = ?2 WHERE id = ?1 AND revoked IS NULL", params![id.0, now])? == 1;
+            sums::put(db, sums::TOKENS, id.0.into())?;
+            Ok(revoked)
         })
     }
 
@@ -103,7 +123,12 @@ impl Catalog {
             "SELECT {SESSION_COLUMNS}, {TOKEN_COLUMNS} FROM sessions LEFT JOIN tokens ON tokens.id = sessions.token \
              WHERE sessions.hash = ?1 AND sessions.used > ?2"
         );
-        self.read("read sessions from", |db| db.query_row(&sql, params![hash.as_bytes(), since], read_session).optional())
+        self.read("read sessions from", |db| {
+            let found = db.query_row(&sql, params![hash.as_bytes(), since], read_session).optional()?;
+            let token = found.as_ref().and_then(|session| session.token.as_ref());
+            let is_right = token.map_or(Ok(true), |token| sums::row_is_right(db, sums::TOKENS, token.id.0.into()))?;
+            Ok(found.filter(|_| is_right))
+        })
     }
 
     pub fn sessions(&self, since: TimeNs) -> Result<Vec<Session>, CatalogError> {
@@ -294,5 +319,24 @@ mod tests {
         let left: u32 = catalog.connection.lock().query_row("SELECT count(*) FROM login_codes", [], |row| row.get(0)).unwrap();
         assert_eq!(left, limits::LOGIN_CODES);
         assert!(catalog.redeem_login_code(code, hash(), "b", 2).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_token_whose_row_is_damaged_lets_nobody_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(dir.path()).unwrap();
+        let hash = hash();
+        let id = catalog.create_token(&spec(Role::Viewer), hash, 5).unwrap();
+        let session = catalog.create_session(Hash::of("s"), Role::Viewer, Some(id), "b", 5).unwrap();
+        let seen = || (catalog.token(hash).unwrap().is_some(), catalog.tokens().unwrap().len(), catalog.session(Hash::of("s"), 0).unwrap());
+        assert!(matches!(seen(), (true, 1, Some(Session { id, .. })) if id == session));
+        for role in ["admin", "viewes"] {
+            catalog.connection.lock().execute("UPDATE tokens SET role = ?1", [role]).unwrap();
+            assert!(catalog.token(hash).unwrap().is_none(), "{role}");
+            assert_eq!(catalog.tokens().unwrap(), [], "{role}");
+        }
+        catalog.connection.lock().execute("UPDATE tokens SET role = 'admin'", []).unwrap();
+        assert_eq!(catalog.session(Hash::of("s"), 0).unwrap(), None);
+        assert!(catalog.revoke_token(id, 9).unwrap(), "it can be revoked");
     }
 }

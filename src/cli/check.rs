@@ -45,5 +45,5 @@ fn failure(error: &CheckError) -> Failure {
         CheckError::Catalog(CatalogError::Newer { .. }) | CheckError::Store(StoreError::Newer { .. }) => Exit::NewerFormat,
         _ => Exit::Failed,
     };
-    Failure::new(exit, crate::http::error::chain(error))
+    Failure::new(exit, crate::logging::chain(error))
 }

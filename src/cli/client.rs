@@ -176,10 +176,6 @@ pub(super) fn follow(
     }
     for line in lines.lines() {
         let line = line.map_err(silent(data_dir))?;
-        // The body comes in chunks, also to HTTP/1.0: their sizes stand between the lines.
-        if !line.starts_with('{') {
-            continue;
-        }
         let line: Value = serde_json::from_str(&line).map_err(|_| no_json(data_dir))?;
         if let Some((done, total)) = line["progress"][0].as_u64().zip(line["progress"][1].as_u64()) {
             progress(done, total);

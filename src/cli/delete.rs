@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
-use super::{Failure, Place, client, offline, print};
+use super::{Failure, Place, client, offline, print, task};
 use crate::auth::access::Scope;
 use crate::http::history::erase::{self, Wish};
 
@@ -35,8 +35,9 @@ impl Delete {
             let answer = client::ask(&dir, "DELETE", &format!("/api/v1/history?{}", query(&wish)), None)?;
             (number(&answer["series"]), number(&answer["readings"]))
         } else {
+            task::must_be_data(&dir)?;
             let erased = offline::with_hub(&place, async |hub| {
-                erase::carry_out(hub, wish, Scope::default()).await.map_err(|error| Failure::of(&error))
+                erase::carry_out(hub, wish, Scope::default()).await.map_err(|error| Failure::refused(&error))
             })?;
             (erased.series as u64, erased.readings as u64)
         };

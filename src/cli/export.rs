@@ -4,8 +4,11 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use clap::Args;
 use memchr::memchr_iter;
@@ -13,7 +16,7 @@ use url::form_urlencoded::Serializer;
 
 use super::client::{Cut, Head};
 use super::task::Bar;
-use super::{Exit, Failure, Place, client, offline, print};
+use super::{Exit, Failure, Place, client, offline, print, task};
 use crate::auth::access::Scope;
 use crate::http::export::{Wish, plan, readings, write};
 use crate::rows::RowFormat;
@@ -51,7 +54,11 @@ impl Export {
         let format = format_of(format.as_deref(), output.as_deref())?.unwrap_or(RowFormat::Csv);
         let wish = Wish { select, from, to, format, skip_damaged };
         let Some(file) = output else {
-            return fetch(&dir, &place, wish, io::stdout()).map(drop);
+            let (out, is_gone) = Pipe::to_stdout();
+            return match fetch(&dir, &place, wish, out) {
+                Err(_) if is_gone.load(Relaxed) => Ok(()),
+                done => done.map(drop),
+            };
         };
         let part = beside(&file, ".part");
         let named = |error: io::Error| Failure::new(Exit::Failed, format!("{}: {error}", part.display()));
@@ -61,6 +68,35 @@ impl Export {
         out.sync_all().map_err(named)?;
         std::fs::rename(&part, &file).map_err(named)?;
         print(format_args!("{written} readings in {}", file.display()))
+    }
+}
+
+/// Stdout, of which it is noted that nobody reads it any more: a reader that has seen enough (`| head`) is no failure.
+struct Pipe {
+    out: Stdout,
+    is_gone: Arc<AtomicBool>,
+}
+
+impl Pipe {
+    fn to_stdout() -> (Self, Arc<AtomicBool>) {
+        let is_gone = Arc::new(AtomicBool::new(false));
+        (Self { out: io::stdout(), is_gone: Arc::clone(&is_gone) }, is_gone)
+    }
+
+    fn noting<T>(&self, done: io::Result<T>) -> io::Result<T> {
+        done.inspect_err(|error| self.is_gone.store(error.kind() == ErrorKind::BrokenPipe, Relaxed))
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.out.write(bytes);
+        self.noting(done)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.out.flush();
+        self.noting(done)
     }
 }
 
@@ -98,10 +134,11 @@ fn fetch<W: Write + Send + 'static>(dir: &Path, place: &Place, wish: Wish, out: 
             return out.finish(total.get());
         }
     }
+    task::must_be_data(dir)?;
     offline::with_hub(place, async |hub| {
         let work = move || {
             let (format, skip_damaged) = (wish.format, wish.skip_damaged);
-            let plan = plan(&hub, &wish, &Scope::default(), &|| true).map_err(|error| Failure::of(&error))?;
+            let plan = plan(&hub, &wish, &Scope::default(), &|| true).map_err(|error| Failure::refused(&error))?;
             let total = readings(&plan) as u64;
             let mut unwritten = None;
             let mut sink = |chunk: Vec<u8>| match out.write(&chunk, total) {

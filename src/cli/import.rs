@@ -104,9 +104,14 @@ impl Job {
     fn open(name: &Path, data_dir: &Path, format: RowFormat) -> Result<Self, Failure> {
         let named = |error| failed(name, &error);
         let mut file = File::open(name).map_err(named)?;
+        let about = file.metadata().map_err(named)?;
+        if !about.is_file() {
+            let message = format!("{}: no regular file, so that it could not go on where it was cut off; ", name.display());
+            return Err(Failure::new(Exit::Failed, message + "a stream goes to POST /api/v1/import"));
+        }
         let fresh = Progress {
             data_dir: std::path::absolute(data_dir).map_err(named)?,
-            file_bytes: file.metadata().map_err(named)?.len(),
+            file_bytes: about.len(),
             format: format.as_str().to_owned(),
             ..Progress::default()
         };

@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Exit, Failure, Place, offline, owner, print, task};
 use crate::config::{Both, Config, StoreKind};
-use crate::http::error::chain;
 use crate::hub::Hub;
+use crate::logging::chain;
 use crate::store::influx;
 use crate::tools::migrate::{Done, MigrateError, Phase, Step, Switch, run};
 

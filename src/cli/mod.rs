@@ -56,9 +56,15 @@ impl Failure {
         Self { exit, message: message.into() }
     }
 
+    /// What was refused here, told as a hub would.
+    fn refused(error: &crate::http::error::ApiError) -> Self {
+        let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
+        Self::new(Exit::Failed, format!("{}{hint}", error.message))
+    }
+
     /// A failed command, with the causes of its error.
     fn of(error: &dyn std::error::Error) -> Self {
-        Self::new(Exit::Failed, crate::http::error::chain(error))
+        Self::new(Exit::Failed, crate::logging::chain(error))
     }
 }
 
@@ -83,7 +89,7 @@ enum Command {
     Status(status::Status),
     /// Delete readings of a range; first shows how many
     Delete(delete::Delete),
-    /// Write every reading of a selection to a file, as CSV, NDJSON or line protocol
+    /// Write every reading of a selection to a file, as CSV, NDJSON, line protocol or Parquet
     Export(export::Export),
     /// Take what an export wrote; readings that are there already are passed over
     Import(import::Import),
@@ -96,7 +102,7 @@ enum Command {
     Check(check::Check),
     /// Copy everything that is stored into a directory, beside the running hub; again: only what changed
     Backup(backup::Backup),
-    /// Make a data directory from a backup
+    /// Make a data directory from a backup: --data-dir is empty, or not there yet
     Restore(restore::Restore),
     /// Print the OpenAPI document of the REST interface, for whoever makes a client of it
     #[command(name = "openapi")]
@@ -159,14 +165,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "influxdb")]
         Command::Migrate(migrate) => migrate.run(),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Nothing is left to say where even stderr is gone.
-            drop(writeln!(io::stderr(), "telltale: {failure}"));
-            ExitCode::from(failure.exit as u8)
-        }
-    }
+    ExitCode::from(code(done))
+}
+
+/// The exit code of a command, once it was said why it failed.
+fn code(done: Result<(), Failure>) -> u8 {
+    let Err(failure) = done else { return 0 };
+    // Nothing is left to say where even stderr is gone.
+    drop(writeln!(io::stderr(), "telltale: {failure}"));
+    failure.exit as u8
+}
+
+/// Ends the program here and now, whatever still runs in it.
+fn leave(done: Result<(), Failure>) -> ! {
+    std::process::exit(code(done).into())
 }
 
 /// A line on stdout. A reader that has seen enough (`| head`) is no failure.

@@ -3,11 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Exit, Failure, Place, owner};
+use super::{Exit, Failure, Place, owner, task};
+use crate::catalog::CatalogError;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::local;
 use crate::hub::{Hub, OpenHubError};
+use crate::log::recovery::OpenError;
+use crate::logging;
+use crate::store::StoreError;
+#[cfg(feature = "influxdb")]
+use crate::store::influx::OpenInfluxError;
 
 /// Whether a hub answers on this directory.
 pub(super) fn is_running(data_dir: &Path) -> bool {
@@ -27,14 +33,26 @@ pub(super) fn with_hub<T>(place: &Place, work: impl AsyncFnOnce(Arc<Hub>) -> Res
 /// The same for work that stops the hub itself.
 pub(super) fn with_config<T>(config: Config, work: impl AsyncFnOnce(Arc<Hub>) -> Result<T, Failure>) -> Result<T, Failure> {
     owner::check(&config.data.dir)?;
-    if !config.data.dir.exists() {
-        return Err(Failure::new(Exit::Failed, format!("{}: there is no data directory", config.data.dir.display())));
-    }
+    task::must_be_data(&config.data.dir)?;
     actix_web::rt::System::new().block_on(async move {
-        let hub = Hub::open(config, Clock::system()).map_err(|error| match error {
-            OpenHubError::InUse { .. } => Failure::new(Exit::DirectoryInUse, error.to_string()),
-            error => Failure::of(&error),
-        })?;
+        let hub = Hub::open(config, Clock::system()).map_err(|error| not_opened(&error))?;
         work(Arc::new(hub)).await
     })
+}
+
+/// Why the data could not be opened, with the code for it, which is the same for `serve` and every other command.
+pub(super) fn not_opened(error: &OpenHubError) -> Failure {
+    let exit = match error {
+        OpenHubError::InUse { .. } => Exit::DirectoryInUse,
+        OpenHubError::Log(OpenError::Newer { .. })
+        | OpenHubError::Catalog(CatalogError::Newer { .. })
+        | OpenHubError::Store(StoreError::Newer { .. }) => Exit::NewerFormat,
+        OpenHubError::OtherStore { .. } => Exit::Configuration,
+        #[cfg(feature = "influxdb")]
+        OpenHubError::Influx(OpenInfluxError::Denied(_)) => Exit::Configuration,
+        #[cfg(feature = "influxdb")]
+        OpenHubError::Influx(OpenInfluxError::Newer { .. }) => Exit::NewerFormat,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, logging::chain(error))
 }

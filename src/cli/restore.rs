@@ -7,9 +7,9 @@ use clap::Args;
 use super::task::Bar;
 use super::{Exit, Failure, Place, offline, owner, print};
 use crate::clock::Clock;
-use crate::hub::{self, OpenHubError};
+use crate::hub::{self, Hub};
 use crate::model::Position;
-use crate::tools::backup::{Manifest, differences};
+use crate::tools::backup::{BackupError, Difference, Manifest, differences};
 use crate::tools::restore::{Tokens, prepare, run};
 
 #[derive(Args, Debug)]
@@ -30,13 +30,10 @@ impl Restore {
     pub(super) fn run(self) -> Result<(), Failure> {
         let data = self.place.data_dir()?;
         // Before anything is made.
-        Manifest::read(&self.dir).map_err(|error| Failure::of(&error))?;
+        Manifest::read(&self.dir).map_err(|error| failure(&error))?;
         prepare(&data).map_err(|error| Failure::of(&error))?;
         owner::make(&data)?;
-        let lock = hub::lock(&data).map_err(|error| match error {
-            OpenHubError::InUse { .. } => Failure::new(Exit::DirectoryInUse, error.to_string()),
-            _ => Failure::of(&error),
-        })?;
+        let lock = hub::lock(&data).map_err(|error| offline::not_opened(&error))?;
         let bar = Bar::new();
         let tokens = if self.without_tokens { Tokens::Ended { at: Clock::system().now() } } else { Tokens::Kept };
         let manifest = run(&self.dir, &data, tokens, &mut |done, total| bar.show(done, total)).map_err(|error| Failure::of(&error))?;
@@ -44,16 +41,25 @@ impl Restore {
         let readings: u64 = manifest.series.iter().map(|(_, count, _)| count).sum();
         let position = manifest.position;
         print(format_args!("{readings} readings of {} series up to position {position} restored", manifest.series.len()))?;
+        if self.without_tokens {
+            print("all tokens have ended: make new ones with `telltale token create`")?;
+        }
         if self.verify { verify(&self.place, &manifest) } else { Ok(()) }
     }
 }
 
+fn failure(error: &BackupError) -> Failure {
+    let exit = if matches!(error, BackupError::Newer { .. }) { Exit::NewerFormat } else { Exit::Failed };
+    Failure::new(exit, crate::logging::chain(error))
+}
+
 fn verify(place: &Place, manifest: &Manifest) -> Result<(), Failure> {
     let differences = offline::with_hub(place, async |hub| {
-        let mut found = Ok(Vec::new());
+        let (mut found, bar) = (Ok(Vec::new()), Bar::of_series());
         let pin = hub.head.pins().pin(Position(manifest.position));
-        hub.store.while_still(&mut || found = differences(hub.store.as_ref(), &pin, manifest));
-        found.map_err(|error| Failure::of(&error))
+        hub.store.while_still(&mut || found = differences(hub.store.as_ref(), &pin, manifest, &mut |done, all| bar.show(done, all)));
+        let found = found.map_err(|error| Failure::of(&error))?;
+        Ok(found.into_iter().map(|difference| told(&hub, difference)).collect::<Vec<_>>())
     })?;
     for line in &differences {
         print(line)?;
@@ -62,4 +68,12 @@ fn verify(place: &Place, manifest: &Manifest) -> Result<(), Failure> {
         0 => print("everything is as the backup says"),
         n => Err(Failure::new(Exit::Failed, format!("{n} series are not as the backup says"))),
     }
+}
+
+fn told(hub: &Hub, Difference { series, there, saved }: Difference) -> String {
+    let name = hub.series.by_id(series).map_or_else(|| format!("series number {}", series.0), |series| series.key.to_string());
+    if there == saved {
+        return format!("{name}: its {there} readings have other times or values than in the backup");
+    }
+    format!("{name}: {there} readings, where the backup has {saved}")
 }

@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, Place, client, print};
+use super::{Failure, Place, client, offline, print, task};
+use crate::http::top;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Series {
@@ -39,16 +40,27 @@ impl Series {
 impl Top {
     fn run(self) -> Result<(), Failure> {
         let Self { by, since, limit, json, place } = self;
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("by", &by).append_pair("since", &since).append_pair("limit", &limit.to_string());
-        let answer = client::ask(&place.data_dir()?, "GET", &format!("/api/v1/series/top?{}", query.finish()), None)?;
+        let dir = place.data_dir()?;
+        let answer = if offline::is_running(&dir) {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            query.append_pair("by", &by).append_pair("since", &since).append_pair("limit", &limit.to_string());
+            client::ask(&dir, "GET", &format!("/api/v1/series/top?{}", query.finish()), None)?
+        } else {
+            task::must_be_data(&dir)?;
+            offline::with_hub(&place, async |hub| {
+                let mut answer = top::ask(&hub, &by, &since).map_err(|error| Failure::refused(&error))?;
+                answer.groups.truncate(limit as usize);
+                serde_json::to_value(answer).map_err(|error| Failure::of(&error))
+            })?
+        };
         if json {
             return print(format_args!("{answer:#}"));
         }
         print(format_args!("{:>10} {:>10}  {by}", "series", "new"))?;
         for row in answer["groups"].as_array().into_iter().flatten() {
             let values = row["values"].as_u64().map_or_else(String::new, |values| format!(" ({values} values)"));
-            print(format_args!("{:>10} {:>10}  {}{values}", row["series"], row["new"], row["name"].as_str().unwrap_or_default()))?;
+            let [series, new] = ["series", "new"].map(|name| row[name].as_u64().unwrap_or_default());
+            print(format_args!("{series:>10} {new:>10}  {}{values}", row["name"].as_str().unwrap_or_default()))?;
         }
         Ok(())
     }

@@ -4,18 +4,12 @@ use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, Failure, Place, owner, print};
-use crate::app::{App, Ended, StartError};
+use super::{Exit, Failure, Place, leave, offline, owner, print};
+use crate::app::{App, StartError, Why};
 use crate::auth::access::Role;
-use crate::catalog::CatalogError;
 use crate::clock::Clock;
 use crate::config::{Config, Flag};
-use crate::hub::OpenHubError;
-use crate::log::recovery::OpenError;
-use crate::store::StoreError;
-#[cfg(feature = "influxdb")]
-use crate::store::influx::OpenInfluxError;
-use crate::{http, logging};
+use crate::logging;
 
 #[derive(Args, Debug)]
 pub(super) struct Serve {
@@ -67,11 +61,16 @@ async fn serve(config: Config) -> Result<(), Failure> {
             _ = interrupt.recv() => {}
         }
     };
-    match app.run(stop).await {
-        Ok(Ended::Asked) => Ok(()),
-        Ok(Ended::Poisoned) => Err(Failure::new(Exit::Poisoned, "the commit log is poisoned; the log above says why")),
-        Err(error) => Err(failed(error)),
+    let ended = app.run(stop).await.map_err(failed)?;
+    let done = match ended.why {
+        Why::Asked => Ok(()),
+        Why::Poisoned => Err(Failure::new(Exit::Poisoned, "the commit log is poisoned; the log above says why")),
+    };
+    if ended.unfinished.is_some() {
+        // A supervisor waits for so long and no longer. As after kill -9: what was acked is on disk.
+        leave(done);
     }
+    done
 }
 
 /// While nobody manages this hub from a browser, each start prints a way in.
@@ -83,19 +82,9 @@ fn login_link(app: &App) -> Result<Option<String>, Failure> {
 }
 
 fn not_started(error: &StartError) -> Failure {
-    let exit = match error {
-        StartError::Hub(OpenHubError::InUse { .. }) => Exit::DirectoryInUse,
-        StartError::Hub(
-            OpenHubError::Log(OpenError::Newer { .. })
-            | OpenHubError::Catalog(CatalogError::Newer { .. })
-            | OpenHubError::Store(StoreError::Newer { .. }),
-        ) => Exit::NewerFormat,
-        StartError::Tls(_) | StartError::Hub(OpenHubError::OtherStore { .. }) => Exit::Configuration,
-        #[cfg(feature = "influxdb")]
-        StartError::Hub(OpenHubError::Influx(OpenInfluxError::Denied(_))) => Exit::Configuration,
-        #[cfg(feature = "influxdb")]
-        StartError::Hub(OpenHubError::Influx(OpenInfluxError::Newer { .. })) => Exit::NewerFormat,
-        _ => Exit::Failed,
-    };
-    Failure::new(exit, http::error::chain(error))
+    match error {
+        StartError::Hub(error) => offline::not_opened(error),
+        StartError::Tls(_) => Failure::new(Exit::Configuration, logging::chain(error)),
+        _ => Failure::of(error),
+    }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::{Exit, Failure, Place, client};
+use super::{Exit, Failure, Place, client, offline};
 use crate::catalog;
 use crate::hub::{self, OpenHubError};
 use crate::tools::Progress;
@@ -24,6 +24,10 @@ impl Bar {
 
     pub(super) fn of_readings() -> Self {
         Self::with("{bar:40} {human_pos} of {human_len} readings, {eta} left")
+    }
+
+    pub(super) fn of_series() -> Self {
+        Self::with("{bar:40} {human_pos} of {human_len} series compared, {eta} left")
     }
 
     fn with(template: &str) -> Self {
@@ -78,13 +82,19 @@ pub(super) fn lock_to_look(dir: &Path) -> Result<File, Failure> {
     lock_with(dir, hub::lock_to_look)
 }
 
-fn lock_with(dir: &Path, lock: impl FnOnce(&Path) -> Result<File, OpenHubError>) -> Result<File, Failure> {
+/// Of a directory that a hub has used.
+pub(super) fn must_be_data(dir: &Path) -> Result<(), Failure> {
+    if !dir.exists() {
+        return Err(Failure::new(Exit::Failed, format!("{}: there is no data directory", dir.display())));
+    }
     if !dir.join(catalog::FILE_NAME).is_file() && !dir.join("log").is_dir() {
         let message = format!("{}: not a data directory of telltale (no {} in it)", dir.display(), catalog::FILE_NAME);
         return Err(Failure::new(Exit::Failed, message));
     }
-    lock(dir).map_err(|error| match error {
-        OpenHubError::InUse { .. } => Failure::new(Exit::DirectoryInUse, error.to_string()),
-        _ => Failure::of(&error),
-    })
+    Ok(())
+}
+
+fn lock_with(dir: &Path, lock: impl FnOnce(&Path) -> Result<File, OpenHubError>) -> Result<File, Failure> {
+    must_be_data(dir)?;
+    lock(dir).map_err(|error| offline::not_opened(&error))
 }

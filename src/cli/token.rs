@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::{Failure, Place, owner, print};
+use super::{Failure, Place, offline, owner, print};
 use crate::auth;
 use crate::catalog::{Catalog, FILE_NAME};
 use crate::clock::Clock;
@@ -68,7 +68,7 @@ impl Create {
         })?;
         let dir = self.place.data_dir()?;
         owner::make(&dir)?;
-        let catalog = Catalog::open(&dir).map_err(|error| Failure::of(&error))?;
+        let catalog = open(&dir)?;
         let (secret, _) = auth::create_token(&catalog, spec, Clock::system().now()).map_err(|error| Failure::of(&error))?;
         print(secret.reveal())
     }
@@ -108,5 +108,9 @@ fn existing(dir: &Path) -> Result<Catalog, Failure> {
             format!("{}: not a data directory of telltale (no {FILE_NAME} in it)", dir.display()),
         ));
     }
-    Catalog::open(dir).map_err(|error| Failure::of(&error))
+    open(dir)
+}
+
+fn open(dir: &Path) -> Result<Catalog, Failure> {
+    Catalog::open(dir).map_err(|error| offline::not_opened(&error.into()))
 }

@@ -210,6 +210,30 @@ pub(super) const KEYS: &[Key] = &[
         },
     },
     Key {
+        section: "store",
+        name: "head_bytes",
+        expected: "a size from \"8MiB\" to \"64GiB\"",
+        take: |d, given| put(&mut d.config.store.head_bytes, usize::try_from(given.bytes_within(8 << 20, 64 << 30)?).ok()?),
+    },
+    Key {
+        section: "store",
+        name: "max_bytes",
+        expected: "a size from \"64MiB\", such as \"2GiB\", or 0 for no bound",
+        take: |d, given| put(&mut d.config.store.max_bytes, given.bytes().filter(|bytes| *bytes == 0 || *bytes >= 64 << 20)?),
+    },
+    Key {
+        section: "store",
+        name: "cache_bytes",
+        expected: "a size with its unit, such as \"32MiB\", or 0 for none",
+        take: |d, given| put(&mut d.config.store.cache_bytes, usize::try_from(given.bytes()?).ok()?),
+    },
+    Key {
+        section: "store",
+        name: "reserve_bytes",
+        expected: "a size with its unit, such as \"64MiB\", or 0 for none",
+        take: |d, given| put(&mut d.config.store.reserve_bytes, given.bytes()?),
+    },
+    Key {
         section: "store.influxdb",
         name: "url",
         expected: "the address of an InfluxDB 2 server, such as \"http://127.0.0.1:8086\", without a path",
@@ -256,30 +280,6 @@ pub(super) const KEYS: &[Key] = &[
             let timeout = given.duration().filter(|timeout| (1..=600).contains(&timeout.as_secs()))?;
             put(&mut d.influx.timeout, Some(timeout))
         },
-    },
-    Key {
-        section: "store",
-        name: "head_bytes",
-        expected: "a size from \"8MiB\" to \"64GiB\"",
-        take: |d, given| put(&mut d.config.store.head_bytes, usize::try_from(given.bytes_within(8 << 20, 64 << 30)?).ok()?),
-    },
-    Key {
-        section: "store",
-        name: "max_bytes",
-        expected: "a size from \"64MiB\", such as \"2GiB\", or 0 for no bound",
-        take: |d, given| put(&mut d.config.store.max_bytes, given.bytes().filter(|bytes| *bytes == 0 || *bytes >= 64 << 20)?),
-    },
-    Key {
-        section: "store",
-        name: "cache_bytes",
-        expected: "a size with its unit, such as \"32MiB\", or 0 for none",
-        take: |d, given| put(&mut d.config.store.cache_bytes, usize::try_from(given.bytes()?).ok()?),
-    },
-    Key {
-        section: "store",
-        name: "reserve_bytes",
-        expected: "a size with its unit, such as \"64MiB\", or 0 for none",
-        take: |d, given| put(&mut d.config.store.reserve_bytes, given.bytes()?),
     },
     Key {
         section: "http",

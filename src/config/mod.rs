@@ -2,8 +2,9 @@
 //! nobody checks again.
 //!
 //! `keys` is the table of every key; `given` turns what was written into typed values; `rules` are the arrays of tables.
-//! Invariants: loading touches no port and no file but the configuration file itself; an error is one line that names where
-//! it stands, the key, the value and what was expected; config/hub.toml holds every key with its default (a test compares).
+//! Invariants: loading touches no port, and no file but the configuration file itself and, with InfluxDB as the store, those of its
+//! token and certificates; an error is one line that names where it stands, the key, the value and what was expected; config/hub.toml
+//! holds every key with its default (a test compares).
 
 mod error;
 mod given;

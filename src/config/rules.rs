@@ -1,5 +1,5 @@
-//! The arrays of tables: `[[metric]]`, `[[device]]`, `[[ingest.mapping]]`. File only. In each the first entry that matches
-//! wins, so order in the file is order of precedence.
+//! The arrays of tables: `[[metric]]`, `[[device]]`, `[[retention]]`, `[[ingest.mapping]]`. File only. In each the first entry that
+//! matches wins, so order in the file is order of precedence.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};

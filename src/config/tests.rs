@@ -275,6 +275,9 @@ fn hub_toml_shows_every_key_with_its_default() {
         assert!(shown.is_some(), "config/hub.toml does not show [{}] {}", key.section, key.name);
     }
     // A section within a section is an entry of it.
+    let mut sections: Vec<_> = keys::sections().collect();
+    sections.sort_unstable();
+    assert!(sections.is_sorted_by(|a, b| a < b), "each section once, in one piece: {sections:?}");
     let within: Vec<_> = keys::sections().filter(|section| section.contains('.')).collect();
     let entries = |path: &str| path.split('.').try_fold(&document, |table, part| table.get(part)?.as_table()).unwrap().len();
     let shown = document.keys().map(String::as_str).chain(within.iter().copied()).map(entries).sum::<usize>() - within.len();

@@ -72,7 +72,7 @@ pub async fn backup(
 
 /// The asker owns the hub's directory, and may know what failed.
 fn refusal(error: &BackupError) -> ApiError {
-    let message = super::error::chain(error);
+    let message = crate::logging::chain(error);
     tracing::error!(cause = message, "a backup failed");
     ApiError::new(ErrorCode::Internal, message)
 }

@@ -213,6 +213,7 @@ impl<D: Decode> Intake<D> {
         if !self.pace.is_due(text.len()) && !is_last {
             return Ok(());
         }
+        self.session.go_on(self.hub.clock.now())?;
         let mut at = 0;
         loop {
             let mut batch = self.session.begin_batch();

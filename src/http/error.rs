@@ -4,11 +4,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, SEC_WEBSOCKET_VERSION, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use telltale_wire::BatchCode;
 
 use crate::catalog::CatalogError;
 use crate::catalog::devices::EditError;
 use crate::hub::describe::DescribeError;
 use crate::ingest::Later;
+use crate::logging::chain;
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::selector::SelectorError;
 use crate::ws::{self, NoHandshake};
@@ -58,6 +60,8 @@ error_codes! {
     StoreFailed = "store_failed", SERVICE_UNAVAILABLE;
     DiskFull = "disk_full", INSUFFICIENT_STORAGE;
     Draining = "draining", SERVICE_UNAVAILABLE;
+    ClockUnset = "clock_unset", SERVICE_UNAVAILABLE;
+    SlowDown = "slow_down", SERVICE_UNAVAILABLE;
     Internal = "internal", INTERNAL_SERVER_ERROR;
 }
 
@@ -111,23 +115,6 @@ impl ApiError {
     pub fn body(&self) -> ErrorBody<'_> {
         ErrorBody { error: ErrorDetail { code: self.code.as_str(), message: &self.message, hint: self.hint.as_deref() } }
     }
-}
-
-/// An error and its causes on one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Some errors print their source themselves.
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -217,8 +204,15 @@ impl From<QueryError> for ApiError {
 /// What the writer does not take now.
 impl From<&Later> for ApiError {
     fn from(later: &Later) -> Self {
-        let code = ErrorCode::ALL.iter().find(|code| code.as_str() == later.code.as_str());
-        Self::new(code.copied().unwrap_or(ErrorCode::StoreAway), later.message.clone()).with_hint("ask again later")
+        let code = match later.code {
+            BatchCode::DiskFull => ErrorCode::DiskFull,
+            BatchCode::StoreAway => ErrorCode::StoreAway,
+            BatchCode::StoreFailed => ErrorCode::StoreFailed,
+            BatchCode::ClockUnset => ErrorCode::ClockUnset,
+            BatchCode::Draining => ErrorCode::Draining,
+            BatchCode::SlowDown => ErrorCode::SlowDown,
+        };
+        Self::new(code, later.message.clone()).with_hint("ask again later")
     }
 }
 
@@ -251,6 +245,10 @@ mod tests {
         assert!(ErrorCode::ALL.iter().all(|code| ErrorCode::of(code.as_str()) == Some(*code)) && ErrorCode::of("x").is_none());
         for code in [QueryCode::BadSelector, QueryCode::BadTime, QueryCode::BadParameter, QueryCode::TooManyPoints, QueryCode::TooSlow] {
             assert_eq!(ApiError::from(QueryError::new(code, "m")).code.as_str(), code.as_str());
+        }
+        for code in BatchCode::ALL {
+            let later = Later { code: *code, after_ms: 1, message: "m".to_owned() };
+            assert_eq!(ApiError::from(&later).code.as_str(), code.as_str());
         }
     }
 }

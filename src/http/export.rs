@@ -140,7 +140,7 @@ fn left_out(places: &[String]) -> Option<HeaderValue> {
 pub fn plan(hub: &Arc<Hub>, wish: &Wish, scope: &Scope, is_wanted: &dyn Fn() -> bool) -> Result<Plan, ApiError> {
     let question = wish.question(hub.clock.now())?;
     let sources = Sources { series: &hub.series, head: &hub.head, store: Some(&hub.store), retention: &hub.retention };
-    let mut plan = Plan::make(question, sources, scope, &*hub.devices, usize::MAX)?;
+    let mut plan = Plan::make(question, sources, scope, &*hub.devices, usize::MAX, is_wanted)?;
     if let Some(why) = plan.lacks() {
         return Err(ApiError::new(ErrorCode::StoreAway, why).with_hint("an export would not be whole; history answers what is there"));
     }

@@ -33,7 +33,7 @@ fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
         readings_duplicate Only "Readings that were there already with the same value.";
         readings_refused Only "Readings refused for good or for now.";
         frames_received Only "Binary frames from agents.";
-        bodies_received Only "Bodies of line protocol.";
+        bodies_received Only "Bodies of line protocol, and of imports.";
         frames_refused Only "Frames refused whole.";
         batches_later Only "Batches not taken when they came, to be sent again.";
         slow_downs Only "Pauses that agents were asked for while the queue was more than half full.";
@@ -43,11 +43,13 @@ fn rows(metrics: &Metrics) -> Vec<Row<'_>> {
         seals Only "Generations sealed into the store.";
         seal_ns Only "Nanoseconds spent sealing.";
         sealed_readings Only "Readings sealed into the store.";
+        tend_ns Only "Nanoseconds the store spent on its own work between seals: WALs moved, days merged, deletes and retention applied.";
+        tending AndShrinks "1 while more of that work waits.";
         deletes Only "Ranges of series deleted.";
         commits Only "Commits synced to the log.";
         commit_bytes Only "Bytes of these commits.";
-        commit_ns Only "Time spent appending and syncing, ns.";
-        agents_ahead Only "Agents that went on beyond what this hub knows of them, as after a restore.";
+        commit_ns Only "Nanoseconds from batches in hand to their readings shown: deciding, appending, syncing.";
+        agents_ahead Only "Agents whose batches are missing, since they came after the backup that this hub was restored from.";
         agents_forgotten Only "Boots of agents whose newest batch is not known any more, for others that sent after them.";
         agents_open AndShrinks "Ingest connections open.";
         viewers_open AndShrinks "Live connections open.";

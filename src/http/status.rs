@@ -19,6 +19,7 @@ use crate::clock::NS_PER_SEC;
 use crate::growth::{Forecast, Full};
 use crate::hub::Hub;
 use crate::hub::disk::Disk;
+use crate::ingest::agents::Missing;
 use crate::limits::{HISTORY_ANSWERS, REFUSALS_KEPT, WRITER_QUEUE_BATCHES};
 use crate::live::presence::State;
 use crate::log::loss::Loss;
@@ -62,6 +63,8 @@ pub struct StatusBody {
     devices: BTreeMap<&'static str, usize>,
     /// Who brings devices: agents and tokens.
     gateways: Vec<Gateway>,
+    /// Batches that came after the backup that this hub was restored from, newest first; the last 100 since the start.
+    missing: Vec<MissingRow>,
     limits: BTreeMap<&'static str, u64>,
     recovered: RecoveredStatus,
 }
@@ -178,6 +181,26 @@ pub struct Gateway {
     backlog_from: Option<f64>,
 }
 
+/// An agent had sent these before, and they were acked.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MissingRow {
+    /// When the agent came with a later one, ms since 1970 UTC.
+    at: f64,
+    agent: String,
+    /// Of its spool.
+    boot: String,
+    /// Numbers of batches; both are missing too.
+    from: u64,
+    to: u64,
+}
+
+impl From<Missing> for MissingRow {
+    fn from(missing: Missing) -> Self {
+        let Missing { at, agent, boot, from, to } = missing;
+        Self { at: ms_f64(at), agent: agent.as_ref().into(), boot: format!("{boot:016x}"), from, to }
+    }
+}
+
 /// What the start found in the commit log.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RecoveredStatus {
@@ -282,6 +305,7 @@ fn body(hub: &Hub, access: &Access) -> StatusBody {
         refused: hub.refusals.by_code().into_iter().map(|(code, count)| (code.as_str(), count)).collect(),
         devices,
         gateways,
+        missing: hub.agents.missing().into_iter().map(MissingRow::from).collect(),
         limits: limits(hub),
         recovered: recovered(hub),
     }

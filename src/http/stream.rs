@@ -3,6 +3,7 @@
 //!
 //! Invariant: an error after the first byte breaks the connection, so that a cut answer is never taken for a whole one.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use bytes::Bytes;
 use futures_util::stream::poll_fn;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorCode};
@@ -64,21 +66,42 @@ pub fn answer<E: Display>(
     begin(place, what, HISTORY_STALLED, write).answer(content_type)
 }
 
-/// The same, once its first bytes are there: what takes longer is given up, and what fails before is told.
-pub async fn answer_begun<E: Display>(
+/// The same for what is decided first: which answer there is to write, and what its headers say. Both on one thread, since to wake another
+/// takes its time; `decide` may ask whether the client still waits. The answer comes once its first bytes are there: what takes longer is
+/// given up, and what fails before is told.
+pub async fn answer_decided<P, T: Send + 'static, E: Display>(
     request: &HttpRequest,
     place: OwnedSemaphorePermit,
     content_type: &'static str,
     what: &'static str,
-    write: impl FnOnce(&mut ChunkSink<'_>) -> Result<(), E> + Send + 'static,
-) -> Result<HttpResponse, ApiError> {
-    let begun = begin(place, what, HISTORY_STALLED, write);
+    decide: impl FnOnce(&dyn Fn() -> bool) -> Result<(P, T), ApiError> + Send + 'static,
+    write: impl FnOnce(P, &mut ChunkSink<'_>) -> Result<(), E> + Send + 'static,
+) -> Result<(HttpResponse, T), ApiError> {
+    let (told, mut decided) = oneshot::channel();
+    let begun = begin(place, what, HISTORY_STALLED, move |sink| {
+        let decided = {
+            let asked = RefCell::new(&mut *sink);
+            decide(&|| asked.borrow_mut()(Vec::new()))
+        };
+        match decided {
+            Ok((answer, headers)) => {
+                // Who does not listen any more does not read either.
+                drop(told.send(Ok(headers)));
+                write(answer, sink)
+            }
+            Err(refused) => {
+                drop(told.send(Err(refused)));
+                Ok(())
+            }
+        }
+    });
     let begun = tokio::select! {
         begun = begun_within(begun, HISTORY_FIRST) => begun?,
         // Whoever writes it finds that nobody reads any more.
         () = line::left(request) => return Err(left()),
     };
-    Ok(begun.answer(content_type))
+    let headers = decided.try_recv().expect("it is told before the first bytes and before the end")?;
+    Ok((begun.answer(content_type), headers))
 }
 
 /// What takes long before the first byte, on a thread of its own, which may ask whether its client still waits.
@@ -147,12 +170,16 @@ fn begin<E: Display>(
         let mut stalled = false;
         let done = write(&mut |chunk| match chunk.is_empty() {
             true => !sender.is_closed(),
-            false => match runtime.block_on(timeout(patience, sender.send(chunk.into()))) {
-                Ok(sent) => sent.is_ok(),
-                Err(_) => {
-                    stalled = true;
-                    false
-                }
+            false => match sender.try_send(chunk.into()) {
+                Ok(()) => true,
+                Err(TrySendError::Closed(_)) => false,
+                Err(TrySendError::Full(chunk)) => match runtime.block_on(timeout(patience, sender.send(chunk))) {
+                    Ok(sent) => sent.is_ok(),
+                    Err(_) => {
+                        stalled = true;
+                        false
+                    }
+                },
             },
         });
         let Err(error) = done else {
@@ -210,6 +237,15 @@ mod tests {
         body
     }
 
+    async fn begun(
+        request: &HttpRequest,
+        place: OwnedSemaphorePermit,
+        write: impl FnOnce(&mut ChunkSink<'_>) -> Result<(), &'static str> + Send + 'static,
+    ) -> Result<HttpResponse, ApiError> {
+        let decided = answer_decided(request, place, "text/plain", "test", |_| Ok(((), ())), |(), sink| write(sink));
+        decided.await.map(|(response, ())| response)
+    }
+
     #[actix_web::test]
     async fn only_a_whole_answer_ends_well() {
         let many = |sink: &mut ChunkSink<'_>| (0..20).all(|i| sink(vec![b'a' + i])).then_some(()).ok_or("gone");
@@ -248,19 +284,34 @@ mod tests {
             }
             Err("nobody asks any more")
         };
-        let begun = begin(place(&places).await.unwrap(), "test", HISTORY_STALLED, silent);
-        let refused = begun_within(begun, Duration::from_millis(5)).await.err().unwrap();
+        let silent = begin(place(&places).await.unwrap(), "test", HISTORY_STALLED, silent);
+        let refused = begun_within(silent, Duration::from_millis(5)).await.err().unwrap();
         assert_eq!(refused.code, ErrorCode::TooSlow);
         assert!(place(&places).await.is_ok(), "it found that nobody waits");
         let failing = |_: &mut ChunkSink<'_>| Err("a disk");
-        let refused = answer_begun(&request, place(&places).await.unwrap(), "text/plain", "test", failing).await.unwrap_err();
+        let refused = begun(&request, place(&places).await.unwrap(), failing).await.unwrap_err();
         assert!(refused.code == ErrorCode::StoreFailed && refused.message.contains("a disk"), "{refused:?}");
         let whole = |sink: &mut ChunkSink<'_>| (0..9).all(|i| sink(vec![b'a' + i])).then_some(()).ok_or("gone");
-        let response = answer_begun(&request, place(&places).await.unwrap(), "text/plain", "test", whole).await.unwrap();
+        let response = begun(&request, place(&places).await.unwrap(), whole).await.unwrap();
         assert_eq!(to_bytes(response.into_body()).await.unwrap(), "abcdefghi");
         let empty = |_: &mut ChunkSink<'_>| Ok::<(), &str>(());
-        let response = answer_begun(&request, place(&places).await.unwrap(), "text/plain", "test", empty).await.unwrap();
+        let response = begun(&request, place(&places).await.unwrap(), empty).await.unwrap();
         assert_eq!(to_bytes(response.into_body()).await.unwrap(), "");
+    }
+
+    #[actix_web::test]
+    async fn what_is_decided_is_told_with_the_first_bytes_or_refused() {
+        let (places, request) = (Arc::new(Semaphore::new(1)), TestRequest::get().to_http_request());
+        let write = |letter: u8, sink: &mut ChunkSink<'_>| sink(vec![letter; 3]).then_some(()).ok_or("gone");
+        let decide = |_: &dyn Fn() -> bool| Ok((b'x', "a header"));
+        let place_taken = place(&places).await.unwrap();
+        let (response, said) = answer_decided(&request, place_taken, "text/plain", "test", decide, write).await.unwrap();
+        assert_eq!((to_bytes(response.into_body()).await.unwrap(), said), (Bytes::from("xxx"), "a header"));
+        let refuse = |_: &dyn Fn() -> bool| Err::<(u8, ()), _>(ApiError::parameter("no such"));
+        let place_taken = place(&places).await.unwrap();
+        let refused = answer_decided(&request, place_taken, "text/plain", "test", refuse, write).await.unwrap_err();
+        assert!(refused.code == ErrorCode::BadParameter && refused.message == "no such", "{refused:?}");
+        assert!(place(&places).await.is_ok(), "the place is free again");
     }
 
     /// On a real port: whether its client still waits shows in its socket alone.
@@ -278,7 +329,7 @@ mod tests {
                         }
                         Err("nobody asks any more")
                     };
-                    answer_begun(&request, place(&places).await?, "text/plain", "test", silent).await
+                    begun(&request, place(&places).await?, silent).await
                 }
             }
         };

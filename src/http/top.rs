@@ -22,7 +22,7 @@ use crate::series::{Series, SeriesTable};
 pub struct TopBody {
     #[schema(value_type = ByName)]
     by: &'static str,
-    groups: Vec<TopRow>,
+    pub groups: Vec<TopRow>,
 }
 
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
@@ -69,13 +69,18 @@ impl By {
     responses((status = 200, body = TopBody), (status = 400, body = ErrorBody, description = "`bad_parameter`.")))]
 pub async fn top(hub: web::Data<Hub>, _: Admin, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let params = Params::read(&request, &["by", "since", "limit"])?;
-    let text = params.one("by")?.unwrap_or("token");
-    let by = By::parse(text).ok_or_else(|| ApiError::parameter(format!("by={text}: expected token, device, metric or label")))?;
-    let since = hub.clock.now().saturating_sub(parse_duration("since", params.one("since")?.unwrap_or("1h"))?);
+    let (by, since) = (params.one("by")?.unwrap_or("token").to_owned(), params.one("since")?.unwrap_or("1h").to_owned());
     let page = Page::read(&params)?;
-    let groups = web::block(move || groups(&hub.series, &hub.auth, by, since)).await??;
+    let TopBody { by, groups } = web::block(move || ask(&hub, &by, &since)).await??;
     let (shown, _more) = page.cut(&groups);
-    Ok(HttpResponse::Ok().json(serde_json::json!({ "by": by.as_str(), "groups": shown })))
+    Ok(HttpResponse::Ok().json(serde_json::json!({ "by": by, "groups": shown })))
+}
+
+/// Also for the command when no hub runs. All groups.
+pub fn ask(hub: &Hub, by: &str, since: &str) -> Result<TopBody, ApiError> {
+    let by = By::parse(by).ok_or_else(|| ApiError::parameter(format!("by={by}: expected token, device, metric or label")))?;
+    let since = hub.clock.now().saturating_sub(parse_duration("since", since)?);
+    Ok(TopBody { by: by.as_str(), groups: groups(&hub.series, &hub.auth, by, since)? })
 }
 
 fn groups(series: &SeriesTable, auth: &Auth, by: By, since: TimeNs) -> Result<Vec<TopRow>, CatalogError> {
@@ -87,28 +92,26 @@ fn groups(series: &SeriesTable, auth: &Auth, by: By, since: TimeNs) -> Result<Ve
         row.series += 1;
         row.new += u64::from(one.created().is_some_and(|created| created >= since));
     };
-    for one in series.select(|_| true) {
-        match by {
-            By::Token => {
-                let id = one.owner.0;
-                let name = match tokens.get(&one.owner) {
-                    Some(name) => format!("{name} (token {id})"),
-                    // What a command on the hub's own machine brings is no token's.
-                    None if id == 0 => "import".to_owned(),
-                    None => format!("token {id}, revoked"),
-                };
-                count(&name, &one);
-            }
-            By::Device => count(&one.key.device, &one),
-            By::Metric => count(&one.key.metric, &one),
-            By::Label => {
-                for (label, value) in one.key.labels.iter() {
-                    count(label, &one);
-                    values.entry(label.to_owned()).or_default().insert(value.to_owned());
-                }
+    series.each_listed(|one| match by {
+        By::Token => {
+            let id = one.owner.0;
+            let name = match tokens.get(&one.owner) {
+                Some(name) => format!("{name} (token {id})"),
+                // What a command on the hub's own machine brings is no token's.
+                None if id == 0 => "import".to_owned(),
+                None => format!("token {id}, revoked"),
+            };
+            count(&name, one);
+        }
+        By::Device => count(&one.key.device, one),
+        By::Metric => count(&one.key.metric, one),
+        By::Label => {
+            for (label, value) in one.key.labels.iter() {
+                count(label, one);
+                values.entry(label.to_owned()).or_default().insert(value.to_owned());
             }
         }
-    }
+    });
     for (name, values) in values {
         if let Some(row) = groups.get_mut(&name) {
             row.values = Some(values.len() as u64);

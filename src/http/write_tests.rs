@@ -1,17 +1,26 @@
 //! Bodies in, what is stored and what is said. The grammar is tested beside its parser.
 
+use std::convert::Infallible;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use actix_web::http::header::CONTENT_ENCODING;
 use actix_web::test::TestRequest;
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value as Json, json};
+use telltale_wire::RowCode;
 
 use crate::auth::access::Role;
-use crate::http::body::Pace;
+use crate::auth::local_access;
+use crate::clock::NS_PER_SEC;
+use crate::http::body::{Encoding, Intake, Pace};
 use crate::http::testing::{Answer, NOW, TestHub};
-use crate::ingest::line_protocol::Precision;
+use crate::ingest::line_protocol::{Lines, Precision};
+use crate::ingest::session::Session;
+use crate::limits::BODY_PIECE_BYTES;
 
 async fn write(hub: &TestHub, uri: &str, body: impl Into<Vec<u8>>) -> Answer {
     let token = hub.token(Role::Agent, None, None);
@@ -63,6 +72,30 @@ async fn lines_are_stored_by_device_metric_and_labels() {
     let state = |name: &str| device["devices"].as_array().unwrap().iter().find(|d| d["device"] == name).unwrap().clone();
     assert_eq!((state("meter/7")["via"].clone(), state("meter/7")["state"].clone()), (json!("gw"), json!("online")));
     assert_eq!(state("d")["via"], json!("t"));
+}
+
+/// As of a program that pipes lines into one request for as long as it runs.
+#[actix_web::test]
+async fn a_body_that_lasts_for_hours_is_judged_by_the_clock_as_it_goes_on() {
+    const HOUR: i64 = 3600 * NS_PER_SEC;
+    let hub = TestHub::open();
+    // Comments fill the piece, so that it is decided before the next one is there.
+    let filled = BODY_PIECE_BYTES / 10 + 1;
+    let line = |value: i64, time: i64| format!("m,host=h v={value}i {time}\n");
+    let pieces = [line(1, NOW) + &"# nothing\n".repeat(filled), line(2, NOW + HOUR), line(3, NOW + 2 * HOUR)];
+    let clock = hub.hub.clock.clone();
+    let body = stream::iter(pieces).enumerate().map(move |(hour, piece)| {
+        clock.set(NOW + if hour == 0 { 0 } else { HOUR });
+        Ok::<_, Infallible>(Bytes::from(piece))
+    });
+    let session = Session::new(Arc::clone(&hub.hub.door), local_access());
+    let mut intake = Intake::new(hub.hub.clone().into_inner(), session, Lines::new(Precision::parse("ns").unwrap()));
+    intake.run(Encoding::Plain, body).await.unwrap();
+    // An hour ahead of the clock is refused all the same.
+    let refused: Vec<_> = intake.tally.quoted.iter().map(|refused| (refused.index as usize, refused.refusal.code)).collect();
+    assert_eq!((intake.tally.stored, refused), (2, vec![(filled + 3, RowCode::TimeAhead)]));
+    hub.hub.clock.set(NOW);
+    assert_eq!(stored(&hub).await, [format!("h/m.v{{}} 2 @{}", -HOUR)]);
 }
 
 #[actix_web::test]

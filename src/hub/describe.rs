@@ -24,7 +24,10 @@ async fn run(hub: Arc<Hub>, device: String, edit: DescriptionEdit) -> Result<(),
     let (writing, name, of_attributes) = (Arc::clone(&hub), device.clone(), !edit.attributes.is_empty());
     tokio::task::spawn_blocking(move || {
         writing.devices.edit(&name, &edit, writing.clock.now())?;
-        writing.retention.attributes_changed(&name);
+        // A name or a note is nothing to the rules, and days are gone through again for what may be.
+        if of_attributes {
+            writing.retention.attributes_changed(&name);
+        }
         Ok::<_, EditError>(())
     })
     .await??;

@@ -7,12 +7,12 @@ use std::time::Instant;
 use super::OpenHubError;
 use crate::catalog::sealed::{LastSeal, Restore, SealedLast, SealedSeries};
 use crate::catalog::{Catalog, CatalogError};
-use crate::head::Head;
+use crate::head::{Head, LastKnown};
 use crate::ingest::agents::Agents;
 use crate::limits::IDS_LOST;
 use crate::log::loss::Loss;
 use crate::log::recovery::{Each, OpenError, Recovered};
-use crate::model::{AgentSeq, Commit, Labels, Position, SeriesDef, SeriesKey, TokenId};
+use crate::model::{AgentSeq, Commit, Position, SeriesDef, SeriesId, SeriesKey, TimeNs, TimeRange, TokenId};
 use crate::query::last;
 use crate::replayed::Replayed;
 use crate::series::SeriesTable;
@@ -32,6 +32,8 @@ pub(super) struct Sealed<'a> {
     pub(super) head: &'a Head,
     pub(super) agents: &'a Agents,
     pub(super) seal: LastSeal,
+    /// Series whose last known value was lost.
+    pub(super) lost: Vec<SeriesId>,
 }
 
 impl Restore for Sealed<'_> {
@@ -45,13 +47,47 @@ impl Restore for Sealed<'_> {
         self.series.restore_sealed(&series);
     }
 
+    fn nameless(&mut self, series: SealedSeries) {
+        // The id itself may be what is damaged.
+        if self.series.by_id(series.def.id).is_none() {
+            tracing::error!(name = %series.def.key, "the row of a series in the catalog is damaged: its readings are kept under this name");
+            self.series.restore_sealed(&series);
+        }
+    }
+
     fn last(&mut self, last: SealedLast) {
         self.head.restore(last.id, last.last, last.stored_until);
+    }
+
+    fn lost_last(&mut self, id: SeriesId) {
+        self.lost.push(id);
     }
 
     fn agent(&mut self, agent: AgentSeq, used: Position) {
         self.agents.committed(&agent, used);
     }
+}
+
+/// Last known values that the catalog lost: the newest that is stored, seen and changed at its time. The log is read back over them.
+pub(super) fn mend_last(head: &Head, store: &dyn Store, sealed: Position, lost: &[SeriesId]) -> Result<(), StoreError> {
+    let pin = head.pins().pin(sealed);
+    for id in lost {
+        let mut newest = None;
+        let read = store.scan_back(&pin, *id, TimeRange::ALL, &mut |block| {
+            newest = block.last_time().map(|time| (time, block.value(block.len() - 1)));
+            newest.is_none()
+        });
+        match read {
+            // A start does not wait for a store that is away.
+            Err(StoreError::Away { .. }) => {}
+            read => read?,
+        }
+        tracing::error!(series = id.0, "the last known value of a series in the catalog is damaged: the newest that is stored is taken");
+        let stored_until = newest.as_ref().map_or(TimeNs::MIN, |(time, _)| *time);
+        let last = newest.map(|(time, value)| LastKnown { time, value, seen: time, changed: time, settled: false });
+        head.restore(*id, last, stored_until);
+    }
+    Ok(())
 }
 
 pub(super) struct Replay<'a> {
@@ -181,8 +217,7 @@ impl Replay<'_> {
         let wall = replayed.commits()[at].wall;
         for id in self.series.unknown(replayed.stretches(at..at + 1).map(|stretch| stretch.series)) {
             let Some(first) = replayed.stretches(at..at + 1).find(|stretch| stretch.series == id) else { continue };
-            let key = SeriesKey { device: "unnamed".into(), metric: format!("series-{}", id.0).into(), labels: Labels::default() };
-            let def = SeriesDef { id, key, value_type: first.values.value(0).value_type(), owner: TokenId(0) };
+            let def = SeriesDef { id, key: SeriesKey::unnamed(id), value_type: first.values.value(0).value_type(), owner: TokenId(0) };
             tracing::warn!(series = id.0, name = %def.key, "the name of a series was lost with a commit; its readings are kept under this one");
             self.series.restore(&def, wall);
             replayed.define(at, def);

@@ -1,13 +1,12 @@
 //! Which store lies behind the head: the one place that names concrete ones.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::OpenHubError;
 use crate::catalog::sealed::LastSeal;
 use crate::config::Config;
 use crate::head::Head;
-use crate::model::Position;
+use crate::model::{Position, TimeNs};
 use crate::retention::Retention;
 use crate::series::SeriesTable;
 use crate::store::Store;
@@ -54,14 +53,15 @@ fn check_kind(config: &Config) -> Result<(), OpenHubError> {
 
 pub(super) fn open(
     config: &Config,
-    set_aside: &Path,
     hub_id: &str,
     seal: &LastSeal,
     head: &Head,
     series: &Arc<SeriesTable>,
     retention: &Arc<Retention>,
+    now: TimeNs,
 ) -> Result<Opened, OpenHubError> {
     check_kind(config)?;
+    let set_aside = &config.data.dir.join("set-aside");
     #[cfg(feature = "influxdb")]
     if let Some(influx) = &config.influx {
         let store = InfluxStore::open(&config.data.dir, set_aside, influx, hub_id, Arc::clone(series), Arc::clone(retention.floors()))?;
@@ -75,6 +75,7 @@ pub(super) fn open(
         set_aside,
         sealed: seal.up_to,
         sealed_at: seal.wall,
+        now,
         pins: Arc::clone(head.pins()),
         info: Arc::clone(retention) as Arc<dyn SeriesInfo>,
         cache_bytes: config.store.cache_bytes,

@@ -7,21 +7,6 @@
 mod aliases;
 mod answer;
 mod readings;
-
-/// An agent that goes on further ahead than this hub knows has batches that are nowhere here. Told once: the next welcome knows this batch.
-fn tell_span(session: &Session, first: &AgentSeq, durable: u64) {
-    let next = durable.saturating_add(1);
-    if first.seq > next {
-        session.door().metrics.agents_ahead.inc();
-        let (agent, boot, until) = (&*first.agent, first.boot, first.seq - 1);
-        tracing::warn!(
-            agent,
-            boot,
-            "batches {next} to {until} are not here: this hub was restored from an older backup, or the agent's spool was full"
-        );
-    }
-}
-
 #[cfg(test)]
 mod socket_tests;
 #[cfg(test)]
@@ -33,7 +18,7 @@ use telltale_wire::{self as wire, AgentFrame, CloseCode, ColumnBuf, FrameCode, L
 
 use self::aliases::Aliases;
 use self::answer::Due;
-use super::agents::Agents;
+use super::agents::{Agents, Expected, Missing};
 use super::session::{Pending, Session};
 use super::way::{Answer, Step, Way};
 use super::{Later, Outcome};
@@ -48,8 +33,8 @@ pub struct Compact {
     state: State,
     opened: Option<Opened>,
     aliases: Aliases,
-    /// What the welcome said, until the first batch is compared with it.
-    welcomed: Option<u64>,
+    /// What the first batch is compared with, until it came.
+    expected: Option<Expected>,
     /// The highest batch number taken on this connection.
     last_seq: Option<u64>,
     /// A `retry` went out: batches above this number were sent before the agent knew, and are dropped.
@@ -177,7 +162,7 @@ impl Compact {
             state: State::New,
             opened: None,
             aliases: Aliases::default(),
-            welcomed: None,
+            expected: None,
             last_seq: None,
             again_from: None,
             turn: 0,
@@ -216,7 +201,7 @@ impl Compact {
                 self.aliases.define(&define).map_err(|reason| Fatal(CloseCode::Policy, reason))?;
                 Ok(Vec::new())
             }
-            (_, AgentFrame::Batch(batch)) => self.batch(session, &batch, clock),
+            (_, AgentFrame::Batch(batch)) => self.batch(session, &batch, received, clock),
             (_, AgentFrame::Goodbye(goodbye)) => {
                 tracing::debug!(reason = goodbye.reason, "an agent said goodbye");
                 Ok(vec![self.end(CloseCode::Normal, "goodbye")])
@@ -229,12 +214,12 @@ impl Compact {
         forms.device(hello.agent).map_err(|refusal| Fatal(CloseCode::Policy, format!("agent id: {}", refusal.message)))?;
         forms.labels(&hello.attributes).map_err(|refusal| Fatal(CloseCode::Policy, format!("attributes: {}", refusal.message)))?;
         let agent: Arc<str> = hello.agent.into();
-        self.welcomed = self.agents.last_durable(&agent, hello.boot);
+        self.expected = self.agents.expected(&agent, hello.boot);
         let mut welcome = Vec::new();
         wire::Welcome {
             limits: self.limits,
             hub_time_ns: received,
-            last_durable: self.welcomed,
+            last_durable: self.agents.last_durable(&agent, hello.boot),
             program: concat!("telltale ", env!("CARGO_PKG_VERSION")),
         }
         .encode(&mut welcome);
@@ -286,7 +271,29 @@ impl Compact {
         Ok(true)
     }
 
-    fn batch(&mut self, session: &mut Session, batch: &wire::Batch<'_>, clock: Result<(), Later>) -> Result<Vec<Step<Waiting>>, Fatal> {
+    /// An agent goes on with numbers above those that are here. Told once: the next welcome knows this batch.
+    fn tell_span(&self, session: &Session, first: &AgentSeq, expected: Expected, at: TimeNs) {
+        let from = expected.durable.saturating_add(1);
+        if first.seq <= from {
+            return;
+        }
+        let (agent, boot, to) = (Arc::clone(&first.agent), first.boot, first.seq - 1);
+        if !expected.is_from_backup {
+            tracing::info!(%agent, boot, "batches {from} to {to} never came: the agent ended without a stop, or its spool was full");
+            return;
+        }
+        session.door().metrics.agents_ahead.inc();
+        tracing::warn!(%agent, boot, "batches {from} to {to} are missing: they came after the backup that this hub was restored from");
+        self.agents.note_missing(Missing { at, agent, boot, from, to });
+    }
+
+    fn batch(
+        &mut self,
+        session: &mut Session,
+        batch: &wire::Batch<'_>,
+        received: TimeNs,
+        clock: Result<(), Later>,
+    ) -> Result<Vec<Step<Waiting>>, Fatal> {
         let (seq, turn) = (batch.seq(), self.turn);
         let State::Open { agent, boot } = &self.state else {
             return Err(Fatal(CloseCode::Protocol, "a batch before hello".to_owned()));
@@ -295,8 +302,8 @@ impl Compact {
         if !self.is_next(seq)? {
             return Ok(Vec::new());
         }
-        if let Some(durable) = self.welcomed.take() {
-            tell_span(session, &from, durable);
+        if let Some(expected) = self.expected.take() {
+            self.tell_span(session, &from, expected, received);
         }
         if let Err(later) = clock {
             return Ok(vec![Step::Settled(Waiting(What::Later { seq, turn, later }))]);

@@ -29,16 +29,23 @@ pub use times::build_date;
 use telltale_wire::{BatchCode, RowCode};
 use tokio::sync::oneshot;
 
-use crate::model::{AgentSeq, MetaChange, Position, Reading, TimeNs};
+use crate::model::{AgentSeq, MetaChange, Position, Reading, TimeNs, ValueType};
 
 /// Readings that passed the door, in the order they were sent. The writer decides new, rewritten, duplicate, `type_changed`.
 #[derive(Debug)]
 pub struct Batch {
     pub readings: Vec<Reading>,
-    pub meta: Vec<MetaChange>,
+    pub meta: Vec<ToldMeta>,
     pub agent: Option<AgentSeq>,
     pub received: TimeNs,
     pub reply: oneshot::Sender<Outcome>,
+}
+
+/// A unit or kind, with the type of the value that it came with: what a reading says that is refused for its type changes nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToldMeta {
+    pub change: MetaChange,
+    pub with: ValueType,
 }
 
 /// What became of a batch.

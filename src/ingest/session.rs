@@ -18,13 +18,13 @@ use tokio::sync::oneshot;
 use super::forms::{FormLimits, shown};
 use super::refusals::{Refusals, Refused};
 use super::values::Kept;
-use super::{Batch, Later, Outcome, Refusal, times};
+use super::{Batch, Later, Outcome, Refusal, ToldMeta, times};
 use crate::auth::access::Access;
 use crate::config::{Config, Mapping, MetricRules, StoreKind};
 use crate::keyed::KeyedMap;
 use crate::limits::{ARRIVALS_PER_CONNECTION, KNOWN_BYTES_PER_CONNECTION, KNOWN_NAME_BYTES, NAME_BYTES, REFUSALS_EXPLAINED};
 use crate::metrics::Metrics;
-use crate::model::{AgentSeq, Kind, MetaChange, Reading, SeriesId, SeriesKey, TimeNs, Value};
+use crate::model::{AgentSeq, Kind, Reading, SeriesId, SeriesKey, TimeNs, Value};
 use crate::query::selector::Attributes;
 use crate::retention::Retention;
 use crate::series::{KeyRef, SeriesLimit, SeriesTable};
@@ -132,6 +132,8 @@ pub struct Session {
     frame: u64,
     batch: u64,
     received: TimeNs,
+    /// The clock as it was when what is decided now came in: of a frame `received`, of a long body later.
+    now: TimeNs,
 }
 
 impl Session {
@@ -151,6 +153,7 @@ impl Session {
             frame: 0,
             batch: 0,
             received: 0,
+            now: 0,
         }
     }
 
@@ -176,14 +179,21 @@ impl Session {
         self.received = received;
         self.arrived.clear();
         self.slots.begin_frame();
+        self.go_on(received)
+    }
+
+    /// More of a body came in, which may take days: how far ahead a time is, and what a token reaches, is judged as of then. Err: as
+    /// for `begin_frame`.
+    pub fn go_on(&mut self, now: TimeNs) -> Result<(), Later> {
+        self.now = now;
         self.forget_what_may_have_changed();
-        times::check_clock(received, self.door.built)
+        times::check_clock(now, self.door.built)
     }
 
     /// A batch of this frame begins.
     pub fn begin_batch(&mut self) -> Deciding {
         self.batch += 1;
-        Deciding { received: self.received, ..Deciding::default() }
+        Deciding { received: self.now, ..Deciding::default() }
     }
 
     /// The devices whose readings came in with this frame, with the gateway where one was named.
@@ -195,7 +205,7 @@ impl Session {
         let Some(time) = time else {
             return Ok(When::Untold);
         };
-        times::check(time, self.received)?;
+        times::check(time, self.now)?;
         Ok(When::Told(time))
     }
 
@@ -276,7 +286,7 @@ impl Session {
             times::check_floor(time, floor)?;
         }
         if !meta.is_empty() {
-            slot.tell(batch, self.batch, meta);
+            slot.tell(batch, self.batch, meta, value.value_type());
         }
         slot.apply_rule(batch, self.batch, &self.door.metric_rules, value.value_type(), meta);
         batch.places.push((index, slot.id));
@@ -316,14 +326,14 @@ impl Session {
     fn forget(&mut self) {
         self.known = KeyedMap::default();
         self.known_bytes = 0;
-        self.known_since = self.received;
+        self.known_since = self.now;
         self.era = self.era.wrapping_add(1);
     }
 
     /// Attributes are edited while a connection lasts: a scope that asks for them is asked again every second.
     fn forget_what_may_have_changed(&mut self) {
         let asks = self.access.scope().select.as_ref().is_some_and(crate::query::selector::Selector::uses_attributes);
-        if asks && self.received.saturating_sub(self.known_since) > crate::clock::NS_PER_SEC {
+        if asks && self.now.saturating_sub(self.known_since) > crate::clock::NS_PER_SEC {
             self.forget();
         }
     }
@@ -351,7 +361,7 @@ pub struct Rejected {
 #[derive(Debug, Default)]
 pub struct Deciding {
     readings: Vec<Reading>,
-    meta: Vec<MetaChange>,
+    meta: Vec<ToldMeta>,
     /// For each reading its place in what was sent, and its series.
     places: Vec<(u32, SeriesId)>,
     rejected: Vec<Rejected>,

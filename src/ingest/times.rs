@@ -1,6 +1,6 @@
 //! Which times are taken. Pure: the hub's clock comes in as `now`. A time is taken as it came or refused, never rewritten.
 
-use telltale_wire::{BatchCode, RowCode};
+use telltale_wire::{BatchCode, RowCode, is_rfc3339};
 
 use super::forms::shown;
 use super::{Later, Refusal};
@@ -93,32 +93,6 @@ pub(crate) fn from_text(text: &[u8]) -> Result<TimeNs, Refusal> {
     let time: jiff::Timestamp = text.parse().map_err(|_| refused())?;
     let time = time.as_nanosecond();
     Ok(TimeNs::try_from(time).unwrap_or(if time > 0 { TimeNs::MAX } else { TimeNs::MIN }))
-}
-
-/// jiff reads more forms than the RFC has, and a leap second as the one before it, which would be a rewritten time.
-fn is_rfc3339(text: &[u8]) -> bool {
-    let fits = |form: &[u8], part: &[u8]| {
-        form.len() == part.len() && form.iter().zip(part).all(|(f, b)| if *f == b'0' { b.is_ascii_digit() } else { f == b })
-    };
-    let Some((whole, rest)) = text.split_at_checked(19) else {
-        return false;
-    };
-    let (date, clock) = (&whole[..10], &whole[11..]);
-    if !fits(b"0000-00-00", date) || !fits(b"00:00:00", clock) || !matches!(whole[10], b'T' | b't' | b' ') || &clock[6..] == b"60" {
-        return false;
-    }
-    let digits = match rest.strip_prefix(b".") {
-        Some(fraction) => fraction.iter().take_while(|b| b.is_ascii_digit()).count() + 1,
-        None => 0,
-    };
-    if digits == 1 {
-        return false;
-    }
-    match &rest[digits..] {
-        b"Z" | b"z" => true,
-        [b'+' | b'-', offset @ ..] => fits(b"00:00", offset),
-        _ => false,
-    }
 }
 
 pub(super) fn bad(message: String) -> Refusal {

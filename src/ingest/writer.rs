@@ -23,6 +23,7 @@ use crate::keyed::KeyedMap;
 use crate::limits::{COMMIT_BYTES, SEAL_WAIT};
 use crate::log::tail::Tail;
 use crate::log::{AppendError, Log};
+use crate::logging::chain;
 use crate::metrics::Metrics;
 use crate::model::{AgentSeq, BatchPart, Commit, Delete, Position, Reading, SeriesDef, SeriesId, TimeNs, Value, ValueType};
 use crate::query::last;
@@ -184,7 +185,7 @@ impl Writer {
         }
         self.commit(batches);
         if let Err(error) = self.parts.log.close() {
-            tracing::error!(error = %with_cause(&error), "the log was not closed cleanly; the next start recovers it");
+            tracing::error!(error = %chain(&error), "the log was not closed cleanly; the next start recovers it");
         }
         if stop.is_some_and(|done| done.send(()).is_err()) {
             tracing::debug!("who asked for the stop gave up waiting");
@@ -402,7 +403,8 @@ impl Writer {
             } else {
                 outcome.settles = batch.agent;
             }
-            commit.meta.extend(batch.meta.into_iter().filter(|change| self.is_defined(change.series)));
+            let told = batch.meta.into_iter().filter(|told| self.holds(told.change.series, told.with));
+            commit.meta.extend(told.map(|told| told.change));
             waiting.push(outcome);
         }
         if commit.readings.len() < commit.readings.capacity() / 4 {
@@ -429,8 +431,9 @@ impl Writer {
         }
     }
 
-    fn is_defined(&self, id: SeriesId) -> bool {
-        matches!(self.defined.get(id.index()), Some(Some(_)))
+    /// Whether the series has readings, and of this type.
+    fn holds(&self, id: SeriesId, value_type: ValueType) -> bool {
+        self.defined.get(id.index()).copied().flatten() == Some(value_type)
     }
 
     /// The first reading of a series fixes its type and brings its definition into the commit.
@@ -474,7 +477,7 @@ impl Writer {
                 Later { code: BatchCode::DiskFull, after_ms: RETRY_DISK_FULL_MS, message }
             }
             AppendError::Poisoned { .. } => {
-                let cause = with_cause(error);
+                let cause = chain(error);
                 tracing::error!(error = %cause, "the commit log is poisoned: nothing is acked any more");
                 self.parts.health.poison(cause);
                 Later { code: BatchCode::StoreFailed, after_ms: RETRY_FAILED_MS, message }
@@ -486,16 +489,6 @@ impl Writer {
 fn store_failed(error: &StoreError) -> Later {
     let code = if let StoreError::Away { .. } = error { BatchCode::StoreAway } else { BatchCode::StoreFailed };
     Later { code, after_ms: RETRY_FAILED_MS, message: error.to_string() }
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// What stands at a reading's time before it.

@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 
 use super::*;
+use crate::ingest::ToldMeta;
 use crate::limits::{BOOTS_PER_AGENT, WRITER_QUEUE_BATCHES};
 use crate::model::{Kind, MetaChange, TimeRange, TokenId};
 use crate::series::KeyRef;
@@ -99,7 +100,7 @@ impl Bench {
     async fn send_batch(
         &self,
         readings: &[(SeriesId, TimeNs, Value)],
-        meta: Vec<MetaChange>,
+        meta: Vec<ToldMeta>,
         agent: Option<AgentSeq>,
     ) -> oneshot::Receiver<Outcome> {
         let (reply, outcome) = oneshot::channel();
@@ -263,11 +264,23 @@ async fn a_queue_more_than_half_full_is_crowded() {
 async fn a_new_unit_is_taken_with_its_commit() {
     let bench = Bench::new(Duration::ZERO);
     let a = bench.id("a");
-    let meta = vec![MetaChange { series: a, unit: Some("B".into()), kind: Some(Kind::Counter) }];
-    bench.send_batch(&[(a, 1, int(1))], meta.clone(), None).await.await.unwrap();
-    assert_eq!(bench.commits.lock()[0].meta, meta);
+    let change = MetaChange { series: a, unit: Some("B".into()), kind: Some(Kind::Counter) };
+    let told = ToldMeta { change: change.clone(), with: ValueType::Number };
+    bench.send_batch(&[(a, 1, int(1))], vec![told], None).await.await.unwrap();
+    assert_eq!(bench.commits.lock()[0].meta, [change]);
     let series = bench.series.by_id(a).unwrap();
     assert_eq!((series.meta().unit.as_deref(), series.kind(), series.meta().changed), (Some("B"), Kind::Counter, Some(1_000)));
+}
+
+#[tokio::test]
+async fn a_reading_that_is_refused_for_its_type_brings_no_unit_and_no_kind() {
+    let bench = Bench::new(Duration::ZERO);
+    let a = bench.id("a");
+    let told = |unit: &str, with| ToldMeta { change: MetaChange { series: a, unit: Some(unit.into()), kind: None }, with };
+    let (number, text) = (told("V", ValueType::Number), told("x", ValueType::Text));
+    bench.send_batch(&[(a, 1, int(1)), (a, 2, Value::Text("on".into()))], vec![number, text.clone()], None).await.await.unwrap();
+    bench.send_batch(&[(a, 3, Value::Text("off".into()))], vec![text], None).await.await.unwrap();
+    assert_eq!(bench.series.by_id(a).unwrap().meta().unit.as_deref(), Some("V"));
 }
 
 #[tokio::test]

@@ -72,6 +72,9 @@ pub type Each<'a> = dyn FnMut(&mut Replayed, bool) + 'a;
 /// Commits up to `after` are sealed: a segment that holds no others is kept for cursors and not read again.
 pub(super) fn recover(dir: &Path, set_aside: &Path, after: Position, each: &mut Each<'_>) -> Result<(Places, Recovered), OpenError> {
     make_dir(dir)?;
+    if let Err(error) = trim::remove_orphans(dir) {
+        tracing::warn!(%error, "old indexes of the log stay");
+    }
     let recovered = Recovered { clean: true, last: after, ..Recovered::default() };
     let mut recovery = Recovery {
         dir,

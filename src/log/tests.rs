@@ -9,6 +9,7 @@ use super::loss::Loss;
 use super::{Keep, Log, LogRead, ReadError};
 use crate::model::{BatchPart, Commit, Position, Reading, SeriesId, Value};
 
+mod golden;
 mod lost;
 
 const SEGMENT_BYTES: u64 = 4096;
@@ -332,4 +333,25 @@ fn an_indexed_segment_gives_a_series_its_own_commits() {
     assert!(read_of(&opened, 8, 12_000).is_ok(), "its own bytes count");
     assert!(matches!(read_of(&opened, 0, 12_000), Err(ReadError::TooMuch { .. })));
     assert_eq!(read_of(&opened, 77, 0).unwrap(), [0; 0]);
+}
+
+#[test]
+fn indexes_whose_segments_are_gone_are_removed_by_a_start_and_others_stay() {
+    let place = Place::new();
+    let (mut opened, _) = place.open();
+    append(&mut opened, 1..=40);
+    assert!(place.segments().len() > 2);
+    opened.reader.trim(Position(40), 0, &Keep { keep_for: Duration::from_secs(60), keep_bytes: u64::MAX }).unwrap();
+    drop(opened);
+    let segments = place.segments();
+    // As a kill leaves it between the removals of a segment and its index, and while another is written.
+    fs::remove_file(&segments[0]).unwrap();
+    let unfinished = segments[1].with_extension("idx.new");
+    fs::write(&unfinished, "half").unwrap();
+    let foreign = place.dir().join("notes.idx");
+    fs::write(&foreign, "of somebody").unwrap();
+    let index = |segment: &Path| segment.with_extension("idx").exists();
+    assert_eq!((index(&segments[0]), index(&segments[1])), (true, true));
+    drop(FileLog::open(&place.dir(), &place.0.path().join("set-aside"), SEGMENT_BYTES, Position(40), &mut |read, _| read.clear()).unwrap());
+    assert_eq!((index(&segments[0]), index(&segments[1]), unfinished.exists(), foreign.exists()), (false, true, false, true));
 }

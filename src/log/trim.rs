@@ -66,6 +66,22 @@ pub(super) fn index_path(segment: &Path) -> PathBuf {
     segment.with_extension("idx")
 }
 
+/// At the start: indexes whose segments are gone, and such as were not finished. A kill between the two removals of `drop_segment` leaves
+/// one, and nobody would look at it again.
+pub(super) fn remove_orphans(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let index = name.strip_suffix(".new").unwrap_or(name);
+        let Some(segment) = index.strip_suffix(".idx") else { continue };
+        let is_ours = segment.len() == 20 && segment.bytes().all(|byte| byte.is_ascii_digit());
+        if is_ours && (index != name || !dir.join(format!("{segment}.seg")).exists()) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
 /// The index of a segment, if it has none. It is made from the segment, so it needs no sync: a torn one is not believed.
 fn write_index(segment: &SegmentInfo) -> io::Result<()> {
     let path = index_path(&segment.path);

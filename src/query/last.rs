@@ -172,6 +172,7 @@ mod tests {
             set_aside: &dir.path().join("set-aside"),
             sealed: Position(0),
             sealed_at: 0,
+            now: 0,
             pins: Arc::clone(head.pins()),
             info: Arc::new(NoRules),
             cache_bytes: 1 << 20,

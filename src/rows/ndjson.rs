@@ -58,10 +58,14 @@ impl Ndjson {
     }
 
     fn object(&mut self, session: &mut Session, batch: &mut Deciding, line: &[u8]) {
-        let object: Object<'_> = match serde_json::from_slice(line) {
+        // By itself serde takes an array for a struct too, by the order of its fields.
+        let is_object = line.trim_ascii_start().first() == Some(&b'{');
+        let read =
+            if is_object { serde_json::from_slice(line).map_err(|error| error.to_string()) } else { Err("expected an object".to_owned()) };
+        let object: Object<'_> = match read {
             Ok(object) => object,
-            Err(error) => {
-                let refusal = bad_value(format!("unable to read '{}': {error}", shown(line)));
+            Err(why) => {
+                let refusal = bad_value(format!("unable to read '{}': {why}", shown(line)));
                 return batch.refuse(self.lines, &[], None, refusal);
             }
         };

@@ -202,6 +202,7 @@ fn what_is_wrong_is_refused_by_its_line() {
         (RowFormat::Csv, format!("{csv}d,m,{at},1e999,number,"), "2 NotFinite"),
         (RowFormat::Csv, format!("{csv}{}", ",".repeat(40)), "2 BadValue"),
         (RowFormat::Ndjson, "\n{}".to_owned(), "2 BadValue"),
+        (RowFormat::Ndjson, format!("[\"d\",\"m\",null,{at},1,null,null]"), "1 BadValue"),
         (RowFormat::Ndjson, format!("{{\"device\":\"d\",\"metric\":\"m\",\"time\":{at},\"value\":null}}"), "1 BadValue"),
         (RowFormat::Ndjson, format!("{{\"device\":\"d\",\"metric\":\"m\",\"time\":{at},\"value\":[1]}}"), "1 BadValue"),
         (RowFormat::Ndjson, format!("{{\"device\":\"d\",\"metric\":\"m\",\"time\":{at},\"value\":1,\"valve\":2}}"), "1 BadValue"),

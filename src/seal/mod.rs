@@ -204,7 +204,7 @@ impl Run {
         let touched = generation.touched();
         catalog.seal(SealedState {
             up_to: generation.up_to(),
-            wall: clock.now(),
+            wall: store.believed(clock.now()),
             series: described.iter().filter_map(|id| series.by_id(*id)?.to_sealed()),
             last: touched.iter().map(|id| self.last(*id, generation)),
             agents: generation.agents().collect(),
@@ -225,7 +225,7 @@ impl Run {
     fn note(&self, generation: &Generation, took: Duration) {
         let Parts { metrics, .. } = &self.parts;
         metrics.seals.inc();
-        metrics.seal_ns.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        metrics.seal_ns.add(nanoseconds(took));
         metrics.sealed_readings.add(generation.points() as u64);
         let (readings, took_ms) = (generation.points(), took.as_millis());
         tracing::debug!(readings, took_ms, "sealed");
@@ -245,13 +245,19 @@ impl Run {
             return false;
         }
         self.tend_failed_at = None;
-        match self.parts.store.tend(self.parts.clock.now(), TEND) {
-            Ok(more) => more,
-            Err(error) => {
-                tracing::warn!(%error, "the store's own work did not end; it is tried again");
-                self.tend_failed_at = Some(Instant::now());
-                false
-            }
-        }
+        let began = Instant::now();
+        let more = self.parts.store.tend(self.parts.clock.now(), TEND).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the store's own work did not end; it is tried again");
+            self.tend_failed_at = Some(Instant::now());
+            false
+        });
+        let Parts { metrics, .. } = &self.parts;
+        metrics.tend_ns.add(nanoseconds(began.elapsed()));
+        metrics.tending.set(u64::from(more));
+        more
     }
+}
+
+fn nanoseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,3 +1,6 @@
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
 use super::*;
 use crate::model::Labels;
 
@@ -128,4 +131,53 @@ fn the_first_of_a_selection_are_its_first() {
         let first = table.select_first(most, is_even);
         assert!(first.iter().map(|s| s.id).eq(all.iter().take(most).map(|s| s.id)), "{most}");
     }
+}
+
+#[test]
+fn a_rule_that_was_looked_for_before_an_edit_is_not_remembered_after_it() {
+    let table = SeriesTable::new(9, 9);
+    let a = table.resolve(key("a"), TokenId(1)).unwrap();
+    let (told, done) = sync_channel(1);
+    std::thread::scope(|scope| {
+        let before = a.rule_or(|| {
+            scope.spawn(|| {
+                table.forget_rules("a");
+                told.send(()).unwrap();
+            });
+            // The edit may come to its end here, or only when the rule was found.
+            let _either = done.recv_timeout(Duration::from_millis(200));
+            RuleId(1)
+        });
+        assert_eq!(before, RuleId(1));
+    });
+    assert_eq!(a.rule_or(|| RuleId(2)), RuleId(2));
+    assert_eq!(a.rule_or(|| RuleId(3)), RuleId(2), "remembered");
+}
+
+#[test]
+fn a_new_series_need_not_wait_until_all_were_looked_at() {
+    let table = SeriesTable::new(1_000_000, 1_000_000);
+    for i in 0..SHOWN_AT_ONCE + 1 {
+        let series = table.resolve(key(&format!("d{i}")), TokenId(1)).unwrap();
+        table.list(series.id, 0);
+    }
+    std::thread::scope(|scope| {
+        let (told, done) = sync_channel(1);
+        let (table, last) = (&table, SHOWN_AT_ONCE);
+        let all = table.select(|series| {
+            if series.id.index() == 0 {
+                let told = told.clone();
+                scope.spawn(move || told.send(table.resolve(key("new"), TokenId(1)).map(drop)).unwrap());
+                // Until it waits for the lock that is held here.
+                while table.by_id.try_read().is_some() {
+                    std::thread::yield_now();
+                }
+            }
+            if series.id.index() == last {
+                done.recv_timeout(Duration::from_secs(10)).expect("it waits").unwrap();
+            }
+            true
+        });
+        assert_eq!(all.len(), SHOWN_AT_ONCE + 1);
+    });
 }

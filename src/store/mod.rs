@@ -204,5 +204,9 @@ pub trait Store: Send + Sync + fmt::Debug {
         let _unused = pin;
         None
     }
+    /// The time, or where the clock jumped and is not believed yet, the last that was.
+    fn believed(&self, now: TimeNs) -> TimeNs {
+        now
+    }
     fn stats(&self) -> StoreStats;
 }

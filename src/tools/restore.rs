@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use super::Progress;
 use super::backup::{self, BackupError, Manifest, Saved, copy, io_error, sqlite_error};
 use crate::catalog;
-use crate::model::TimeNs;
+use crate::model::{Position, TimeNs};
 use crate::store::embedded;
 
 /// Within the data directory, while it is not whole.
@@ -68,9 +68,7 @@ pub fn run(from: &Path, data: &Path, tokens: Tokens, progress: &mut Progress<'_>
         let new = if saved.name == catalog::FILE_NAME { data.join(format!("{}.new", catalog::FILE_NAME)) } else { path.clone() };
         put(from, saved, &new)?;
         if saved.name == catalog::FILE_NAME {
-            if let Tokens::Ended { at } = tokens {
-                end_tokens(&new, at).map_err(sqlite_error("end the tokens of", &new))?;
-            }
+            settle(&new, tokens, Position(manifest.position)).map_err(sqlite_error("settle", &new))?;
             sync(&[&data.join(embedded::DIR_NAME), &new, data])?;
             fs::rename(&new, &path).map_err(io_error("rename", &new))?;
         }
@@ -109,11 +107,9 @@ fn make_empty(data: &Path) -> Result<(), BackupError> {
 /// Copies a file of the backup, and checks what was copied.
 fn put(from: &Path, saved: &Saved, to: &Path) -> Result<(), BackupError> {
     let source = from.join(backup::FILES).join(&saved.stored);
-    let copied = File::open(&source).and_then(|mut source| {
-        let mut file = File::options().create_new(true).write(true).mode(0o600).open(to)?;
-        io::copy(&mut source, &mut file)
-    });
-    copied.map_err(io_error("copy", &source))?;
+    let mut opened = File::open(&source).map_err(io_error("read", &source))?;
+    let copied = File::options().create_new(true).write(true).mode(0o600).open(to).and_then(|mut file| io::copy(&mut opened, &mut file));
+    copied.map_err(io_error("copy to", to))?;
     let found = copy::read(to, true).map_err(io_error("read back", to))?;
     if found == (saved.bytes, saved.crc) {
         return Ok(());
@@ -122,10 +118,13 @@ fn put(from: &Path, saved: &Saved, to: &Path) -> Result<(), BackupError> {
     Err(BackupError::Damaged { file: source.display().to_string(), why })
 }
 
-fn end_tokens(path: &Path, at: TimeNs) -> rusqlite::Result<()> {
+/// Up to where it has everything, so that agents which sent more are told of; and its tokens.
+fn settle(path: &Path, tokens: Tokens, up_to: Position) -> rusqlite::Result<()> {
     let db = Connection::open(path)?;
-    db.execute_batch("PRAGMA secure_delete = on")?;
-    db.execute("UPDATE tokens SET hash = randomblob(32), revoked = coalesce(revoked, ?1)", [at])?;
+    catalog::note_restored(&db, up_to)?;
+    if let Tokens::Ended { at } = tokens {
+        catalog::end_tokens(&db, at)?;
+    }
     db.close().map_err(|(_, error)| error)
 }
 

@@ -24,14 +24,15 @@ pub struct Sum {
     pub crc: u32,
 }
 
-/// Series, readings, crc32c. In the order of `ids`, those without a reading left out.
-pub fn of(store: &dyn Store, pin: &Pin, ids: &[SeriesId]) -> Result<Vec<(u32, u64, u32)>, StoreError> {
+/// Series, readings, crc32c. In the order of `ids`, those without a reading left out. `progress` is told how many series are done.
+pub fn of(store: &dyn Store, pin: &Pin, ids: &[SeriesId], progress: &mut dyn FnMut(u64)) -> Result<Vec<(u32, u64, u32)>, StoreError> {
     let mut sums = Vec::new();
-    for id in ids {
+    for (done, id) in (1..).zip(ids) {
         let Sum { count, crc } = of_one(store, pin, *id, Numbers::AsKept)?;
         if count > 0 {
             sums.push((id.0, count, crc));
         }
+        progress(done);
     }
     Ok(sums)
 }

@@ -281,6 +281,7 @@ test('a device that went is unreachable, and found by it', async ({ page, hub, s
   await sender.send(
     ...series('here', 'power', 'W', now - MINUTE, now),
     ...series('gone', 'power', 'W', now - MINUTE, now),
+    { device: 'gone', metric: 'running', value: true, time: now - 5 * MINUTE },
   )
   await logIn(page, hub)
   await expect(page.getByRole('link', { name: /gone/ })).toBeVisible()
@@ -290,6 +291,17 @@ test('a device that went is unreachable, and found by it', async ({ page, hub, s
   await chip.click()
   await expect(page).toHaveURL(/state=offline/)
   await expect(page.locator('.rows > li')).toHaveCount(2)
+  await page.setViewportSize({ width: 768, height: 900 })
+  await page.getByRole('link', { name: /gone/ }).click()
+  await expect(page.locator('.facts')).toContainText('unreachable')
+  const bottom = async (of: string) => {
+    const box = await page.locator(of).boundingBox()
+    return (box?.y ?? Number.NaN) + (box?.height ?? 0)
+  }
+  await expect(page.locator('.strip')).toBeVisible()
+  expect(await bottom('.strip'), 'a timeline has a line of its own').toBeGreaterThan(
+    (await bottom('.state-value')) + 10,
+  )
 })
 
 test('charts of one unit stand together; a week begins as it was chosen to', async ({ page, hub, sender }) => {

@@ -50,6 +50,13 @@ export async function logIn(page: Page, hub: Hub): Promise<void> {
   await expect(connection(page)).toHaveAttribute('data-phase', 'live')
 }
 
+/** A page of a zone in which it is about noon: what is of today stays so while a test runs, whenever that is. */
+export async function atNoon(page: Page): Promise<void> {
+  const ahead = 12 - new Date().getUTCHours()
+  const zone = ahead === 0 ? 'UTC' : `Etc/GMT${ahead > 0 ? '-' : '+'}${Math.abs(ahead)}`
+  await page.addInitScript((zone) => localStorage.setItem('telltale.zone', zone), zone)
+}
+
 export function connection(page: Page) {
   return page.getByRole('status')
 }

@@ -237,7 +237,7 @@ test('timelines and figures as words', async ({ page }) => {
 
 test('states, connections, ranges, commands and screens as words', async ({ page }) => {
   const state = await show(page, 'state', false)
-  await expect(state.locator('.state')).toHaveText(['online', 'silent', 'offline', 'unknown'])
+  await expect(state.locator('.state')).toHaveText(['online', 'silent', 'unreachable', 'unknown'])
   const connections = await show(page, 'connection', false)
   await expect(connections.locator('.pill')).toHaveText([
     'Not connected',

@@ -65,6 +65,13 @@ test('the hub is killed: the state is shown, the picture stays, and the chart go
     const before = (await held(page, 'pump', 'pressure'))?.points.length ?? 0
     expect(before, 'the picture stays').toBeGreaterThan(30)
     await page.screenshot({ path: 'shots/reconnecting.png' })
+    await page.setViewportSize({ width: 360, height: 740 })
+    const within = await page.evaluate(() => {
+      const shown = [...document.querySelectorAll('.head *')].filter((one) => one.checkVisibility())
+      return Math.max(...shown.map((one) => one.getBoundingClientRect().right))
+    })
+    expect(within, 'on a phone the head has room for what is told').toBeLessThanOrEqual(360)
+    await page.setViewportSize({ width: 1280, height: 860 })
     const missed = count
     await expect.poll(() => count - missed).toBeGreaterThan(20)
 

@@ -31,6 +31,7 @@ test('explore: series beside each other, buckets, the day before, figures, a lin
   await expect(page.locator('datalist option[value^="room-1/humidity"]'), 'what there is, is offered').toHaveCount(1)
   await field.fill('room-*/temperature')
   await field.press('Enter')
+  await expect(page.getByRole('combobox', { name: 'Series 1' }), 'the focus stays').toBeFocused()
   await expect(page.locator('.plot:not([data-empty])')).toHaveCount(1)
   await expect(page.locator('.legend li')).toHaveCount(2)
 
@@ -71,16 +72,21 @@ test('a range is a day of the calendar in the zone that was chosen, exact times,
   await page.getByRole('link', { name: /room-1/ }).click()
   const box = page.locator('.range-box summary')
   await box.click()
+  await page.getByLabel('From', { exact: true }).fill('2026-01-02T03:04:05')
   await page.getByLabel('Time zone').selectOption('UTC')
+  await expect(page.getByLabel('From', { exact: true }), 'what was typed stays').toHaveValue('2026-01-02T03:04:05')
+  // The day may end while this is looked at.
+  const midnight = () => `${new Date().toISOString().slice(0, 10)}T00:00`
+  const before = midnight()
   await page.getByRole('button', { name: 'Yesterday' }).click()
   await expect(box).toContainText('Yesterday · UTC')
   await expect(page.locator('.plot:not([data-empty])').first()).toBeVisible()
   await page.screenshot({ path: 'shots/yesterday.png' })
 
   await box.click()
-  const midnight = new Date()
-  midnight.setUTCHours(0, 0, 0, 0)
-  await expect(page.getByLabel('To', { exact: true })).toHaveValue(midnight.toISOString().slice(0, 16))
+  await expect(page.getByLabel('To', { exact: true })).toHaveValue(
+    new RegExp([before, midnight()].map((time) => `^${time}(:00)?$`).join('|')),
+  )
   await page.getByLabel('From', { exact: true }).fill('2026-01-02T03:04:05')
   await page.getByLabel('To', { exact: true }).fill('2026-01-02T03:04:04')
   await page.getByRole('button', { name: 'Show' }).click()
@@ -95,13 +101,23 @@ test('a range is a day of the calendar in the zone that was chosen, exact times,
   const from = Date.UTC(2026, 0, 2, 3, 4, 5)
   await expect(page).toHaveURL(new RegExp(`from=${from}&to=${from + 60 * MINUTE}`))
 
+  await box.click()
+  const last = page.getByLabel('The last')
+  await last.fill('soon')
+  await last.press('Enter')
+  await expect(page.getByRole('alert')).toContainText('A length such as 90m')
+  await last.fill('3h')
+  await last.press('Enter')
+  await expect(page).toHaveURL(/range=3h/)
+  await expect(box).toContainText('Last 3h')
+  await page.goto(`${hub.url}/#/device/room-1?from=${from}&to=${from + 60 * MINUTE}`)
   await page.locator('.plot').first().focus()
   await page.keyboard.press('ArrowRight')
   await expect(page).toHaveURL(new RegExp(`from=${from + 15 * MINUTE}&`))
   await page.keyboard.press('-')
   await expect(page).toHaveURL(new RegExp(`from=${from - 15 * MINUTE}&to=${from + 105 * MINUTE}`))
   await page.getByRole('button', { name: 'Back to live' }).click()
-  await expect(page.getByRole('button', { name: '15m', exact: true })).toHaveAttribute('aria-pressed', 'true')
+  await expect(box, 'what slid last').toContainText('Last 3h')
 })
 
 test('status: what comes in, refusals with their reasons, tokens made and revoked', async ({
@@ -142,7 +158,14 @@ test('status: what comes in, refusals with their reasons, tokens made and revoke
   const asked = await fetch(`${hub.url}/api/v1/last?select=*/*`, { headers: { authorization: `Bearer ${secret}` } })
   expect(asked.status, 'an agent token may not read').toBe(403)
   await page.screenshot({ path: 'shots/status.png', fullPage: true })
-  await tokens.getByRole('button', { name: 'Revoke roof' }).click()
+  // By keys: a second press of the same one keeps the token, and who keeps it is where they were.
+  const revoke = tokens.getByRole('button', { name: 'Revoke roof', exact: true })
+  await revoke.focus()
+  await page.keyboard.press('Enter')
+  await expect(tokens.getByRole('button', { name: 'Keep' })).toBeFocused()
+  await page.keyboard.press('Enter')
+  await expect(revoke).toBeFocused()
+  await revoke.click()
   await tokens.getByRole('button', { name: 'Revoke roof now' }).click()
   await expect(tokens.getByRole('row', { name: /roof/ })).toHaveCount(0)
 })
@@ -154,6 +177,56 @@ test('what only an administrator may see is not offered to a viewer', async ({ p
   await page.getByRole('button', { name: 'Log in' }).click()
   await expect(page.getByRole('link', { name: 'Explore' })).toBeVisible()
   await expect(page.getByRole('link', { name: 'Status' })).toHaveCount(0)
+})
+
+test('a token that reaches nothing is told so, not how to send; what it reaches comes by itself', async ({
+  page,
+  hub,
+  sender,
+}) => {
+  await sender.send({ device: 'pump', metric: 'pressure', value: 4.2, unit: 'bar' })
+  const token = (await hub.cli('token', 'create', '--role', 'viewer', '--name', 'roof', '--devices', 'roof-*')).trim()
+  await page.goto(hub.url)
+  await page.getByLabel('Or paste a link or a token').fill(token)
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await expect(page.getByRole('heading', { name: 'No readings that you may see' })).toBeVisible()
+  await expect(page.getByText('telltale token create')).toHaveCount(0)
+  await sender.send({ device: 'roof-1', metric: 'wind', value: 7, unit: 'm/s' })
+  await expect(page.getByRole('link', { name: /roof-1/ })).toContainText('7 m/s')
+})
+
+test('a token that a command made or revoked is in the list by itself, and one that is being asked for stays', async ({
+  page,
+  hub,
+}) => {
+  await logIn(page, hub)
+  await page.goto(`${hub.url}/#/status`)
+  const tokens = page.getByRole('region', { name: 'Tokens' })
+  await tokens.getByLabel('Name').fill('half typed')
+  await hub.token('viewer', 'elsewhere')
+  await expect(tokens.getByRole('row', { name: /elsewhere/ })).toBeVisible({ timeout: 10_000 })
+  await hub.revoke('elsewhere')
+  await expect(tokens.getByRole('row', { name: /elsewhere/ })).toHaveCount(0, { timeout: 10_000 })
+  await expect(tokens.getByLabel('Name')).toHaveValue('half typed')
+})
+
+test('a command is copied, also where the browser has no clipboard for the page', async ({ page, hub, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: hub.url })
+  await logIn(page, hub)
+  const copy = page.locator('.command button').first()
+  await copy.click()
+  const command = 'telltale token create --role agent > agent.token'
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(command)
+  // As on a page without TLS that came from another machine.
+  await page.evaluate(async () => {
+    await navigator.clipboard.writeText('')
+    const { clipboard } = navigator
+    Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true })
+    Object.assign(window, { clipboard })
+  })
+  await copy.click()
+  const copied = () => page.evaluate(() => (window as unknown as { clipboard: Clipboard }).clipboard.readText())
+  await expect.poll(copied).toBe(command)
 })
 
 test('ten thousand devices: only rows in view are drawn and watched, any is found, and values are live', async ({
@@ -200,6 +273,10 @@ test('ten thousand devices: only rows in view are drawn and watched, any is foun
   await page.screenshot({ path: 'shots/many-tiles.png' })
   await page.getByRole('button', { name: 'rows', exact: true }).click()
 
+  await page.setViewportSize({ width: 768, height: 900 })
+  const head = await page.getByRole('heading', { name: 'Devices' }).boundingBox()
+  expect(head?.height, 'one line').toBeLessThan(40)
+  await page.setViewportSize({ width: 1280, height: 860 })
   await page.getByLabel('Filter devices').fill('meter-04711')
   await expect(rows).toHaveCount(1)
   await expect(rows.first()).toContainText('100 W')
@@ -214,8 +291,11 @@ test('name, note and attributes are edited; what somebody else changed meanwhile
   await sender.send({ device: 'pump', metric: 'pressure', value: 4.2, unit: 'bar' })
   await logIn(page, hub)
   await page.getByRole('link', { name: /pump/ }).click()
-  await page.getByRole('button', { name: 'Edit name, note, attributes' }).click()
+  const opens = page.getByRole('button', { name: 'Edit name, note, attributes' })
+  await opens.focus()
+  await page.keyboard.press('Enter')
   const form = page.getByRole('form', { name: 'Edit device' })
+  await expect(form.getByLabel('Name', { exact: true }), 'keys go on in the form').toBeFocused()
   await form.getByLabel('Name', { exact: true }).fill('Harbour pump')
   await form.getByLabel('Note').fill('Serviced in May.\nKey in box 7.')
   await form.getByLabel('Attribute 1, name').fill('site')
@@ -223,6 +303,7 @@ test('name, note and attributes are edited; what somebody else changed meanwhile
   await form.getByRole('button', { name: 'Save' }).click()
   await expect(page.getByRole('heading', { name: 'Harbour pump' })).toBeVisible()
   await expect(page.getByText('Key in box 7.')).toBeVisible()
+  await expect(opens, 'and after it where it was opened').toBeFocused()
   await expect(page.locator('.facts')).toContainText('site Harbour')
 
   await page.getByRole('button', { name: 'Edit name, note, attributes' }).click()
@@ -232,8 +313,14 @@ test('name, note and attributes are edited; what somebody else changed meanwhile
     await fetch('/api/v1/devices/pump', { method: 'PATCH', headers, body: JSON.stringify({ name: 'Old pump' }) })
   })
   await form.getByRole('button', { name: 'Save' }).click()
-  await expect(form.getByRole('alert')).toBeVisible()
+  await expect(form.getByRole('alert')).toHaveText(
+    'Somebody else has changed it meanwhile: The name is now “Old pump”. Save once more to put what you changed over it.',
+  )
   expect(complaints.splice(0)).toEqual([expect.stringContaining('409')])
   await expect(form.getByLabel('Attribute 1, value')).toHaveValue('Quay')
   await page.screenshot({ path: 'shots/edit.png' })
+  await form.getByRole('button', { name: 'Save' }).click()
+  await expect(form).toHaveCount(0)
+  await expect(page.getByRole('heading', { name: 'Old pump' }), 'what was not touched is theirs').toBeVisible()
+  await expect(page.locator('.facts')).toContainText('site Quay')
 })

@@ -68,6 +68,31 @@ export async function counted(page: Page, devtools: CDPSession, seconds: number)
   }
 }
 
+/** As a tab that is not looked at: it says so, and is given no frames. */
+export async function hide(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const { requestAnimationFrame: shown } = window
+    const waiting: FrameRequestCallback[] = []
+    Object.assign(window, { shown, waiting })
+    window.requestAnimationFrame = (run) => waiting.push(run)
+    Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true })
+    document.dispatchEvent(new Event('visibilitychange'))
+  })
+}
+
+export async function show(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const { shown, waiting } = window as unknown as {
+      shown: typeof requestAnimationFrame
+      waiting: FrameRequestCallback[]
+    }
+    window.requestAnimationFrame = shown
+    for (const run of waiting) shown(run)
+    Reflect.deleteProperty(document, 'visibilityState')
+    document.dispatchEvent(new Event('visibilitychange'))
+  })
+}
+
 /** DevTools of a page whose figures of time are processor time, so that a busy machine does not count as a busy page. */
 export async function devtoolsOf(page: Page): Promise<CDPSession> {
   const devtools = await page.context().newCDPSession(page)

@@ -85,6 +85,39 @@ test.describe('20 panels of 5 lines, ten readings a second each', () => {
   })
 })
 
+test('charts take turns: each is drawn within its own, not all of them together after the last', async ({
+  page,
+  hub,
+  sender,
+}) => {
+  await sender.send(...round(Date.now() - 1_000), ...round(Date.now() - 500))
+  await page.addInitScript(() => {
+    const drawn = { within: 0, after: 0 }
+    Object.assign(window, { drawn })
+    let isFrame = false
+    const frame = window.requestAnimationFrame
+    window.requestAnimationFrame = (run) =>
+      frame((time) => {
+        isFrame = true
+        run(time)
+        isFrame = false
+      })
+    const { clearRect } = CanvasRenderingContext2D.prototype
+    CanvasRenderingContext2D.prototype.clearRect = function (...area) {
+      drawn[isFrame ? 'within' : 'after'] += 1
+      clearRect.apply(this, area)
+    }
+  })
+  await openPlant(page, hub)
+  await expect(page.locator('.plot:not([data-empty])').first()).toBeVisible()
+  type Drawn = { within: number; after: number }
+  const drawn = () => page.evaluate(() => ({ ...(window as unknown as { drawn: Drawn }).drawn }))
+  const before = await drawn()
+  for (const range of ['5m', '15m', '5m']) await page.getByRole('button', { name: range, exact: true }).click()
+  await expect.poll(async () => (await drawn()).within - before.within).toBeGreaterThan(6)
+  expect((await drawn()).after - before.after, 'drawn when the frame was over').toBe(0)
+})
+
 test('a cold page is small, and asks for little before it shows a value', async ({ page, hub, sender }) => {
   await sender.send(...round(Date.now(), 2))
   await logIn(page, hub)

@@ -1,5 +1,7 @@
-// Pictures of the page with data, for people to look at: shots/ after each run, and the README's by UPDATE_SCREENSHOT=1.
+// Pictures of the page with data, for people to look at: shots/ after each run, and the README's three by UPDATE_SCREENSHOT=1.
+import type { Page } from '@playwright/test'
 import { expect, logIn, test } from './fixtures'
+import type { Hub } from './hub'
 import type { Reading, Sender } from './sender'
 
 /** A quarter of an hour of a small plant. */
@@ -60,5 +62,25 @@ test('pictures', async ({ page, hub, sender }) => {
   await page.setViewportSize({ width: 1280, height: 720 })
   await page.goto(`${hub.url}/#/device/boiler`)
   await expect(page.locator('.plot:not([data-empty]) canvas')).toHaveCount(3)
-  if (process.env.UPDATE_SCREENSHOT === '1') await page.screenshot({ path: '../../dashboards/screenshot.png' })
+  await readmePictures(page, hub)
 })
+
+/** The README's: light, dark and on a phone. */
+async function readmePictures(page: Page, hub: Hub): Promise<void> {
+  if (process.env.UPDATE_SCREENSHOT !== '1') return
+  const shoot = async (name: string) => {
+    // What a theme changed is drawn in the next frames.
+    await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))))
+    await page.screenshot({ path: `../../dashboards/${name}.png` })
+  }
+  await shoot('screenshot')
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await page.goto(`${hub.url}/#/explore?select=boiler%2Ftemperature&select=boiler%2Fpressure&axes=2`)
+  await expect(page.locator('.plot:not([data-empty]) canvas')).toHaveCount(1)
+  await expect(page.getByRole('region', { name: 'Figures' }).getByRole('row')).toHaveCount(3)
+  await shoot('screenshot-dark')
+  await page.setViewportSize({ width: 360, height: 740 })
+  await page.goto(`${hub.url}/#/device/gateway-1`)
+  await expect(page.locator('.plot:not([data-empty]) canvas').first()).toBeVisible()
+  await shoot('screenshot-phone')
+}

@@ -8,7 +8,7 @@ import time
 import msgpack
 import pytest
 
-from hub import eventually
+from hub import Hub, eventually
 from plain import Sender
 
 INT_MAX = 2**63 - 1
@@ -285,3 +285,42 @@ def test_last_write_wins_across_connections_and_restarts(hub):
     assert hub.history("d/m") == {("d", "m", ()): [[now, 2]]}
     with Sender(hub) as third:
         assert third.batch([reading | {"value": 2}])["duplicate"] == 1
+
+
+def test_a_reading_that_is_refused_changes_nothing_of_its_series(shared_hub, sender, device):
+    now = time.time_ns()
+    told = {"device": device, "metric": "m", "time": now}
+
+    def described():
+        (row,) = shared_hub.api("last", select=f"{device}/*")["series"]
+        return row["unit"], row["kind"]
+
+    sender.stored([told | {"value": 1}])
+    for refused in [
+        {"value": "x", "unit": "a", "kind": "text"},
+        {"value": True, "unit": "b", "kind": "state"},
+        {"value": float("nan"), "unit": "c", "kind": "counter"},
+        {"value": 1, "time": now + 3600 * 10**9, "unit": "d", "kind": "counter"},
+        {"value": 1, "unit": "e", "kind": "thermometer"},
+    ]:
+        assert len(sender.batch([told | refused])["rejected"]) == 1
+        assert described() == (None, "gauge"), refused
+    # Beside one that is taken: the same unit, and the first of them is not of the type.
+    answer = sender.batch([told | {"value": "x", "unit": "V"}, told | {"value": 2, "unit": "V", "kind": "counter"}])
+    assert (answer["stored"], len(answer["rejected"])) == (1, 1)
+    assert described() == ("V", "counter")
+
+
+def test_the_rules_for_a_metric_hold_after_a_refused_reading_too(tmp_path):
+    rule = '[[metric]]\nmatch = "*energy"\nkind = "counter"\nunit = "kWh"\n'
+    with Hub(tmp_path / "data", config=rule) as hub:
+        with Sender(hub) as first:
+            first.stored([{"device": "d", "metric": "energy", "value": 1, "unit": "J", "kind": "gauge"}])
+        with Sender(hub) as second:
+            bad, good = ({"device": "d", "metric": "energy", "value": value} for value in ("off", 5))
+            assert second.batch([bad])["rejected"][0]["code"] == "type_changed"
+            (row,) = hub.api("last", select="d/*")["series"]
+            assert (row["unit"], row["kind"]) == ("J", "gauge")
+            second.stored([good])
+            (row,) = hub.api("last", select="d/*")["series"]
+            assert (row["unit"], row["kind"]) == ("kWh", "counter")

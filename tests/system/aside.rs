@@ -1,8 +1,11 @@
 //! Directories in a bad state, and what the commands make of them: files that were set aside for damage, files of a newer program, and
 //! directories that cannot be written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use crate::hub::Hub;
 use crate::tools::{change, copy, readings, restored, run, send, store_file};
@@ -122,6 +125,79 @@ async fn check_and_stats_look_where_nothing_can_be_written() {
     // A hub cannot work there, and says what it could not do.
     let (code, _, stderr) = run_unwritable(dir.path(), &["serve", "--listen", "127.0.0.1:0"]);
     assert!(code == 1 && stderr.contains("data/lock: Read-only file system"), "{code} {stderr}");
+}
+
+/// A change that is in the WAL alone, as a hub leaves it that is killed.
+fn change_in_wal(path: &Path, sql: &str) {
+    let db = Connection::open(path).unwrap();
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    db.execute_batch(sql).unwrap();
+}
+
+fn remove_indexes(dir: &Path) {
+    let entries = ["data", "data/store"].map(|within| std::fs::read_dir(dir.join(within)).unwrap());
+    let paths = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let indexes: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|extension| extension == "sqlite-shm")).collect();
+    assert!(!indexes.is_empty());
+    indexes.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+}
+
+#[tokio::test]
+async fn what_is_in_wals_alone_is_read_where_nothing_can_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await;
+    change_in_wal(&store_file(dir.path()), "DELETE FROM blocks");
+    change_in_wal(&dir.path().join("data/catalog.sqlite"), "UPDATE series SET device = 'renamed', sum = NULL WHERE device = 'fast'");
+    for has_indexes in [true, false] {
+        if !has_indexes {
+            remove_indexes(dir.path());
+        }
+        let (code, stdout, stderr) = run_unwritable(dir.path(), &["check"]);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{has_indexes}: {stdout}");
+        assert!(stdout.starts_with("1407 readings in 5 chunks of 3 files"), "{has_indexes}: {stdout}");
+        let (code, stdout, stderr) = run_unwritable(dir.path(), &["stats"]);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{has_indexes}: {stdout}");
+        assert!(stdout.starts_with("1407 readings of 3 series"), "{has_indexes}: {stdout}");
+        assert!(stdout.contains("renamed/a") && !stdout.contains("fast/a"), "{has_indexes}: {stdout}");
+        let (code, _, stderr) = run_unwritable(dir.path(), &["serve", "--listen", "127.0.0.1:0"]);
+        assert!(code == 1 && stderr.contains("data/lock: Read-only file system"), "{code} {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_hub_left_is_looked_at_where_nothing_can_be_written() {
+    let (dir, copied) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    filled(dir.path()).await;
+    let hub = Hub::start(dir.path());
+    send(&hub, 9, &readings(2)).await;
+    hub.kill();
+    copy(dir.path(), copied.path());
+    // Who may write moves the catalog's WAL into it, and ends a file that was being made: these are other sizes.
+    let but_sizes = |(code, stdout, stderr): (i32, String, String)| {
+        let lines = stdout.lines().filter(|line| !line.ends_with(" of catalog"));
+        let lines: Vec<_> = lines
+            .map(|line| line.rsplit_once(", ").filter(|(_, end)| end.ends_with(" bytes")).map_or(line, |(start, _)| start).to_owned())
+            .collect();
+        (code, lines, stderr)
+    };
+    let stats = but_sizes(run(copied.path(), &["stats"]));
+    let check = but_sizes(run(copied.path(), &["check"]));
+    assert_eq!((stats.0, check.0, check.1[1].as_str()), (0, 0, "nothing is damaged"));
+    for has_indexes in [true, false] {
+        if !has_indexes {
+            remove_indexes(dir.path());
+        }
+        assert_eq!(but_sizes(run_unwritable(dir.path(), &["check"])), check, "{has_indexes}");
+        assert_eq!(but_sizes(run_unwritable(dir.path(), &["stats"])), stats, "{has_indexes}");
+    }
+    // A file that a kill left while it was made.
+    std::fs::write(dir.path().join("data/store/2026-02-01.raw.0.sqlite"), "").unwrap();
+    let (code, stdout, _) = run_unwritable(dir.path(), &["check"]);
+    assert!(code == 0 && stdout.ends_with("nothing is damaged\n"), "{stdout}");
+    // Nothing of it was changed, so a hub that may write has all.
+    let hub = Hub::start(dir.path());
+    assert_eq!(hub.history("*/*").len(), 3 * 707);
+    hub.kill();
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! `[store] max_bytes`: ten times as much is written, the directory stays within, no write fails, and rollups answer.
+//! `[store] max_bytes`: ten times as much is written, the directory stays within, no write fails, rollups answer, and a series whose
+//! readings all went has its last known value.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,9 +13,12 @@ use telltale::ingest::{Batch, Outcome};
 use telltale::model::{Reading, SeriesId, TimeNs, TimeRange, TokenId, Value};
 use telltale::query::buckets::Agg;
 use telltale::query::grid::Grid;
+use telltale::query::last;
 use telltale::query::source::{self, Part, Past};
 use telltale::series::KeyRef;
 use telltale::store::Coarse;
+
+use crate::opened::opened;
 
 const DAY: TimeNs = 86_400 * NS_PER_SEC;
 /// Midnight of 2026-11-23.
@@ -98,6 +102,22 @@ async fn send(hub: &Hub, from: TimeNs, step: TimeNs, rng: &mut fastrand::Rng) {
     }
 }
 
+/// A series of few readings, all of them on the first day: its id, and what is last known of it.
+async fn send_once(hub: &Hub) -> SeriesId {
+    let id = hub.series.resolve(KeyRef { device: "once", metric: "m", labels: &[] }, TokenId(1)).unwrap().id;
+    let readings = (0..10).map(|i| Reading { series: id, time: START + i * 60 * NS_PER_SEC, value: Value::Int(i / 3) }).collect();
+    let (reply, outcome) = tokio::sync::oneshot::channel();
+    hub.queue.submit(Batch { readings, meta: vec![], agent: None, received: START, reply }).await.unwrap();
+    assert!(matches!(outcome.await.unwrap(), Outcome::Committed { stored: 10, .. }));
+    id
+}
+
+/// Time, value and since when.
+fn last_known(hub: &Hub, id: SeriesId) -> (TimeNs, Value) {
+    let last = last::settled(&hub.head, Some(&*hub.store), &[id]).unwrap().remove(0).expect("a last known value is never dropped");
+    (last.time, last.value)
+}
+
 /// Readings of a series in a range, and those that only rollups know.
 fn counted(hub: &Hub, series: SeriesId, range: TimeRange) -> (u64, u64) {
     let view = hub.head.view(&[series], range);
@@ -129,7 +149,8 @@ async fn ten_times_the_budget_is_written_and_the_directory_stays_within() {
     let mut config = Config::default();
     config.data.dir = dir.path().to_owned();
     (config.store.max_bytes, config.store.reserve_bytes) = (MAX_BYTES, 0);
-    let hub = Arc::new(Hub::open(config, clock.clone()).unwrap());
+    let hub = opened(&config, &clock);
+    let mut once = None;
     let mut rng = fastrand::Rng::with_seed(7);
     let step = DAY / (BATCHES_A_DAY * BATCH);
     let watch = Watch::begin(dir.path());
@@ -138,6 +159,9 @@ async fn ten_times_the_budget_is_written_and_the_directory_stays_within() {
             let from = START + day * DAY + batch * BATCH * step;
             clock.set(from + BATCH * step);
             send(&hub, from, step, &mut rng).await;
+            if once.is_none() {
+                once = Some(send_once(&hub).await);
+            }
             watch.check(&format!("day {day}, batch {batch}"));
         }
         // The day is over, and an hour of grace: it is summed up.
@@ -156,8 +180,21 @@ async fn ten_times_the_budget_is_written_and_the_directory_stays_within() {
         let (read, gone) = counted(&hub, series, TimeRange { from: START, to: START + DAY });
         assert!(read == 0 && gone > 1_000, "of the first day {read} are there, and rollups of {gone}");
     }
+    let once = once.expect("it was sent");
+    let expected = (START + 9 * 60 * NS_PER_SEC, Value::Int(3));
+    assert_eq!(counted(&hub, once, TimeRange::ALL).0, 0, "its readings went with their day");
+    assert_eq!(last_known(&hub, once), expected);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while hub.metrics.tend_ns.value() == 0 || hub.metrics.tending.value() > 0 {
+        assert!(Instant::now() < deadline, "the store's own work is not counted, or has no end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     hub.stop().await;
     watch.check("stopped");
+    drop(hub);
+    let hub = opened(&config, &clock);
+    assert_eq!(last_known(&hub, once), expected, "also after a start");
+    hub.stop().await;
     println!("at most {} of {MAX_BYTES} bytes", watch.most.lock().unwrap().0);
 }
 

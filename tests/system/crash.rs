@@ -1,11 +1,16 @@
 //! The promise of an ack: after kill -9 at any instant every acked reading is there exactly once, nothing is there that was not sent,
 //! and sending everything again brings duplicates alone. The bounds are so small that the hub seals, merges and drops log all the time.
+//! Some are killed while a backup is made of them, some while they start.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::agent::{Agent, Answer, Sent, batch};
 use crate::hub::Hub;
+
+mod met;
+
+use met::Met;
 
 /// `make crash` asks for more.
 const RUNS: u64 = 50;
@@ -33,7 +38,12 @@ async fn fifty_kills_lose_nothing_and_double_nothing() {
     std::fs::write(&config, BOUNDS).unwrap();
     let start = || Hub::start_with(dir.path(), &["--config", config.to_str().unwrap()]);
     let mut books: Vec<Book> = (0..AGENTS).map(|_| Book::default()).collect();
+    let mut met = Met::new(dir.path());
     for run in 0..runs {
+        if run % 3 == 1 {
+            // Some before they listen, others soon after.
+            met.start(Duration::from_millis(rng.u64(if run % 2 == 0 { 0..15 } else { 0..300 })));
+        }
         let hub = start();
         check(&hub, &books, run, seed);
         let token = hub.token(&["--role", "agent"]);
@@ -42,12 +52,18 @@ async fn fifty_kills_lose_nothing_and_double_nothing() {
             .enumerate()
             .map(|(number, book)| tokio::spawn(load(hub.address.clone(), token.clone(), number, book, rng.fork())))
             .collect();
-        tokio::time::sleep(Duration::from_millis(rng.u64(5..250))).await;
+        let backup = if run % 3 == 2 { Some(met.begin_backup().await) } else { None };
+        // Merges come when nothing is to be sealed: some live long enough for it.
+        let longest = if run % 5 == 0 { 1_000 } else { 250 };
+        tokio::time::sleep(Duration::from_millis(rng.u64(if backup.is_some() { 0..50 } else { 5..longest }))).await;
         hub.kill();
         for agent in agents {
             books.push(agent.await.unwrap());
         }
+        met.look(backup, &format!("SEED={seed} run {run}"));
     }
+    println!("{met:?}");
+    met.has_everything(runs);
     let hub = start();
     check(&hub, &books, runs, seed);
     let stored = hub.get("/api/v1/status")["store"]["points"].as_u64().unwrap();

@@ -11,7 +11,7 @@ use telltale::block::Block;
 use telltale::model::{Position, SeriesId, TimeRange, Value};
 use telltale::retention::{Floors, RuleId};
 use telltale::store::embedded::{Budget, EmbeddedStore, Parts, SeriesInfo};
-use telltale::store::{Handover, Pins, SeriesRun, Store};
+use telltale::store::{Handover, Pins, SeriesRun, Store, StoreError};
 
 use crate::agent::{Agent, Answer, Sent, batch};
 use crate::inside::SmallDisk;
@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// 2026-01-01T00:00:00Z
 const START: i64 = 1_767_225_600_000_000_000;
 const BATCH: usize = 4_000;
+/// From when there is room to readings being taken: the promise is a second.
+const RECOVERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A hub whose data directory is a tmpfs that goes with it.
 struct Small {
@@ -118,7 +120,10 @@ async fn full(reserve: &str) {
     assert!(status == 503 && why.contains("disk"), "{status} {why}");
     assert_eq!(hub.readings(), acked * BATCH, "reads go on, and nothing is there that was refused");
     std::fs::remove_file(hub.data.join("filler")).unwrap();
+    let room = Instant::now();
     send(&mut agent, acked, usize::MAX).await;
+    let took = room.elapsed();
+    assert!(took <= RECOVERS_WITHIN, "it took {took:?} to notice that there is room");
     for number in acked + 1..acked + 5 {
         assert!(send(&mut agent, number, usize::MAX).await);
     }
@@ -129,6 +134,27 @@ async fn full(reserve: &str) {
 #[tokio::test]
 async fn a_disk_that_is_nearly_full_is_not_filled_and_room_is_noticed() {
     full("\"2MiB\"").await;
+}
+
+/// Nobody sends, so nobody makes the hub look.
+#[tokio::test]
+async fn room_is_noticed_within_a_second_though_nobody_sends() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Small::start(dir.path(), "\"2MiB\"");
+    let mut agent = Agent::connect(&hub.address, &hub.admin).await.unwrap();
+    std::fs::write(hub.data.join("filler"), vec![0; 20 << 20]).unwrap();
+    let mut acked = 0;
+    while send(&mut agent, acked, 50).await {
+        acked += 1;
+    }
+    assert_eq!(hub.ask("/readyz").0, 503);
+    std::fs::remove_file(hub.data.join("filler")).unwrap();
+    let room = Instant::now();
+    while hub.ask("/readyz").0 != 200 {
+        assert!(room.elapsed() <= RECOVERS_WITHIN, "it is not noticed that there is room");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(hub.readings(), acked * BATCH);
 }
 
 /// Nothing is held back: SQLite and the log meet the end of the disk themselves.
@@ -160,6 +186,7 @@ fn open_store(data: &Path, pins: &Arc<Pins>, sealed: u64, max_bytes: u64) -> Emb
         set_aside: &data.join("set-aside"),
         sealed: Position(sealed),
         sealed_at: START + DAY / 2,
+        now: START + DAY / 2,
         pins: Arc::clone(pins),
         info: Arc::new(OneMetric),
         cache_bytes: 1 << 20,
@@ -170,9 +197,13 @@ fn open_store(data: &Path, pins: &Arc<Pins>, sealed: u64, max_bytes: u64) -> Emb
     EmbeddedStore::open(parts).unwrap()
 }
 
-/// Floats without any order: about eight bytes each.
 fn seal_some(store: &EmbeddedStore, rng: &mut fastrand::Rng, number: u64) {
-    let blocks: Vec<_> = (0..10)
+    try_to_seal(store, rng, number, 10).unwrap();
+}
+
+/// Floats without any order: about eight bytes each.
+fn try_to_seal(store: &EmbeddedStore, rng: &mut fastrand::Rng, number: u64, series: usize) -> Result<(), StoreError> {
+    let blocks: Vec<_> = (0..series)
         .map(|_| {
             let mut block = Block::default();
             for i in 0..5_000 {
@@ -183,8 +214,9 @@ fn seal_some(store: &EmbeddedStore, rng: &mut fastrand::Rng, number: u64) {
         })
         .collect();
     let runs = (0..).map(SeriesId).zip(&blocks).map(|(series, blocks)| SeriesRun { series, blocks }).collect();
-    store.seal(&Handover { up_to: Position(number + 1), runs, deletes: &[] }).unwrap();
+    store.seal(&Handover { up_to: Position(number + 1), runs, deletes: &[] })?;
     store.set_sealed(Position(number + 1));
+    Ok(())
 }
 
 fn allocated(dir: &Path) -> u64 {
@@ -193,21 +225,76 @@ fn allocated(dir: &Path) -> u64 {
     entries.sum()
 }
 
+/// The small disk that this test runs on. None: it ran anew there.
+fn small_disk(test: &str) -> Option<PathBuf> {
+    if let Some(disk) = std::env::var_os(INSIDE) {
+        return Some(disk.into());
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let disk = SmallDisk::make(&dir.path().join("disk"), 48);
+    let mut command = disk.command(&std::env::current_exe().unwrap());
+    let output = command.args(["--exact", &format!("full::{test}")]).env(INSIDE, &disk.at).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    None
+}
+
+/// To the last byte.
+fn fill(disk: &Path, name: &str) {
+    let mut filler = std::fs::File::create(disk.join(name)).unwrap();
+    while std::io::Write::write_all(&mut filler, &[0; 4096]).is_ok() {}
+}
+
+/// A seal met the end of the disk, and others took what room was left: the store opens, answers, and seals when there is room again.
+#[test]
+fn what_a_full_disk_cut_off_is_removed_when_there_is_room() {
+    let Some(disk) = small_disk("what_a_full_disk_cut_off_is_removed_when_there_is_room") else { return };
+    let (data, pins, mut rng) = (disk.join("data"), Arc::new(Pins::default()), fastrand::Rng::with_seed(3));
+    std::fs::create_dir(&data).unwrap();
+    let mut store = open_store(&data, &pins, 0, 0);
+    for number in 0..5 {
+        seal_some(&store, &mut rng, number);
+    }
+    while store.tend(START + DAY / 2, Duration::from_secs(1)).unwrap() {}
+    let count = |store: &EmbeddedStore, at| store.count(&pins.pin(Position(at)), SeriesId(1), TimeRange::ALL).unwrap();
+    // Room for some of its pieces.
+    std::fs::write(disk.join("room"), vec![0; 3 << 20]).unwrap();
+    fill(&disk, "filler");
+    std::fs::remove_file(disk.join("room")).unwrap();
+    let full = |sealed| assert!(matches!(sealed, Err(StoreError::DiskFull { .. })), "{sealed:?}");
+    full(try_to_seal(&store, &mut rng, 5, 100));
+    // Without the index of a WAL there is no room to make it, which is a full disk too.
+    for has_index in [true, false] {
+        // What its WALs took others have now.
+        drop(store.tend(START + DAY / 2, Duration::from_secs(1)));
+        drop(store);
+        if !has_index {
+            let entries = std::fs::read_dir(data.join("store")).unwrap().map(|entry| entry.unwrap().path());
+            let indexes = entries.filter(|path| path.to_string_lossy().ends_with(".raw.0.sqlite-shm"));
+            indexes.for_each(|path| std::fs::remove_file(path).unwrap());
+        }
+        fill(&disk, &format!("more-{has_index}"));
+        store = open_store(&data, &pins, 5, 0);
+        if has_index {
+            assert_eq!(count(&store, 5), 25_000);
+        }
+        full(try_to_seal(&store, &mut rng, 5, 100));
+    }
+    for filler in ["filler", "more-true", "more-false"] {
+        std::fs::remove_file(disk.join(filler)).unwrap();
+    }
+    try_to_seal(&store, &mut rng, 5, 100).unwrap();
+    assert_eq!((count(&store, 5), count(&store, 6)), (25_000, 30_000));
+    let checked = telltale::store::embedded::check(&data.join("store"), &mut |_, _| {}).unwrap();
+    assert_eq!((checked.points, checked.bad), (5 * 50_000 + 500_000, vec![]));
+}
+
 /// Over the bound on bytes, and others filled the disk to the last byte: the oldest readings of the open day go all the same.
 #[test]
 fn on_a_full_disk_the_oldest_readings_go_so_that_the_bound_holds() {
     const BEFORE: u64 = 40 << 20;
     const BOUND: u64 = 8 << 20;
-    let Some(disk) = std::env::var_os(INSIDE).map(PathBuf::from) else {
-        let dir = tempfile::tempdir().unwrap();
-        let disk = SmallDisk::make(&dir.path().join("disk"), 48);
-        let mut command = disk.command(&std::env::current_exe().unwrap());
-        let test = ["--exact", "full::on_a_full_disk_the_oldest_readings_go_so_that_the_bound_holds"];
-        let output = command.args(test).env(INSIDE, &disk.at).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
-        return;
-    };
+    let Some(disk) = small_disk("on_a_full_disk_the_oldest_readings_go_so_that_the_bound_holds") else { return };
     let (data, pins, mut rng) = (disk.join("data"), Arc::new(Pins::default()), fastrand::Rng::with_seed(3));
     let (now, second) = (START + DAY / 2, Duration::from_secs(1));
     std::fs::create_dir(&data).unwrap();
@@ -223,8 +310,7 @@ fn on_a_full_disk_the_oldest_readings_go_so_that_the_bound_holds() {
     // Readers hold files open, as at a hub.
     let count = |store: &EmbeddedStore| store.count(&pins.pin(Position(40)), SeriesId(1), TimeRange::ALL).unwrap();
     assert_eq!(count(&store), 200_000);
-    let mut filler = std::fs::File::create(disk.join("filler")).unwrap();
-    while std::io::Write::write_all(&mut filler, &[0; 4096]).is_ok() {}
+    fill(&disk, "filler");
     let began = Instant::now();
     while allocated(&data.join("store")) > BOUND {
         assert!(began.elapsed() < PATIENCE, "{} bytes are left of {before}", allocated(&data.join("store")));

@@ -8,6 +8,7 @@ mod churn;
 mod commands;
 mod crash;
 mod erase;
+mod flips;
 mod full;
 mod gone;
 mod hub;
@@ -18,6 +19,12 @@ mod influx_alike;
 #[cfg(feature = "influxdb")]
 mod influx_bucket;
 #[cfg(feature = "influxdb")]
+mod influx_log;
+#[cfg(feature = "influxdb")]
+mod influx_oracle;
+#[cfg(feature = "influxdb")]
+mod influx_outage;
+#[cfg(feature = "influxdb")]
 mod influx_tls;
 #[cfg(feature = "influxdb")]
 mod influxd;
@@ -27,12 +34,15 @@ mod late;
 mod lost;
 #[cfg(feature = "influxdb")]
 mod migrate;
+mod opened;
 mod oracle;
 mod powercut;
+mod restored;
 mod sdk;
 #[cfg(feature = "influxdb")]
 mod stores;
 mod tools;
 mod transfer;
+mod upgrade;
 mod viewer;
 mod years;

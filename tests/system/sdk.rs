@@ -16,7 +16,7 @@ const ROUNDS: i64 = 60;
 const START_NS: i64 = 1_795_000_000_000_000_000;
 
 /// An address that stays while the hub behind it comes back on other ports.
-async fn front(behind: Arc<Mutex<String>>) -> String {
+pub async fn front(behind: Arc<Mutex<String>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
@@ -34,7 +34,7 @@ async fn front(behind: Arc<Mutex<String>>) -> String {
 }
 
 /// Opens the client as a next process would; the one before may still hold the spool for an instant.
-async fn open(config: &Config) -> Client {
+pub async fn open(config: &Config) -> Client {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match Client::open(config.clone()) {

@@ -265,7 +265,7 @@ fn groups(hub: &Hub, store: &Arc<dyn Store>, question: &str, start: TimeNs) -> V
     let pairs = asked.into_iter().chain(question.split('&').filter_map(|pair| pair.split_once('=')));
     let question = History::parse(pairs, hub.clock.now()).unwrap();
     let sources = Sources { series: &hub.series, head: &hub.head, store: Some(store), retention: &hub.retention };
-    let plan = Plan::make(question, sources, &Scope::default(), &*hub.devices, 1_000_000).unwrap();
+    let plan = Plan::make(question, sources, &Scope::default(), &*hub.devices, 1_000_000, &|| true).unwrap();
     let mut bytes = Vec::new();
     write(&plan, &mut |chunk| {
         bytes.extend(chunk);

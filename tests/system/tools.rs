@@ -122,6 +122,16 @@ async fn check_names_what_is_bad_and_the_rest_answers() {
         ("log/00000000000000000001.seg: the segment header", &|dir| flip(&log_file(dir, "seg"), 20), 1414),
         ("log/00000000000000000001.idx", &|dir| flip(&log_file(dir, "idx"), 20), 1414),
         ("store/2026-01-01.raw.0.sqlite-wal: frame ", &|dir| flip(&store_file(dir).with_extension("sqlite-wal"), 40_000), 707),
+        (
+            "catalog.sqlite: series row 0: one of its 10 values",
+            &|dir| change(&dir.join("data/catalog.sqlite"), "UPDATE series SET device = 'fasu' WHERE id = 0"),
+            1414,
+        ),
+        (
+            "catalog.sqlite: last row 1: one of its 7 values",
+            &|dir| change(&dir.join("data/catalog.sqlite"), "UPDATE last SET value = 1 WHERE series = 1"),
+            1414,
+        ),
         ("log/epoch", &|dir| std::fs::write(dir.join("data/log/epoch"), "?").unwrap(), 1414),
     ];
     for (named, damage, left) in rows {
@@ -157,7 +167,7 @@ async fn check_after_a_kill_finds_nothing_and_reads_the_log() {
     assert!(stdout.contains("1 commits in 1 segments"), "{stdout}");
     let empty = tempfile::tempdir().unwrap();
     let (code, _, stderr) = run(empty.path(), &["check"]);
-    assert!(code == 1 && stderr.contains("not a data directory"), "{stderr}");
+    assert!(code == 1 && stderr.contains("there is no data directory"), "{stderr}");
     assert!(!empty.path().join("data").exists());
 }
 
@@ -191,7 +201,7 @@ async fn stats_sum_up() {
 }
 
 /// Waits until so many days are merged and summed up: the last that is written of a day says so.
-fn summed_up(dir: &Path, days: i64) {
+pub fn summed_up(dir: &Path, days: i64) {
     let is_done = |day: i64| -> rusqlite::Result<bool> {
         let file = |kind: &str| dir.join(format!("data/store/2026-01-{:02}.{kind}.0.sqlite", day + 1));
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -350,6 +360,11 @@ async fn a_restore_takes_nothing_that_is_not_whole_and_nothing_that_is_not_empty
     assert!(code == 1 && stderr.contains("not a backup of telltale"), "{stderr}");
     assert!(!fresh.path().join("data").exists());
 
+    let manifest = backup.join("backup.json");
+    flip(&manifest, 40);
+    let (code, _, stderr) = run(fresh.path(), &["restore", to]);
+    assert!(code == 1 && stderr.contains("backup.json is damaged"), "{stderr}");
+    flip(&manifest, 40);
     let day = backup.join("files/2026-01-01.raw.0.sqlite.000001");
     let whole = std::fs::read(&day).unwrap();
     flip(&day.with_extension("000001"), whole.len() / 2);

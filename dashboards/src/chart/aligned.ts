@@ -23,8 +23,13 @@ export function aligned(lines: readonly Timed[]): Aligned {
     const alone: number[] = []
     let at = 0
     line.times.forEach((time, i) => {
-      while ((times[at] ?? time) < time) at += 1
       const value = line.values[i] ?? null
+      // A break reaches from point to point: at times of other lines between them, too.
+      const isBroken = i > 0 && (value === null || isNull(line.values[i - 1]))
+      while ((times[at] ?? time) < time) {
+        if (isBroken && column[at] === undefined) column[at] = null
+        at += 1
+      }
       column[at] = value
       if (value !== null && isNull(line.values[i - 1]) && isNull(line.values[i + 1])) alone.push(at)
     })

@@ -1,8 +1,8 @@
 // Tick texts of the charts: 24-hour times in the zone that was chosen, values with one prefix for the whole axis.
-import { decimalsOf, scaleFor } from '@telltale/client'
+import { decimalsOf, type Scale, scaleFor, unitName } from '@telltale/client'
 import uPlot from 'uplot'
 import { clockTime, dayName, monthName } from '../words'
-import { wall } from '../zone'
+import { instant, startOfMonth, wall } from '../zone'
 
 export function timeTicks(seconds: readonly number[], stepSeconds: number): string[] {
   return seconds.map((s) => {
@@ -15,13 +15,95 @@ export function timeTicks(seconds: readonly number[], stepSeconds: number): stri
   })
 }
 
+/** Pixels that a tick of time takes, where [from, to] is so many seconds over so many pixels. */
+export function timeSpace(seconds: number, pixels: number): number {
+  const step = (seconds / Math.max(1, pixels)) * TIME_SPACE.clock
+  if (step < 1) return TIME_SPACE.parts
+  return step < 60 || step >= 27 * 86_400 ? TIME_SPACE.long : TIME_SPACE.clock
+}
+
+/** `14:05`; `14:05:09` and `Nov 2026`; `14:05:09.250`. */
+const TIME_SPACE = { clock: 52, long: 64, parts: 88 } as const
+
+const SECOND = 1000
+const DAY = 86_400 * SECOND
+/** Steps of an axis of time that end with the day they are in, and then days. */
+const TIME_STEPS = [
+  ...[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800],
+  ...[3_600, 7_200, 10_800, 21_600, 43_200].concat([1, 2, 5, 10].map((days) => days * 86_400)),
+].map((seconds) => seconds * SECOND)
+const DECADE = 120
+const MONTH_STEPS = [1, 2, 3, 6, 12, 24, 60, DECADE]
+
+export interface TimeTick {
+  time: number
+  text: string
+}
+
+/** Ticks of [from, to] over so many pixels, on round times of the clocks of the zone. */
+export function ticksWithin(from: number, to: number, pixels: number): TimeTick[] {
+  const least = ((to - from) / Math.max(1, pixels)) * timeSpace((to - from) / SECOND, pixels)
+  const step = TIME_STEPS.find((one) => one >= least)
+  const times = step === undefined ? months(from, to, least) : clockTimes(from, to, step)
+  const seconds = (step ?? 28 * DAY) / SECOND
+  const texts = timeTicks(
+    times.map((time) => time / SECOND),
+    seconds,
+  )
+  return times.map((time, i) => ({ time, text: texts[i] ?? '' }))
+}
+
+function clockTimes(from: number, to: number, step: number): number[] {
+  const times: number[] = []
+  const began = wall(Math.floor(from)).getTime()
+  for (let at = Math.ceil(began / step) * step; times.length < TICKS_MOST; at += step) {
+    const time = instant(at)
+    if (time > to) break
+    // An hour that the clock leaves out is told once.
+    if (time >= from && time !== times.at(-1)) times.push(time)
+  }
+  return times
+}
+
+function months(from: number, to: number, least: number): number[] {
+  const step = MONTH_STEPS.find((one) => one * 28 * DAY >= least) ?? Math.ceil(least / (DECADE * 28 * DAY)) * DECADE
+  const times: number[] = []
+  const first = wall(from)
+  const began = first.getUTCFullYear() * 12 + first.getUTCMonth()
+  for (let at = Math.ceil(began / step) * step; times.length < TICKS_MOST; at += step) {
+    const time = startOfMonth(from, at - began)
+    if (time > to) break
+    if (time >= from) times.push(time)
+  }
+  return times
+}
+
+/** No screen is so wide. */
+const TICKS_MOST = 500
+
 const TICK_DECIMALS = 6
+/** With more a smaller prefix is easier to read; half an hour is, a quarter is 15 minutes. */
+const PREFIX_DECIMALS = 3
+const TIME_DECIMALS = 1
+
+/** The prefix of the largest value, or a smaller one in which the distance of the ticks is a plain number. */
+function tickScale(unit: string, largest: number, step: number): Scale {
+  let scale = scaleFor(unit, largest)
+  const most = unitName(unit) === 's' ? TIME_DECIMALS : PREFIX_DECIMALS
+  while (scale.divisor > 1 && decimalsOf(step / scale.divisor) > most) {
+    const smaller = scaleFor(unit, scale.divisor * 0.999)
+    if (smaller.divisor >= scale.divisor) break
+    scale = smaller
+  }
+  return scale
+}
 
 /** Ticks with as many decimals as their distance needs, and one prefix for the whole axis. */
 export function valueTicks(values: readonly number[], unit: string): string[] {
   const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0)
-  const scale = scaleFor(unit, largest)
-  const step = Math.abs((values[1] ?? 1) - (values[0] ?? 0)) / scale.divisor
+  const apart = Math.abs((values[1] ?? 1) - (values[0] ?? 0))
+  const scale = tickScale(unit, largest, apart)
+  const step = apart / scale.divisor
   const most = Math.min(TICK_DECIMALS, Math.max(0, Math.ceil(-Math.log10(step))) + 2)
   const decimals = step > 0 ? decimalsOf(step, most) : 0
   return values.map((v) => {
@@ -41,7 +123,18 @@ export function valueRange(low: number, high: number): [number, number] {
   return [from ?? 0, to ?? 1]
 }
 
-/** Steps of an axis in bytes fall on powers of two, so that the ticks are round in KiB and MiB. */
-export function binarySteps(): number[] {
-  return Array.from({ length: 60 }, (_, i) => 2 ** (i - 4))
+/** Steps of an axis whose prefixes are not powers of ten: those of bytes and of seconds are round in KiB and in minutes. */
+export function stepsOf(unit: string): number[] | undefined {
+  const name = unitName(unit)
+  if (name === 'B' || name === 'B/s') return Array.from({ length: 60 }, (_, i) => 2 ** (i - 4))
+  return name === 's' ? SECONDS : undefined
 }
+
+const tens = (from: number, to: number, unit = 1) =>
+  Array.from({ length: to - from }, (_, i) => 10 ** (from + i)).flatMap((ten) => [1, 2, 5].map((of) => of * ten * unit))
+
+const SECONDS = [
+  ...tens(-9, 0),
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200],
+  ...tens(0, 6, 86_400),
+]

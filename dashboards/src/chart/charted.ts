@@ -1,9 +1,10 @@
 // The series that a page of charts shows: watched with a little history, known by their last values, and history beside them is
 // told of what changed.
 import type { SeriesDescription } from '@telltale/client'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks'
 import { fetchLast, type LastValue } from '../api'
-import { type Watch, watch } from '../live'
+import { isCutOff, type Prepared, prepare, type Watch } from '../live'
+import { hasBegun } from './cover'
 import { LastValues } from './last'
 import type { Older } from './older'
 
@@ -11,10 +12,10 @@ import type { Older } from './older'
 const HISTORY = '16m'
 const EVER = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }
 
-export function watchCharted(select: readonly string[], olders: ReadonlySet<Older>, last: LastValues): Watch {
+function prepared(select: readonly string[], olders: ReadonlySet<Older>, last: LastValues): Prepared {
   // The last values are asked for beside the first snapshot.
   let isFirst = true
-  return watch(
+  return prepare(
     { select: [...select], history: HISTORY },
     {
       onEffects: ({ stale, replaced }) => {
@@ -27,21 +28,39 @@ export function watchCharted(select: readonly string[], olders: ReadonlySet<Olde
   )
 }
 
-/** Last values and the live watch of what a page names, for as long as it is shown. */
-export function useCharted(select: readonly string[]): { watched: Watch; last: LastValues; olders: Set<Older> } {
-  const charted = useMemo(() => {
+interface Charted {
+  watched: Prepared
+  last: LastValues
+  olders: Set<Older>
+}
+
+/**
+ * Last values and the live watch of what a page names, for as long as it is shown. Where it names something else what was shown stays
+ * until the other is there.
+ */
+export function useCharted(select: readonly string[]): Charted {
+  const charted = useMemo((): Charted => {
     const olders = new Set<Older>()
-    const last = new LastValues(() => fetchLast(select))
-    return { olders, last, watched: watchCharted(select, olders, last) }
+    const last = new LastValues((signal) => fetchLast(select, signal))
+    return { olders, last, watched: prepared(select, olders, last) }
   }, [select.join('\n')])
-  useEffect(() => {
+  // With the page itself, not after the next frame: a page that is left before that frame would never be told to stop.
+  useLayoutEffect(() => {
+    charted.watched.start()
     charted.last.ask()
     return () => {
       charted.last.stop()
       charted.watched.stop()
     }
   }, [charted])
-  return charted
+  const shown = useRef(charted)
+  if (shown.current !== charted && isThere(charted)) shown.current = charted
+  return shown.current
+}
+
+function isThere({ watched, last }: Charted): boolean {
+  watched.version.value
+  return last.values.value !== undefined && (hasBegun(watched.sub) || isCutOff())
 }
 
 /** Each series that is watched or has a last value, once. */

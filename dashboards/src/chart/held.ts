@@ -1,15 +1,19 @@
-// What the widgets of a device share: the newest value of a series, the sliding window, history beside the rings, and
-// being in view.
+// What the widgets of a device share: the newest value of a series, the sliding window, history beside the rings, and what of
+// all that moves a widget.
+import type { Signal } from '@preact/signals'
 import type { Value } from '@telltale/client'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { LastValue } from '../api'
-import { requestFrame } from '../frame'
+import { second } from '../clock'
 import { isCutOff, shownNow, type Watch } from '../live'
+import { printing } from '../print'
 import { spanMs, type TimeRange, windowOf } from '../range'
 import { lessMotion } from '../theme'
 import { coverOf, hasBegun, latestOf } from './cover'
+import { hoverTime } from './hover'
 import type { Member, Metric } from './members'
-import { type Ask, Older } from './older'
+import { Older } from './older'
+import type { Ask } from './question'
 
 export interface Held {
   watch: Watch
@@ -81,28 +85,24 @@ export function drawingLastsMs(range: TimeRange, width: number): number {
 
 /** History of what is asked, told of late readings as long as the widget is there. */
 export function useOlder(ask: Ask, olders: Set<Older>): Older {
-  const older = useMemo(() => new Older(ask), [JSON.stringify(ask)])
+  const before = useRef<Older | undefined>(undefined)
+  const older = useMemo(() => new Older(ask, before.current), [JSON.stringify(ask)])
+  before.current = older
+  useEffect(() => () => older.stop(), [older])
   useEffect(() => {
     olders.add(older)
-    return () => {
-      olders.delete(older)
-      older.stop()
-    }
-  }, [older])
+    return () => olders.delete(older)
+  }, [older, olders])
   return older
 }
 
-/** Only what is in view, or nearly, is drawn; what comes into view is drawn in the next frame. */
-export function whenVisible(element: Element | null): { now(): boolean; stop(): void } {
-  if (element === null) return { now: () => false, stop: () => undefined }
-  let visible = false
-  const observer = new IntersectionObserver(
-    (entries) => {
-      visible = entries.at(-1)?.isIntersecting ?? visible
-      if (visible) requestFrame()
-    },
-    { rootMargin: '300px' },
-  )
-  observer.observe(element)
-  return { now: () => visible, stop: () => observer.disconnect() }
+/**
+ * Called while a widget is rendered: it then moves with live values, with time, and with the crosshair, whose time this gives. One that
+ * is not in view does not, unless it is printed: of three hundred cards a dozen are rendered anew at each message.
+ */
+export function follow(near: Signal<boolean>, watch: Watch): number | undefined {
+  if (!near.value && !printing.value) return undefined
+  watch.version.value
+  second.value
+  return hoverTime.value
 }

@@ -1,9 +1,10 @@
 // The last known values of what a page shows: asked of the hub when the page opens, again when that failed, and when the hub
 // says that something before the live rings changed. Of what changed before a live subscription began nothing is said, so they
-// are also asked for now and then: a value that was deleted is not shown for ever.
+// are also asked for now and then: a value that was deleted is not shown for ever. Nothing is asked again while the page is hidden.
 import { type Signal, signal } from '@preact/signals'
 import { seriesKey } from '@telltale/client'
 import type { LastValue } from '../api'
+import { afterShown } from '../hidden'
 import { ApiError, failureText } from '../rest'
 
 /** After a failure; doubled with each that follows, up to the longest. */
@@ -21,25 +22,27 @@ export class LastValues {
   /** By the keys of the series; undefined until the first answer or failure. */
   readonly values: Signal<LastByKey | undefined> = signal(undefined)
   readonly error = signal('')
-  readonly #fetch: () => Promise<readonly LastValue[]>
-  #timer: ReturnType<typeof setTimeout> | undefined
+  readonly #fetch: (signal: AbortSignal) => Promise<readonly LastValue[]>
+  /** Nobody wants them any more. */
+  readonly #end = new AbortController()
+  /** Calls off what is to be asked at `#due`. */
+  #callOff: (() => void) | undefined
   #due = 0
   #askedAt = Number.NEGATIVE_INFINITY
   #busy = false
   #wanted = false
-  #stopped = false
   #failures = 0
 
-  constructor(fetch: () => Promise<readonly LastValue[]>) {
+  constructor(fetch: (signal: AbortSignal) => Promise<readonly LastValue[]>) {
     this.#fetch = fetch
   }
 
   /** Asks now; while an answer is awaited, once more after it. */
   ask(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#callOff?.()
+    this.#callOff = undefined
     if (this.#busy) this.#wanted = true
-    else if (!this.#stopped) void this.#run()
+    else if (!this.#end.signal.aborted) void this.#run()
   }
 
   /** The hub changed something of this time. What is known of later times alone stands. */
@@ -51,8 +54,8 @@ export class LastValues {
   }
 
   stop(): void {
-    this.#stopped = true
-    clearTimeout(this.#timer)
+    this.#end.abort()
+    this.#callOff?.()
   }
 
   async #run(): Promise<void> {
@@ -60,12 +63,13 @@ export class LastValues {
     this.#wanted = false
     this.#askedAt = performance.now()
     try {
-      const found = await this.#fetch()
+      const found = await this.#fetch(this.#end.signal)
       this.values.value = new Map(found.map((one) => [seriesKey(one), one]))
       this.error.value = ''
       this.#failures = 0
       this.#schedule(REFRESH_MS * Math.max(1, found.length / REFRESH_SERIES))
     } catch (error) {
+      if (this.#end.signal.aborted) return
       // What was known stays; live values are shown without it.
       this.values.value ??= new Map()
       this.error.value = failureText(error, 'The last values could not be read.')
@@ -83,10 +87,10 @@ export class LastValues {
   /** Asks after so long, or sooner where that is said already. */
   #schedule(ms: number): void {
     const due = performance.now() + ms
-    if (this.#stopped || (this.#timer !== undefined && this.#due <= due)) return
-    clearTimeout(this.#timer)
+    if (this.#end.signal.aborted || (this.#callOff !== undefined && this.#due <= due)) return
+    this.#callOff?.()
     this.#due = due
-    this.#timer = setTimeout(() => this.ask(), ms)
+    this.#callOff = afterShown(ms, () => this.ask())
   }
 }
 

@@ -4,16 +4,18 @@ import type { Readout } from './readout'
 
 interface LegendProps {
   metric: Metric
-  rows: readonly (ChartLine & Readout)[]
+  /** `before`: the value of an earlier time under the crosshair; undefined where none is laid behind. */
+  rows: readonly (ChartLine & Readout & { before: string | undefined })[]
   hidden: ReadonlySet<string>
   onToggle(key: string): void
 }
 
 export function Legend({ metric, rows, hidden, onToggle }: LegendProps) {
   const all = metric.members.length + (metric.right?.members.length ?? 0)
+  const isWide = metric.right !== undefined || rows.some(({ before }) => before !== undefined)
   return (
-    <ul class={metric.right === undefined ? 'legend' : 'legend on-two-axes'}>
-      {rows.map(({ member, of, text }, i) => (
+    <ul class={isWide ? 'legend of-long-rows' : 'legend'}>
+      {rows.map(({ member, of, text, before }, i) => (
         <li key={member.key}>
           <button type="button" aria-pressed={!hidden.has(member.key)} onClick={() => onToggle(member.key)}>
             <i class={`swatch line-${(i % 8) + 1}`} />
@@ -21,7 +23,10 @@ export function Legend({ metric, rows, hidden, onToggle }: LegendProps) {
               {member.label}
             </span>
             {metric.right !== undefined && <small>{of === metric ? 'left' : 'right'}</small>}
-            <span class="legend-value">{text}</span>
+            <span class="legend-value">
+              {text}
+              {before !== undefined && before !== '' && <small> before {before}</small>}
+            </span>
           </button>
         </li>
       ))}

@@ -1,26 +1,22 @@
 // One metric of one device as lines, or two units on two axes: its value, the chart, and a legend with the values under the
 // crosshair.
-import { useSignal } from '@preact/signals'
 import { useRef } from 'preact/hooks'
-import { hubNow, second } from '../clock'
 import { requestFrame } from '../frame'
-import { shownNow } from '../live'
-import { windowOf } from '../range'
-import { clockTime, moment } from '../words'
+import { CardHead } from './card-head'
 import type { Change } from './gestures'
-import { latest, type WidgetProps } from './held'
+import { follow, type WidgetProps } from './held'
 import { hoverTime } from './hover'
 import { Legend } from './legend'
-import { type ChartLine, linesOf, type Metric } from './members'
-import type { Ask } from './older'
+import { type ChartLine, linesOf, type Metric, titleOf } from './members'
+import { useNear } from './near'
 import { Plot, type PlotHandle } from './plot'
-import { type Readout, readoutOf } from './readout'
-import { drawnAsRate, shownUnit } from './shown'
-import { staleSince } from './stale'
-import { commonGaps, gapAt } from './table'
+import type { Ask } from './question'
+import { readoutOf } from './readout'
+import { shownUnit } from './shown'
+import { useHidden } from './use-hidden'
 import { useLines } from './use-lines'
 
-interface LineCardProps extends WidgetProps {
+export interface LineCardProps extends WidgetProps {
   /** Crosshairs of equal keys move together. */
   syncKey: string
   /** The same series at an earlier time, drawn dashed behind. */
@@ -31,125 +27,74 @@ interface LineCardProps extends WidgetProps {
 }
 
 export function LineCard(props: LineCardProps) {
-  const { metric, watch, ask, before, onZoom, onMove, onUndo } = props
+  const { metric, ask, before } = props
   const chartLines = linesOf(metric)
-  const hidden = useSignal<ReadonlySet<string>>(new Set())
   const plot = useRef<PlotHandle | undefined>(undefined)
   const card = useRef<HTMLElement>(null)
-  const { lines, error } = useLines({ ...props, chartLines }, plot, card)
-  const show = (key: string, shown: boolean) => {
-    const i = chartLines.findIndex(({ member }) => member.key === key)
-    // It may be gone since it was hidden.
-    if (i < 0) return
-    plot.current?.show(i, shown)
-    if (before !== undefined) plot.current?.show(chartLines.length + i, shown)
-    const edges = chartLines.length * (before === undefined ? 1 : 2) + 2 * i
-    if (ask.band === true) for (const edge of [edges, edges + 1]) plot.current?.show(edge, shown)
+  const near = useNear(card)
+  const { lines, earlier, error } = useLines({ ...props, chartLines }, plot, near)
+  const hidden = useHidden(plot, {
+    keys: chartLines.map(keyOf),
+    dashed: before !== undefined,
+    bands: ask.band === true,
+  })
+  const hover = follow(near, props.watch)
+  const beforeText = (line: ChartLine, i: number) => {
+    if (before === undefined) return undefined
+    return hover === undefined || earlier[i] === undefined ? '' : readoutOf(props, line, earlier[i], hover).text
   }
-  const toggle = (key: string) => {
-    const next = new Set(hidden.value)
-    if (!next.delete(key)) next.add(key)
-    hidden.value = next
-    show(key, !next.has(key))
-  }
-  watch.version.value
-  second.value
-  const hover = hoverTime.value
-  const rows = chartLines.map((line, i) => ({ ...line, ...readoutOf(props, line, lines[i], hover) }))
+  const rows = chartLines.map((line, i) => ({
+    ...line,
+    ...readoutOf(props, line, lines[i], hover),
+    before: beforeText(line, i),
+  }))
   const alone = rows.length === 1 ? rows[0] : undefined
-  const right = metric.right && { unit: shownUnit(metric.right, ask), from: rows.findIndex(({ of }) => of !== metric) }
-
   return (
     <article class="card" ref={card}>
-      <header class="card-head">
-        <h3 title={titleOf(metric)}>{titleOf(metric)}</h3>
-        <Tags {...props} />
-        <StaleTag {...props} chartLines={chartLines} />
-        <p class="figure" aria-live={hover === undefined ? 'off' : 'polite'}>
-          {hover !== undefined && <small>{hoverText(hover, commonGaps(lines))}</small>}
-          {alone !== undefined && alone.silent !== true && <Figure readout={alone} />}
-        </p>
-      </header>
+      <CardHead {...props} {...{ chartLines, lines, alone, hover }} isRead={hasFocus(card.current)} />
       <Plot
-        title={titleOf(metric)}
-        unit={shownUnit(metric, ask)}
-        right={right}
-        lines={rows.length}
-        dashed={before !== undefined}
-        bands={ask.band === true}
-        syncKey={props.syncKey}
+        {...plotOf(props, chartLines)}
         onHandle={(handle) => {
           plot.current = handle
-          for (const key of hidden.peek()) show(key, false)
+          hidden.apply()
           requestFrame()
         }}
         onHover={(time) => {
           hoverTime.value = time
         }}
-        onZoom={onZoom}
-        onMove={onMove}
-        {...(onUndo === undefined ? {} : { onUndo })}
       />
       {error !== '' && <p class="card-error">{error}</p>}
-      {alone === undefined && <Legend metric={metric} rows={rows} hidden={hidden.value} onToggle={toggle} />}
+      {alone === undefined && <Legend metric={metric} rows={rows} hidden={hidden.keys} onToggle={hidden.toggle} />}
     </article>
   )
 }
 
-function Tags({ metric, ask, before }: LineCardProps) {
-  return (
-    <>
-      {drawnAsRate(metric, ask) && <span class="tag">per second</span>}
-      {ask.buckets !== undefined && (
-        <span class="tag">
-          {ask.buckets.agg} of {ask.buckets.every}
-        </span>
-      )}
-      {ask.band === true && <span class="tag">band: lowest to highest</span>}
-      {before !== undefined && <span class="tag">dashed: {before.name}</span>}
-    </>
-  )
+/** What the chart is told of the card's metric. */
+function plotOf(props: LineCardProps, chartLines: readonly ChartLine[]) {
+  const { metric, ask, before, syncKey, onZoom, onMove, onUndo } = props
+  return {
+    title: titleOf(metric),
+    unit: shownUnit(metric, ask),
+    right: metric.right && { unit: shownUnit(metric.right, ask), from: firstOfRight(metric, chartLines) },
+    lines: chartLines.length,
+    dashed: before !== undefined,
+    bands: ask.band === true,
+    syncKey,
+    onZoom,
+    onMove,
+    ...(onUndo === undefined ? {} : { onUndo }),
+  }
 }
 
-/** Told where now is in the picture and every line has been silent for longer than it should. */
-function StaleTag(props: LineCardProps & { chartLines: readonly ChartLine[] }) {
-  const { watch, range, chartLines } = props
-  // Of the time since the connection broke nothing is known.
-  const now = shownNow()
-  if (windowOf(range, now).to < now) return null
-  const since = chartLines.map(({ member }) => {
-    const series = watch.sub.series.get(member.key)
-    const state = watch.sub.devices.get(member.description.device)?.state
-    return staleSince(latest(member, props)?.time, series?.ring, state, now)
-  })
-  if (since.length === 0 || since.includes(undefined)) return null
-  const last = Math.max(...since.filter((time) => time !== undefined))
-  return (
-    <span class="tag badge" title="No reading for much longer than usual">
-      stale since {moment(last, now)}
-    </span>
-  )
+function firstOfRight(metric: Metric, chartLines: readonly ChartLine[]): number {
+  return chartLines.findIndex(({ of }) => of !== metric)
 }
 
-/** The time under the crosshair, or the silence it stands in. */
-function hoverText(time: number, silences: ReturnType<typeof commonGaps>): string {
-  const gap = gapAt(silences, time)
-  if (gap === undefined) return clockTime(time)
-  const now = hubNow()
-  if (gap.open === true) return `no data since ${moment(gap.from, now)}`
-  return `no data from ${moment(gap.from, now)} to ${moment(gap.to, now)}`
+function keyOf({ member }: ChartLine): string {
+  return member.key
 }
 
-/** Number large, unit small. */
-function Figure({ readout }: { readout: Readout }) {
-  const [figures, ...unit] = readout.text.split(' ')
-  return (
-    <>
-      <b>{figures}</b> <span>{unit.join(' ')}</span>
-    </>
-  )
-}
-
-function titleOf(metric: Metric): string {
-  return metric.right === undefined ? metric.metric : `${metric.metric} and ${metric.right.metric}`
+/** Whether keys that move the crosshair are pressed here. */
+function hasFocus(card: HTMLElement | null): boolean {
+  return card?.contains(document.activeElement) === true
 }

@@ -11,6 +11,8 @@ export interface LineSource {
   cover: number
   /** A rising counter is drawn as its rate per second. */
   counter: boolean
+  /** How much one in a second is in the unit that is shown; 1 where it is not said. */
+  rateFactor?: number
   /** The width of a column of `older`, in ms; 0 when it was not thinned. */
   olderColumn: number
   /** Up to here readings may have come: a silence at the end is told up to then. Without, it is not told. */
@@ -43,7 +45,7 @@ export function drawLine(source: LineSource, from: number, to: number, columns: 
   const found = runs(joined, source, from, to)
   const drawn = { times: [] as number[], values: [] as (number | null)[], gaps: gapsBetween(joined, source, found, to) }
   for (const run of found) {
-    const pieces = source.counter ? rates(joined, run) : [{ line: joined as Source, ...run }]
+    const pieces = source.counter ? rates(joined, run, source.rateFactor ?? 1) : [{ line: joined as Source, ...run }]
     for (const piece of pieces) {
       const line = thin(piece.line, piece.low, piece.high, from, to, columns)
       const before = drawn.times.at(-1)
@@ -138,7 +140,7 @@ function gapLengths({ older, ring, olderColumn }: LineSource): { older: number; 
 }
 
 /** The rate of a counter over one run; a fall is a reset and breaks the line. */
-function rates(joined: Source, run: Run): (Run & { line: Source })[] {
+function rates(joined: Source, run: Run, factor: number): (Run & { line: Source })[] {
   const pieces: (Run & { line: Source })[] = []
   let times: number[] = []
   let values: number[] = []
@@ -153,7 +155,7 @@ function rates(joined: Source, run: Run): (Run & { line: Source })[] {
     if (rise < 0) close()
     else if (ms > 0) {
       times.push(joined.timeAt(i))
-      values.push((rise / ms) * 1000)
+      values.push((rise / ms) * 1000 * factor)
     }
   }
   close()

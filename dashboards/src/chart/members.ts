@@ -39,6 +39,10 @@ export function drawn(metric: Metric): readonly Member[] {
   return linesOf(metric).map(({ member }) => member)
 }
 
+export function titleOf({ metric, right }: Metric): string {
+  return right === undefined ? metric : `${metric} and ${right.metric}`
+}
+
 /** Units that have several charts, each with its own; then the others together, without a unit. */
 export function byUnit(metrics: readonly Metric[]): { unit: string; metrics: Metric[] }[] {
   const units = new Map<string, Metric[]>()

@@ -2,13 +2,15 @@
 import type uPlot from 'uplot'
 import { colour, lineColour } from '../theme'
 import { asLocal } from '../zone'
-import { binarySteps, timeTicks, valueRange, valueTicks } from './axes'
+import { stepsOf, timeSpace, timeTicks, valueRange, valueTicks } from './axes'
 import type { Gap } from './lines'
 import { markPlace, type Table } from './table'
 
 export const HEIGHT = 176
 /** Charts in one column keep one left edge unless their ticks need more. */
 const AXIS_LEAST = 58
+/** Half of the longest usual tick of time, `Nov 2026`. */
+const RIGHT_ROOM = 28
 const FONT = '11px system-ui, sans-serif'
 const RIGHT = 'right'
 
@@ -26,9 +28,12 @@ export interface Build {
 
 /** What was drawn last. */
 export interface Look {
+  isNear(): boolean
   table: Table
   window: [number, number]
   drawn: boolean
+  /** The crosshair is put where a timeline has it: no news for others. */
+  follows?: boolean
 }
 
 export function optionsOf(build: Build, look: Look, width: number): uPlot.Options {
@@ -36,7 +41,7 @@ export function optionsOf(build: Build, look: Look, width: number): uPlot.Option
   return {
     width,
     height: HEIGHT,
-    padding: [8, right === undefined ? 24 : 0, 0, 0],
+    padding: [8, right === undefined ? RIGHT_ROOM : 0, 0, 0],
     legend: { show: false },
     tzDate: (seconds) => asLocal(seconds * 1000),
     scales: {
@@ -47,7 +52,7 @@ export function optionsOf(build: Build, look: Look, width: number): uPlot.Option
         : { [RIGHT]: { range: (_: uPlot, low: number, high: number) => valueRange(low, high) } }),
     },
     cursor: {
-      sync: { key: build.syncKey },
+      sync: { key: build.syncKey, filters: { pub: () => true, sub: (event, _, x) => isTold(event, x, look) } },
       drag: { x: true, y: false, setScale: false },
       points: { size: 6 },
       dataIdx: (_, series, place, seconds) => {
@@ -64,6 +69,11 @@ export function optionsOf(build: Build, look: Look, width: number): uPlot.Option
   }
 }
 
+/** A chart that nobody sees need not move its crosshair, but is told when it goes. */
+function isTold(event: string, x: number, { isNear }: Look): boolean {
+  return event !== 'mousemove' || x < 0 || isNear()
+}
+
 /** Lines, as many dashed ones, and two edges of a band for each. */
 export function columnsOf({ lines, dashed, bands }: Build): number {
   return lines * (1 + Number(dashed) + 2 * Number(bands))
@@ -75,7 +85,7 @@ function timeAxis(look: Look): uPlot.Axis {
     font: FONT,
     size: 22,
     gap: 4,
-    space: 52,
+    space: (_, __, from, to, pixels) => timeSpace(to - from, pixels),
     grid: { show: false },
     ticks: { show: false },
     values: (_, splits, __, ___, step) => (look.drawn ? timeTicks(splits, step) : splits.map(() => '')),
@@ -84,6 +94,7 @@ function timeAxis(look: Look): uPlot.Axis {
 
 function valueAxis(unit: string, scale: string): uPlot.Axis {
   const isRight = scale === RIGHT
+  const incrs = stepsOf(unit)
   return {
     scale,
     side: isRight ? 1 : 3,
@@ -96,7 +107,7 @@ function valueAxis(unit: string, scale: string): uPlot.Axis {
     grid: isRight ? { show: false } : { stroke: () => colour('--grid'), width: 1 },
     ticks: { show: false },
     values: (u, splits) => (u.data[0].length === 0 ? splits.map(() => '') : valueTicks(splits, unit)),
-    ...(unit === 'B' || unit === 'B/s' ? { incrs: binarySteps() } : {}),
+    ...(incrs === undefined ? {} : { incrs }),
   }
 }
 

@@ -1,4 +1,4 @@
-// uPlot in a box: made once, given ready columns and a window, asked to draw only in the animation frame.
+// uPlot in a box: made when it comes near to being seen, given ready columns and a window, asked to draw only in the animation frame.
 import { effect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
@@ -6,7 +6,8 @@ import { onFrame, requestFrame } from '../frame'
 import { colourVersion } from '../theme'
 import { zone } from '../zone'
 import { type Change, gestures } from './gestures'
-import { onceNear } from './near'
+import { timelineHover } from './hover'
+import { whileNear } from './near'
 import { type Build, columnsOf, drawGaps, HEIGHT, type Look, optionsOf } from './plot-options'
 import type { Table } from './table'
 
@@ -50,20 +51,22 @@ export function Plot(props: PlotProps) {
   const box = useRef<HTMLDivElement>(null)
   const latest = useRef(props)
   latest.current = props
+  const isNear = useRef(false)
 
   useEffect(() => {
     const element = box.current
     if (element === null) return
-    // A host has hundreds of metrics: charts that nobody sees yet are not made.
-    let made: ReturnType<typeof make> | undefined
-    const unwatch = onceNear(element, () => {
-      made = make(element, latest)
-      latest.current.onHandle(made.handle)
+    // A host has hundreds of metrics: charts that nobody sees are not made, and those that were are let go of.
+    const stop = whileNear(element, isNear, () => {
+      const { handle, destroy } = make(element, latest, isNear)
+      latest.current.onHandle(handle)
+      return () => {
+        latest.current.onHandle(undefined)
+        destroy()
+      }
     })
     return () => {
-      unwatch()
-      latest.current.onHandle(undefined)
-      made?.destroy()
+      stop()
       // uPlot says nothing of a crosshair that goes with its chart.
       latest.current.onHover(undefined)
     }
@@ -82,18 +85,24 @@ export function Plot(props: PlotProps) {
   )
 }
 
-function make(element: HTMLDivElement, latest: { current: PlotProps }) {
+function make(element: HTMLDivElement, latest: { current: PlotProps }, isNear: { current: boolean }) {
   const { unit, right, lines, syncKey, dashed = false, bands = false } = latest.current
   const build: Build = { unit, right, lines, syncKey, dashed, bands }
   const columns = columnsOf(build)
   const nothing = [[], ...Array.from({ length: columns }, () => [])] as Table['data']
-  const look: Look = { table: { data: nothing, lonely: [] }, window: [0, 1], drawn: false }
+  const look: Look = {
+    isNear: () => isNear.current,
+    table: { data: nothing, lonely: [] },
+    window: [0, 1],
+    drawn: false,
+  }
   const options = optionsOf(build, look, Math.max(200, element.clientWidth))
   options.hooks = hooksOf(look, latest)
   const plot = new uPlot(options, nothing as uPlot.AlignedData, element)
   const stops = [
     followWidth(element, plot),
     followLook(element, plot),
+    followTimelines(plot, look),
     listen(element, plot, latest),
     () => plot.destroy(),
   ]
@@ -107,7 +116,8 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }) {
       look.window = [fromMs / 1000, toMs / 1000]
       if (table.data[0].length > 0) element.removeAttribute('data-empty')
       else element.setAttribute('data-empty', isKnown ? 'known' : 'asked')
-      plot.setData(table.data as uPlot.AlignedData)
+      // At once, as part of this chart's turn: by itself uPlot draws after all of them, in one long frame.
+      plot.batch(() => plot.setData(table.data as uPlot.AlignedData))
       return true
     },
     show: (line, shown) => plot.setSeries(line + 1, { show: shown }),
@@ -126,6 +136,7 @@ function hooksOf(look: Look, latest: { current: PlotProps }): NonNullable<uPlot.
     drawAxes: [(u) => drawGaps(u, look.table.silences ?? [])],
     setCursor: [
       (u) => {
+        if (look.follows === true) return
         const left = u.cursor.left ?? -1
         const time = left < 0 ? undefined : u.posToVal(left, 'x') * 1000
         if (time === hovered) return
@@ -184,6 +195,19 @@ function followLook(element: HTMLElement, plot: uPlot): () => void {
   })
 }
 
+/** A pointer on a timeline is no event of uPlot's: its line is put there, and told to nobody. */
+function followTimelines(plot: uPlot, look: Look): () => void {
+  return effect(() => {
+    const time = timelineHover.value
+    const isOver = time !== undefined && look.drawn
+    if (isOver || (plot.cursor.left ?? -1) >= 0) {
+      look.follows = true
+      crosshairAt(plot, isOver ? plot.valToPos(time / 1000, 'x') : -10, false)
+      look.follows = false
+    }
+  })
+}
+
 function listen(element: HTMLElement, plot: uPlot, latest: { current: PlotProps }): () => void {
   const press = () => pressed.add(plot.over)
   const release = () => setTimeout(() => pressed.delete(plot.over), 0)
@@ -229,7 +253,7 @@ function moveCrosshair(plot: uPlot, step: number): void {
 }
 
 /** Told to the other charts too, as uPlot does of a mouse; its types leave that out. */
-function crosshairAt(plot: uPlot, left: number): void {
+function crosshairAt(plot: uPlot, left: number, tellOthers = true): void {
   const set = plot.setCursor as (at: { left: number; top: number }, tell: boolean, tellOthers: boolean) => void
-  set({ left, top: left < 0 ? left : 0 }, true, true)
+  set({ left, top: left < 0 ? left : 0 }, true, tellOthers)
 }

@@ -22,3 +22,8 @@ export function spansOf(source: Source, from: number, to: number, heldUntil: num
   }
   return spans.filter((span) => span.to > from).map((span) => ({ ...span, from: Math.max(span.from, from) }))
 }
+
+/** The value that held at a time; undefined where none is known. */
+export function valueAt(spans: readonly Span[], time: number): number | undefined {
+  return spans.find((span) => span.from <= time && time < span.to)?.value
+}

@@ -1,44 +1,60 @@
 // The states and texts of a device in one card: value, since when, and timelines over the same time, one below the other.
+import type { Signal } from '@preact/signals'
 import { type Series, seriesKey, type Value } from '@telltale/client'
 import { useEffect, useRef } from 'preact/hooks'
 import type { LastValue } from '../api'
-import { hubNow, second } from '../clock'
+import { hubNow } from '../clock'
 import { onTurn, requestFrame } from '../frame'
 import { shownNow } from '../live'
-import { ago, moment, valueText } from '../words'
-import { changedAt, type Held, latest, liveCover, steppedWindow, useOlder, type WidgetProps, whenVisible } from './held'
+import { spanMs } from '../range'
+import { ago, closeMoment, moment, valueText, WITH_PARTS_MS } from '../words'
+import { changedAt, follow, type Held, latest, liveCover, steppedWindow, useOlder, type WidgetProps } from './held'
 import type { Member, Metric } from './members'
-import type { Ask, Older } from './older'
-import { spansOf } from './spans'
+import { useNear } from './near'
+import type { Older } from './older'
+import type { Ask } from './question'
+import { type Span, spansOf, valueAt } from './spans'
 import { staleSince } from './stale'
 import { Strip, type StripHandle } from './strip'
+import { StripAxis } from './strip-axis'
 
-type StatesProps = Omit<WidgetProps, 'metric' | 'ask'> & {
-  metrics: readonly Metric[]
-  askOf(metric: Metric): Ask
+interface Zooms {
+  onZoom?: (from: number, to: number) => void
+  onUndo?: () => void
 }
 
+type StatesProps = Omit<WidgetProps, 'metric' | 'ask'> &
+  Zooms & {
+    metrics: readonly Metric[]
+    askOf(metric: Metric): Ask
+  }
+
 export function StatesCard({ metrics, askOf, ...props }: StatesProps) {
-  props.watch.version.value
   return (
     <section class="card states" aria-label="States">
+      <h2 class="visually-hidden">States</h2>
       {metrics.flatMap((metric) =>
         metric.members.map((member) => (
           <StateRow key={member.key} {...props} ask={askOf(metric)} metric={metric} member={member} />
         )),
       )}
+      <div class="state-axis">
+        <StripAxis range={props.range} />
+      </div>
     </section>
   )
 }
 
-type RowProps = WidgetProps & { member: Member }
+type RowProps = WidgetProps & Zooms & { member: Member }
 
 function StateRow(props: RowProps) {
   const { metric, member, watch, last } = props
   const strip = useRef<StripHandle | undefined>(undefined)
   const row = useRef<HTMLDivElement>(null)
-  useStrip(props, strip, row)
-  second.value
+  const drawn = useRef<Drawn>({ spans: [], name: () => '' })
+  const near = useNear(row)
+  useStrip(props, strip, near, drawn)
+  const hover = follow(near, watch)
   const held: Held = { watch, last }
   const current = latest(member, held)
   const since = changedAt(member, held)
@@ -46,26 +62,36 @@ function StateRow(props: RowProps) {
   // A state comes when it changes: only the device can tell that it would have come.
   const device = watch.sub.devices.get(member.description.device)
   const stale = current && staleSince(device?.seen ?? current.time, undefined, device?.state, now)
+  const title = `${metric.metric} ${member.label}`.trim()
   return (
     <div class="state-row" ref={row}>
-      <h3 title={metric.metric}>
+      <h3 title={title}>
         {metric.metric} <span class="state-label">{member.label}</span>
       </h3>
-      <p class="state-value">
-        <b>{current === undefined ? '–' : valueText(current.value, metric.unit)}</b>
-        {since !== undefined && (
-          <small>
-            since {moment(since, now)}, {ago(since, now)}
-          </small>
-        )}
-        {stale !== undefined && (
-          <span class="tag badge" title="Its device is not online: the value may be another by now">
-            stale since {moment(stale, now)}
-          </span>
-        )}
-      </p>
+      {hover !== undefined ? (
+        <p class="state-value">
+          <b>{textAt(drawn.current, hover)}</b>{' '}
+          <small>at {closeMoment(hover, now, spanMs(props.range, now) < WITH_PARTS_MS)}</small>
+        </p>
+      ) : (
+        <p class="state-value" title={current === undefined ? '' : valueText(current.value, metric.unit)}>
+          <b>{current === undefined ? '–' : valueText(current.value, metric.unit)}</b>{' '}
+          {since !== undefined && (
+            <small>
+              since {moment(since, now)}, {ago(since, now)}
+            </small>
+          )}
+          {stale !== undefined && (
+            <span class="tag badge" title="Its device is not online: the value may be another by now">
+              stale since {moment(stale, now)}
+            </span>
+          )}
+        </p>
+      )}
       <Strip
-        title={`${metric.metric} ${member.label}`.trim()}
+        title={title}
+        {...(props.onZoom === undefined ? {} : { onZoom: props.onZoom })}
+        {...(props.onUndo === undefined ? {} : { onUndo: props.onUndo })}
         onHandle={(handle) => {
           strip.current = handle
           requestFrame()
@@ -75,24 +101,35 @@ function StateRow(props: RowProps) {
   )
 }
 
+/** What the timeline shows, to be read off it. */
+interface Drawn {
+  spans: readonly Span[]
+  name(value: number): string
+}
+
+function textAt({ spans, name }: Drawn, time: number): string {
+  const value = valueAt(spans, time)
+  return value === undefined ? '–' : name(value)
+}
+
 /** Draws the timeline in the animation frame when data, window or width changed. */
 function useStrip(
   props: RowProps,
   strip: { current: StripHandle | undefined },
-  row: { current: HTMLElement | null },
+  near: Signal<boolean>,
+  drawn: { current: Drawn },
 ): void {
   const older = useOlder(props.ask, props.olders)
   const now = useRef(props)
   now.current = props
   useEffect(requestFrame)
   useEffect(() => {
-    const visible = whenVisible(row.current)
     let state = ''
     let drawnLast: StatesProps['last'] | undefined
-    const stop = onTurn(() => {
+    return onTurn(() => {
       const handle = strip.current
-      if (handle === undefined || !visible.now()) {
-        older.rest()
+      if (handle === undefined || !near.peek()) {
+        older.leave()
         return
       }
       const { range, watch, last, member, metric } = now.current
@@ -100,7 +137,7 @@ function useStrip(
       const cover = liveCover(watch, [member.key])
       if (cover === undefined) return
       older.want(from, to, cover, Math.round(handle.width()), shownNow())
-      const next = [watch.sub.version, from, to, older.answered, handle.width(), handle.colours()].join()
+      const next = [watch.sub.id, watch.sub.version, from, to, older.answered, handle.width(), handle.colours()].join()
       if (next === state && last === drawnLast) return
       state = next
       drawnLast = last
@@ -109,12 +146,10 @@ function useStrip(
       // A state holds until it changes, but of a device that went offline nobody knows.
       const heldUntil = device_?.state === 'offline' ? (device_.seen ?? to) : shownNow()
       const name = (place: number) => valueText(points.values[place] ?? '', metric.unit)
-      handle.draw(spansOf(points, from, to, heldUntil), from, to, name)
+      const spans = spansOf(points, from, to, heldUntil)
+      drawn.current = { spans, name }
+      handle.draw(spans, from, to, name)
     })
-    return () => {
-      visible.stop()
-      stop()
-    }
   }, [older])
 }
 

@@ -2,9 +2,11 @@
 import { useSignal } from '@preact/signals'
 import { Command } from '../parts/command'
 import { Logo } from '../parts/logo'
-import { logIn, type Notice } from '../session'
+import { codeOf, logIn, type Notice } from '../session'
+import { useTitle } from '../title'
 
 export function LoginPage({ notice }: { notice: Notice | undefined }) {
+  useTitle('Log in')
   const token = useSignal('')
   const busy = useSignal(false)
   const submit = async (event: Event) => {
@@ -51,6 +53,6 @@ export function LoginPage({ notice }: { notice: Notice | undefined }) {
 
 /** A whole login link pasted into the field counts as its code. */
 function credentialsOf(typed: string): { code: string } | { token: string } {
-  const code = /#login=(.+)$/.exec(typed)?.[1]
-  return code === undefined ? { token: typed } : { code: decodeURIComponent(code) }
+  const code = codeOf(typed)
+  return code === undefined ? { token: typed } : { code }
 }

@@ -1,5 +1,6 @@
 // The first screen of an empty hub: the next step, ready to copy. It gives way by itself when the first reading comes.
 import { useSignal } from '@preact/signals'
+import type { Session } from '../api'
 import { Command } from '../parts/command'
 
 interface Way {
@@ -53,7 +54,25 @@ with connect("${ws(hub)}/api/v1/ingest",
   },
 ]
 
-export function Welcome() {
+/** Who looks after the hub is told how to send; who only looks, that there is nothing to be seen by this token. */
+export function Welcome({ who }: { who: Session | undefined }) {
+  return who === undefined || who.role === 'admin' ? <FirstSteps /> : <NothingToSee name={who.name} />
+}
+
+function NothingToSee({ name }: { name: string }) {
+  return (
+    <main class="welcome">
+      <h1>No readings that you may see</h1>
+      <p>
+        You are logged in as {name === '' ? 'a viewer' : <b>{name}</b>}. Either nothing has been sent yet, or this token
+        does not reach it: whoever looks after the hub can say which devices it may see.
+      </p>
+      <p>This page fills by itself the moment there is something.</p>
+    </main>
+  )
+}
+
+function FirstSteps() {
   const chosen = useSignal(0)
   const way = WAYS[chosen.value]
   return (

@@ -13,7 +13,7 @@ export function zonesOf(device: Device | undefined): string[] {
 
 /** Of these series. */
 export function useZones(last: ReadonlyMap<string, LastValue> | undefined, onZones: (zones: string[]) => void): void {
-  const asking = useRef(false)
+  const asked = useRef('')
   const gone = useRef(false)
   useEffect(() => {
     gone.current = false
@@ -21,14 +21,18 @@ export function useZones(last: ReadonlyMap<string, LastValue> | undefined, onZon
       gone.current = true
     }
   }, [])
-  // Once: last values that come anew while devices are asked change nothing of it.
+  // Once for the same devices: last values that come anew change nothing of it.
   useEffect(() => {
-    if (last === undefined || last.size === 0 || asking.current) return
-    asking.current = true
-    const devices = [...new Set([...last.values()].map((one) => one.device))].slice(0, ASKED)
-    const asked = devices.map((id) => fetchDevice(id).catch(() => undefined))
-    void Promise.all(asked).then((found) => {
-      if (!gone.current) onZones([...new Set(found.flatMap(zonesOf))])
+    const devices = [...new Set([...(last?.values() ?? [])].map((one) => one.device))].slice(0, ASKED)
+    const names = devices.join('\n')
+    if (devices.length === 0 || asked.current === names) return
+    asked.current = names
+    void Promise.allSettled(devices.map((id) => fetchDevice(id))).then((found) => {
+      if (gone.current || asked.current !== names) return
+      // What the hub could not say is asked again with the next last values: nothing else of the page needs it.
+      if (found.some(({ status }) => status === 'rejected')) asked.current = ''
+      const known = found.map((one) => (one.status === 'fulfilled' ? one.value : undefined))
+      onZones([...new Set(known.flatMap(zonesOf))])
     })
   }, [last])
 }

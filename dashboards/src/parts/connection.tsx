@@ -9,11 +9,14 @@ export function ConnectionPill() {
 }
 
 export function Pill({ state, now }: { state: ConnectionState; now: number }) {
-  const { tone, text, detail } = describe(state, now)
+  const { tone, text, rest = '', detail } = describe(state, now)
   return (
     <div class={`pill tone-${tone}`} role="status" title={detail} data-phase={state.phase}>
       <i class="dot" />
-      <span>{text}</span>
+      <span>
+        {text}
+        {rest !== '' && <span aria-hidden="true"> {rest}</span>}
+      </span>
       {state.phase === 'waiting' && (
         <button type="button" onClick={liveWake}>
           now
@@ -25,6 +28,15 @@ export function Pill({ state, now }: { state: ConnectionState; now: number }) {
 
 /** A line over the foot of the page while the picture is not live, with what the hub or the browser said. */
 export function ConnectionNote() {
+  // There before what it says, so that what it says is read out.
+  return (
+    <div aria-live="polite">
+      <Note />
+    </div>
+  )
+}
+
+function Note() {
   const state = connection.value
   const cause = state.phase === 'waiting' || state.phase === 'connecting' ? state.cause : undefined
   if (cause !== undefined) {
@@ -48,7 +60,11 @@ export function ConnectionNote() {
   return null
 }
 
-export function describe(state: ConnectionState, now: number): { tone: string; text: string; detail: string } {
+/** `rest` counts down: it is seen, and not read out each second. */
+export function describe(
+  state: ConnectionState,
+  now: number,
+): { tone: string; text: string; rest?: string; detail: string } {
   switch (state.phase) {
     case 'idle':
       return { tone: 'wait', text: 'Not connected', detail: '' }
@@ -63,7 +79,7 @@ export function describe(state: ConnectionState, now: number): { tone: string; t
       return { tone: 'good', text: 'Live', detail: 'Connected: values appear as they are stored.' }
     case 'waiting': {
       const seconds = Math.max(0, Math.ceil((state.until - now) / 1000))
-      return { tone: 'bad', text: `Reconnecting in ${seconds} s`, detail: reasonOf(state.cause) }
+      return { tone: 'bad', text: 'Reconnecting', rest: `in ${seconds} s`, detail: reasonOf(state.cause) }
     }
     case 'ended':
       return { tone: 'bad', text: 'Logged out', detail: reasonOf(state.cause) }

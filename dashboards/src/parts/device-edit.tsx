@@ -1,38 +1,26 @@
-// Name, note and attributes of a device, as people call and know it. What was typed stays when the hub refuses it, or when
-// somebody else has edited meanwhile.
-import { useSignal } from '@preact/signals'
-import { type Device, editDevice } from '../api'
-import { failureText } from '../rest'
-import { editOf, type Typed } from './device-change'
+// The form for name, note and attributes of a device, as people call and know it.
+import { useEffect, useRef } from 'preact/hooks'
+import type { Device } from '../api'
+import { Attributes } from './attributes'
+import { useDeviceEdit } from './use-device-edit'
 
 interface DeviceEditProps {
   device: Device
+  /** Where somebody opened it. */
+  takesFocus?: boolean
   onSaved(device: Device): void
   onClose(): void
 }
 
-export function DeviceEditor({ device, onSaved, onClose }: DeviceEditProps) {
-  const typed = useSignal<Typed>({
-    name: device.name,
-    note: device.note,
-    attributes: [...Object.entries(device.attributes), ['', '']],
+export function DeviceEditor({ device, takesFocus = false, onSaved, onClose }: DeviceEditProps) {
+  const { typed, put, error, isBusy, save } = useDeviceEdit(device, (saved) => {
+    onSaved(saved)
+    onClose()
   })
-  const error = useSignal('')
-  const busy = useSignal(false)
-  const set = (part: Partial<Typed>) => {
-    typed.value = { ...typed.value, ...part }
-  }
-  const save = async () => {
-    busy.value = true
-    try {
-      onSaved(await editDevice(device.device, editOf(device, typed.value)))
-      onClose()
-    } catch (caught) {
-      error.value = failureText(caught, 'It could not be saved.')
-    } finally {
-      busy.value = false
-    }
-  }
+  const first = useRef<HTMLInputElement>(null)
+  useEffect(() => {
+    if (takesFocus) first.current?.focus()
+  }, [])
   return (
     <form
       class="card device-edit"
@@ -45,24 +33,25 @@ export function DeviceEditor({ device, onSaved, onClose }: DeviceEditProps) {
       <label>
         Name
         <input
+          ref={first}
           type="text"
           placeholder={device.device}
-          value={typed.value.name}
-          onInput={(event) => set({ name: event.currentTarget.value })}
+          value={typed.name}
+          onInput={(event) => put({ name: event.currentTarget.value })}
         />
       </label>
       <label>
         Note
-        <textarea rows={3} value={typed.value.note} onInput={(event) => set({ note: event.currentTarget.value })} />
+        <textarea rows={3} value={typed.note} onInput={(event) => put({ note: event.currentTarget.value })} />
       </label>
-      <Attributes rows={typed.value.attributes} onRows={(attributes) => set({ attributes })} />
-      {error.value !== '' && (
+      <Attributes rows={typed.attributes} onRows={(attributes) => put({ attributes })} />
+      {error !== '' && (
         <p class="card-error" role="alert">
-          {error.value}
+          {error}
         </p>
       )}
       <p class="actions">
-        <button type="submit" class="primary" disabled={busy.value}>
+        <button type="submit" class="primary" disabled={isBusy}>
           Save
         </button>
         <button type="button" class="link" onClick={onClose}>
@@ -70,41 +59,5 @@ export function DeviceEditor({ device, onSaved, onClose }: DeviceEditProps) {
         </button>
       </p>
     </form>
-  )
-}
-
-interface AttributesProps {
-  rows: readonly (readonly [string, string])[]
-  onRows(rows: readonly (readonly [string, string])[]): void
-}
-
-/** The last row is empty, for one more; a row whose value is emptied is taken away. */
-function Attributes({ rows, onRows }: AttributesProps) {
-  const put = (i: number, name: string, value: string) => {
-    const next = rows.map((row, at) => (at === i ? ([name, value] as const) : row))
-    onRows(next.at(-1)?.join('') === '' ? next : [...next, ['', '']])
-  }
-  return (
-    <fieldset class="attributes">
-      <legend>Attributes, such as site or tz</legend>
-      {rows.map(([name, value], i) => (
-        <p key={i}>
-          <input
-            type="text"
-            aria-label={`Attribute ${i + 1}, name`}
-            placeholder="site"
-            value={name}
-            onInput={(event) => put(i, event.currentTarget.value, value)}
-          />
-          <input
-            type="text"
-            aria-label={`Attribute ${i + 1}, value`}
-            placeholder="Harbour"
-            value={value}
-            onInput={(event) => put(i, name, event.currentTarget.value)}
-          />
-        </p>
-      ))}
-    </fieldset>
   )
 }

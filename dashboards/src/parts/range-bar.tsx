@@ -16,7 +16,18 @@ interface RangeBarProps {
   zones?: readonly string[]
 }
 
+/** What slid last, on any page: where "Back to live" leads. */
+let slid: TimeRange = DEFAULT_RANGE
+
+/** Today has now in it as much as the last hour has. */
+function isLive(range: TimeRange): boolean {
+  if (range.kind === 'last') return true
+  const now = hubNow()
+  return range.kind === 'calendar' && windowOf(range, now).to > now
+}
+
 export function RangeBar({ range, onRange, onMove, onUndo, canUndo = false, zones = [] }: RangeBarProps) {
+  if (range.kind === 'last') slid = range
   const step = onMove ?? ((change) => onRange(change(windowOf(range, hubNow()))))
   return (
     <div class="range-bar">
@@ -43,10 +54,10 @@ export function RangeBar({ range, onRange, onMove, onUndo, canUndo = false, zone
           Undo zoom
         </button>
       )}
-      {range.kind === 'last' ? (
+      {isLive(range) ? (
         <p class="range-hint">Drag across a chart to zoom</p>
       ) : (
-        <button type="button" class="link" onClick={() => onRange(DEFAULT_RANGE)}>
+        <button type="button" class="link" onClick={() => onRange(slid)}>
           Back to live
         </button>
       )}

@@ -1,21 +1,19 @@
 // The box behind the range that is shown: days, weeks and months of the calendar, exact times, the zone, the first day of a week.
 import { useSignal } from '@preact/signals'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { hubNow } from '../clock'
-import { CALENDAR_NAMES, calendarText, fieldText, MORE_SPANS, MOST_MS, type TimeRange, windowOf } from '../range'
-import { moment } from '../words'
 import {
-  dayOfWeek,
-  instant,
-  isZone,
-  localeWeekStart,
-  setWeekStart,
-  setZone,
-  weekChoice,
-  weekStart,
-  zone,
-  zoneName,
-} from '../zone'
+  CALENDAR_NAMES,
+  calendarText,
+  fieldText,
+  lastSpan,
+  MORE_SPANS,
+  MOST_MS,
+  type TimeRange,
+  windowOf,
+} from '../range'
+import { windowText } from '../words'
+import { dayOfWeek, instant, isZone, localeWeekStart, setWeekStart, setZone, weekChoice, zone, zoneName } from '../zone'
 
 interface RangeBoxProps {
   range: TimeRange
@@ -27,7 +25,7 @@ interface RangeBoxProps {
 export function rangeText(range: TimeRange, now: number): string {
   if (range.kind === 'last') return `Last ${range.span}`
   if (range.kind === 'calendar') return calendarText(range.name)
-  return `${moment(range.from, now)} – ${moment(range.to, now)}`
+  return windowText(range.from, range.to, now)
 }
 
 export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
@@ -35,7 +33,7 @@ export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
   const opened = useSignal(0)
   useClosing(box)
   const choose = (next: TimeRange) => {
-    if (box.current !== null) box.current.open = false
+    if (box.current !== null) closeBox(box.current)
     onRange(next)
   }
   const zoneText = zone.value === 'local' ? '' : ` · ${zone.value}`
@@ -66,11 +64,8 @@ export function RangeBox({ range, onRange, zones }: RangeBoxProps) {
           ))}
         </ul>
         <div class="range-exact">
-          <Exact
-            key={`${JSON.stringify(range)} ${zone.value} ${weekStart()} ${opened.value}`}
-            range={range}
-            onRange={choose}
-          />
+          <Last key={`${JSON.stringify(range)} ${opened.value}`} range={range} onRange={choose} />
+          <Exact key={`${JSON.stringify(range)} ${opened.value} exact`} range={range} onRange={choose} />
           <ZoneField zones={zones} />
           <WeekField />
         </div>
@@ -88,15 +83,59 @@ function Choice(props: { range: TimeRange; now: TimeRange; onChoose(range: TimeR
   )
 }
 
-/** From and to, typed; a wrong pair says so and stays. */
-function Exact({ range, onRange }: { range: TimeRange; onRange(range: TimeRange): void }) {
-  zone.value
-  const shown = windowOf(range, hubNow())
-  const from = useSignal(fieldText(shown.from))
-  const to = useSignal(fieldText(shown.to))
+/** So much up to now, typed; what is no length says so and stays. */
+function Last({ range, onRange }: { range: TimeRange; onRange(range: TimeRange): void }) {
+  const typed = useSignal(range.kind === 'last' ? range.span : '')
   const error = useSignal('')
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        const next = lastSpan(typed.value)
+        if (next === undefined) error.value = 'A length such as 90m, 12h or 3d, of at most 50 years.'
+        else onRange(next)
+      }}
+    >
+      <div class="range-last">
+        <label>
+          The last
+          <input
+            type="text"
+            placeholder="90m, 12h, 3d"
+            autocomplete="off"
+            value={typed.value}
+            onInput={(event) => {
+              typed.value = event.currentTarget.value
+            }}
+          />
+        </label>
+        <button type="submit" class="link">
+          Go
+        </button>
+      </div>
+      {error.value !== '' && (
+        <p class="card-error" role="alert">
+          {error.value}
+        </p>
+      )}
+    </form>
+  )
+}
+
+/** From and to, typed; a wrong pair says so and stays. What was typed is a time of the zone that is chosen then, before or after it. */
+function Exact({ range, onRange }: { range: TimeRange; onRange(range: TimeRange): void }) {
+  const opened = useMemo(hubNow, [])
+  const typed = useSignal<{ from?: string; to?: string }>({})
+  const error = useSignal('')
+  const shown = windowOf(range, opened)
+  const from = typed.value.from ?? fieldText(shown.from)
+  const to = typed.value.to ?? fieldText(shown.to)
+  const put = (part: { from?: string; to?: string }) => {
+    typed.value = { ...typed.value, ...part }
+    error.value = ''
+  }
   const apply = () => {
-    const window = exactWindow(from.value, to.value)
+    const window = exactWindow(from, to)
     if (typeof window === 'string') error.value = window
     else onRange(window)
   }
@@ -107,8 +146,8 @@ function Exact({ range, onRange }: { range: TimeRange; onRange(range: TimeRange)
         apply()
       }}
     >
-      <TimeField name="From" value={from} />
-      <TimeField name="To" value={to} />
+      <TimeField name="From" value={from} onTyped={(text) => put({ from: text })} />
+      <TimeField name="To" value={to} onTyped={(text) => put({ to: text })} />
       {error.value !== '' && (
         <p class="card-error" role="alert">
           {error.value}
@@ -121,18 +160,11 @@ function Exact({ range, onRange }: { range: TimeRange; onRange(range: TimeRange)
   )
 }
 
-function TimeField({ name, value }: { name: string; value: { value: string } }) {
+function TimeField({ name, value, onTyped }: { name: string; value: string; onTyped(text: string): void }) {
   return (
     <label>
       {name}
-      <input
-        type="datetime-local"
-        step="1"
-        value={value.value}
-        onInput={(event) => {
-          value.value = event.currentTarget.value
-        }}
-      />
+      <input type="datetime-local" step="1" value={value} onInput={(event) => onTyped(event.currentTarget.value)} />
     </label>
   )
 }
@@ -188,14 +220,21 @@ function WeekField() {
   )
 }
 
+/** Whoever went in by keys is where they came from. */
+function closeBox(box: HTMLDetailsElement): void {
+  box.open = false
+  box.querySelector('summary')?.focus()
+}
+
 /** An open box closes on Escape and on a press outside of it. */
 function useClosing(box: { current: HTMLDetailsElement | null }): void {
   useEffect(() => {
     const close = (event: Event) => {
       const open = box.current
       if (open?.open !== true) return
-      if (event instanceof KeyboardEvent ? event.key === 'Escape' : !open.contains(event.target as Node))
-        open.open = false
+      if (event instanceof KeyboardEvent) {
+        if (event.key === 'Escape') closeBox(open)
+      } else if (!open.contains(event.target as Node)) open.open = false
     }
     document.addEventListener('pointerdown', close)
     document.addEventListener('keydown', close)

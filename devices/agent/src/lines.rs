@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
-use telltale_sdk::{Kind, Reading, Value};
+use telltale_sdk::{Kind, Reading, Value, is_rfc3339};
 
 use crate::config::nearest;
 
@@ -37,9 +37,9 @@ fn one(item: Json, now_ns: i64, readings: &mut Vec<Reading>) -> Result<(), Strin
         let nearest = nearest(unknown, known.iter().copied()).unwrap_or_default();
         return Err(format!("unknown_field: {unknown:?}; the nearest known one is {nearest:?}"));
     }
-    let device = text(map.remove("device"), "device", "bad_device")?;
+    let device = text(Some(map.remove("device").ok_or("no_device: \"device\" is missing")?), "device", "bad_device")?;
     let time_ns = map.remove("time").map_or(Ok(now_ns), |time| parse_time(&time))?;
-    let labels = map.remove("labels").map_or(Ok(Vec::new()), parse_labels)?;
+    let labels = map.remove("labels").filter(|labels| !labels.is_null()).map_or(Ok(Vec::new()), parse_labels)?;
     if row { self::row(map, &device, time_ns, &labels, readings) } else { reading(map, device, time_ns, labels, readings) }
 }
 
@@ -52,7 +52,7 @@ fn reading(
 ) -> Result<(), String> {
     let metric = text(map.remove("metric"), "metric", "bad_metric")?;
     let value = parse_value(map.remove("value").ok_or("bad_value: \"value\" is missing")?, "value")?;
-    let unit = map.remove("unit").filter(|unit| !unit.is_null()).map(|unit| text(Some(unit), "unit", "bad_value")).transpose()?;
+    let unit = map.remove("unit").map_or(Ok(None), parse_unit)?;
     let kind = map.remove("kind").filter(|kind| !kind.is_null()).map(|kind| parse_kind(&kind)).transpose()?;
     readings.push(Reading { device, metric, labels, time: Some(time_ns), value, unit, kind });
     Ok(())
@@ -68,20 +68,27 @@ fn row(
     let mut units = match map.remove("units") {
         None | Some(Json::Null) => Map::new(),
         Some(Json::Object(units)) => units,
-        Some(other) => return Err(format!("bad_value: \"units\" is {}, expected an object {{metric: unit}}", name_of(&other))),
+        Some(other) => return Err(format!("bad_metric: \"units\" is {}, expected an object {{metric: unit}}", name_of(&other))),
     };
     let Some(Json::Object(values)) = map.remove("values") else {
         return Err("bad_value: \"values\" is not an object {metric: value}".to_owned());
     };
     for (metric, value) in values {
-        let unit = units.remove(&metric).map(|unit| text(Some(unit), "unit", "bad_value")).transpose()?;
+        let unit = units.remove(&metric).map_or(Ok(None), parse_unit)?;
         let value = parse_value(value, &metric)?;
         let (device, labels) = (device.to_owned(), labels.to_vec());
         readings.push(Reading { device, metric, labels, time: Some(time_ns), value, unit, kind: None });
     }
-    match units.keys().next() {
-        Some(metric) => Err(format!("bad_metric: \"units\" names {metric:?}, which is not in \"values\"")),
-        None => Ok(()),
+    // The unit of a metric that the row does not have is passed over, as the hub does.
+    Ok(())
+}
+
+/// An empty one takes away what was told before.
+fn parse_unit(unit: Json) -> Result<Option<String>, String> {
+    match unit {
+        Json::Null => Ok(None),
+        Json::String(unit) => Ok(Some(unit)),
+        other => Err(format!("bad_metric: \"unit\" is {}, expected text", name_of(&other))),
     }
 }
 
@@ -112,12 +119,12 @@ fn parse_value(value: Json, key: &str) -> Result<Value, String> {
 fn parse_time(time: &Json) -> Result<i64, String> {
     let bad = |what: String| Err(format!("bad_time: {what}"));
     match time {
-        Json::String(text) => match text.parse::<Timestamp>() {
-            Ok(time) => match i64::try_from(time.as_nanosecond()) {
-                Ok(ns) if ns >= TIME_MIN_NS => Ok(ns),
-                _ => bad(format!("{text:?} is before 2000-01-01")),
-            },
-            Err(_) => bad(format!("{text:?} is not RFC 3339 with an offset, such as \"2026-11-23T12:00:00Z\"")),
+        Json::String(text) => match told(text) {
+            Some(ns) if ns < i128::from(TIME_MIN_NS) => bad(format!("{text:?} is before 2000-01-01")),
+            Some(ns) => {
+                i64::try_from(ns).map_err(|_| format!("time_ahead: {text:?} is beyond what 64 bits of nanoseconds tell, the year 2262"))
+            }
+            None => bad(format!("{text:?} is not RFC 3339 with an offset, such as \"2026-11-23T12:00:00Z\"")),
         },
         Json::Number(number) => match number.as_i64() {
             Some(ns) if ns >= TIME_MIN_NS => Ok(ns),
@@ -126,6 +133,12 @@ fn parse_time(time: &Json) -> Result<i64, String> {
         },
         other => bad(format!("\"time\" is {}, expected an integer of nanoseconds or RFC 3339 text", name_of(other))),
     }
+}
+
+/// In nanoseconds since 1970. The calendar reads more than the RFC has, and a leap second as another time.
+fn told(text: &str) -> Option<i128> {
+    let time: Timestamp = Some(text).filter(|text| is_rfc3339(text.as_bytes()))?.parse().ok()?;
+    Some(time.as_nanosecond())
 }
 
 fn looks_like(time: i64) -> &'static str {
@@ -198,6 +211,11 @@ mod tests {
         assert_eq!(read(r#"[{"device":"pump-1","metric":"temp","value":21.5}]"#).unwrap(), [reading]);
         assert_eq!(read("").unwrap(), []);
         assert_eq!(read("[]").unwrap(), []);
+        assert_eq!(
+            read(r#"{"device":"p","labels":null,"values":{"a":1,"b":2},"units":{"a":null,"b":"","gone":"V"}}"#).unwrap(),
+            [Reading::new("p", "a", 1).at(NOW), Reading::new("p", "b", 2).unit("").at(NOW)],
+            "as the hub's plain way takes it"
+        );
         assert_eq!(read(&format!(r#"{{"device":"p","metric":"m","value":{}}}"#, i64::MIN)).unwrap()[0].value, Value::Int(i64::MIN));
     }
 
@@ -207,7 +225,7 @@ mod tests {
             ("nonsense", "not JSON: expected ident at line 1 column 2"),
             ("{", "not JSON: EOF while parsing an object"),
             ("3", "expected an object {device, metric, value} or {device, values}, found a number"),
-            (r#"{"metric":"m","value":1}"#, "bad_device: \"device\" is missing"),
+            (r#"{"metric":"m","value":1}"#, "no_device: \"device\" is missing"),
             (r#"{"device":"","metric":"m","value":1}"#, "bad_device: \"device\" is empty"),
             (r#"{"device":7,"metric":"m","value":1}"#, "bad_device: \"device\" is a number, expected text"),
             (r#"{"device":"d","value":1}"#, "bad_metric: \"metric\" is missing"),
@@ -223,11 +241,18 @@ mod tests {
             ),
             (r#"{"device":"d","metric":"m","value":1,"time":"2026-11-23T12:00:00"}"#, "is not RFC 3339 with an offset"),
             (r#"{"device":"d","metric":"m","value":1,"time":"1999-11-23T12:00:00Z"}"#, "is before 2000-01-01"),
+            (r#"{"device":"d","metric":"m","value":1,"time":"1600-11-23T12:00:00Z"}"#, "is before 2000-01-01"),
+            (r#"{"device":"d","metric":"m","value":1,"time":"2300-11-23T12:00:00Z"}"#, "time_ahead: \"2300-11-23T12:00:00Z\" is beyond"),
+            // Read as the second before it would be a time that nobody told.
+            (r#"{"device":"d","metric":"m","value":1,"time":"2016-12-31T23:59:60Z"}"#, "is not RFC 3339 with an offset"),
+            (r#"{"device":"d","metric":"m","value":1,"time":"20261123T120000Z"}"#, "is not RFC 3339 with an offset"),
+            (r#"{"device":"d","metric":"m","value":1,"time":"2026-11-23T12:00:00Z[UTC]"}"#, "is not RFC 3339 with an offset"),
+            (r#"{"device":"d","metric":"m","value":1,"unit":7}"#, "bad_metric: \"unit\" is a number, expected text"),
+            (r#"{"device":"d","values":{"a":1},"units":7}"#, "bad_metric: \"units\" is a number"),
             (r#"{"device":"d","metric":"m","value":1,"labels":{"a":1}}"#, "bad_label: \"a\" is a number, expected text"),
             (r#"{"device":"d","metric":"m","value":1,"kind":"meter"}"#, "bad_kind: \"meter\", expected one of gauge, counter, state, text"),
             (r#"{"device":"d","values":3}"#, "bad_value: \"values\" is not an object"),
             (r#"{"device":"d","values":{"a":1},"metric":"m"}"#, "unknown_field: \"metric\""),
-            (r#"{"device":"d","values":{"a":1},"units":{"b":"V"}}"#, "bad_metric: \"units\" names \"b\", which is not in \"values\""),
             (r#"[{"device":"d","metric":"m","value":1},{"device":"d"}]"#, "[1]: bad_metric: \"metric\" is missing"),
         ];
         for (line, expected) in rows {

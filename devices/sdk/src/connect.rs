@@ -1,6 +1,7 @@
 //! From a URL to an open WebSocket, step by step, so that each failure can be named: name, TCP, TLS, upgrade.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -164,18 +165,10 @@ impl Target {
         })
     }
 
-    /// Tries every address of the name, as a name may have one that nobody listens on (`::1` beside `127.0.0.1`).
     async fn connect_tcp(&self) -> Result<TcpStream, ConnectError> {
         let addresses = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
-        let addresses = addresses.map_err(|source| self.dns(source))?;
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(match last.kind() {
+        let addresses: Vec<SocketAddr> = addresses.map_err(|source| self.dns(source))?.collect();
+        first_of(&addresses, STEP_DEADLINE).await.map_err(|last| match last.kind() {
             io::ErrorKind::ConnectionRefused => {
                 ConnectError::Refused { url: self.url.clone(), host: format!("{}:{}", self.host, self.port) }
             }
@@ -193,6 +186,28 @@ impl Target {
     }
 }
 
+/// Tries every address of a name. It may have one that nobody listens on (`::1` beside `127.0.0.1`), and one that leads nowhere, as where
+/// IPv6 is half set up: that one has its share of the time and no more, or those behind it would never be tried.
+async fn first_of(addresses: &[SocketAddr], deadline: Duration) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for (tried, address) in addresses.iter().enumerate() {
+        let connecting = TcpStream::connect(address);
+        let connected = if tried + 1 < addresses.len() {
+            let share = deadline / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+            let silent = |_| io::Error::new(io::ErrorKind::TimedOut, format!("{address} did not answer within {} ms", share.as_millis()));
+            timeout(share, connecting).await.map_err(silent).flatten()
+        } else {
+            // It has what is left.
+            connecting.await
+        };
+        match connected {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
 async fn within<T>(step: &'static str, target: &Target, work: impl Future<Output = Result<T, ConnectError>>) -> Result<T, ConnectError> {
     timeout(STEP_DEADLINE, work)
         .await
@@ -201,7 +216,26 @@ async fn within<T>(step: &'static str, target: &Target, work: impl Future<Output
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_leads_nowhere_leaves_time_for_the_next() {
+        let silent = TcpSocket::new_v4().unwrap();
+        silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let silent = silent.listen(0).unwrap();
+        let nowhere = silent.local_addr().unwrap();
+        // Its queue is filled: whoever comes then hears nothing.
+        let mut waiting = Vec::new();
+        while let Ok(queued) = timeout(Duration::from_millis(50), TcpStream::connect(nowhere)).await {
+            waiting.push(queued.unwrap());
+        }
+        let hub = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let found = timeout(STEP_DEADLINE, first_of(&[nowhere, hub.local_addr().unwrap()], Duration::from_millis(100))).await;
+        assert_eq!(found.expect("in time").unwrap().peer_addr().unwrap(), hub.local_addr().unwrap());
+        assert_eq!(first_of(&[], STEP_DEADLINE).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 
     #[test]
     fn urls() {

@@ -36,3 +36,5 @@ pub use error::ConnectError;
 pub use probe::{Probe, probe};
 pub use reading::{Kind, Reading, Value};
 pub use spool::{SPOOL_BYTES_MIN, SpoolCounters, SpoolError, WhenFull};
+/// What the hub takes for a time as text.
+pub use telltale_wire::is_rfc3339;

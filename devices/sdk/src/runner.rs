@@ -284,7 +284,7 @@ impl Runner {
 
     fn welcomed(&mut self, welcome: &Welcome<'_>) {
         tracing::info!(url = self.dialer.url(), hub = welcome.program, last_durable = welcome.last_durable, "connected");
-        let apart_s = (welcome.hub_time_ns - (self.shared.clock)()) / 1_000_000_000;
+        let apart_s = welcome.hub_time_ns.saturating_sub((self.shared.clock)()) / 1_000_000_000;
         if apart_s.unsigned_abs() > CLOCK_TOLERANCE.as_secs() {
             tracing::warn!(apart_s, "the hub's clock and this machine's are apart: readings may be refused; set the clock");
         }

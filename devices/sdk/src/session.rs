@@ -37,6 +37,8 @@ const WELCOME_DEADLINE: Duration = Duration::from_secs(10);
 const ACK_DEADLINE: Duration = Duration::from_secs(120);
 /// A connection that lived this long, or that acked something, was a good one: the next break starts with short waits.
 const GOOD_AFTER: Duration = Duration::from_secs(30);
+/// No agent comes to a batch of this number. A hub that names one is not to be believed, nor is there room to count on behind it.
+const SEQ_BEYOND: u64 = u64::MAX / 2;
 /// First wait for rows that the hub asked for again; doubled each time up to the longest.
 const KEPT_FIRST: Duration = Duration::from_secs(30);
 const KEPT_LONGEST: Duration = Duration::from_secs(600);
@@ -281,12 +283,15 @@ impl Session {
     fn frame(&mut self, now: Instant, frame: HubFrame<'_>, actions: &mut Vec<Action>) {
         match (self.link, frame) {
             (Link::Greeting { .. }, HubFrame::Welcome(welcome)) => {
-                self.link = Link::Ready { since: now, acked: false };
-                self.paused_until = None;
                 // What the hub has on disk but did not ack goes out again too: only an ack names the readings that it
                 // refused. The hub answers the others as duplicates.
                 let last_durable = welcome.last_durable.unwrap_or(0);
-                self.next_seq = self.next_seq.max(last_durable.saturating_add(1));
+                if last_durable >= SEQ_BEYOND {
+                    return self.break_off(actions, format!("the hub has batch {last_durable} of this agent, which no agent comes to"));
+                }
+                self.link = Link::Ready { since: now, acked: false };
+                self.paused_until = None;
+                self.next_seq = self.next_seq.max(last_durable + 1);
             }
             (Link::Ready { since, .. }, HubFrame::Ack(ack)) => {
                 self.link = Link::Ready { since, acked: true };

@@ -12,6 +12,7 @@
 //! | `ack` | ack, retry, slow_down |
 //! | `error` | what can be wrong with the bytes |
 //! | `reader`, `varint` | parts of bytes; the commit log and the spool of the SDK are written with them too |
+//! | `rfc3339` | what a time may be as text, in the plain protocol |
 //!
 //! Invariants: no I/O, no clock, no await. No input makes it panic. The decoder borrows from the frame and allocates
 //! nothing per reading; a count is checked against the bytes that are left, or against a limit, before room is made for it.
@@ -28,6 +29,7 @@ mod frame;
 mod hello;
 mod limits;
 pub mod reader;
+mod rfc3339;
 pub mod varint;
 
 pub use ack::{Ack, Places, Rejected, Retry, SlowDown};
@@ -38,6 +40,7 @@ pub use error::WireError;
 pub use frame::{AgentFrame, HubFrame};
 pub use hello::{Closing, Goodbye, Hello, Welcome};
 pub use limits::Limits;
+pub use rfc3339::is_rfc3339;
 
 /// The WebSocket subprotocol; it stands for this version of the frames.
 pub const SUBPROTOCOL: &str = "telltale.v1";

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::points;
+use crate::clock::NS_PER_MS;
 use crate::http::series::Described;
+use crate::limits::HISTORY_CHUNK_BYTES;
 use crate::model::{TimeNs, Value};
 use crate::query::buckets::TIME_IN_STATE;
 use crate::query::run::{Run, Slice};
@@ -20,6 +22,10 @@ use crate::query::time::{TimeFormat, ms_f64};
 use crate::rows::write::put_csv;
 
 const NEVER: &str = "writing to a Vec does not fail";
+/// About what a point takes.
+const POINT_BYTES: usize = 24;
+/// What is taken out once it is [`HISTORY_CHUNK_BYTES`], with what was written until somebody looked.
+const PIECE_BYTES: usize = HISTORY_CHUNK_BYTES / 2 * 3;
 
 /// The forms of this file. `encoder.rs` has the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +100,7 @@ impl TextEncoder {
 
     fn begin_entry(&mut self, series: &Described<'_>, count: Option<usize>, points: Option<usize>) {
         self.points = 0;
+        self.out.reserve(points.unwrap_or(0).saturating_mul(POINT_BYTES).min(PIECE_BYTES));
         match self.format {
             Form::Json => {
                 if self.series > 0 {
@@ -155,26 +162,29 @@ impl TextEncoder {
 
     /// Every point of a run.
     pub fn run(&mut self, run: &Run<'_>) {
-        if !self.run_of_numbers(run) {
-            (0..run.len()).for_each(|i| self.point(run.time(i), &run.value(i)));
-        }
+        let many = match (self.time, run.times(), run.slice()) {
+            (TimeFormat::Ms, Some(times), Some(values)) => self.many::<NS_PER_MS>(times, values),
+            (TimeFormat::Ns, Some(times), Some(values)) => self.many::<1>(times, values),
+            _ => 0,
+        };
+        self.points += many;
+        (many..run.len()).for_each(|i| self.point(run.time(i), &run.value(i)));
     }
 
-    /// A column of numbers at plain times is written at once. False: it is none, and nothing was written.
-    fn run_of_numbers(&mut self, run: &Run<'_>) -> bool {
-        let (Some(times), Some(values)) = (run.times(), run.slice()) else { return false };
-        let (out, is_first) = (&mut self.out, self.points == 0);
-        match (self.format, self.time, values) {
-            (Form::Json, TimeFormat::Ms, _) if !times.iter().all(|time| points::is_plain(*time)) => return false,
-            (Form::Json, TimeFormat::Ms, Slice::Float(floats)) => points::json(times, floats, is_first, out),
-            (Form::Json, TimeFormat::Ms, Slice::Int(ints)) => points::json(times, ints, is_first, out),
-            (Form::MessagePack, TimeFormat::Ms, Slice::Float(floats)) if times.iter().all(|time| points::is_long(*time)) => {
-                points::pack(times, floats, self.held_back.as_mut().unwrap_or(out));
-            }
-            _ => return false,
+    /// The first of them that are written at once: numbers at times of the usual form. How many there were.
+    fn many<const UNIT: i64>(&mut self, times: &[TimeNs], values: Slice<'_>) -> usize {
+        let (is_first, out) = (self.points == 0, self.held_back.as_mut().unwrap_or(&mut self.out));
+        let (between, behind): (&[u8], &[u8]) = if self.format == Form::Csv { (b",", b"\n") } else { (b",\"value\":", b"}\n") };
+        let line = [&self.line_start[..], between, behind];
+        match (self.format, values) {
+            (Form::Json, Slice::Float(v)) => points::json::<UNIT, _>(times, v, is_first, out),
+            (Form::Json, Slice::Int(v)) => points::json::<UNIT, _>(times, v, is_first, out),
+            (Form::MessagePack, Slice::Float(v)) => points::pack_floats::<UNIT>(times, v, out),
+            (Form::MessagePack, Slice::Int(v)) => points::pack_ints::<UNIT>(times, v, out),
+            (Form::Csv | Form::Ndjson, Slice::Float(v)) => points::lines::<UNIT, _>(times, v, line, out),
+            (Form::Csv | Form::Ndjson, Slice::Int(v)) => points::lines::<UNIT, _>(times, v, line, out),
+            _ => 0,
         }
-        self.points += times.len();
-        true
     }
 
     pub fn row(&mut self, time: TimeNs, row: &[Option<Value>]) {
@@ -398,8 +408,8 @@ fn pack_value(out: &mut Vec<u8>, value: Option<&Value>) {
 
 fn pack_time(out: &mut Vec<u8>, format: TimeFormat, time: TimeNs) {
     match format {
-        TimeFormat::Ms if time % crate::clock::NS_PER_MS == 0 => {
-            rmp::encode::write_sint(out, time / crate::clock::NS_PER_MS).expect(NEVER);
+        TimeFormat::Ms if time % NS_PER_MS == 0 => {
+            rmp::encode::write_sint(out, time / NS_PER_MS).expect(NEVER);
         }
         TimeFormat::Ms => rmp::encode::write_f64(out, ms_f64(time)).expect(NEVER),
         TimeFormat::Ns => drop(rmp::encode::write_sint(out, time).expect(NEVER)),

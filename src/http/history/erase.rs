@@ -78,7 +78,7 @@ pub async fn carry_out(hub: std::sync::Arc<Hub>, wish: Wish, scope: Scope) -> Re
     let plan = tokio::task::spawn_blocking(move || {
         let question = wish.question(&asked)?;
         let sources = Sources { series: &asked.series, head: &asked.head, store: Some(&asked.store), retention: &asked.retention };
-        Ok::<_, ApiError>(Plan::make(question, sources, &scope, &*asked.devices, usize::MAX)?)
+        Ok::<_, ApiError>(Plan::make(question, sources, &scope, &*asked.devices, usize::MAX, &|| true)?)
     });
     let plan = plan.await.map_err(|_| ApiError::new(ErrorCode::StoreFailed, "counting did not end; the log says why"))??;
     let found: Vec<_> = plan.series.iter().filter(|planned| planned.points > 0).collect();

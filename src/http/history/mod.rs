@@ -4,6 +4,7 @@
 //! the chunks to the socket.
 
 mod budget;
+mod digits;
 pub mod encode;
 mod encoder;
 pub mod erase;
@@ -159,22 +160,25 @@ pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) 
     let place = stream::place(&hub.long_answers).await?;
     let content_type = content_type(question.format);
     let hub = hub.into_inner();
-    let plan = web::block(move || make_plan(&hub, question, &reader)).await??;
-    let lacks = plan.lacks().and_then(|why| HeaderValue::from_str(&why).ok());
-    let write = move |sink: &mut ChunkSink<'_>| {
+    let decide = move |is_wanted: &dyn Fn() -> bool| {
+        let plan = make_plan(&hub, question, &reader, is_wanted)?;
+        let lacks = plan.lacks().and_then(|why| HeaderValue::from_str(&why).ok());
+        Ok((plan, lacks))
+    };
+    let write = move |plan: Plan, sink: &mut ChunkSink<'_>| {
         let _grouped = grouped;
         write::write(&plan, sink)
     };
-    let mut answer = stream::answer_begun(&request, place, content_type, "history", write).await?;
+    let (mut answer, lacks) = stream::answer_decided(&request, place, content_type, "history", decide, write).await?;
     if let Some(why) = lacks {
         answer.headers_mut().insert(INCOMPLETE, why);
     }
     Ok(answer)
 }
 
-fn make_plan(hub: &Arc<Hub>, question: History, reader: &Reader) -> Result<Plan, ApiError> {
+fn make_plan(hub: &Arc<Hub>, question: History, reader: &Reader, is_wanted: &dyn Fn() -> bool) -> Result<Plan, ApiError> {
     let sources = Sources { series: &hub.series, head: &hub.head, store: Some(&hub.store), retention: &hub.retention };
-    Ok(Plan::make(question, sources, reader.0.scope(), &*hub.devices, hub.config.limits.history_points)?)
+    Ok(Plan::make(question, sources, reader.0.scope(), &*hub.devices, hub.config.limits.history_points, is_wanted)?)
 }
 
 fn content_type(format: Format) -> &'static str {

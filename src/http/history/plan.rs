@@ -60,13 +60,14 @@ pub struct Planned {
 }
 
 impl Plan {
-    /// Blocking: with a store, counting reads it.
+    /// Blocking: with a store, counting reads it, series by series; given up when `is_wanted` says no.
     pub fn make(
         question: History,
         sources: Sources<'_>,
         scope: &Scope,
         attributes: &dyn Attributes,
         max_points: usize,
+        is_wanted: &dyn Fn() -> bool,
     ) -> Result<Self, QueryError> {
         let found = reachable(sources.series, &question.selectors, scope, attributes);
         check_types(&question.shape, &found)?;
@@ -89,6 +90,9 @@ impl Plan {
                 return Ok(vec![0; found.len()]);
             }
             let counted = found.iter().zip(&views).map(|(one, view)| {
+                if !is_wanted() {
+                    return Err(QueryError::new(QueryCode::TooSlow, "nobody waits for the answer any more"));
+                }
                 let past = store.map(|store| Past { store: &**store, pin: &frozen.pin });
                 let points = source::count(view, past, one.id, question.range, budget.enough())?;
                 let gone = TimeRange { to: sources.retention.floor(one).unwrap_or(TimeNs::MIN).min(question.range.to), ..question.range };

@@ -5,6 +5,7 @@ mod groups;
 mod order;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod runs;
 
 use std::sync::Arc;
 
@@ -48,10 +49,14 @@ impl World {
     }
 
     fn plan(&self, query: &str, scope: &Scope, max: usize) -> Result<Plan, QueryError> {
+        self.plan_while(query, scope, max, &|| true)
+    }
+
+    fn plan_while(&self, query: &str, scope: &Scope, max: usize, is_wanted: &dyn Fn() -> bool) -> Result<Plan, QueryError> {
         let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
         let question = History::parse(pairs.iter().map(|(k, v)| (&**k, &**v)), T0 + 3_600_000 * MS)?;
         let sources = Sources { series: &self.series, head: &self.head, store: self.store.as_ref(), retention: &self.retention };
-        Plan::make(question, sources, scope, &(), max)
+        Plan::make(question, sources, scope, &(), max, is_wanted)
     }
 
     fn bytes(&self, query: &str) -> Vec<u8> {
@@ -303,6 +308,23 @@ fn what_is_read_before_the_first_byte_ends_when_nobody_waits() {
     let (is_whole, times) = read(usize::MAX);
     assert!(is_whole && times > 2, "it is asked while it is read: {times}");
     assert_eq!(read(2), (false, 2), "nothing is read after that");
+}
+
+#[test]
+fn what_is_counted_before_the_first_byte_ends_when_nobody_waits() {
+    let world = small();
+    let asked = std::cell::Cell::new(0);
+    let plan = |most: usize| {
+        asked.set(0);
+        let is_wanted = || {
+            asked.set(asked.get() + 1);
+            asked.get() < most
+        };
+        (world.plan_while("select=*/*&from=-2h", &Scope::default(), 100, &is_wanted).map(|plan| plan.series.len()), asked.get())
+    };
+    assert_eq!(plan(usize::MAX), (Ok(3), 3), "it is asked for each series");
+    let (left, times) = plan(2);
+    assert_eq!((left.unwrap_err().code, times), (QueryCode::TooSlow, 2), "no series is counted after that");
 }
 
 #[test]

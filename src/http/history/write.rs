@@ -16,6 +16,10 @@ use crate::query::source::{self, Part};
 use crate::query::thin::Thinner;
 use crate::store::{Coarse, StoreError};
 
+/// Points written before it is looked whether what there is should go out: pieces are about of one size, and none takes new memory while it
+/// grows.
+const POINTS_AT_ONCE: usize = 1024;
+
 /// Why an answer that had begun was not finished.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
@@ -125,12 +129,20 @@ impl Answer<'_, '_> {
     }
 
     fn raw(&mut self, run: &Run<'_>, received: bool) -> bool {
-        if received {
-            (0..run.len()).for_each(|i| self.encoder.point_received(run.time(i), &run.value(i), run.received(i)));
-        } else {
-            self.encoder.run(run);
+        let mut rest = *run;
+        while !rest.is_empty() {
+            let (part, behind) = rest.split_at(rest.len().min(POINTS_AT_ONCE));
+            if received {
+                (0..part.len()).for_each(|i| self.encoder.point_received(part.time(i), &part.value(i), part.received(i)));
+            } else {
+                self.encoder.run(&part);
+            }
+            if !flush_if_full(&mut self.encoder, &self.sink) {
+                return false;
+            }
+            rest = behind;
         }
-        flush_if_full(&mut self.encoder, &self.sink)
+        true
     }
 }
 

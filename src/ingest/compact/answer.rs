@@ -43,8 +43,15 @@ impl Compact {
             What::Say(bytes) => self.behind_the_ack(Answer { bytes, ..Answer::default() }),
             // The shell asks for the last word when it closes.
             What::Close { code, reason } => self.behind_the_ack(Answer { close: Some((code, reason)), ..Answer::default() }),
-            // Taken before a retry went out: the agent sends it again, and then it is acked.
-            What::Batch { turn, .. } | What::Refused { turn, .. } | What::Later { turn, .. } if turn != self.turn => Vec::new(),
+            // Taken before a retry went out: the agent sends it again, and then it is acked. What the writer committed of it is counted
+            // by now, so the rest of the batch is too: received are those that are stored, duplicate or refused.
+            What::Batch { turn, pending, .. } if turn != self.turn => {
+                if let Some(committed @ Outcome::Committed { .. }) = outcome {
+                    drop(pending.settle(session.door(), session.access(), at, committed));
+                }
+                Vec::new()
+            }
+            What::Refused { turn, .. } | What::Later { turn, .. } if turn != self.turn => Vec::new(),
             What::Later { seq, later, .. } => self.retry(seq, &later),
             What::Refused { seq, code, message, .. } => {
                 let (places, code, retry) = (Places::All, Code::Frame(code), code.retry());

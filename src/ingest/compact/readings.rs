@@ -63,7 +63,10 @@ fn decide_column(
             let when = session.when(Some(times[row as usize]))?;
             let value = session.keeps(take_value(value, &forms, &mut texts)?)?;
             let known = if let Met::Known(known) = met { known } else { met.ask(|| meet(session, agent, aliases, number))? };
-            session.take(deciding, place, known, when, value, std::mem::take(&mut meta))
+            session.take(deciding, place, known, when, value, meta)?;
+            // Told once: a reading that is refused does not tell it.
+            meta = Meta::default();
+            Ok(())
         };
         if let Err(refusal) = decide() {
             let (device, metric) = match &aliases.of(number).expect(CHECKED).called {

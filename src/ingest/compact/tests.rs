@@ -127,7 +127,7 @@ impl World {
 
     fn write(&mut self, batch: &Batch) -> Outcome {
         let table = Arc::clone(&self.session.door().series);
-        for change in &batch.meta {
+        for change in batch.meta.iter().map(|told| &told.change) {
             table.apply_meta(change, self.now);
             let key = &table.by_id(change.series).unwrap().key;
             self.metas.push(format!("{key} {:?} {:?}", change.unit.as_deref(), change.kind));
@@ -241,18 +241,32 @@ fn an_agent_is_welcomed_with_what_is_durable() {
 }
 
 #[test]
-fn an_agent_that_is_ahead_of_the_hub_is_taken_and_counted_once() {
-    for (durable, first, ahead) in [(Some(41), 42, 0), (Some(41), 41, 0), (Some(41), 45, 1), (None, 45, 0)] {
+fn an_agent_that_is_ahead_of_a_restored_hub_is_taken_and_told_once() {
+    let rows = [
+        (true, Some(41), 42, None),
+        (true, Some(41), 41, None),
+        (true, Some(41), 45, Some((42, 44))),
+        (true, None, 1, None),
+        (true, None, 45, Some((1, 44))),
+        (false, Some(41), 45, None),
+        (false, None, 45, None),
+    ];
+    for (is_restored, durable, first, missing) in rows {
         let mut world = world();
         if let Some(seq) = durable {
             world.agents.committed(&AgentSeq { agent: "gw".into(), boot: 5, seq }, Position(1));
+        }
+        if is_restored {
+            world.agents.set_restored(Position(1));
         }
         world.send(&hello("gw"));
         world.send(&define(&[series(0, "d", "n", SentType::Number)]));
         world.answers();
         assert_eq!(world.exchange(&one(first)), [format!("ack {first} stored 1 duplicate 0")]);
         world.exchange(&one(first + 5));
-        assert_eq!(world.session.door().metrics.agents_ahead.value(), ahead, "{durable:?} {first}");
+        let told: Vec<_> = world.agents.missing().into_iter().map(|Missing { from, to, .. }| (from, to)).collect();
+        assert_eq!(told, missing.into_iter().collect::<Vec<_>>(), "{is_restored} {durable:?} {first}");
+        assert_eq!(world.session.door().metrics.agents_ahead.value(), told.len() as u64);
     }
 }
 
@@ -394,6 +408,25 @@ fn after_a_retry_nothing_is_acked_until_the_batch_came_again() {
     }
     assert_eq!(world.answers(), ["ack 5 stored 2 duplicate 2"]);
     assert_eq!(world.kept().len(), 5);
+}
+
+/// The writer counts what it committed; what it was told of the batch is counted here, and the sums are to add up.
+#[test]
+fn what_was_committed_behind_a_retry_is_counted_though_it_is_not_acked() {
+    let mut world = open();
+    let (first, second) = (one(1), batch(2, &[(0, -3, Sent::Int(2)), (0, -2, Sent::Float(f64::NAN))]));
+    world.send(&first);
+    world.send(&second);
+    assert_eq!(world.answers_with(|seq| (seq == 1).then(disk_full)), ["retry 1 after 1000 disk_full"]);
+    let counted = |world: &World| {
+        let metrics = &world.session.door().metrics;
+        (metrics.readings_received.value(), metrics.readings_refused.value())
+    };
+    assert_eq!((world.kept().len(), counted(&world)), (1, (2, 1)));
+    world.send(&first);
+    world.send(&second);
+    assert_eq!(world.answers(), ["ack 2 stored 1 duplicate 1 [2:1 not_finite]"]);
+    assert_eq!((world.kept().len(), counted(&world)), (2, (5, 2)));
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl World {
             return Outcome::Later(later.clone());
         }
         let table = Arc::clone(&self.session.door().series);
-        for change in &batch.meta {
+        for change in batch.meta.iter().map(|told| &told.change) {
             table.apply_meta(change, self.now);
             let series = table.by_id(change.series).unwrap();
             self.metas.push(format!(

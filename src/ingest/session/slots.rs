@@ -12,6 +12,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::{Deciding, Meta};
 use crate::config::MetricRules;
+use crate::ingest::ToldMeta;
 use crate::ingest::mapping::fits;
 use crate::model::{Kind, MetaChange, SeriesId, ValueType};
 use crate::series::Series;
@@ -45,10 +46,12 @@ struct Wishes {
     rule: Option<Ruled>,
 }
 
-/// The unit and kind this connection last sent to the writer, and with which batch: they may still be on their way.
+/// The unit and kind this connection last sent to the writer, with which batch and beside a value of which type: they may still be on
+/// their way, and those beside a value of another type than the series' are not taken.
 #[derive(Debug)]
 struct Told {
     batch: u64,
+    with: ValueType,
     unit: Option<Arc<str>>,
     kind: Option<Kind>,
 }
@@ -99,12 +102,12 @@ impl Slots {
 
 impl Slot {
     /// Sends a unit or kind to the writer if it changes anything, also against what this connection has on its way.
-    pub(super) fn tell(&mut self, batch: &mut Deciding, number: u64, meta: Meta<'_>) {
+    pub(super) fn tell(&mut self, batch: &mut Deciding, number: u64, meta: Meta<'_>, with: ValueType) {
         let Self { series, wishes, .. } = self;
         let needed = match wishes.as_ref().and_then(|wishes| wishes.told.as_ref()) {
             Some(told) => {
                 let same = meta.unit.is_none_or(|u| told.unit.as_deref() == Some(u)) && meta.kind.is_none_or(|k| told.kind == Some(k));
-                !same || (told.batch != number && series.differs(meta.unit, meta.kind))
+                !same || ((told.batch, told.with) != (number, with) && series.differs(meta.unit, meta.kind))
             }
             None => series.differs(meta.unit, meta.kind),
         };
@@ -115,10 +118,10 @@ impl Slot {
             return self.drop_fulfilled();
         }
         let unit: Option<Arc<str>> = meta.unit.map(Arc::from);
-        batch.meta.push(MetaChange { series: self.id, unit: unit.clone(), kind: meta.kind });
+        batch.meta.push(ToldMeta { change: MetaChange { series: self.id, unit: unit.clone(), kind: meta.kind }, with });
         let told = &mut self.wishes_mut().told;
         let (unit_before, kind_before) = told.take().map_or((None, None), |told| (told.unit, told.kind));
-        *told = Some(Told { batch: number, unit: unit.or(unit_before), kind: meta.kind.or(kind_before) });
+        *told = Some(Told { batch: number, with, unit: unit.or(unit_before), kind: meta.kind.or(kind_before) });
     }
 
     /// What the rules say holds where this connection's sender is silent. It is told until the series has it, since a batch may
@@ -126,33 +129,33 @@ impl Slot {
     #[inline]
     pub(super) fn apply_rule(&mut self, batch: &mut Deciding, number: u64, rules: &MetricRules, value_type: ValueType, meta: Meta<'_>) {
         if !self.rule_asked {
-            self.ask_rule(rules, value_type);
+            self.ask_rule(rules);
         }
         if self.wishes.is_some() {
-            self.tell_rule(batch, number, meta);
+            self.tell_rule(batch, number, meta, value_type);
         }
     }
 
     #[cold]
-    fn ask_rule(&mut self, rules: &MetricRules, value_type: ValueType) {
+    fn ask_rule(&mut self, rules: &MetricRules) {
         self.rule_asked = true;
         let (kind, unit) = rules.of(&self.series.key.metric);
-        let kind = kind.filter(|kind| fits(*kind, value_type));
         if unit.is_some() || kind.is_some() {
             self.wishes_mut().rule = Some(Ruled { unit, kind });
         }
     }
 
-    fn tell_rule(&mut self, batch: &mut Deciding, number: u64, meta: Meta<'_>) {
+    fn tell_rule(&mut self, batch: &mut Deciding, number: u64, meta: Meta<'_>, with: ValueType) {
+        let fixed = self.series.value_type();
         let Some(rule) = self.wishes.as_mut().and_then(|wishes| wishes.rule.as_mut()) else { return };
         rule.unit.take_if(|_| meta.unit.is_some());
-        rule.kind.take_if(|_| meta.kind.is_some());
+        rule.kind.take_if(|kind| meta.kind.is_some() || fixed.is_some_and(|fixed| !fits(*kind, fixed)));
         if !self.series.differs(rule.unit.as_deref(), rule.kind) {
             self.wishes_mut().rule = None;
             return self.drop_fulfilled();
         }
-        let (unit, kind) = (rule.unit.clone(), rule.kind);
-        self.tell(batch, number, Meta { unit: unit.as_deref(), kind });
+        let (unit, kind) = (rule.unit.clone(), rule.kind.filter(|kind| fits(*kind, with)));
+        self.tell(batch, number, Meta { unit: unit.as_deref(), kind }, with);
     }
 
     fn wishes_mut(&mut self) -> &mut Wishes {
@@ -206,11 +209,11 @@ mod tests {
         let at = slots.of(Arc::clone(&series[0]));
         let slot = slots.slot(at);
         let (mut batch, bytes) = (Deciding::default(), Meta { unit: Some("B"), kind: None });
-        slot.tell(&mut batch, 1, bytes);
-        slot.tell(&mut batch, 1, bytes);
+        slot.tell(&mut batch, 1, bytes, ValueType::Number);
+        slot.tell(&mut batch, 1, bytes, ValueType::Number);
         assert_eq!((batch.meta.len(), slot.wishes.is_some()), (1, true));
-        table.apply_meta(&batch.meta[0], 5);
-        slot.tell(&mut batch, 2, bytes);
+        table.apply_meta(&batch.meta[0].change, 5);
+        slot.tell(&mut batch, 2, bytes, ValueType::Number);
         assert_eq!((batch.meta.len(), slot.wishes.is_none()), (1, true));
     }
 }

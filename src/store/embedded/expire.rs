@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::EmbeddedStore;
@@ -18,6 +19,7 @@ use super::sql;
 use super::state::Dropped;
 use crate::clock::NS_PER_SEC;
 use crate::model::{Position, TimeNs};
+use crate::retention::Floors;
 use crate::store::StoreError;
 
 /// How often it is looked.
@@ -28,6 +30,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 const JUMP_NS: i64 = 7 * 86_400 * NS_PER_SEC;
 /// How long a clock that jumped must go on before it is believed.
 const DOUBT: Duration = Duration::from_secs(3600);
+/// In place of a time.
+pub(super) const NOT_DOUBTED: TimeNs = TimeNs::MIN;
 /// Of the budget: what is kept free for what comes before the next look: a seal, its WAL, and segments of the log (`Config::fitted`).
 const SPARE: u64 = 8;
 /// Of the budget: a file that takes more does not go as a whole.
@@ -64,6 +68,8 @@ pub(super) struct Expiry {
     wait: Duration,
     /// The time when it was looked last, as the clock said.
     seen: TimeNs,
+    /// The last that was believed.
+    believed: TimeNs,
     doubted_since: Option<Instant>,
     /// The budget cannot be kept, and that was said.
     told: bool,
@@ -74,7 +80,17 @@ impl Expiry {
     /// `sealed_at`: the newest time that is known to have been.
     pub(super) fn new(budget: Budget, sealed_at: TimeNs, store: &Path) -> Self {
         let room = Room::new(store, budget.max_bytes);
-        Self { budget, looked: None, wait: EVERY, seen: sealed_at, doubted_since: None, told: false, room }
+        Self { budget, looked: None, wait: EVERY, seen: sealed_at, believed: sealed_at, doubted_since: None, told: false, room }
+    }
+
+    /// Floors hold from the start, not from the first look on; where the clock is doubted, as at the last seal.
+    pub(super) fn begin(&mut self, floors: &Floors, now: TimeNs) {
+        floors.set_now(self.trusted(now).unwrap_or(self.believed.min(now)));
+    }
+
+    /// The last time that was believed, while the clock is doubted.
+    pub(super) fn doubted(&self) -> Option<TimeNs> {
+        self.doubted_since.is_some_and(|since| since.elapsed() < DOUBT).then_some(self.believed)
     }
 
     #[cfg(test)]
@@ -91,14 +107,17 @@ impl Expiry {
     /// The time if it is believed.
     fn trusted(&mut self, now: TimeNs) -> Option<TimeNs> {
         let passed = self.looked.map_or(0, |looked| i64::try_from(looked.elapsed().as_nanos()).unwrap_or(i64::MAX));
-        let jumped = self.seen > 0 && now > self.seen.saturating_add(passed).saturating_add(JUMP_NS);
-        if jumped {
-            tracing::warn!("the clock jumped more than a week ahead: for an hour nothing expires by age");
+        let off = now.saturating_sub(self.seen.saturating_add(passed));
+        if self.seen > 0 && off.unsigned_abs() > JUMP_NS.unsigned_abs() {
+            tracing::warn!(days = off / (86_400 * NS_PER_SEC), "the clock jumped more than a week: for an hour nothing expires by age");
             self.doubted_since = Some(Instant::now());
         }
         self.seen = now;
-        let believed = self.doubted_since.is_none_or(|since| since.elapsed() >= DOUBT);
-        believed.then_some(now)
+        if self.doubted().is_some() {
+            return None;
+        }
+        self.believed = now;
+        Some(now)
     }
 }
 
@@ -110,11 +129,11 @@ impl EmbeddedStore {
             return false;
         }
         let trusted = expiry.trusted(now);
+        self.note_doubt(expiry);
         (expiry.looked, expiry.wait) = (Some(Instant::now()), EVERY);
-        let by_age = trusted.map_or(Ok(0), |now| {
-            self.floors.set_now(now);
-            self.expire_by_age(visited)
-        });
+        // A clock that is behind what was believed makes nothing too old.
+        self.floors.set_now(trusted.unwrap_or(expiry.believed.min(now)));
+        let by_age = trusted.map_or(Ok(0), |_| self.expire_by_age(visited));
         let for_bytes = self.expire_for_bytes(expiry, now, visited);
         let mut gone = 0;
         for part in [by_age, for_bytes] {
@@ -127,6 +146,11 @@ impl EmbeddedStore {
             }
         }
         gone > 0
+    }
+
+    /// What is sealed meanwhile says so: a start that took its clock for good would let all of it expire that a wrong clock makes old.
+    pub(super) fn note_doubt(&self, expiry: &Expiry) {
+        self.doubted.store(expiry.doubted().unwrap_or(NOT_DOUBTED), Ordering::Relaxed);
     }
 
     /// Room for what is about to be sealed, though there was no time for a look.
@@ -142,22 +166,27 @@ impl EmbeddedStore {
             FileKind::Rollup => self.floors.rollups_by_age(self.classes.rule(key.class)),
         };
         let is_old = |key: &FileKey| floor(key).is_some_and(|floor| key.last_time() < floor);
-        let mut old = Vec::new();
-        for file in self.files.all().iter().filter(|file| is_old(&file.key) && visited != Some(file.key.day)) {
+        let (mut old, is_sorted) = (Vec::new(), self.is_sorted());
+        let may_go = |key: &FileKey| visited != Some(key.day) && (is_sorted || key.kind == FileKind::Rollup);
+        for file in self.files.all().iter().filter(|file| is_old(&file.key) && may_go(&file.key)) {
             // Readings whose rollups stay longer go when those are made.
             let rolls = file.key.kind == FileKind::Raw && !is_old(&FileKey { kind: FileKind::Rollup, ..file.key });
             if !rolls || !self.waits_for_rollups(file) {
                 old.push(file.key);
             }
         }
+        let (mut gone, mut failed) = (0, Ok(()));
         for file in self.files.retired().iter().filter(|file| is_old(&file.key)) {
-            self.files.remove_retired(file)?;
+            failed = failed.and(self.files.remove_retired(file));
         }
         for key in &old {
             tracing::info!(file = key.file_name(), "a day is older than its retention");
-            self.unlink(*key)?;
+            // One that cannot be removed holds up no other.
+            let removed = self.unlink(*key);
+            gone += usize::from(removed.is_ok());
+            failed = failed.and(removed);
         }
-        Ok(old.len())
+        failed.map(|()| gone)
     }
 
     /// Whether a day is to be summed up yet. What a visit had to leave for damage is not: damage does not heal.
@@ -173,79 +202,87 @@ impl EmbeddedStore {
         file.news().are_there(Position(u64::MAX))
     }
 
-    /// One file at a time, so that no more goes than must: readings before their rollups, lower priority before higher, older before
-    /// newer.
+    /// One file at a time, so that no more goes than must. One that gives no room holds up no other.
     fn expire_for_bytes(&self, expiry: &mut Expiry, now: TimeNs, visited: Option<i32>) -> Result<usize, StoreError> {
-        let max_bytes = expiry.budget.max_bytes;
-        let (mut gone, mut empty) = (0, Vec::new());
+        let (max_bytes, today) = (expiry.budget.max_bytes, key::day_of(now));
+        let (mut gone, mut stays) = (0, Vec::new());
         while expiry.is_over() {
-            let today = key::day_of(now);
-            let all = self.files.all();
-            let may_go = all.iter().filter(|file| !empty.contains(&file.key) && (file.key.day < today || file.key.kind == FileKind::Raw));
-            let order = |file: &&Arc<DayFile>| (file.key.kind, self.classes.priority(file.key.class), file.key.day);
-            let next = may_go.min_by_key(order);
-            if let Some(retired) = self.files.retired().iter().min_by_key(order)
-                && next.is_none_or(|next| order(&retired) <= order(&next))
-            {
-                tracing::info!(file = %retired.path.display(), "a damaged file goes so that [store] max_bytes holds");
-                if self.files.get(retired.key).is_none() {
-                    match self.drop_until(retired.key, retired.key.last_time().saturating_add(1)) {
-                        // What was held for this.
-                        Err(StoreError::DiskFull { .. }) if expiry.room.release() => continue,
-                        other => other?,
-                    }
-                }
-                self.files.remove_retired(retired)?;
-                gone += 1;
-                continue;
-            }
-            let Some(next) = next else {
+            let Some((file, is_retired)) = self.next_to_go(today, &stays) else {
                 if !std::mem::replace(&mut expiry.told, true) {
                     tracing::warn!(max_bytes, "[store] max_bytes is too small: nothing is left to drop");
                 }
                 return Ok(gone);
             };
-            let key = next.key;
-            if visited == Some(key.day) && key.kind == FileKind::Raw {
+            let key = file.key;
+            if !is_retired && visited == Some(key.day) && key.kind == FileKind::Raw {
                 // Soon over; until then there is what is kept free. What it took away of rollups is made of these readings.
                 return Ok(gone);
             }
-            let is_large = fs::metadata(&next.path).is_ok_and(|meta| allocated(&meta) > max_bytes / LARGE);
-            if key.kind == FileKind::Rollup || (key.day < today && !is_large) {
-                tracing::info!(file = key.file_name(), "a day goes so that [store] max_bytes holds");
-                match self.drop_until(key, key.last_time().saturating_add(1)) {
-                    Err(StoreError::DiskFull { .. }) if expiry.room.release() => continue,
-                    other => other?,
-                }
-                self.unlink(key)?;
+            let is_large = || fs::metadata(&file.path).is_ok_and(|meta| allocated(&meta) > max_bytes / LARGE);
+            let went = if is_retired {
+                self.drop_retired(&file)
+            } else if key.kind == FileKind::Rollup || (key.day < today && !is_large()) {
+                self.drop_day(&file)
             } else {
-                match self.drop_oldest(next, max_bytes / PIECE, today) {
-                    Ok(true) => {}
-                    Err(error @ StoreError::DiskFull { .. }) => {
-                        // What the attempt wrote is given back, and what was held for this.
-                        let _later = next.checkpoint();
-                        if expiry.room.release() {
-                            continue;
-                        }
-                        return Err(error);
-                    }
-                    other => {
-                        if let Err(error) = other {
-                            tracing::warn!(%error, "a day gives no room; the next has to");
-                        }
-                        empty.push(key);
-                        continue;
-                    }
+                self.drop_some(&file, max_bytes / PIECE, today)
+            };
+            match went {
+                Ok(true) => {
+                    gone += 1;
+                    expiry.told = false;
                 }
+                Ok(false) => stays.push(file.path.clone()),
+                // What was held for this.
+                Err(StoreError::DiskFull { .. }) if expiry.room.release() => {}
+                Err(error) => return Err(error),
             }
-            gone += 1;
-            expiry.told = false;
         }
         expiry.room.hold();
         Ok(gone)
     }
 
-    fn unlink(&self, key: FileKey) -> Result<(), StoreError> {
+    /// Readings before their rollups, lower priority before higher, older before newer; and whether it is one that was set aside.
+    fn next_to_go(&self, today: i32, stays: &[PathBuf]) -> Option<(Arc<DayFile>, bool)> {
+        let order = |file: &Arc<DayFile>| (file.key.kind, self.classes.priority(file.key.class), file.key.day);
+        let least = |files: Vec<Arc<DayFile>>| files.into_iter().filter(|file| !stays.contains(&file.path)).min_by_key(order);
+        let mut all = self.files.all();
+        all.retain(|file| file.key.day < today || file.key.kind == FileKind::Raw);
+        match (least(all), least(self.files.retired())) {
+            (Some(file), Some(retired)) if order(&file) < order(&retired) => Some((file, false)),
+            (file, retired) => retired.map(|retired| (retired, true)).or(file.map(|file| (file, false))),
+        }
+    }
+
+    fn drop_retired(&self, file: &DayFile) -> Result<bool, StoreError> {
+        tracing::info!(file = %file.path.display(), "a damaged file goes so that [store] max_bytes holds");
+        if self.files.get(file.key).is_none() {
+            self.drop_until(file.key, file.key.last_time().saturating_add(1))?;
+        }
+        Ok(or_stays(self.files.remove_retired(file)))
+    }
+
+    fn drop_day(&self, file: &DayFile) -> Result<bool, StoreError> {
+        tracing::info!(file = file.name(), "a day goes so that [store] max_bytes holds");
+        self.drop_until(file.key, file.key.last_time().saturating_add(1))?;
+        Ok(or_stays(self.unlink(file.key)))
+    }
+
+    fn drop_some(&self, file: &DayFile, bytes: u64, today: i32) -> Result<bool, StoreError> {
+        match self.drop_oldest(file, bytes, today) {
+            Err(error @ StoreError::DiskFull { .. }) => {
+                // What the attempt wrote is given back.
+                let _later = file.checkpoint();
+                Err(error)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a day gives no room; the next has to");
+                Ok(false)
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn unlink(&self, key: FileKey) -> Result<(), StoreError> {
         self.files.unlink(key)?;
         if key.kind == FileKind::Rollup {
             self.losses.forget(&self.state, key);
@@ -257,7 +294,7 @@ impl EmbeddedStore {
     pub(super) fn drop_until(&self, key: FileKey, until: TimeNs) -> Result<(), StoreError> {
         self.state.note_dropped(Dropped { class: key.class, kind: key.kind, until })?;
         if key.kind == FileKind::Raw {
-            self.floors.drop_until(self.classes.rule(key.class), until);
+            self.classes.drop_until(&self.floors, key.class, until);
         }
         Ok(())
     }
@@ -300,6 +337,11 @@ impl EmbeddedStore {
     }
 }
 
+/// Whether it is gone.
+fn or_stays(removed: Result<(), StoreError>) -> bool {
+    removed.inspect_err(|error| tracing::warn!(%error, "a file cannot be removed; the next has to go")).is_ok()
+}
+
 fn allocated(meta: &fs::Metadata) -> u64 {
     meta.blocks() * 512
 }
@@ -329,7 +371,8 @@ mod tests {
             (20_000 * day, vec![20_006 * day, 20_012 * day], vec![true, true]),
             (20_000 * day, vec![20_008 * day, 20_009 * day], vec![false, false]),
             (20_000 * day, vec![20_001 * day, 46_000 * day, 20_001 * day], vec![true, false, false]),
-            (20_000 * day, vec![-6_000 * day, 100 * day], vec![true, true]),
+            (20_000 * day, vec![-6_000 * day, 100 * day], vec![false, false]),
+            (20_000 * day, vec![19_995 * day, 19_990 * day], vec![true, true]),
         ] {
             let mut expiry = Expiry::new(budget.clone(), sealed_at, Path::new(""));
             let found: Vec<_> = steps.iter().map(|now| expiry.trusted(*now).is_some()).collect();

@@ -1,5 +1,7 @@
 //! The files of the store, by day. Few are open at a time: a gateway with 400 days keeps 400 names.
 
+mod retired;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -14,6 +16,9 @@ use super::key::{self, ClassId, FileKey, FileKind};
 use super::sql;
 use crate::model::TimeRange;
 use crate::store::StoreError;
+
+pub use retired::is_set_aside;
+pub(super) use retired::key_of;
 
 /// Files whose connections stay open between two questions.
 const OPEN_FILES: usize = 16;
@@ -52,7 +57,11 @@ pub(super) struct Files {
     retired: RwLock<Vec<Arc<DayFile>>>,
     /// Numbers files, and counts uses.
     clock: AtomicU64,
+    /// How files that make way are moved.
+    pub(super) rename: Rename,
 }
+
+pub(super) type Rename = fn(&Path, &Path) -> io::Result<()>;
 
 impl Files {
     /// Finds the files of a directory, which is made if it is not there.
@@ -61,13 +70,14 @@ impl Files {
         fs::create_dir_all(dir).map_err(io_error("make"))?;
         let parent = dir.parent().expect("the store's directory lies in the data directory");
         fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(io_error("sync the parent of"))?;
-        let files = Self { dir: dir.to_owned(), all: RwLock::default(), retired: RwLock::default(), clock: AtomicU64::new(0) };
-        finish_retiring(dir).and_then(|()| finish_replacing(dir)).map_err(io_error("sync"))?;
+        let rename: Rename = |from, to| fs::rename(from, to);
+        let files = Self { dir: dir.to_owned(), all: RwLock::default(), retired: RwLock::default(), clock: AtomicU64::new(0), rename };
+        retired::finish(dir).map_err(io_error("finish what was cut off in"))?;
         for entry in fs::read_dir(dir).map_err(io_error("list"))? {
             let name = entry.map_err(io_error("list"))?.file_name();
             if let Some(key) = name.to_str().and_then(FileKey::parse) {
                 files.all.write().insert(key, Arc::new(DayFile::new(dir, key, files.tick())));
-            } else if let Some(key) = name.to_str().and_then(retired_key) {
+            } else if let Some(key) = name.to_str().and_then(retired::key_of_retired) {
                 files.retired.write().push(Arc::new(DayFile::at(dir.join(&name), key, files.tick())));
             }
         }
@@ -88,7 +98,10 @@ impl Files {
     pub(super) fn get_or_make(&self, key: FileKey, first_bytes: usize) -> Result<Arc<DayFile>, StoreError> {
         let file = match self.get(key) {
             Some(file) => file,
-            None => self.make(key, first_bytes)?,
+            None => match self.put_in_place(key)? {
+                Some(file) => file,
+                None => self.make(key, first_bytes)?,
+            },
         };
         if key.kind == FileKind::Raw {
             file.number_behind(|| self.marks(key))?;
@@ -164,72 +177,8 @@ impl Files {
         self.retired.read().clone()
     }
 
-    /// A damaged file makes way for a new one, and stays to be read.
-    pub(super) fn retire(&self, key: FileKey) -> Result<Arc<DayFile>, StoreError> {
-        let Some(file) = self.all.write().remove(&key) else {
-            return Err(StoreError::Failed { reason: format!("{} is not there any more", key.file_name()) });
-        };
-        file.set_gone();
-        file.close_idle();
-        let path = self.retired_path(key);
-        if let Err(error) = rename_with_wal(&file.path, &path) {
-            // It is where it was, and still read.
-            self.all.write().insert(key, Arc::new(DayFile::new(&self.dir, key, self.tick())));
-            return Err(sql::io_error("set aside", &file.path, &error));
-        }
-        self.sync()?;
-        let retired = Arc::new(DayFile::at(path, key, self.tick()));
-        self.retired.write().push(Arc::clone(&retired));
-        Ok(retired)
-    }
-
-    /// Where a file goes that is retired next.
-    pub(super) fn retired_path(&self, key: FileKey) -> PathBuf {
-        let path = self.dir.join(key.file_name());
-        let free = (1..).map(|n| with_suffix(&path, &format!("{RETIRED}{n}"))).find(|path| !path.exists());
-        free.expect("there are fewer files than numbers")
-    }
-
-    /// Makes what is to take the place of a file. That is whole before the file is touched: cut off, either of them is there.
-    pub(super) fn make_beside(&self, key: FileKey, fill: impl FnOnce(&DayFile) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let path = self.path_beside(key);
-        self.fill(&path, key, fill).inspect_err(|_| drop(remove_with_wal(&path)))
-    }
-
-    fn path_beside(&self, key: FileKey) -> PathBuf {
-        with_suffix(&self.dir.join(key.file_name()), NEW)
-    }
-
-    /// As `retire`, but what was made beside takes its place.
-    pub(super) fn replace(&self, key: FileKey) -> Result<Arc<DayFile>, StoreError> {
-        let path = self.path_beside(key);
-        let retired = self.retire(key)?;
-        let new = DayFile::new(&self.dir, key, self.tick());
-        fs::rename(&path, &new.path).map_err(|error| sql::io_error("put in place", &path, &error))?;
-        self.sync()?;
-        self.all.write().insert(key, Arc::new(new));
-        Ok(retired)
-    }
-
-    fn fill(&self, path: &Path, key: FileKey, fill: impl FnOnce(&DayFile) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        remove_with_wal(path).map_err(|error| sql::io_error("remove", path, &error))?;
-        let new = DayFile::at(path.to_owned(), key, self.tick());
-        sql::create(path)?;
-        new.prepare(true)?;
-        fill(&new)?;
-        new.checkpoint()?;
-        new.close_idle();
-        remove_all(&["-wal", "-shm"].map(|suffix| with_suffix(path, suffix))).map_err(|error| sql::io_error("settle", path, &error))
-    }
-
-    /// A retired file expired.
-    pub(super) fn remove_retired(&self, file: &DayFile) -> Result<(), StoreError> {
-        self.retired.write().retain(|other| other.number != file.number);
-        self.remove(file)
-    }
-
-    fn sync(&self) -> Result<(), StoreError> {
-        fs::File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(|error| sql::io_error("sync", &self.dir, &error))
+    fn sync_entries(&self) -> io::Result<()> {
+        fs::File::open(&self.dir).and_then(|dir| dir.sync_all())
     }
 
     /// Those whose WAL may hold something.
@@ -263,17 +212,23 @@ impl Files {
         }
     }
 
-    /// The file is gone for all who come later; its room is free when those who read it let go.
+    /// The file is gone for all who come later; its room is free when those who read it let go. One that cannot be removed is there as
+    /// before, and counts: it is tried again.
     pub(super) fn unlink(&self, key: FileKey) -> Result<(), StoreError> {
         let Some(file) = self.all.write().remove(&key) else { return Ok(()) };
-        self.remove(&file)
+        let removed = self.remove_beside(key).and_then(|()| self.remove(&file));
+        if removed.is_err() && file.path.exists() {
+            file.set_gone();
+            self.put(key);
+        }
+        removed
     }
 
     fn remove(&self, file: &DayFile) -> Result<(), StoreError> {
         file.set_gone();
         file.close_idle();
         remove_with_wal(&file.path).map_err(|error| sql::io_error("remove", &file.path, &error))?;
-        self.sync()
+        self.sync_entries().map_err(|error| sql::io_error("sync", &self.dir, &error))
     }
 
     /// Bytes of the files, their WALs and what else lies in the directory.
@@ -281,24 +236,6 @@ impl Files {
         let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
     }
-}
-
-/// The WAL first: without its file it is nothing, the file without it only older. What fails is undone.
-fn rename_with_wal(from: &Path, to: &Path) -> io::Result<()> {
-    let mut done = Vec::new();
-    for suffix in ["-wal", "-shm", ""] {
-        match fs::rename(with_suffix(from, suffix), with_suffix(to, suffix)) {
-            Ok(()) => done.push(suffix),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                for suffix in done {
-                    fs::rename(with_suffix(to, suffix), with_suffix(from, suffix))?;
-                }
-                return Err(error);
-            }
-        }
-    }
-    Ok(())
 }
 
 fn remove_with_wal(path: &Path) -> io::Result<()> {
@@ -310,62 +247,6 @@ fn remove_all(paths: &[PathBuf]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     })
-}
-
-/// What follows the name of a retired file, before its number.
-const RETIRED: &str = ".damaged-";
-/// What follows the name of a file that is about to be replaced, for the one that will be there.
-const NEW: &str = ".new";
-
-/// Cut off before the last rename of `Files::replace`, the new file is whole, and there is no other. Cut off earlier, it is none.
-fn finish_replacing(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        let Some(file) = name.to_str().and_then(|name| name.strip_suffix(NEW)).filter(|file| FileKey::parse(file).is_some()) else {
-            continue;
-        };
-        if dir.join(file).exists() {
-            remove_with_wal(&dir.join(&name))?;
-        } else {
-            fs::rename(dir.join(&name), dir.join(file))?;
-        }
-        fs::File::open(dir)?.sync_all()?;
-    }
-    Ok(())
-}
-
-/// Cut off between the renames of `Files::retire`, a WAL would be without its file, and the file without what was sealed last.
-fn finish_retiring(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        let Some(retired) = name.to_str().and_then(|name| name.strip_suffix("-wal")).filter(|name| retired_key(name).is_some()) else {
-            continue;
-        };
-        if let Some((file, _)) = retired.split_once(RETIRED)
-            && !dir.join(retired).exists()
-            && dir.join(file).exists()
-        {
-            fs::rename(dir.join(file), dir.join(retired))?;
-            fs::File::open(dir)?.sync_all()?;
-        }
-    }
-    Ok(())
-}
-
-/// Of a day file, also of one that was retired.
-pub(super) fn key_of(name: &str) -> Option<FileKey> {
-    FileKey::parse(name).or_else(|| retired_key(name))
-}
-
-/// Whether a name is that of a file that was set aside for damage, or of its WAL.
-#[must_use]
-pub fn is_set_aside(name: &str) -> bool {
-    retired_key(name.strip_suffix("-wal").unwrap_or(name)).is_some()
-}
-
-fn retired_key(name: &str) -> Option<FileKey> {
-    let (name, number) = name.split_once(RETIRED)?;
-    number.bytes().all(|byte| byte.is_ascii_digit()).then(|| FileKey::parse(name)).flatten()
 }
 
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -3,6 +3,9 @@
 //!
 //! Invariant: what is remembered of a file was so after its last change that this time tells: a change within the same tick of the clock
 //! would not be told, so only what has rested for a while is noted.
+//!
+//! Invariant: nothing that adds to a file is written before the note of it is gone from the disk. A file system may keep the time of
+//! change in memory long after the bytes are on the disk, and with a power cut a changed file would look as it was.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -82,6 +85,11 @@ impl EmbeddedStore {
         Ok(Noting { next: None, vanished })
     }
 
+    /// Before a file gets something new, other than by a seal, which does so itself.
+    pub(super) fn unnote(&self, file: &DayFile) -> Result<(), StoreError> {
+        if file.is_noted() { self.state.forget_looked(file.key) } else { Ok(()) }
+    }
+
     /// Notes some files of which nothing is new. False: there are none now. That it fails costs no more than a look at the next start.
     pub(super) fn note_looked(&self, noting: &mut Noting) -> bool {
         if noting.next.is_some_and(|next| next > Instant::now()) {
@@ -119,9 +127,7 @@ fn looked(file: &DayFile) -> Option<Looked> {
 }
 
 pub(super) fn read(db: &Connection) -> rusqlite::Result<Vec<Looked>> {
-    // A state that was made before has no table for them.
-    let is_there: bool = db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'looked')", [], |row| row.get(0))?;
-    if !is_there {
+    if !is_there(db)? {
         return Ok(Vec::new());
     }
     let mut ask = db.prepare("SELECT file, bytes, changed_ns, points, body_bytes FROM looked")?;
@@ -131,6 +137,20 @@ pub(super) fn read(db: &Connection) -> rusqlite::Result<Vec<Looked>> {
         Ok(Looked { file: row.get(0)?, stamp, sums: (unsigned(row, 3)?, unsigned(row, 4)?) })
     };
     ask.query_map([], each)?.collect()
+}
+
+/// Before something is written to these: their time of change may not come to the disk with what changed them.
+pub(super) fn forget<'a>(db: &Connection, files: impl IntoIterator<Item = &'a FileKey>) -> rusqlite::Result<()> {
+    if !is_there(db)? {
+        return Ok(());
+    }
+    let mut forget = db.prepare_cached("DELETE FROM looked WHERE file = ?1")?;
+    files.into_iter().try_for_each(|file| forget.execute([file.file_name()]).map(drop))
+}
+
+/// A state that was made before has no table for them.
+fn is_there(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'looked')", [], |row| row.get(0))
 }
 
 pub(super) fn write(db: &Connection, looked: &[Looked], vanished: &[String]) -> rusqlite::Result<()> {

@@ -120,7 +120,7 @@ impl State {
         })
     }
 
-    fn forget_set_aside(&self, file: &str) -> Result<(), StoreError> {
+    pub(super) fn forget_set_aside(&self, file: &str) -> Result<(), StoreError> {
         self.write("forget what was set aside in", |db| {
             db.execute_batch(ASIDE)?;
             db.execute("DELETE FROM aside WHERE file = ?1", [file]).map(drop)

@@ -12,6 +12,7 @@ use rustc_hash::FxHashSet;
 
 use super::EmbeddedStore;
 use super::chunk::MAX_POINTS;
+use super::damage;
 use super::dayfile::{self, DayFile, Entry, Form};
 use super::files::Day;
 use super::key::{self, ClassId, FileKey, FileKind};
@@ -111,7 +112,10 @@ impl Visit {
         let read = file.read("list blocks of", |db| Ok((db.all_many(limit)?, db.merged_up_to()?)));
         let (blocks, merged_up_to) = match read {
             Ok(read) => read,
-            Err(StoreError::Damaged { .. }) => return Ok(None),
+            Err(StoreError::Damaged { reason }) => {
+                store.damages.note(damage::of_upkeep(&file, reason), &[]);
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
         let meets = |delete: &&PositionedDelete| delete.delete.from <= key.last_time() && delete.delete.to >= key.first_time();
@@ -336,6 +340,7 @@ impl Visit {
             store.note_what_went(key)?;
             let file = store.files.get_or_make(key, rows.bytes())?;
             outdate(store, file.key, rows.forms())?;
+            store.unnote(&file)?;
             // It does not expire before it was asked again.
             file.news().forget();
             file.write("move series to", |db| {

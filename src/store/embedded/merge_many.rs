@@ -40,7 +40,7 @@ impl Visit {
     /// Merges series from `from` on; the series to go on with.
     pub(super) fn slice(&mut self, store: &EmbeddedStore, index: usize, from: SeriesId) -> Result<Option<SeriesId>, StoreError> {
         let entries = self.metric_blocks(index).to_vec();
-        if !self.is_metric_due(&entries)? {
+        if !self.is_metric_due(store, &entries)? {
             return Ok(None);
         }
         if from == SeriesId(0) {
@@ -87,9 +87,12 @@ impl Visit {
         until.0.checked_add(1).map(SeriesId)
     }
 
-    fn is_metric_due(&self, entries: &[Entry]) -> Result<bool, StoreError> {
+    fn is_metric_due(&self, store: &EmbeddedStore, entries: &[Entry]) -> Result<bool, StoreError> {
         let spans: Vec<_> = entries.iter().map(span).collect();
         if self.deleted.iter().any(|series| spans.iter().any(|(lo, hi)| lo <= series && series <= hi)) {
+            return Ok(true);
+        }
+        if self.closed && store.sorting.is_on() && self.has_moving(store, entries)? {
             return Ok(true);
         }
         if !self.closed || entries.iter().all(|entry| entry.seal <= self.merged_up_to) {
@@ -100,6 +103,18 @@ impl Visit {
         }
         for (lo, hi) in spans {
             if !self.with_own(lo, hi)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a series belongs into a file of another class.
+    fn has_moving(&self, store: &EmbeddedStore, entries: &[Entry]) -> Result<bool, StoreError> {
+        for entry in entries {
+            let body = self.file.read("read a block of", |db| db.body(entry))?;
+            let all = store.decoder().whole(&self.file, entry, body);
+            if all.is_some_and(|all| all.iter().any(|(series, _)| self.is_moving(store, *series))) {
                 return Ok(true);
             }
         }

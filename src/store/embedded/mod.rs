@@ -26,8 +26,10 @@ mod read;
 mod rollup;
 mod room;
 mod rows;
+mod salvage;
 mod seal;
 mod sizes;
+mod sorting;
 mod sql;
 mod state;
 mod tend;
@@ -37,7 +39,7 @@ mod walked;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -56,11 +58,12 @@ use crate::retention::{Floors, RetentionRule, RuleId};
 use cache::Cache;
 use classes::Classes;
 use damage::Damages;
-use expire::Expiry;
+use expire::{Expiry, NOT_DOUBTED};
 use files::Files;
 use key::FileKind;
 use losses::Losses;
 use parts::Decoder;
+use sorting::Sorting;
 use state::State;
 use tend::Tending;
 use tombs::Tombs;
@@ -80,6 +83,10 @@ pub trait SeriesInfo: Send + Sync + fmt::Debug {
     fn metric(&self, series: SeriesId) -> u32;
     /// The retention rule it falls under now.
     fn rule(&self, series: SeriesId) -> RuleId;
+    /// How often something was edited that may have a series fall under another rule.
+    fn edits(&self) -> u64 {
+        0
+    }
 }
 
 /// What opening needs.
@@ -92,6 +99,8 @@ pub struct Parts<'a> {
     pub sealed: Position,
     /// When that was. 0: never.
     pub sealed_at: TimeNs,
+    /// What the clock says now.
+    pub now: TimeNs,
     pub pins: Arc<Pins>,
     pub info: Arc<dyn SeriesInfo>,
     pub cache_bytes: usize,
@@ -110,6 +119,7 @@ pub struct EmbeddedStore {
     pins: Arc<Pins>,
     info: Arc<dyn SeriesInfo>,
     classes: Classes,
+    sorting: Sorting,
     floors: Arc<Floors>,
     losses: Losses,
     /// Held for reading while a reader takes the parts of a day out of its files, for writing while a series moves between files.
@@ -117,6 +127,8 @@ pub struct EmbeddedStore {
     sealed: AtomicU64,
     /// A seal began whose end the catalog does not know yet.
     unfinished: AtomicBool,
+    /// While the clock is doubted: the last time that was believed.
+    doubted: AtomicI64,
     /// What one transaction of its own work may write, about, so that the budget of bytes holds with its WAL.
     piece_bytes: u64,
     tending: Mutex<Tending>,
@@ -124,14 +136,18 @@ pub struct EmbeddedStore {
 
 impl EmbeddedStore {
     pub fn open(parts: Parts<'_>) -> Result<Self, StoreError> {
-        let Parts { dir, set_aside, sealed, sealed_at, pins, info, cache_bytes, rules, floors, budget } = parts;
+        let Parts { dir, set_aside, sealed, sealed_at, now, pins, info, cache_bytes, rules, floors, budget } = parts;
         let files = Files::open(dir)?;
         let state = State::open(dir)?;
         let classes = Classes::new(rules, &state)?;
         let losses = Losses::open(&state)?;
+        let sorting = Sorting::open(&state, rules, info.edits())?;
         for dropped in state.dropped()?.iter().filter(|dropped| dropped.kind == FileKind::Raw) {
-            floors.drop_until(classes.rule(dropped.class), dropped.until);
+            classes.drop_until(&floors, dropped.class, dropped.until);
         }
+        let piece_bytes = budget.piece_bytes();
+        let mut expiry = Expiry::new(budget, sealed_at, dir);
+        expiry.begin(&floors, now);
         let store = Self {
             files,
             state,
@@ -141,18 +157,29 @@ impl EmbeddedStore {
             pins,
             info,
             classes,
+            sorting,
             floors,
             losses,
             layout: RwLock::default(),
             sealed: AtomicU64::new(sealed.0),
             unfinished: AtomicBool::new(false),
-            piece_bytes: budget.piece_bytes(),
-            tending: Mutex::new(Tending::new(Expiry::new(budget, sealed_at, dir))),
+            doubted: AtomicI64::new(expiry.doubted().unwrap_or(NOT_DOUBTED)),
+            piece_bytes,
+            tending: Mutex::new(Tending::new(expiry)),
         };
         store.tending.lock().noting = store.remember()?;
-        store.clean()?;
+        match store.clean() {
+            Err(StoreError::DiskFull { reason }) => {
+                // No reader sees it, and no merge; the next seal begins with it.
+                tracing::warn!(reason, "what a seal left that did not end is removed when there is room");
+                store.unfinished.store(true, Ordering::Release);
+            }
+            other => other?,
+        }
         store.name_set_aside()?;
-        store.tombs.add(&store.state.deletes()?);
+        let mut deletes = store.state.deletes()?;
+        deletes.retain(|delete| delete.position <= sealed);
+        store.tombs.add(&deletes);
         Ok(store)
     }
 
@@ -171,6 +198,17 @@ impl EmbeddedStore {
             }
         }
         self.state.cleaned()
+    }
+
+    /// The same before a seal. It comes before anything goes for room; but on a full disk it needs some itself.
+    fn clean_on_any_disk(&self) -> Result<(), StoreError> {
+        match self.clean() {
+            Err(StoreError::DiskFull { .. }) => {
+                self.make_room_for_seal();
+                self.clean()
+            }
+            other => other,
+        }
     }
 
     /// While nobody takes the parts of a day out of its files: a reader would find neither the file that goes nor the one that comes.
@@ -210,7 +248,7 @@ impl EmbeddedStore {
 impl Store for EmbeddedStore {
     fn seal(&self, handover: &Handover<'_>) -> Result<(), StoreError> {
         if self.unfinished.swap(true, Ordering::AcqRel) {
-            self.clean()?;
+            self.clean_on_any_disk()?;
         }
         self.make_room_for_seal();
         seal::seal(self, handover)
@@ -277,6 +315,10 @@ impl Store for EmbeddedStore {
 
     fn damaged(&self) -> Vec<Damage> {
         self.damages()
+    }
+
+    fn believed(&self, now: TimeNs) -> TimeNs {
+        Some(self.doubted.load(Ordering::Relaxed)).filter(|believed| *believed != NOT_DOUBTED).unwrap_or(now)
     }
 
     fn stats(&self) -> StoreStats {

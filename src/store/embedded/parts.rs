@@ -56,7 +56,7 @@ pub(super) struct Held {
 pub(super) type OfMany = Vec<(SeriesId, Arc<Block>)>;
 
 /// A body as it was read, or what it decoded to before.
-enum Fetched {
+pub(super) enum Fetched {
     Known(Decoded),
     Bytes(Vec<u8>),
 }
@@ -120,7 +120,7 @@ impl Decoder<'_> {
         Ok(Some(self.with_blocks(file, series, range, parts, many)))
     }
 
-    fn with_blocks(
+    pub(super) fn with_blocks(
         &self,
         file: &DayFile,
         series: SeriesId,
@@ -136,49 +136,6 @@ impl Decoder<'_> {
         }
         parts.retain(|part| part.first < range.to && part.last >= range.from);
         parts
-    }
-
-    /// The same, row by row, where a page of the file cannot be read: its rows are named, and the others answer. Not for merges, which
-    /// would take the rest for all there is.
-    pub(super) fn salvage(
-        &self,
-        file: &Arc<DayFile>,
-        (series, metric): (SeriesId, u32),
-        range: TimeRange,
-        sealed: Position,
-    ) -> Result<Vec<Part>, StoreError> {
-        let (own, many) = (self.own_places(file, series, range)?, self.many_places(file, (series, metric))?);
-        let (mut parts, mut blocks) = (Vec::new(), Vec::new());
-        for (at, (id, first)) in own.iter().enumerate() {
-            let read = file.read("read a chunk from", |db| {
-                let entry = db.own_entry(*id)?.filter(|entry| entry.seal <= sealed);
-                entry.map(|entry| self.own_part(file, db, entry)).transpose()
-            });
-            let end = own.get(at + 1).map_or(super::key::window_end(*first), |(_, next)| *next);
-            let of = |what| damage::of_row(file, ("chunks", *id), (series, None), TimeRange { from: *first, to: end.max(first + 1) }, what);
-            parts.extend(self.or_note(read, of)?.flatten());
-        }
-        let meets = |entry: &Entry| entry.seal <= sealed && entry.first < range.to && entry.last >= range.from;
-        for (id, lo) in many {
-            let read = file.read("read a block from", |db| {
-                let entry = db.many_entry(id)?.filter(|entry| entry.holds(series) && meets(entry));
-                entry.map(|entry| Ok((entry, self.fetch(file, db, &entry)?))).transpose()
-            });
-            let day = TimeRange { from: file.key.first_time(), to: file.key.last_time().saturating_add(1) };
-            blocks.extend(self.or_note(read, |what| damage::of_row(file, ("blocks", id), (lo, Some(metric)), day, what))?.flatten());
-        }
-        Ok(self.with_blocks(file, series, range, parts, blocks))
-    }
-
-    /// None: it is damaged, which is noted.
-    fn or_note<T>(&self, read: Result<T, StoreError>, of: impl FnOnce(String) -> damage::Damage) -> Result<Option<T>, StoreError> {
-        match read {
-            Err(StoreError::Damaged { reason }) => {
-                self.damages.note(of(reason), &[]);
-                Ok(None)
-            }
-            other => other.map(Some),
-        }
     }
 
     /// Blocks that may hold the series are looked into. None: there is nothing of it.
@@ -205,7 +162,7 @@ impl Decoder<'_> {
         Ok(held.into_iter().reduce(both))
     }
 
-    fn own_part(&self, file: &Arc<DayFile>, db: &Reading<'_>, entry: Entry) -> rusqlite::Result<Part> {
+    pub(super) fn own_part(&self, file: &Arc<DayFile>, db: &Reading<'_>, entry: Entry) -> rusqlite::Result<Part> {
         let body = match self.fetch(file, db, &entry)? {
             Fetched::Known(Decoded::Own(block)) => return Ok(Part::of(&entry, PartForm::Ready(block))),
             Fetched::Known(_) => Vec::new(),
@@ -221,7 +178,7 @@ impl Decoder<'_> {
         Ok(Part::of(&entry, PartForm::Body { file: Arc::clone(file), entry, body, times }))
     }
 
-    fn fetch(&self, file: &DayFile, db: &Reading<'_>, entry: &Entry) -> rusqlite::Result<Fetched> {
+    pub(super) fn fetch(&self, file: &DayFile, db: &Reading<'_>, entry: &Entry) -> rusqlite::Result<Fetched> {
         match self.cache.get(own_key(file, entry)) {
             Some(decoded) => Ok(Fetched::Known(decoded)),
             None => db.body(entry).map(Fetched::Bytes),

@@ -1,12 +1,12 @@
 //! How the store opens SQLite, and what an error of it means.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
 use crate::sqlite;
 use crate::store::StoreError;
@@ -90,17 +90,28 @@ fn judge(db: Connection, found: i64, path: &Path, schema: &Schema) -> Result<Con
 
 /// For who only looks, also where nothing can be written.
 pub(super) fn open_to_look(path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
-    match open(path, schema, PAGE_BYTES) {
-        Err(StoreError::Failed { .. }) if sqlite::is_unwritable(path) => {
-            let opened = sqlite::open_unwritable(path).and_then(|db| {
-                let found = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-                Ok((db, found))
-            });
-            let (db, found) = opened.map_err(|error| sql_error("open, where nothing can be written,", path, &error))?;
-            judge(db, found, path, schema)
-        }
-        other => other,
+    if !sqlite::is_unwritable(path) {
+        return open(path, schema, PAGE_BYTES);
     }
+    let opened = open_unwritable(path, schema);
+    let (db, found) = opened.map_err(|error| sql_error("open, where nothing can be written,", path, &error))?;
+    judge(db, found, path, schema)
+}
+
+/// One that was being made when a hub was killed has no tables yet: it holds nothing, which is no damage.
+fn open_unwritable(path: &Path, schema: &Schema) -> rusqlite::Result<(Connection, i64)> {
+    if fs::metadata(path).is_ok_and(|meta| meta.len() == 0) {
+        return without_rows(schema);
+    }
+    let db = sqlite::open_unwritable(path)?;
+    let found = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found == 0 && is_empty(&db)? { without_rows(schema) } else { Ok((db, found)) }
+}
+
+fn without_rows(schema: &Schema) -> rusqlite::Result<(Connection, i64)> {
+    let db = Connection::open_in_memory()?;
+    db.execute_batch(schema.sql)?;
+    Ok((db, schema.format))
 }
 
 /// For reading a file that nobody writes: what SQLite has for files that others may write is left out. None: it cannot be read so.
@@ -167,6 +178,18 @@ pub(super) fn sql_error(what: &'static str, path: &Path, error: &rusqlite::Error
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::DiskFull { reason },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { reason },
+        // A row with a value that was never written.
+        None if is_of_a_value(error) => StoreError::Damaged { reason },
+        // There is no room for the index of a WAL.
+        _ if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) => StoreError::DiskFull { reason },
         _ => StoreError::Failed { reason },
     }
+}
+
+fn is_of_a_value(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error;
+    matches!(
+        error,
+        Error::IntegralValueOutOfRange(..) | Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::Utf8Error(..)
+    )
 }

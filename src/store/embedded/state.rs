@@ -57,6 +57,7 @@ impl State {
     ) -> Result<(), StoreError> {
         self.write("note a seal in", |db| {
             db.execute("DELETE FROM seals WHERE up_to <= ?1", [at(sealed)])?;
+            looked::forget(db, files)?;
             let mut note = db.prepare_cached("INSERT OR IGNORE INTO seals (up_to, file) VALUES (?1, ?2)")?;
             for file in files {
                 note.execute(params![at(up_to), file.file_name()])?;
@@ -137,6 +138,10 @@ impl State {
 
     pub(super) fn looked(&self) -> Result<Vec<Looked>, StoreError> {
         self.read("read what was looked at from", looked::read)
+    }
+
+    pub(super) fn forget_looked(&self, file: FileKey) -> Result<(), StoreError> {
+        self.write("forget what was looked at in", |db| looked::forget(db, [&file]))
     }
 
     pub(super) fn note_looked(&self, looked: &[Looked], vanished: &[String]) -> Result<(), StoreError> {

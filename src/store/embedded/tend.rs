@@ -24,7 +24,7 @@ use crate::model::{Position, TimeNs, TimeRange};
 use crate::store::{PositionedDelete, StoreError};
 
 /// A day is over when no reading in time can come any more, and some time for those on their way.
-const GRACE: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Debug)]
 pub(super) struct Tending {
@@ -138,10 +138,15 @@ impl EmbeddedStore {
         }
         if tending.round.is_none() {
             tending.stuck.take_if(|(_, until)| *until <= Instant::now());
+            self.begin_sorting();
             tending.round = self.round(tending, now);
         }
         let Tending { round: Some(round), later, .. } = tending else {
-            return Ok(self.ask_one(tending, now) || self.note_looked(&mut tending.noting));
+            if self.ask_one(tending, now) {
+                return Ok(true);
+            }
+            self.end_sorting(&tending.later, now);
+            return Ok(self.note_looked(&mut tending.noting));
         };
         if self.round_step(round, later, now)? {
             return Ok(true);
@@ -238,10 +243,19 @@ impl EmbeddedStore {
         }
         let limit = self.merge_limit();
         self.files.used(&file);
-        match self.is_dirty(&file, limit) {
-            Ok(true) => file.news().found(limit),
-            Ok(false) => file.news().looked(limit),
-            Err(error) => drop(self.put_off(&mut tending.later, &file, &error)),
+        let looked = match self.is_dirty(&file, limit) {
+            Ok(true) => {
+                file.news().found(limit);
+                Ok(())
+            }
+            Ok(false) => {
+                file.news().looked(limit);
+                self.remove_empty(file.key)
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = looked {
+            self.put_off(&mut tending.later, &file, &error);
         }
         true
     }
@@ -271,6 +285,9 @@ impl EmbeddedStore {
             if let Some(rollups) = self.files.get(FileKey { kind: FileKind::Rollup, ..key }) {
                 let erased = rollup::erase(self, &rollups, &round.deletes);
                 self.met(round, later, &rollups, erased)?;
+                if key.kind == FileKind::Rollup {
+                    self.met(round, later, &rollups, self.remove_empty(key))?;
+                }
             }
             if key.kind == FileKind::Raw
                 && let Some(file) = self.files.get(key)
@@ -287,18 +304,32 @@ impl EmbeddedStore {
                 if visit.damaged {
                     round.skip(MUCH_LATER);
                 }
+                round.end_visit();
                 if is_whole {
                     file.news().looked(round.limit);
+                    self.met(round, later, &file, self.remove_empty(file.key))?;
                 }
-                round.end_visit();
             }
             Err(error) => self.met(round, later, &file, Err(error))?,
         }
         Ok(true)
     }
 
+    /// A day that is over and of which all was deleted, or moved to another class, leaves no files.
+    fn remove_empty(&self, key: FileKey) -> Result<(), StoreError> {
+        for kind in [FileKind::Raw, FileKind::Rollup] {
+            let Some(file) = self.files.get(FileKey { kind, ..key }) else { continue };
+            if !file.read("look for rows in", |db| db.is_empty(kind))? {
+                return Ok(());
+            }
+            self.unlink(file.key)?;
+        }
+        Ok(())
+    }
+
     fn begin(&self, round: &mut Round, file: &DayFile, now: TimeNs) -> Result<(), StoreError> {
         let closed = key::is_closed(file.key, now, GRACE);
+        self.unnote(file)?;
         round.visit = Visit::new(self, file.key, round.limit, closed, &round.deletes)?;
         if round.visit.is_none() {
             // It is gone, or cannot be read: nothing will be found in it.

@@ -22,6 +22,8 @@ mod asked;
 mod beside;
 mod both;
 mod broken;
+mod emptied;
+mod floors;
 mod gone;
 mod kept;
 mod left;
@@ -29,7 +31,9 @@ mod looks;
 mod moved;
 mod pieces;
 mod remade;
+mod resorted;
 mod retired;
+mod salvaged;
 mod sealed;
 mod shrunk;
 mod sums;
@@ -67,11 +71,23 @@ fn open_with(
     rules: &[RetentionRule],
     max_bytes: u64,
 ) -> EmbeddedStore {
+    open_at(data, (sealed, sealed_at, sealed_at), pins, info, rules, max_bytes)
+}
+
+fn open_at(
+    data: &Path,
+    (sealed, sealed_at, now): (Position, TimeNs, TimeNs),
+    pins: &Arc<Pins>,
+    info: &Arc<Info>,
+    rules: &[RetentionRule],
+    max_bytes: u64,
+) -> EmbeddedStore {
     let parts = Parts {
         dir: &data.join("store"),
         set_aside: &data.join("set-aside"),
         sealed,
         sealed_at,
+        now,
         pins: Arc::clone(pins),
         info: Arc::clone(info) as Arc<dyn SeriesInfo>,
         cache_bytes: 1 << 20,

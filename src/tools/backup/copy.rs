@@ -5,6 +5,7 @@ use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -110,13 +111,14 @@ impl Copier<'_> {
         let at = self.position.0.cast_signed();
         if let Some(before) = self.before(&stored_as).filter(|before| !before.rows.is_empty()) {
             let db = open(from).map_err(sqlite_error("open", from))?;
-            if before.original == original && original.1 != 0 || rows(&db, at).map_err(sqlite_error("look at", from))? == before.rows {
+            if before.original == original && original.1 != 0 || told(from, &db, at).map_err(sqlite_error("look at", from))? == before.rows
+            {
                 return Ok(Saved { original, ..before.clone() });
             }
         }
         let saved = self.copy(from, &stored_as, |db| {
             cut(db, at)?;
-            rows(db, at)
+            told(from, db, at)
         })?;
         Ok(Saved { original, ..saved })
     }
@@ -219,12 +221,26 @@ fn cut(db: &Connection, at: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The rows up to a position, told by their number and greatest id: ids are not used again, so rows that came or went show. Empty for
-/// the state, which is always copied.
+/// What a file held up to a position. Empty for the state, which is always copied.
+fn told(original: &Path, db: &Connection, at: i64) -> rusqlite::Result<String> {
+    let rows = rows(db, at)?;
+    if rows.is_empty() {
+        return Ok(rows);
+    }
+    // One that went with all its rows and was made anew counts them from one again. Where the file system does not know when a file was
+    // made, rows that came later have a later seal all the same.
+    let made = fs::metadata(original).and_then(|meta| meta.created()).ok();
+    let made = made.and_then(|made| made.duration_since(UNIX_EPOCH).ok()).map_or(0, |made| made.as_nanos());
+    Ok(format!("{rows}made {made}"))
+}
+
+/// The rows up to a position, told by their number, greatest id and last seal: ids of a file are not used again, so rows that came or
+/// went show.
 fn rows(db: &Connection, at: i64) -> rusqlite::Result<String> {
     let mut told = String::new();
     for table in tables(db)?.iter().filter(|table| ["chunks", "blocks", "rollups"].contains(&table.as_str())) {
-        let sql = format!("SELECT count(*) || ' to ' || coalesce(max(id), 0) FROM {table} WHERE seal <= ?1");
+        let sql =
+            format!("SELECT count(*) || ' to ' || coalesce(max(id), 0) || ' of ' || coalesce(max(seal), 0) FROM {table} WHERE seal <= ?1");
         let found: String = db.query_row(&sql, [at], |row| row.get(0))?;
         told = format!("{told}{table} {found}; ");
     }
@@ -289,5 +305,24 @@ mod tests {
         drop(held);
         let found: String = open(&copy).unwrap().query_row("SELECT group_concat(x) FROM t", [], |row| row.get(0)).unwrap();
         assert_eq!(found, "1,2,3");
+    }
+
+    #[test]
+    fn a_file_that_went_and_was_made_anew_is_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("day");
+        let made = |seal: i64| {
+            drop(fs::remove_file(&path));
+            File::create(&path).unwrap();
+            let db = open(&path).unwrap();
+            db.execute_batch("CREATE TABLE chunks (id INTEGER PRIMARY KEY, seal INTEGER)").unwrap();
+            db.execute("INSERT INTO chunks (seal) VALUES (?1)", [seal]).unwrap();
+            told(&path, &db, 99).unwrap()
+        };
+        let first = made(3);
+        assert_ne!(made(4), first, "its rows came later");
+        if fs::metadata(&path).unwrap().created().is_ok() {
+            assert_ne!(made(3), first, "and when they are the old ones, it was made later");
+        }
     }
 }

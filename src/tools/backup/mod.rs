@@ -19,6 +19,7 @@ use crate::catalog;
 use crate::hub::Hub;
 use crate::limits::SEAL_WAIT;
 use crate::model::{Position, SeriesId};
+use crate::seal::Trouble;
 use crate::store::embedded;
 use crate::store::{Pin, Store, StoreError};
 
@@ -45,6 +46,8 @@ pub enum BackupError {
     Store(#[from] StoreError),
     #[error("{}: not a backup of telltale: {why}", path.display())]
     NoBackup { path: PathBuf, why: String },
+    #[error("{}: the backup has format {found}, this program knows formats up to {known}: use a newer telltale", path.display())]
+    Newer { path: PathBuf, found: u32, known: u32 },
     #[error("{} is not empty and holds no backup", path.display())]
     NotEmpty { path: PathBuf },
     #[error("{} lies within the data directory {}: a backup is to be elsewhere", path.display(), data.display())]
@@ -106,7 +109,7 @@ fn prepare(dir: &Path) -> Result<Option<Manifest>, BackupError> {
     if let Some(manifest) = Manifest::find(dir)? {
         return Ok(Some(manifest));
     }
-    fs::create_dir_all(dir).map_err(io_error("make", dir))?;
+    make(dir).map_err(io_error("make", dir))?;
     for entry in fs::read_dir(dir).map_err(io_error("list", dir))? {
         let name = entry.map_err(io_error("list", dir))?.file_name();
         // A first backup that was cut off left files, and nothing else.
@@ -117,13 +120,33 @@ fn prepare(dir: &Path) -> Result<Option<Manifest>, BackupError> {
     Ok(None)
 }
 
+/// With the entries that lead to it on disk: a backup that was said to be done is there after a power cut.
+fn make(dir: &Path) -> io::Result<()> {
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make(parent)?;
+            fs::create_dir(dir)?;
+        }
+        // It may be there since a backup that was cut off.
+        Err(_) if dir.is_dir() => {}
+        other => other?,
+    }
+    match fs::File::open(parent).and_then(|parent| parent.sync_all()) {
+        // Who may go through a directory may not list it, nor sync it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        other => other,
+    }
+}
+
 /// Everything that is committed by now.
 fn seal(hub: &Hub) -> Result<(), BackupError> {
     let (target, began) = (hub.head.position(), Instant::now());
     while hub.head.sealed_position() < target {
         hub.pressure.want_seal(Duration::from_secs(1));
         if let Some(trouble) = hub.pressure.trouble() {
-            return Err(BackupError::NotSealed { why: format!("{trouble:?}") });
+            let (Trouble::DiskFull(why) | Trouble::Failed(why)) = trouble;
+            return Err(BackupError::NotSealed { why });
         }
         if let Some(why) = hub.health.is_poisoned() {
             return Err(BackupError::NotSealed { why });
@@ -146,13 +169,14 @@ fn save(hub: &Hub, dir: &Path, before: Option<&Manifest>, progress: &mut Progres
     // Rows of another store may have the same numbers and be others.
     copier.before = before.filter(|before| before.store_made == store_made);
     let sources = copy::sources(&store)?;
-    let total: u64 = sources.iter().map(|(_, bytes)| bytes).sum();
+    // Copied, and then read once more for the sums.
+    let all: u64 = sources.iter().map(|(_, bytes)| bytes).sum();
     let mut saved = vec![catalog];
     let mut seen = 0;
     for (name, bytes) in &sources {
         saved.extend(copier.store_file(&store.join(name), name)?);
         seen += bytes;
-        progress(seen, total);
+        progress(seen, all * 2);
     }
     // A seal beside it may have found a day damaged, and set it aside.
     for (name, _) in copy::sources(&store)? {
@@ -161,7 +185,8 @@ fn save(hub: &Hub, dir: &Path, before: Option<&Manifest>, progress: &mut Progres
         }
     }
     let pin = hub.head.pins().pin(position);
-    let series = if hub.store.is_local() { sums::of(hub.store.as_ref(), &pin, &ids)? } else { Vec::new() };
+    let mut summed = |done: u64| progress(all + all * done / ids.len().max(1) as u64, all * 2);
+    let series = if hub.store.is_local() { sums::of(hub.store.as_ref(), &pin, &ids, &mut summed)? } else { Vec::new() };
     let (copied, copied_bytes) = (copier.copied, copier.bytes);
     let epoch = hub.log.epoch();
     let manifest = Manifest { format: manifest::FORMAT, number, epoch, position: position.0, store_made, files: saved, series };
@@ -171,10 +196,18 @@ fn save(hub: &Hub, dir: &Path, before: Option<&Manifest>, progress: &mut Progres
     Ok((manifest, done))
 }
 
-/// Where a store differs from what a backup says of it, a line each.
-pub fn differences(store: &dyn Store, pin: &Pin, manifest: &Manifest) -> Result<Vec<String>, BackupError> {
+/// A series whose readings are not those of a backup: how many there are, and how many the backup has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub series: SeriesId,
+    pub there: u64,
+    pub saved: u64,
+}
+
+/// Where a store differs from what a backup says of it. `progress` is told how many series are done, of how many.
+pub fn differences(store: &dyn Store, pin: &Pin, manifest: &Manifest, progress: &mut Progress<'_>) -> Result<Vec<Difference>, BackupError> {
     let ids: Vec<_> = manifest.series.iter().map(|(id, ..)| SeriesId(*id)).collect();
-    let mut found = sums::of(store, pin, &ids)?.into_iter().peekable();
+    let mut found = sums::of(store, pin, &ids, &mut |done| progress(done, ids.len() as u64))?.into_iter().peekable();
     let mut differences = Vec::new();
     for (id, count, sum) in &manifest.series {
         let (there, same) = match found.next_if(|(of, ..)| of == id) {
@@ -182,7 +215,7 @@ pub fn differences(store: &dyn Store, pin: &Pin, manifest: &Manifest) -> Result<
             None => (0, false),
         };
         if there != *count || !same {
-            differences.push(format!("series number {id}: {there} readings where the backup has {count}, or other values"));
+            differences.push(Difference { series: SeriesId(*id), there, saved: *count });
         }
     }
     Ok(differences)

@@ -117,9 +117,14 @@ fn free_name(data: &Path, name: &str) -> String {
 }
 
 impl Switch {
-    /// One that was begun and not ended.
+    /// One that was begun and not ended. With the lock of `data` held.
     pub fn find(data: &Path) -> Result<Option<Self>, MigrateError> {
-        read(&data.join(SWITCHING))
+        let found = read(&data.join(SWITCHING))?;
+        if found.is_none() {
+            // What a kill at the very end left: it goes if nothing is in it.
+            drop(fs::remove_dir(data.join(DIR_NAME)));
+        }
+        Ok(found)
     }
 
     #[must_use]

@@ -53,6 +53,7 @@ impl Target {
             // What a killed run began behind it is removed.
             sealed: seal_of(progress),
             sealed_at: hub.clock.now(),
+            now: hub.clock.now(),
             pins: Arc::new(Pins::default()),
             info: retention as Arc<dyn SeriesInfo>,
             cache_bytes: config.store.cache_bytes,

@@ -4,6 +4,7 @@
 //! - `TELLTALE_SHIM_RECORD=path` appends each of them to a record (`event.rs`);
 //! - `TELLTALE_SHIM_FAIL=nth=123,op=fdatasync,errno=EIO` makes one fail (`plan.rs`);
 //! - `TELLTALE_SHIM_SKIP=fdatasync` leaves such syncs out and claims success (`plan.rs`);
+//! - `TELLTALE_SHIM_SLOW=fdatasync@store/2*=60` has such syncs take so many seconds more (`plan.rs`);
 //! - `TELLTALE_SHIM_COUNTS=path` has the calls by kind when the program has ended.
 //!
 //! `sync_file_range` promises nothing about a power cut, so it is none of the calls. A memory map is not seen: SQLite's -shm is
@@ -19,7 +20,7 @@ use std::sync::OnceLock;
 
 use libc::{AT_FDCWD, c_char, c_int, c_long, c_uint, c_void, iovec, mode_t, off_t, size_t, ssize_t};
 
-use plan::{Op, Plan};
+use plan::{Op, Plan, Slow};
 use shim::Shim;
 
 static SHIM: OnceLock<Shim> = OnceLock::new();
@@ -33,7 +34,10 @@ fn shim() -> &'static Shim {
             unsafe { libc::atexit(write_counts) };
         }
         let dir = variable("DIR").unwrap_or_else(|| "/dev/null".to_owned());
-        Shim::new(&dir, variable("RECORD").as_deref(), Plan::new(variable("FAIL").as_deref(), variable("SKIP").as_deref()))
+        // A mistake in it must not look like a test that passed.
+        let slow = variable("SLOW").map(|text| Slow::parse(&text).unwrap_or_else(|| panic!("TELLTALE_SHIM_SLOW={text}")));
+        let plan = Plan::new(variable("FAIL").as_deref(), variable("SKIP").as_deref());
+        Shim::new(&dir, variable("RECORD").as_deref(), plan, slow)
     })
 }
 

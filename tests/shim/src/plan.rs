@@ -84,6 +84,24 @@ impl Skip {
     }
 }
 
+/// `fsync,fdatasync@store/2*=60`: syncs, as those that are left out are named, that take so many seconds more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slow {
+    which: Skip,
+    pub(crate) seconds: u64,
+}
+
+impl Slow {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (which, seconds) = text.rsplit_once('=')?;
+        Some(Self { which: Skip::parse(which)?, seconds: seconds.parse().ok()? })
+    }
+
+    pub(crate) fn meets(&self, op: Op, path: &str) -> bool {
+        self.which.meets(op, path)
+    }
+}
+
 /// What becomes of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -155,6 +173,14 @@ mod tests {
         for (text, op, path, expected) in rows {
             assert_eq!(Skip::parse(text).unwrap().meets(op, path), expected, "{text} {path}");
         }
+    }
+
+    #[test]
+    fn syncs_are_slow_by_path() {
+        let slow = Slow::parse("fsync,fdatasync@store/2*=60").unwrap();
+        assert_eq!(slow.seconds, 60);
+        assert!(slow.meets(Op::Fdatasync, "store/2026-11-30.sqlite") && !slow.meets(Op::Fsync, "store/state"));
+        assert_eq!([Slow::parse("fsync"), Slow::parse("chmod=1"), Slow::parse("fsync=soon")], [None, None, None]);
     }
 
     #[test]

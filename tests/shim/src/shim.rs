@@ -7,17 +7,19 @@
 use std::ffi::{CStr, CString};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use libc::{c_int, c_long};
 
 use crate::event::Event;
-use crate::plan::{Fate, Op, Plan};
+use crate::plan::{Fate, Op, Plan, Slow};
 use crate::raw;
 
 #[derive(Debug)]
 pub(crate) struct Shim {
     /// Without a slash at its end.
     dir: String,
+    slow: Option<Slow>,
     state: Mutex<State>,
 }
 
@@ -53,14 +55,14 @@ impl DerefMut for Held<'_> {
 }
 
 impl Shim {
-    pub(crate) fn new(dir: &str, record: Option<&str>, plan: Plan) -> Self {
+    pub(crate) fn new(dir: &str, record: Option<&str>, plan: Plan, slow: Option<Slow>) -> Self {
         let record = record.map(|path| {
             let name = CString::new(path).expect("a path from the environment has no zero");
             let fd = raw::openat(libc::AT_FDCWD, &name, libc::O_CREAT | libc::O_WRONLY | libc::O_APPEND | libc::O_CLOEXEC, 0o600);
             assert!(fd >= 0, "TELLTALE_SHIM_RECORD={path} cannot be written");
             c_int::try_from(fd).expect("a descriptor is an int")
         });
-        Self { dir: dir.trim_end_matches('/').to_owned(), state: Mutex::new(State { plan, record, number: 0 }) }
+        Self { dir: dir.trim_end_matches('/').to_owned(), slow, state: Mutex::new(State { plan, record, number: 0 }) }
     }
 
     pub(crate) fn state(&self) -> Held<'_> {
@@ -148,7 +150,14 @@ impl Shim {
 
     pub(crate) fn sync(&self, op: Op, fd: c_int) -> c_long {
         let real = || if op == Op::Fdatasync { raw::fdatasync(fd) } else { raw::fsync(fd) };
-        let is_dir = self.file(fd).is_some_and(|(.., is_dir)| is_dir);
+        let file = self.file(fd);
+        let is_dir = file.as_ref().is_some_and(|(.., is_dir)| *is_dir);
+        // Outside of the locks: others go on meanwhile.
+        if let Some((slow, (_, path, _))) = self.slow.as_ref().zip(file)
+            && slow.meets(op, &path)
+        {
+            std::thread::sleep(Duration::from_secs(slow.seconds));
+        }
         let event = |inode, path| if is_dir { Event::SyncDir { path } } else { Event::Sync { inode, path } };
         self.on_file(op, fd, real, event)
     }
@@ -231,7 +240,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = fs::canonicalize(dir.path()).unwrap().to_str().unwrap().to_owned();
         fs::create_dir(format!("{path}/data")).unwrap();
-        let shim = Shim::new(&format!("{path}/data/"), Some(&format!("{path}/record")), Plan::new(fail, skip));
+        let shim = Shim::new(&format!("{path}/data/"), Some(&format!("{path}/record")), Plan::new(fail, skip), None);
         Row { _dir: dir, path, shim }
     }
 

@@ -15,6 +15,7 @@ const WINDOW: usize = 4;
 const START: TimeNs = 1_767_225_600_000_000_000;
 const DAY: TimeNs = 86_400_000_000_000;
 const TEXT_BYTES: usize = 3 << 10;
+const OTHER_TEXT_BYTES: usize = 1 << 10;
 
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
@@ -45,6 +46,16 @@ pub(super) struct Shared {
     pub(super) fast: Arc<AtomicUsize>,
     /// An agent ends after so many.
     pub(super) most: usize,
+    pub(super) texts: Texts,
+}
+
+/// What texts are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Texts {
+    /// A few, over three days, so that the store stays small.
+    Few,
+    /// Each another, all of one day: they take as much in the store as in the log.
+    Others,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +74,7 @@ pub(super) async fn agent(address: String, token: String, number: usize, first: 
         if shared.fast.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let readings = readings(number, first + sent.batches.len());
+        let readings = readings(number, first + sent.batches.len(), shared.texts);
         let frame = frame(sent.batches.len() as u64, &readings);
         sent.batches.push(Batch { readings, acked: None });
         if agent.send(frame).await.is_err() {
@@ -102,22 +113,29 @@ async fn answer(agent: &mut Agent, sent: &mut Sent, record: &Path) -> bool {
     }
 }
 
-/// Times of one agent never repeat, so every reading is one of a kind. Long texts fill the log, and few days have files.
-fn readings(agent: usize, batch: usize) -> Vec<Reading> {
+/// Times of one agent never repeat, so every reading is one of a kind. Texts fill the log, and few days have files.
+fn readings(agent: usize, batch: usize, texts: Texts) -> Vec<Reading> {
     let count = 8 + (batch * 7 + agent) % 16;
-    let day = (batch / 8 % 3) as TimeNs * DAY;
+    let (day, text): (_, &dyn Fn(usize) -> Arc<str>) = match texts {
+        Texts::Few => ((batch / 8 % 3) as TimeNs * DAY, &|i| few(batch + i)),
+        Texts::Others => (0, &|i| other((batch * 4 + i) as u64 * 8 + agent as u64)),
+    };
     let reading = |i: usize| Reading {
         device: format!("gw{agent}"),
         metric: if i < 4 { format!("text{i}") } else { format!("m{}", i % 5) },
         time: START + day + (batch * 100 + i) as TimeNs * 1_000_000,
-        value: if i < 4 { Value::Text(long(batch + i)) } else { Value::Float((batch * 100 + i) as f64 / 10.0) },
+        value: if i < 4 { Value::Text(text(i)) } else { Value::Float((batch * 100 + i) as f64 / 10.0) },
     };
     (0..count).map(reading).collect()
 }
 
-/// One of few, so that the store stays small.
-fn long(number: usize) -> Arc<str> {
+fn few(number: usize) -> Arc<str> {
     format!("{:07} ", number % 8).repeat(TEXT_BYTES / 8).into()
+}
+
+fn other(number: u64) -> Arc<str> {
+    let mut rng = fastrand::Rng::with_seed(number);
+    (0..OTHER_TEXT_BYTES).map(|_| rng.alphanumeric()).collect::<String>().into()
 }
 
 fn frame(seq: u64, readings: &[Reading]) -> Vec<u8> {

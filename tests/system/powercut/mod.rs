@@ -3,6 +3,7 @@
 //! lost, kept or torn. Each state is opened, and every reading acked by then must be there.
 
 mod again;
+mod backup;
 mod check;
 mod disk;
 #[path = "../../shim/src/event.rs"]
@@ -10,7 +11,9 @@ mod disk;
 mod event;
 mod faults;
 mod load;
+mod pieces;
 mod record;
+mod slow;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::disk::{Disk, State};
 use super::event::Event;
-use super::load::{self, Batch, Sent, Shared};
+use super::load::{self, Batch, Sent, Shared, Texts};
 use crate::hub::{self, Hub};
 
 const AGENTS: usize = 3;
@@ -46,6 +46,11 @@ pub(super) fn shim() -> &'static Path {
     })
 }
 
+/// Small bounds: seals, checkpoints and trims come soon.
+const SMALL: &str = "[log]\nsegment_bytes = \"1MiB\"\nunsealed_bytes = \"1MiB\"\nkeep_bytes = 0\n[store]\nhead_bytes = \"8MiB\"\n";
+/// Seals of about 2 MiB, which are two pieces and more, and merges in pieces of as much.
+const LARGE: &str = "[log]\nkeep_bytes = 0\n[store]\nmax_bytes = \"64MiB\"\nreserve_bytes = 0\n";
+
 /// A directory of a hub, the tokens in it, and the shim's settings.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -59,7 +64,15 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new(dir: &Path) -> Self {
-        let place = Self::without_data(dir);
+        Self::with(dir, SMALL)
+    }
+
+    pub(super) fn for_pieces(dir: &Path) -> Self {
+        Self::with(dir, LARGE)
+    }
+
+    fn with(dir: &Path, bounds: &str) -> Self {
+        let place = Self::without_data(dir, bounds);
         let admin = hub::token(&place.dir, &["--role", "admin", "--name", "test"]);
         let agent = hub::token(&place.dir, &["--role", "agent", "--name", "agents"]);
         Self { admin, agent, ..place }
@@ -67,17 +80,15 @@ impl Place {
 
     /// Around a state that a cut left: the hub finds its tokens in it.
     pub(super) fn around(dir: &Path, state: &State) -> Self {
-        let place = Self::without_data(dir);
+        let place = Self::without_data(dir, SMALL);
         state.write(&place.data);
         place
     }
 
-    /// Small bounds: seals, checkpoints and trims come soon.
-    fn without_data(dir: &Path) -> Self {
+    fn without_data(dir: &Path, bounds: &str) -> Self {
         let dir = std::fs::canonicalize(dir).unwrap();
         let settings = dir.join("settings.toml");
-        let text = "[log]\nsegment_bytes = \"1MiB\"\nunsealed_bytes = \"1MiB\"\nkeep_bytes = 0\n[store]\nhead_bytes = \"8MiB\"\n";
-        std::fs::write(&settings, text).unwrap();
+        std::fs::write(&settings, bounds).unwrap();
         Self { data: dir.join("data"), record: dir.join("record"), settings, admin: String::new(), agent: String::new(), dir }
     }
 
@@ -107,7 +118,12 @@ impl Place {
     }
 
     pub(super) fn shared(&self, fast: usize, most: usize) -> Shared {
-        Shared { record: self.record.clone(), fast: Arc::new(fast.into()), most }
+        Shared { record: self.record.clone(), fast: Arc::new(fast.into()), most, texts: Texts::Few }
+    }
+
+    /// At full speed.
+    pub(super) fn of_others(&self, most: usize) -> Shared {
+        Shared { texts: Texts::Others, ..self.shared(usize::MAX, most) }
     }
 
     fn oldest_segment(&self) -> Option<PathBuf> {

@@ -1,5 +1,6 @@
 // The head of the list: how many are how, what is shown of them, in which order and form.
 import type { DeviceState } from '@telltale/client'
+import { STATE_WORDS } from '../../parts/state'
 import { type Filters, FORMS, type Form, GATEWAY, type Offer, STATES } from './filters'
 import { ORDERS, type Order } from './list'
 
@@ -55,13 +56,6 @@ export function Bar(props: BarProps) {
       </div>
     </>
   )
-}
-
-const STATE_WORDS: Readonly<Record<DeviceState, { word: string; hint: string }>> = {
-  online: { word: 'online', hint: 'Readings arrive' },
-  silent: { word: 'silent', hint: 'Connected, but no reading for much longer than usual' },
-  offline: { word: 'unreachable', hint: 'No gateway has a connection that brings them' },
-  unknown: { word: 'unknown', hint: 'Nothing heard since the hub started' },
 }
 
 /** A state that no device has is not offered, unless it is the one that was asked for; where all are online, none is. */

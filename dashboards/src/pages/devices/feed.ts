@@ -1,8 +1,9 @@
 // What the list of devices is fed by: the devices themselves by REST, page after page, and live values of those in view.
 import { effect, signal } from '@preact/signals'
 import { type Device, fetchDevices } from '../../api'
+import { repeated } from '../../hidden'
 import { type Watch, watch } from '../../live'
-import { ApiError } from '../../rest'
+import { ApiError, failureText } from '../../rest'
 import { session } from '../../session'
 import type { Listed } from './list'
 
@@ -20,45 +21,43 @@ const REFRESH_MANY_MS = 60_000
 export const listed = signal<Listed | undefined>(undefined)
 export const listError = signal('')
 
+/** The newest asking: what one before it finds is not shown any more. */
+let asking = 0
+
 effect(() => {
-  // The next who logs in may see others.
-  if (session.value.phase !== 'in') listed.value = undefined
+  if (session.value.phase === 'in') return
+  // The next who logs in may see others, and nothing of what is on its way.
+  asking += 1
+  listed.value = undefined
 })
 
 /** Asks for all devices; a first list is shown page by page, a later one put in place whole. */
 export async function reload(): Promise<void> {
+  asking += 1
+  const mine = asking
+  const first = listed.peek() === undefined
   try {
-    const first = listed.peek() === undefined
     let devices: Device[] = []
     let after: string | undefined
     do {
       const page = await fetchDevices(PAGE, after)
+      if (mine !== asking) return
       devices = [...devices, ...page.devices]
       after = page.next
-      if (first) listed.value = { devices, whole: after === undefined }
+      if (first || after === undefined) listed.value = { devices, whole: after === undefined }
     } while (after !== undefined)
-    listed.value = { devices, whole: true }
     listError.value = ''
   } catch (caught) {
     // The connection's own line tells of a hub that is away.
-    listError.value = caught instanceof ApiError && caught.status !== 0 ? caught.message : ''
+    const isGone = caught instanceof ApiError && caught.status === 0
+    if (mine === asking) listError.value = isGone ? '' : failureText(caught, 'The devices could not be read.')
   }
 }
 
 /** Keeps the list fresh until it is told to stop. */
 export function keepFresh(): () => void {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  let stopped = false
-  const go = async () => {
-    await reload()
-    const many = (listed.peek()?.devices.length ?? 0) > PAGE
-    if (!stopped) timer = setTimeout(() => void go(), many ? REFRESH_MANY_MS : REFRESH_MS)
-  }
-  void go()
-  return () => {
-    stopped = true
-    clearTimeout(timer)
-  }
+  const isMany = () => (listed.peek()?.devices.length ?? 0) > PAGE
+  return repeated(() => (isMany() ? REFRESH_MANY_MS : REFRESH_MS), reload)
 }
 
 /** Live subscriptions that follow what is in view: one that is wanted again stays as it is. */

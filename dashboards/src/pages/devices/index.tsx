@@ -6,29 +6,40 @@ import type { Device } from '../../api'
 import { second } from '../../clock'
 import type { Watch } from '../../live'
 import { type View, VirtualList } from '../../parts/virtual-list'
+import { session } from '../../session'
+import { useTitle } from '../../title'
 import { Welcome } from '../welcome'
 import { Bar } from './bar'
 import { Feed, keepFresh, listError, listed, reload } from './feed'
-import { attributed, countStates, type Form, offers, ofState } from './filters'
+import { attributed, countStates, type Form, filtersHref, offers, ofState } from './filters'
 import { arrange, groupsOf, type Listed, rowsOf, type States } from './list'
 import { DeviceRow } from './row'
 import { hasSpark, sparksVersion, wantSparks } from './sparks'
 import { DeviceTile } from './tile'
 import { useFilters } from './use-filters'
+import { useScrollKept } from './use-scroll'
 
 /** What came into view is watched when the scrolling has paused for so long. */
 const SETTLE_MS = 150
 /** An order that follows live states is made anew this often, so that rows do not jump under the hand. */
 const REORDER_S = 5
 
+/** Lines of the last hour are looked after this often. */
+const SPARKS_S = 10
+
 /** A tile is at least so wide. */
 const TILE_PX = 232
 
 export function DevicesPage({ query }: { query: URLSearchParams }) {
+  useTitle('Devices')
   useEffect(keepFresh, [])
   const list = listed.value
   if (list === undefined) {
-    return <main>{listError.value !== '' && <p class="note">{listError.value}</p>}</main>
+    return (
+      <main>
+        {listError.value === '' ? <p class="none late">Asking the hub</p> : <p class="note">{listError.value}</p>}
+      </main>
+    )
   }
   return <List list={list} query={query} />
 }
@@ -36,6 +47,7 @@ export function DevicesPage({ query }: { query: URLSearchParams }) {
 function List({ list, query }: { list: Listed; query: URLSearchParams }) {
   const view = useSignal<View>({ first: 0, end: 0 })
   const { filters, form, onSet } = useFilters(query)
+  useScrollKept(filtersHref(filters))
   const feed = useFeed()
   const watches = feed.watches.value
   for (const one of watches) one.version.value
@@ -51,10 +63,11 @@ function List({ list, query }: { list: Listed; query: URLSearchParams }) {
   )
   const all = useMemo(() => ofState(found, states, state), [found, state, beat])
   const offered = useMemo(() => offers(list.devices), [list.devices])
+  const who = session.value
   const shown = all.slice(view.value.first, view.value.end)
   useInView(list, shown, feed)
   // An empty hub is watched as well: the first reading turns this into the list.
-  if (list.whole && list.devices.length === 0) return <Welcome />
+  if (list.whole && list.devices.length === 0) return <Welcome who={who.phase === 'in' ? who.session : undefined} />
   return (
     <main class="devices">
       <Bar {...{ filters, form, onSet }} counts={countStates(found, states)} more={!list.whole} offers={offered} />
@@ -95,14 +108,15 @@ interface RowsProps {
 }
 
 function Rows({ form, devices, first, count, states, watches }: RowsProps) {
-  second.value
-  sparksVersion.value
   const series = watches.flatMap((one) => [...one.sub.series.values()])
   const rows = rowsOf(devices, states, series)
+  const sparks = rows.map((row) => row.values[0]).filter(hasSpark)
+  // When other rows came, and when lines came; not at each value, or values that come often would put it off for ever.
+  const look = [sparksVersion.value, Math.floor(second.value / SPARKS_S), ...sparks.map(({ key }) => key)].join('\n')
   useEffect(() => {
-    const timer = setTimeout(() => void wantSparks(rows.map((row) => row.values[0]).filter(hasSpark)), SETTLE_MS)
+    const timer = setTimeout(() => void wantSparks(sparks), SETTLE_MS)
     return () => clearTimeout(timer)
-  })
+  }, [look])
   const One = form === 'tiles' ? DeviceTile : DeviceRow
   return (
     <>

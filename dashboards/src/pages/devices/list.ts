@@ -1,6 +1,7 @@
 // Which devices the list shows, in which order, and what a row shows of what is known. Pure.
 import { type DeviceState, type DeviceStateEntry, type Series, selectorOf } from '@telltale/client'
 import type { Device } from '../../api'
+import { STATE_WORDS } from '../../parts/state'
 import { inGroups } from '../../selects'
 
 export interface Listed {
@@ -43,7 +44,8 @@ export function arrange(devices: readonly Device[], states: States, typed: strin
 
 function mentions(device: Device, states: States, words: readonly string[]): boolean {
   const live = states.get(device.device)
-  const said = [device.name, device.device, viaOf(device, states) ?? '', live?.state ?? device.state]
+  const state = live?.state ?? device.state
+  const said = [device.name, device.device, viaOf(device, states) ?? '', state, STATE_WORDS[state].word]
   const text = [...said, ...Object.entries(device.attributes).flat()].join(' ').toLowerCase()
   return words.every((word) => text.includes(word))
 }

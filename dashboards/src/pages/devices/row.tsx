@@ -4,7 +4,7 @@ import { hubNow } from '../../clock'
 import { Spark } from '../../parts/spark'
 import { StateDot } from '../../parts/state'
 import { deviceHref } from '../../route'
-import { ago, moment, valueText } from '../../words'
+import { ago, exactText, moment, valueText } from '../../words'
 import type { Row } from './list'
 import { hasSpark, sparkOf } from './sparks'
 
@@ -46,15 +46,17 @@ export function viaText(row: Row): string {
   return row.via === undefined || row.via === row.id ? '' : `via ${row.via}`
 }
 
+/** All of it, since the cell has room for a part. */
+export function valueTitle({ metric, labels, last, unit }: Series): string {
+  const named = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
+  const value = last === undefined ? [] : [exactText(last[1], unit)]
+  return `${[metric, ...named].join(', ')}${value.length === 0 ? '' : `: ${value.join('')}`}`
+}
+
 function ValueCell({ series }: { series: Series }) {
   const last = series.last
   return (
-    <span
-      class="value"
-      title={Object.entries(series.labels)
-        .map(([k, v]) => `${k}=${v}`)
-        .join(', ')}
-    >
+    <span class="value" title={valueTitle(series)}>
       <small>{series.metric}</small>
       <b>{last === undefined ? '–' : valueText(last[1], series.unit, series.decimals)}</b>
     </span>

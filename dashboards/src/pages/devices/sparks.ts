@@ -9,6 +9,8 @@ const POINTS = 60
 /** As old as this a line is asked for again. */
 const FRESH_MS = 60_000
 const ASKED_AT_ONCE = 40
+/** After a failure nothing is asked for so long: rows are drawn anew several times a second. */
+const REST_MS = 10_000
 const KEPT = 1_000
 
 interface Spark {
@@ -22,6 +24,7 @@ const sparks = new Map<string, Spark>()
 /** Moves when lines came. */
 export const sparksVersion = signal(0)
 let busy = false
+let notBefore = 0
 
 export function sparkOf(series: Series | undefined): Spark | undefined {
   return series === undefined ? undefined : sparks.get(series.key)
@@ -35,7 +38,7 @@ export function hasSpark(series: Series | undefined): series is Series {
 export async function wantSparks(wanted: readonly Series[]): Promise<void> {
   const now = hubNow()
   const due = wanted.filter((one) => now - (sparks.get(one.key)?.askedAt ?? 0) > FRESH_MS).slice(0, ASKED_AT_ONCE)
-  if (busy || due.length === 0) return
+  if (busy || due.length === 0 || now < notBefore) return
   busy = true
   const window = { from: now - HOUR_MS, to: now }
   try {
@@ -49,7 +52,8 @@ export async function wantSparks(wanted: readonly Series[]): Promise<void> {
     }
     sparksVersion.value += 1
   } catch {
-    // No line is drawn; the next look asks again.
+    // No line is drawn; a look after a while asks again.
+    notBefore = now + REST_MS
   } finally {
     busy = false
   }

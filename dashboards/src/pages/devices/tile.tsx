@@ -4,7 +4,7 @@ import { StateDot } from '../../parts/state'
 import { deviceHref } from '../../route'
 import { ago, moment, valueText } from '../../words'
 import type { Row } from './list'
-import { RowSpark, viaText } from './row'
+import { RowSpark, valueTitle, viaText } from './row'
 
 const VALUES = 3
 
@@ -23,7 +23,7 @@ export function DeviceTile({ row, place, count }: { row: Row; place: number; cou
         </span>
         <small class="tile-where">{[row.attributes.site ?? '', viaText(row)].filter(Boolean).join(' · ')}</small>
         <span class="tile-first">
-          <span class="value">
+          <span class="value" title={first === undefined ? '' : valueTitle(first)}>
             <small>{first?.metric ?? ''}</small>
             <b>{first?.last === undefined ? '–' : valueText(first.last[1], first.unit, first.decimals)}</b>
           </span>
@@ -31,7 +31,7 @@ export function DeviceTile({ row, place, count }: { row: Row; place: number; cou
         </span>
         <span class="tile-others">
           {others.map((series) => (
-            <span class="value" key={series.key}>
+            <span class="value" key={series.key} title={valueTitle(series)}>
               <small>{series.metric}</small>
               <b>{series.last === undefined ? '–' : valueText(series.last[1], series.unit, series.decimals)}</b>
             </span>

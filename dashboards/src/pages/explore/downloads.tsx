@@ -1,8 +1,8 @@
 // Every reading of the time shown, or its buckets, as the hub writes them.
 import { historyParams, type Weekday } from '../../api'
-import type { Ask } from '../../chart/older'
+import type { Ask } from '../../chart/question'
 import { hubNow } from '../../clock'
-import { windowOf } from '../../range'
+import { fieldText, windowOf } from '../../range'
 import { dayOfWeek, weekStart, zoneName } from '../../zone'
 import { type Groups, selectGroups } from './groups'
 import type { View } from './view'
@@ -25,10 +25,11 @@ export function Downloads({ view, groups }: { view: View; groups: Groups }) {
           key={format}
           class="link"
           href={href(format)}
-          download={`telltale.${format}`}
+          download={downloadName(view, format, hubNow())}
           onClick={(event) => {
             // The time shown may have moved on since this was drawn.
             event.currentTarget.href = href(format)
+            event.currentTarget.download = downloadName(view, format, hubNow())
           }}
         >
           {name}
@@ -62,6 +63,18 @@ export function downloadHref(view: View, select: readonly string[], format: stri
   // Parquet has a type for times.
   if (format !== 'parquet') query.set('time', 'rfc3339')
   return `api/v1/history?${query}`
+}
+
+/** Says what is in it, in names that every system takes: two downloads are not taken for one. */
+export function downloadName(view: View, format: string, now: number): string {
+  const { from, to } = windowOf(view.range, now)
+  const what = view.select
+    .join(' ')
+    .replace(/[^\p{L}\p{N}.-]+/gu, '_')
+    .replace(/^[_.]+|_+$/g, '')
+  const summed = view.every === '' ? [] : [`${view.agg}-${view.every}`]
+  const times = [from, to].map((time) => fieldText(time).replaceAll(':', ''))
+  return `${['telltale', what.slice(0, 80), ...summed, ...times].filter(Boolean).join('_')}.${format}`
 }
 
 export function bucketsOf(view: View): Ask['buckets'] {

@@ -4,8 +4,8 @@ import { seriesKey, type Value } from '@telltale/client'
 import { useMemo } from 'preact/hooks'
 import { type Figures, fetchFigures } from '../../api'
 import type { Metric } from '../../chart/members'
-import type { Ask } from '../../chart/older'
-import { shownUnit } from '../../chart/shown'
+import type { Ask } from '../../chart/question'
+import { shownFactor, shownUnit } from '../../chart/shown'
 import { hubNow } from '../../clock'
 import { Scroll } from '../../parts/scroll'
 import { type TimeRange, windowOf } from '../../range'
@@ -142,7 +142,7 @@ function Table({ rows, names }: { rows: readonly Figures[]; names: readonly stri
               </th>
               {names.map((name) => (
                 <td class="num" key={name}>
-                  {cell(row.figures.get(name), shownUnit({ kind: 'gauge', unit: row.unit }, askOf(name)))}
+                  {cell(row.figures.get(name), row.unit, name)}
                 </td>
               ))}
             </tr>
@@ -157,6 +157,8 @@ function askOf(agg: string): Ask {
   return { select: [], buckets: { every: '', agg, tz: '' } }
 }
 
-function cell(value: Value | undefined, unit: string): string {
-  return value === undefined ? '' : valueText(value, unit)
+function cell(value: Value | undefined, of: string, agg: string): string {
+  if (value === undefined) return ''
+  const shown = typeof value === 'number' ? value * shownFactor(of, agg) : value
+  return valueText(shown, shownUnit({ kind: 'gauge', unit: of }, askOf(agg)))
 }

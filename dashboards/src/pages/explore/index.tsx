@@ -6,12 +6,13 @@ import { described, useCharted } from '../../chart/charted'
 import { isState, type WidgetProps } from '../../chart/held'
 import { LineCard } from '../../chart/line-card'
 import { drawn } from '../../chart/members'
-import type { Ask } from '../../chart/older'
+import type { Ask } from '../../chart/question'
 import { StatesCard } from '../../chart/states'
 import { useTrim } from '../../chart/use-trim'
 import { useZooms, type Zooming } from '../../chart/use-zooms'
 import { RangeBar } from '../../parts/range-bar'
 import { pushHash, replaceHash } from '../../route'
+import { useTitle } from '../../title'
 import { zone } from '../../zone'
 import { useZones } from '../zones'
 import { Choices } from './choices'
@@ -23,6 +24,7 @@ import { COMPARES, compareDays, exploreHref, parseView, type View } from './view
 
 export function ExplorePage({ query }: { query: URLSearchParams }) {
   const view = parseView(query)
+  useTitle(view.select.length === 0 ? 'Explore' : view.select.join(', '))
   const set = (part: Partial<View>, asStep = false) => {
     const href = exploreHref({ ...view, ...part })
     // A zoom or another choice of series is a step that the back button undoes; moving about is not.
@@ -42,7 +44,7 @@ export function ExplorePage({ query }: { query: URLSearchParams }) {
           Name the series to look at, such as <code>*/temperature</code> or <code>greenhouse-*/*</code>.
         </p>
       ) : (
-        <Found key={view.select.join('\n')} view={view} zooming={zooming} zones={zones} />
+        <Found view={view} zooming={zooming} zones={zones} />
       )}
     </main>
   )
@@ -59,7 +61,8 @@ function Selectors({ select, onSelect }: { select: readonly string[]; onSelect(s
     <div class="selectors">
       {[...select, ''].map((value, i) => (
         <SelectField
-          key={value === '' ? `new ${select.length}` : value}
+          // By place: a field keeps the focus when what was typed in it is taken.
+          key={i}
           value={value}
           label={value === '' ? 'Add series' : `Series ${i + 1}`}
           onChange={(text) => put(i, text)}
@@ -85,22 +88,26 @@ function Found({ view, zooming, zones }: FoundProps) {
     zones.value = found
   })
   const shape = watched.shape.value
-  watched.version.value
   const held = { watch: watched, last: last.values.value ?? new Map() }
   const groups = useMemo(
     () => groupsOf(described(watched, held.last), (metric) => isState(metric, held)),
-    [shape, last.values.value],
+    [watched, shape, last.values.value],
   )
   const refused = last.error.value === '' ? watched.refused.value : last.error.value
   const note = refused !== '' && <p class="note">{refused}</p>
-  if (last.values.value === undefined) return note || null
+  if (last.values.value === undefined) return note || <p class="none late">Asking the hub</p>
   if (groups.lines.length + groups.states.length === 0) return note || <p class="none">No series matches.</p>
   const widgets = { ...held, range, olders }
+  const { onZoom, onUndo } = zooming
   return (
     <>
       {note}
       {groups.states.length > 0 && (
-        <StatesCard metrics={groups.states} askOf={({ members }) => ({ select: selectsOf(members) })} {...widgets} />
+        <StatesCard
+          metrics={groups.states}
+          askOf={({ members }) => ({ select: selectsOf(members) })}
+          {...{ ...widgets, onZoom, onUndo }}
+        />
       )}
       <Charts {...{ view, groups, widgets, zooming }} />
       <FiguresCard groups={groups} range={range} agg={view.every === '' ? undefined : view.agg} />
@@ -123,6 +130,7 @@ function Charts({ view, groups, widgets, zooming }: ChartsProps) {
       {view.axes !== '' && groups.lines.length > 2 && (
         <p class="hint">A chart has two axes. {groups.lines.length} units were found, so there are several charts.</p>
       )}
+      <h2 class="visually-hidden">Charts</h2>
       <div class="cards wide">
         {charts.map((metric) => (
           <LineCard

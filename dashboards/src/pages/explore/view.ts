@@ -1,5 +1,5 @@
 // What an address under `#/explore` says, and back: the whole view is in the link. Pure.
-import { parseRange, rangeQuery, type TimeRange } from '../../range'
+import { DEFAULT_RANGE, parseRange, rangeQuery, type TimeRange } from '../../range'
 
 export interface View {
   select: readonly string[]
@@ -10,6 +10,8 @@ export interface View {
   compare: Compare
   axes: Axes
 }
+
+export const NO_VIEW: View = { select: [], range: DEFAULT_RANGE, every: '', agg: 'mean', compare: '', axes: '' }
 
 export const EVERY = ['10s', '1m', '5m', '15m', '1h', '6h', '1d', '1w', '1mo'] as const
 export const AGGREGATES = [

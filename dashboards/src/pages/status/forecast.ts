@@ -1,6 +1,6 @@
 // The disk in words: what is left, and when it is full at the rate that readings come now. Pure.
 import { formatValue } from '@telltale/client'
-import type { Disk } from '../../hub-status'
+import type { Disk } from '../../hub/disk'
 import { dayName, shortDuration } from '../../words'
 import { wall } from '../../zone'
 

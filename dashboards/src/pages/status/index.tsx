@@ -1,27 +1,22 @@
 // How the hub is: what comes in, what goes out, what it keeps, who sends, and what it refused and why.
 import { useSignal } from '@preact/signals'
 import { formatValue } from '@telltale/client'
-import { useEffect } from 'preact/hooks'
 import { hubNow, second } from '../../clock'
-import {
-  type CommitTimes,
-  type Disk,
-  fetchRefusals,
-  fetchSizes,
-  fetchStatus,
-  type Gateway,
-  type HubStatus,
-  type Refusal,
-  type Sizes,
-} from '../../hub-status'
+import type { Disk } from '../../hub/disk'
+import { fetchRefusals, type Refusal } from '../../hub/refusals'
+import { fetchSizes, type Sizes } from '../../hub/sizes'
+import { type CommitTimes, fetchStatus, type Gateway, type HubStatus } from '../../hub/status'
 import { Scroll } from '../../parts/scroll'
+import { STATE_WORDS } from '../../parts/state'
 import { Trend } from '../../parts/trend'
 import { ApiError, failureText } from '../../rest'
-import { ago, clockTime, moment, shortDuration } from '../../words'
+import { useTitle } from '../../title'
+import { ago, clockTime, duration, moment } from '../../words'
 import { forecastText, isShort, usedText } from './forecast'
 import { growthOf, type Rates, type Sample, sampleOf, steps, withSample } from './rates'
 import { RefusalsCard } from './refusals'
 import { TokensCard } from './tokens'
+import { useRepeated } from './use-repeated'
 
 const ASK_MS = 2_000
 const OLD_MS = 10_000
@@ -29,6 +24,7 @@ const OLD_MS = 10_000
 const ASK_SELDOM_MS = 30_000
 
 export function StatusPage() {
+  useTitle('Status')
   const status = useSignal<HubStatus | undefined>(undefined)
   const samples = useSignal<readonly Sample[]>([])
   const sizes = useSignal<Sizes | undefined>(undefined)
@@ -55,7 +51,7 @@ export function StatusPage() {
         <h1>Status</h1>
         {now !== undefined && (
           <p class="counts">
-            Telltale {now.version}, up {shortDuration(now.now - now.started)}
+            Telltale {now.version}, up {duration(now.now - now.started)}
           </p>
         )}
       </div>
@@ -64,6 +60,7 @@ export function StatusPage() {
           {said}
         </p>
       ))}
+      {now === undefined && error.value === '' && <p class="none late">Asking the hub</p>}
       {now !== undefined && <Age told={now.now} />}
       {now !== undefined && (
         <>
@@ -98,23 +95,6 @@ function Age({ told }: { told: number }) {
   return <p class="note">These figures are of {clockTime(told)}: the hub has not answered since.</p>
 }
 
-/** Runs at once and then again and again, never two at a time, and not while the page is hidden. */
-function useRepeated(everyMs: number, run: () => Promise<void>): void {
-  useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined
-    let stopped = false
-    const go = async () => {
-      if (document.visibilityState === 'visible') await run()
-      if (!stopped) timer = setTimeout(() => void go(), everyMs)
-    }
-    void go()
-    return () => {
-      stopped = true
-      clearTimeout(timer)
-    }
-  }, [])
-}
-
 function Readiness({ status }: { status: HubStatus }) {
   const problems = status.reasons.map((reason) => `${reason.message} (${reason.code})`)
   if (status.influx?.away !== undefined) {
@@ -125,6 +105,9 @@ function Readiness({ status }: { status: HubStatus }) {
   }
   for (const aside of status.setAside.filter((one) => one.loss === 'damage')) {
     problems.push(`The log was damaged in ${aside.segment}: ${aside.what}. ${aside.bytes} bytes were set aside.`)
+  }
+  for (const { agent, from, to } of status.missing) {
+    problems.push(`Batches ${from} to ${to} of ${agent} are missing: they came after the backup of this hub.`)
   }
   return (
     <section
@@ -181,7 +164,7 @@ function Figures({ status, rates, sizes }: FiguresProps) {
       <FigureCard
         name="Senders"
         figure={count(counters.agents_open)}
-        more={`${status.devices.online ?? 0} devices online, ${status.devices.silent ?? 0} silent, ${status.devices.offline ?? 0} offline`}
+        more={`${status.devices.online ?? 0} devices online, ${status.devices.silent ?? 0} silent, ${status.devices.offline ?? 0} unreachable`}
       />
       {status.disk !== undefined && (
         <DiskCard disk={status.disk} now={status.now} isRemote={status.influx !== undefined} />
@@ -237,7 +220,7 @@ export function FigureCard(props: FigureCardProps) {
   const [figures, ...unit] = props.figure.split(' ')
   return (
     <section class={`card figure-card ${props.tone ?? ''}`} aria-label={props.name}>
-      <h3>{props.name}</h3>
+      <h2>{props.name}</h2>
       <p class="figure-large">
         <b>{figures}</b> <span>{unit.join(' ')}</span>
       </p>
@@ -265,7 +248,7 @@ function GatewaysCard({ status }: { status: HubStatus }) {
                 <th scope="col">Backlog</th>
                 {states.map((state) => (
                   <th scope="col" class="num" key={state}>
-                    {state}
+                    {STATE_WORDS[state].word}
                   </th>
                 ))}
               </tr>

@@ -1,5 +1,5 @@
 // From counters that only rise to what happens each second: pure.
-import type { HubStatus } from '../../hub-status'
+import type { HubStatus } from '../../hub/status'
 
 export interface Sample {
   /** The hub's clock, ms. */

@@ -1,7 +1,7 @@
 // The last readings that were refused: when, from whom, and why.
 import { useSignal } from '@preact/signals'
 import { hubNow } from '../../clock'
-import type { Refusal } from '../../hub-status'
+import type { Refusal } from '../../hub/refusals'
 import { Scroll } from '../../parts/scroll'
 import { moment, sentence } from '../../words'
 

@@ -1,29 +1,44 @@
 // Tokens: who may do what; a new one is shown once; a revoked one ends its sockets within a second.
 import { type Signal, useSignal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
+import { useRef } from 'preact/hooks'
 import { hubNow } from '../../clock'
-import { createToken, fetchTokens, revokeToken, type Token, type TokenWish } from '../../hub-status'
+import { createToken, fetchTokens, revokeToken, type Token, type TokenWish } from '../../hub/tokens'
 import { Command } from '../../parts/command'
+import { useKeptFocus } from '../../parts/kept-focus'
 import { Scroll } from '../../parts/scroll'
-import { failureText } from '../../rest'
+import { failureText, isAway } from '../../rest'
 import { moment } from '../../words'
+import { useRepeated } from './use-repeated'
+
+const ASK_MS = 5_000
 
 export function TokensCard() {
   const tokens = useSignal<readonly Token[] | undefined>(undefined)
   const error = useSignal('')
   const made = useSignal<{ name: string; secret: string } | undefined>(undefined)
+  const unread = useSignal('')
+  const read = async () => {
+    try {
+      tokens.value = await fetchTokens()
+      unread.value = ''
+    } catch (caught) {
+      // Of a hub that is away the connection's own line tells.
+      unread.value = isAway(caught) ? '' : failureText(caught, 'The tokens could not be read.')
+    }
+  }
   const attempt = async (run: () => Promise<void>): Promise<boolean> => {
     try {
       await run()
-      tokens.value = await fetchTokens()
       error.value = ''
-      return true
     } catch (caught) {
-      error.value = failureText(caught, 'The tokens could not be read.')
+      error.value = failureText(caught, 'It could not be done.')
       return false
     }
+    await read()
+    return true
   }
-  useEffect(() => void attempt(async () => undefined), [])
+  // They are made and revoked by commands too.
+  useRepeated(ASK_MS, read)
   return (
     <section class="card table-card" aria-label="Tokens">
       <h2>Tokens</h2>
@@ -32,6 +47,7 @@ export function TokensCard() {
           {error.value}
         </p>
       )}
+      {unread.value !== '' && <p class="card-error">{unread.value}</p>}
       {tokens.value !== undefined && (
         <TokensTable tokens={tokens.value} onRevoke={(id) => void attempt(() => revokeToken(id))} />
       )}
@@ -76,9 +92,7 @@ function TokensTable({ tokens, onRevoke }: { tokens: readonly Token[]; onRevoke(
               <td>{token.role}</td>
               <td class="mono">{[token.devices, token.select].filter(Boolean).join(' and ') || 'everything'}</td>
               <td>{moment(token.created, now)}</td>
-              <td class="num">
-                <Revoke token={token} asked={asked} onRevoke={onRevoke} />
-              </td>
+              <RevokeCell token={token} asked={asked} onRevoke={onRevoke} />
             </tr>
           ))}
         </tbody>
@@ -91,6 +105,17 @@ interface RevokeProps {
   token: Token
   asked: Signal<number | undefined>
   onRevoke(id: number): void
+}
+
+function RevokeCell(props: RevokeProps) {
+  const cell = useRef<HTMLTableCellElement>(null)
+  // A second press of the same key keeps the token.
+  useKeptFocus(cell, props.asked.value === props.token.id, 'button:last-of-type')
+  return (
+    <td class="num" ref={cell}>
+      <Revoke {...props} />
+    </td>
+  )
 }
 
 /** Asks once more: what used the token is cut off at once. */
@@ -110,17 +135,23 @@ function Revoke({ token, asked, onRevoke }: RevokeProps) {
     )
   }
   return (
+    <Confirm
+      name={token.name}
+      onYes={() => onRevoke(token.id)}
+      onNo={() => {
+        asked.value = undefined
+      }}
+    />
+  )
+}
+
+function Confirm({ name, onYes, onNo }: { name: string; onYes(): void; onNo(): void }) {
+  return (
     <>
-      <button type="button" class="link danger" onClick={() => onRevoke(token.id)}>
-        Revoke {token.name} now
+      <button type="button" class="link danger" onClick={onYes}>
+        Revoke {name} now
       </button>{' '}
-      <button
-        type="button"
-        class="link"
-        onClick={() => {
-          asked.value = undefined
-        }}
-      >
+      <button type="button" class="link" onClick={onNo}>
         Keep
       </button>
     </>

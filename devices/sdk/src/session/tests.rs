@@ -132,6 +132,11 @@ fn from_connect_to_ack() {
         "connect hello 5@1 6@2 rejected=5@1 acked<=1=[5] rejected=6@2+ acked<=2=[6] acked<=2=[]",
     );
     check(
+        "a welcome that names a batch which no agent comes to ends the connection",
+        "wait:0 push:1 open welcome:18446744073709551615 send",
+        "connect hello disconnect(the_hub_has_batch_18446744073709551615_of_this_agent,_which_no_agent_comes_to)",
+    );
+    check(
         "a welcome out of turn ends the connection",
         &format!("{UP} welcome:-"),
         "connect hello disconnect(the_hub_sent_a_welcome_out_of_turn)",

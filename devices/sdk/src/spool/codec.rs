@@ -5,6 +5,10 @@
 
 use std::collections::HashMap;
 
+use telltale_wire::WireError;
+use telltale_wire::reader::{Reader, put_text};
+use telltale_wire::varint::{put as put_varint, unzigzag, zigzag};
+
 use crate::reading::{Kind, Reading, Value};
 
 /// The names of a series as the sender gave them, with the unit and kind that came along.
@@ -35,16 +39,14 @@ pub(crate) struct Batch {
     pub(crate) rows: Vec<Row>,
 }
 
-/// The payload passed its checksum and is still not a batch: written by another version, or a defect.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("batch payload: {what} at byte {at}")]
-pub(crate) struct CodecError {
-    what: &'static str,
-    at: usize,
-}
-
 const VERSION: u8 = 1;
 const NO_STRING: u64 = 0;
+
+/// Bytes that the shortest row, series, label and text take.
+const ROW_BYTES_MIN: u64 = 3;
+const SERIES_BYTES_MIN: u64 = 5;
+const LABEL_BYTES_MIN: u64 = 2;
+const TEXT_BYTES_MIN: u64 = 1;
 
 impl Batch {
     /// Gathers readings into series and rows, in their order. A reading without a time gets `now_ns`.
@@ -99,36 +101,33 @@ pub(crate) fn encode(batch: &Batch) -> Vec<u8> {
 }
 
 /// How many rows a payload holds, without reading them.
-pub(crate) fn row_count(payload: &[u8]) -> Result<u32, CodecError> {
-    let mut input = Input { bytes: payload, at: 0 };
-    input.head().map(|(_, rows)| rows)
+pub(crate) fn row_count(payload: &[u8]) -> Result<u32, WireError> {
+    head(&mut Reader::new(payload)).map(|(_, rows)| rows)
 }
 
-/// Reads a payload whole.
-pub(crate) fn decode(payload: &[u8]) -> Result<Batch, CodecError> {
-    let mut input = Input { bytes: payload, at: 0 };
-    let (tries, row_count) = input.head()?;
-    let series = input.series()?;
-    // A row takes three bytes or more, so the count is checked against what is there before anything is reserved.
-    if row_count as usize > input.left() / 3 {
-        return Err(input.error("more rows than bytes"));
+/// Reads a payload whole. An error after the checksum was right: it was written by another version, or by a defect.
+pub(crate) fn decode(payload: &[u8]) -> Result<Batch, WireError> {
+    let mut reader = Reader::new(payload);
+    let (tries, row_count) = head(&mut reader)?;
+    let series = read_series(&mut reader)?;
+    // The count is checked against what is there before anything is reserved.
+    let needed = u64::from(row_count) * ROW_BYTES_MIN;
+    if needed > reader.left() as u64 {
+        return Err(WireError::Truncated { part: "rows", at: reader.at(), needed, left: reader.left() });
     }
     let mut rows = Vec::with_capacity(row_count as usize);
     let mut before_ns = 0_i64;
     for _ in 0..row_count {
-        let number = input.varint()?;
-        if number >= series.len() as u64 {
-            return Err(input.error("a row of a series that is not listed"));
+        let at = reader.at();
+        let number = reader.varint_u32("row.series")?;
+        if number as usize >= series.len() {
+            return Err(WireError::BadValue { part: "row.series", at, found: number.into(), expected: "a series that is listed" });
         }
-        let time_ns = before_ns.wrapping_add(unzigzag(input.varint()?));
+        let time_ns = before_ns.wrapping_add(unzigzag(reader.varint("row.time")?));
         before_ns = time_ns;
-        let value = input.value()?;
-        let series = u32::try_from(number).map_err(|_| input.error("series number"))?;
-        rows.push(Row { series, time_ns, value });
+        rows.push(Row { series: number, time_ns, value: read_value(&mut reader)? });
     }
-    if input.left() > 0 {
-        return Err(input.error("bytes after the last row"));
-    }
+    reader.end("rows")?;
     Ok(Batch { tries, series, rows })
 }
 
@@ -181,27 +180,6 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
     }
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    put_varint(out, text.len() as u64);
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn put_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn zigzag(number: i64) -> u64 {
-    ((number << 1) ^ (number >> 63)).cast_unsigned()
-}
-
-fn unzigzag(number: u64) -> i64 {
-    (number >> 1).cast_signed() ^ -((number & 1).cast_signed())
-}
-
 fn kind_byte(kind: Option<Kind>) -> u8 {
     match kind {
         None => 0,
@@ -212,130 +190,74 @@ fn kind_byte(kind: Option<Kind>) -> u8 {
     }
 }
 
-struct Input<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// Tries and rows.
+fn head(reader: &mut Reader<'_>) -> Result<(u8, u32), WireError> {
+    let version = reader.u8("version")?;
+    if version != VERSION {
+        return Err(WireError::BadValue { part: "version", at: 0, found: version.into(), expected: "1" });
+    }
+    Ok((reader.u8("tries")?, reader.varint_u32("row count")?))
 }
 
-impl<'a> Input<'a> {
-    fn head(&mut self) -> Result<(u8, u32), CodecError> {
-        if self.byte()? != VERSION {
-            return Err(CodecError { what: "unknown version", at: 0 });
+fn read_series(reader: &mut Reader<'_>) -> Result<Vec<SeriesNames>, WireError> {
+    let count = reader.count("strings", TEXT_BYTES_MIN)?;
+    let strings = (0..count).map(|_| reader.text("string")).collect::<Result<Vec<_>, _>>()?;
+    let count = reader.count("series", SERIES_BYTES_MIN)?;
+    let mut series = Vec::with_capacity(count);
+    for _ in 0..count {
+        let device = string(reader, &strings)?;
+        let metric = string(reader, &strings)?;
+        let mut labels = Vec::new();
+        for _ in 0..reader.count("labels", LABEL_BYTES_MIN)? {
+            labels.push((string(reader, &strings)?, string(reader, &strings)?));
         }
-        let tries = self.byte()?;
-        let rows = u32::try_from(self.varint()?).map_err(|_| self.error("row count beyond 32 bits"))?;
-        Ok((tries, rows))
+        let unit = string_or_none(reader, &strings)?;
+        series.push(SeriesNames { device, metric, labels, unit, kind: read_kind(reader)? });
     }
+    Ok(series)
+}
 
-    fn series(&mut self) -> Result<Vec<SeriesNames>, CodecError> {
-        let string_count = self.count(1)?;
-        let mut strings = Vec::with_capacity(string_count);
-        for _ in 0..string_count {
-            strings.push(self.text()?);
-        }
-        let series_count = self.count(5)?;
-        let mut series = Vec::with_capacity(series_count);
-        for _ in 0..series_count {
-            let device = self.string(&strings)?;
-            let metric = self.string(&strings)?;
-            let label_count = self.count(2)?;
-            let mut labels = Vec::with_capacity(label_count);
-            for _ in 0..label_count {
-                labels.push((self.string(&strings)?.to_owned(), self.string(&strings)?.to_owned()));
-            }
-            let unit = match self.varint()? {
-                NO_STRING => None,
-                number => Some(self.listed(&strings, number)?.to_owned()),
-            };
-            let kind = self.kind()?;
-            series.push(SeriesNames { device: device.to_owned(), metric: metric.to_owned(), labels, unit, kind });
-        }
-        Ok(series)
-    }
+fn string(reader: &mut Reader<'_>, strings: &[&str]) -> Result<String, WireError> {
+    let at = reader.at();
+    string_or_none(reader, strings)?.ok_or_else(|| not_listed(at, NO_STRING))
+}
 
-    fn kind(&mut self) -> Result<Option<Kind>, CodecError> {
-        Ok(match self.byte()? {
-            0 => None,
-            1 => Some(Kind::Gauge),
-            2 => Some(Kind::Counter),
-            3 => Some(Kind::State),
-            4 => Some(Kind::Text),
-            _ => return Err(self.error("unknown kind")),
-        })
+fn string_or_none(reader: &mut Reader<'_>, strings: &[&str]) -> Result<Option<String>, WireError> {
+    let at = reader.at();
+    let number = reader.varint("string number")?;
+    if number == NO_STRING {
+        return Ok(None);
     }
+    let listed = usize::try_from(number - 1).ok().and_then(|index| strings.get(index));
+    listed.map(|text| Some((*text).to_owned())).ok_or_else(|| not_listed(at, number))
+}
 
-    fn value(&mut self) -> Result<Value, CodecError> {
-        Ok(match self.byte()? {
-            0 => Value::Bool(false),
-            1 => Value::Bool(true),
-            2 => Value::Int(unzigzag(self.varint()?)),
-            3 => Value::Float(f64::from_le_bytes(self.take(8)?.try_into().expect("eight bytes were taken"))),
-            4 => Value::Text(self.text()?.to_owned()),
-            _ => return Err(self.error("unknown value type")),
-        })
-    }
+fn not_listed(at: usize, found: u64) -> WireError {
+    WireError::BadValue { part: "string number", at, found, expected: "a string that is listed" }
+}
 
-    /// A count of things that take `width` bytes or more each.
-    fn count(&mut self, width: usize) -> Result<usize, CodecError> {
-        let count = self.varint()?;
-        if count > (self.left() / width) as u64 {
-            return Err(self.error("a count beyond the bytes that are left"));
-        }
-        Ok(count as usize)
-    }
+fn read_kind(reader: &mut Reader<'_>) -> Result<Option<Kind>, WireError> {
+    let at = reader.at();
+    Ok(match reader.u8("kind")? {
+        0 => None,
+        1 => Some(Kind::Gauge),
+        2 => Some(Kind::Counter),
+        3 => Some(Kind::State),
+        4 => Some(Kind::Text),
+        found => return Err(WireError::BadValue { part: "kind", at, found: found.into(), expected: "0-4" }),
+    })
+}
 
-    fn string<'s>(&mut self, strings: &[&'s str]) -> Result<&'s str, CodecError> {
-        let number = self.varint()?;
-        self.listed(strings, number)
-    }
-
-    fn listed<'s>(&self, strings: &[&'s str], number: u64) -> Result<&'s str, CodecError> {
-        let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-        index.and_then(|index| strings.get(index)).copied().ok_or_else(|| self.error("a string that is not listed"))
-    }
-
-    fn text(&mut self) -> Result<&'a str, CodecError> {
-        let length = self.varint()?;
-        let length = usize::try_from(length).map_err(|_| self.error("text length"))?;
-        let at = self.at;
-        std::str::from_utf8(self.take(length)?).map_err(|_| CodecError { what: "text is not UTF-8", at })
-    }
-
-    fn varint(&mut self) -> Result<u64, CodecError> {
-        let mut number = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if shift == 63 && bits > 1 {
-                break;
-            }
-            number |= bits << shift;
-            if byte & 0x80 == 0 {
-                return Ok(number);
-            }
-        }
-        Err(self.error("number beyond 64 bits"))
-    }
-
-    fn byte(&mut self) -> Result<u8, CodecError> {
-        self.take(1).map(|bytes| bytes[0])
-    }
-
-    fn take(&mut self, length: usize) -> Result<&'a [u8], CodecError> {
-        let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len());
-        let Some(end) = end else { return Err(self.error("unexpected end")) };
-        let bytes = &self.bytes[self.at..end];
-        self.at = end;
-        Ok(bytes)
-    }
-
-    fn left(&self) -> usize {
-        self.bytes.len() - self.at
-    }
-
-    fn error(&self, what: &'static str) -> CodecError {
-        CodecError { what, at: self.at }
-    }
+fn read_value(reader: &mut Reader<'_>) -> Result<Value, WireError> {
+    let at = reader.at();
+    Ok(match reader.u8("value type")? {
+        0 => Value::Bool(false),
+        1 => Value::Bool(true),
+        2 => Value::Int(unzigzag(reader.varint("int")?)),
+        3 => Value::Float(reader.f64("float")?),
+        4 => Value::Text(reader.text("text")?.to_owned()),
+        found => return Err(WireError::BadValue { part: "value type", at, found: found.into(), expected: "0-4" }),
+    })
 }
 
 #[cfg(test)]
@@ -399,7 +321,7 @@ mod tests {
         put_varint(&mut bytes, u64::from(u32::MAX));
         put_varint(&mut bytes, 0);
         put_varint(&mut bytes, 0);
-        assert_eq!(decode(&bytes).unwrap_err().what, "more rows than bytes");
+        assert!(matches!(decode(&bytes).unwrap_err(), WireError::Truncated { part: "rows", needed, left: 0, .. } if needed > 1 << 32));
     }
 
     #[test]

@@ -116,6 +116,8 @@ struct Connection {
     unacked: Option<u64>,
 }
 
+/// What the hub's clock says: as wrong as can be. The client only tells of it.
+const HUB_TIME_NS: i64 = i64::MIN;
 /// A hub acks what it has when nothing more comes.
 const DRY_AFTER: Duration = Duration::from_millis(10);
 
@@ -166,7 +168,7 @@ impl Connection {
                 self.boot = hello.boot;
                 let last_durable = self.books.lock().unwrap().durable.get(&hello.boot).copied();
                 let limits = self.limits;
-                self.say(HubFrame::Welcome(Welcome { limits, hub_time_ns: 0, last_durable, program: "fake" })).await
+                self.say(HubFrame::Welcome(Welcome { limits, hub_time_ns: HUB_TIME_NS, last_durable, program: "fake" })).await
             }
             Ok(AgentFrame::Define(define)) => {
                 for definition in define.definitions() {

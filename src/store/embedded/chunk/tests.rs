@@ -294,3 +294,22 @@ fn wrong_bytes_with_a_right_checksum_never_panic() {
         assert!(reached.end > 500 && reached.pco > 100 && reached.elsewhere > 500, "one {one:?} many {many:?}");
     }
 }
+
+/// The lag of each series is another, of up to two seconds to the microsecond.
+#[test]
+fn receive_times_of_readings_in_time_cost_less_than_a_tenth_of_a_byte() {
+    let mut rng = fastrand::Rng::with_seed(3);
+    let lags: Vec<_> = (0..1000).map(|_| rng.i64(0..2_000_000) * 1_000).collect();
+    let block = |series: usize, count: i64, has_lag: bool| {
+        let times = (0..count).map(|i| i * 10_000_000_000 + series as i64).collect();
+        let values = (0..count).map(|i| ((i * 37 + series as i64) % 300) as f64 / 10.0).collect();
+        Arc::new(Block::from_columns(times, Values::Float(values), vec![], has_lag.then(|| lags[series])))
+    };
+    let own = |has_lag| encode(&block(7, 4096, has_lag), Times::Own).len();
+    let many = |has_lag| encode_many(&(0..1000).map(|i| (SeriesId(i as u32), block(i, 60, has_lag))).collect::<Vec<_>>()).len();
+    for (what, readings, with, without) in [("own", 4096, own(true), own(false)), ("many", 60_000, many(true), many(false))] {
+        assert!(with > without, "{what}: it is there");
+        let cost = (with - without) as f64 / f64::from(readings);
+        assert!(cost < 0.1, "{what}: {cost} bytes a reading");
+    }
+}

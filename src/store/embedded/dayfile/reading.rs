@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::store::embedded::extent::Stretch;
-use crate::store::embedded::key;
+use crate::store::embedded::key::{self, FileKind};
 
 /// A chunk or block without its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +138,11 @@ pub(in crate::store::embedded) struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// What is asked from now on is of one moment. A transaction begins with what it reads first.
+    pub(in crate::store::embedded) fn begin(&self) -> rusqlite::Result<()> {
+        self.prepare("SELECT count(*) FROM (SELECT 1 FROM sqlite_schema LIMIT 1)")?.query_row([], |_| Ok(()))
+    }
+
     pub(super) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
         self.db.prepare_cached(sql)
     }
@@ -352,6 +357,16 @@ impl Reading<'_> {
             sum += row.get::<_, i64>(1)?.cast_unsigned();
         }
         Ok(end)
+    }
+
+    /// Surely so: a page that was damaged to look empty is not.
+    pub(in crate::store::embedded) fn is_empty(&self, kind: FileKind) -> rusqlite::Result<bool> {
+        let sql = match kind {
+            FileKind::Raw => "SELECT NOT EXISTS (SELECT 1 FROM chunks) AND NOT EXISTS (SELECT 1 FROM blocks)",
+            FileKind::Rollup => "SELECT NOT EXISTS (SELECT 1 FROM rollups)",
+        };
+        let has_no_rows: bool = self.prepare(sql)?.query_row([], |row| row.get(0))?;
+        Ok(has_no_rows && self.db.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0))? == "ok")
     }
 
     /// Merges looked at everything that was sealed up to here.

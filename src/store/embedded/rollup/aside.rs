@@ -26,21 +26,33 @@ const PAGE: usize = 256;
 pub(in crate::store::embedded) fn set_aside(store: &EmbeddedStore, key: FileKey, why: &str) -> Result<(), StoreError> {
     let Some(file) = store.files.get(key) else { return Ok(()) };
     let mut left = Left::of(store, &file)?;
-    let retired = if left.rows.is_empty() {
-        left.note(store, key)?;
-        store.between_readers(|| store.files.retire(key))?
+    let name = store.files.retired_path(key).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let moved = if left.rows.is_empty() {
+        left.note(store, &name)?;
+        store.between_readers(|| store.files.retire(key))
     } else {
         store.files.make_beside(key, |new| {
             left.take_over(store, &file, new)?;
-            left.note(store, key)
+            left.note(store, &name)
         })?;
-        store.between_readers(|| store.files.replace(key))?
+        store.between_readers(|| store.files.replace(key))
     };
+    let retired = moved.inspect_err(|error| not_moved(store, &file, &name, error))?;
     let lost = left.lost();
     tracing::error!(file = retired.name(), why, lost, "damaged rollups are set aside; those of readings that are there are made anew");
     let named = lost.map_or_else(|| damage::of_upkeep(&retired, why.to_owned()), |lost| damage::of_file(&retired, lost));
     store.damages.note(named, &[]);
     Ok(())
+}
+
+/// The old file is in its place as before, and what was noted of it is not so. Or no file is, and nothing answers for readings that are
+/// gone until the new one is put there.
+fn not_moved(store: &EmbeddedStore, file: &DayFile, name: &str, error: &StoreError) {
+    if store.files.get(file.key).is_none() {
+        store.damages.note(damage::of_file(file, format!("it is set aside, and another is not in its place yet: {error}")), &[]);
+    } else if let Err(error) = store.state.forget_set_aside(name) {
+        tracing::debug!(%error, name, "what was noted of a file that was not set aside stays noted");
+    }
 }
 
 /// What of a damaged file is to be taken over.
@@ -135,12 +147,8 @@ impl Left {
     }
 
     /// On disk before it is set aside, so that a start knows it.
-    fn note(&self, store: &EmbeddedStore, key: FileKey) -> Result<(), StoreError> {
-        let path = store.files.retired_path(key);
-        match (self.lost(), path.file_name()) {
-            (Some(lost), Some(name)) => store.state.note_set_aside(&name.to_string_lossy(), &lost),
-            _ => Ok(()),
-        }
+    fn note(&self, store: &EmbeddedStore, name: &str) -> Result<(), StoreError> {
+        self.lost().map_or(Ok(()), |lost| store.state.note_set_aside(name, &lost))
     }
 }
 

@@ -80,6 +80,34 @@ fn sums_of_decimals_are_decimals() {
     }
 }
 
+/// Ints, decimals, other floats, gaps; and states.
+fn golden() -> [(&'static str, bool, &'static str, Rolled); 2] {
+    [
+        ("numbers", true, include_str!("golden/numbers.hex"), rolled(60_000_000_000, 6, number)),
+        ("texts", false, include_str!("golden/texts.hex"), rolled(60_000_000_000, 3, text)),
+    ]
+}
+
+/// Written once by the second version of the body, which rows have since 2026-11-27.
+#[test]
+fn golden_bytes_are_read() {
+    for (name, numbers, hex, mut expected) in golden() {
+        // Sums of decimals are kept as the decimals they stand for.
+        drop(encode(&mut expected, numbers));
+        assert_eq!(decode(&from_hex(hex), numbers).unwrap(), expected, "{name}");
+    }
+}
+
+/// For the golden bytes of a new version; those of an old one stay as they are.
+#[test]
+#[ignore = "prints golden bytes"]
+fn print_golden() {
+    for (name, numbers, _, mut rolled) in golden() {
+        let hex = encode(&mut rolled, numbers).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+        println!("golden {name} {hex}");
+    }
+}
+
 #[test]
 fn what_was_written_before_is_read() {
     let value = |i: i64, series| match series {

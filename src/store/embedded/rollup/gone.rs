@@ -21,7 +21,7 @@ pub(super) const NO_MARK: i64 = 0;
 
 /// Whether some readings of a day may be gone while others are there. `key` is a file's of that day and class.
 pub(in crate::store::embedded) fn may_have_lost(store: &EmbeddedStore, key: FileKey) -> bool {
-    store.losses.are_of(key) || store.floors.of(store.classes.rule(key.class)).is_some_and(|floor| floor > key.first_time())
+    store.losses.are_of(key) || store.classes.floor(&store.floors, key.class).is_some_and(|floor| floor > key.first_time())
 }
 
 /// Of at least some of its readings.

@@ -98,6 +98,7 @@ pub(super) fn named(
 /// What was sealed from here on is to be summed up again. Memory has to ask the file for it, if this visit does not come to its end.
 fn note(store: &EmbeddedStore, raw: FileKey, seal: Position) -> Result<(), StoreError> {
     let Some(raw) = store.files.get(raw) else { return Ok(()) };
+    store.unnote(&raw)?;
     raw.news().forget();
     raw.write("note missing rollups in", |db| dayfile::set_dirty(db, seal))
 }

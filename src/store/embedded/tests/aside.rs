@@ -145,3 +145,112 @@ fn a_start_finishes_what_was_cut_off_when_rollups_were_set_aside() {
     std::fs::rename(&path, files::with_suffix(&path, ".damaged-1")).unwrap();
     assert_eq!((counts(), new.exists(), path.exists()), ([180; 2], false, true));
 }
+
+fn is_of_new(from: &Path) -> bool {
+    from.extension().is_some_and(|extension| extension == "new")
+}
+
+/// Everything else is moved.
+fn new_ones_stay(from: &Path, to: &Path) -> std::io::Result<()> {
+    if is_of_new(from) { Err(std::io::ErrorKind::StorageFull.into()) } else { std::fs::rename(from, to) }
+}
+
+/// Nor can what was moved before be moved back.
+fn all_stays_as_it_is(from: &Path, to: &Path) -> std::io::Result<()> {
+    let is_aside = from.to_string_lossy().contains(".damaged-");
+    if is_aside || is_of_new(from) { Err(std::io::Error::other("no")) } else { std::fs::rename(from, to) }
+}
+
+/// Rollups of which an index is broken, and readings that came for their day since.
+fn to_be_set_aside(data: &Path) -> (EmbeddedStore, Arc<Pins>, Arc<Info>, std::path::PathBuf) {
+    let (pins, info, path) = expired(data, &of(&[0, 3], FIRST, 180, 60 * SECOND));
+    spoil_index(&path, "rollups_mark");
+    let store = open(data, Position(1), &pins, &info);
+    seal(&store, &of(&[3], FIRST + 5 * HOUR, 40, SECOND), 2);
+    (store, pins, info, path)
+}
+
+#[test]
+fn a_new_file_that_cannot_be_put_in_its_place_leaves_the_old_one_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, pins, info, path) = to_be_set_aside(dir.path());
+    let sums = |store: &EmbeddedStore| [0, 3].map(|series| coarse(store, &pins, series)).map(|(summed, points)| summed + points);
+    let beside = |end: &str| files::with_suffix(&path, end).exists();
+    store.files.rename = new_ones_stay;
+    // A full disk ends a round.
+    assert!((0..100).any(|_| store.tend(CLOSED, Duration::from_secs(1)).is_err()));
+    let as_before = |store: &EmbeddedStore| {
+        assert_eq!((path.exists(), beside(".damaged-1"), beside(".new")), (true, false, false));
+        assert_eq!(sums(store), [180, 220]);
+        assert!([0, 3].iter().all(|series| !is_damaged(store, *series)), "{:?}", told(store));
+    };
+    as_before(&store);
+    drop(store);
+    let store = open(dir.path(), Position(2), &pins, &info);
+    as_before(&store);
+    tend(&store, CLOSED);
+    assert_eq!((path.exists(), beside(".damaged-1"), beside(".new"), sums(&store)), (true, true, false, [180, 220]));
+}
+
+#[test]
+fn where_neither_can_be_put_in_place_the_new_one_is_put_there_later() {
+    for restarts in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut store, pins, info, path) = to_be_set_aside(dir.path());
+        let sums = |store: &EmbeddedStore| [0, 3].map(|series| coarse(store, &pins, series)).map(|(summed, points)| summed + points);
+        store.files.rename = all_stays_as_it_is;
+        tend(&store, CLOSED);
+        let [aside, new] = [".damaged-1", ".new"].map(|end| files::with_suffix(&path, end));
+        assert_eq!((path.exists(), aside.exists(), new.exists()), (false, true, true));
+        assert!(is_damaged(&store, 0), "nothing answers for what is gone, and that is told: {:?}", told(&store));
+        store.files.rename = |from, to| std::fs::rename(from, to);
+        if restarts {
+            drop(store);
+            store = open(dir.path(), Position(2), &pins, &info);
+        }
+        store.tending.lock().look_again();
+        tend(&store, CLOSED);
+        assert_eq!((path.exists(), aside.exists(), new.exists()), (true, true, false));
+        assert_eq!(sums(&store), [180, 220], "{restarts}");
+    }
+}
+
+#[test]
+fn a_cut_while_an_old_file_is_moved_back_leaves_the_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info, path) = expired(dir.path(), &of(&[0, 3], FIRST, 180, 60 * SECOND));
+    // The old file has moved back, its WAL has not.
+    std::fs::copy(&path, files::with_suffix(&path, ".new")).unwrap();
+    std::fs::write(&path, "of no use without its WAL").unwrap();
+    std::fs::write(files::with_suffix(&path, ".damaged-1-wal"), "what was written last").unwrap();
+    let store = open(dir.path(), Position(1), &pins, &info);
+    assert_eq!([0, 3].map(|series| coarse(&store, &pins, series).0), [180; 2]);
+    assert_eq!(std::fs::read(files::with_suffix(&path, ".damaged-1")).unwrap(), b"of no use without its WAL");
+}
+
+#[test]
+fn what_a_cut_left_of_files_that_are_gone_is_removed_and_no_new_file_takes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info, path) = expired(dir.path(), &of(&[0, 3], FIRST, 180, 60 * SECOND));
+    let names = || {
+        let entries = std::fs::read_dir(dir.path().join("store")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        entries.filter(|name| name.starts_with("2024")).collect::<std::collections::BTreeSet<_>>()
+    };
+    // A file was replaced, and of the one before its WAL is back; of a day that expired there is nothing else.
+    std::fs::rename(&path, files::with_suffix(&path, ".new")).unwrap();
+    let wal = {
+        let other = dir.path().join("other.sqlite");
+        let db = rusqlite::Connection::open(&other).unwrap();
+        db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        db.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE other (x)").unwrap();
+        std::fs::read(files::with_suffix(&other, "-wal")).unwrap()
+    };
+    std::fs::write(files::with_suffix(&path, "-wal"), &wal).unwrap();
+    for orphan in ["2024-10-01.raw.0.sqlite-wal", "2024-10-01.raw.0.sqlite-shm", "2024-10-01.raw.0.sqlite.damaged-2-wal"] {
+        std::fs::write(dir.path().join("store").join(orphan), &wal).unwrap();
+    }
+    let store = open(dir.path(), Position(1), &pins, &info);
+    assert_eq!([0, 3].map(|series| coarse(&store, &pins, series).0), [180; 2]);
+    drop(store);
+    assert!(names().iter().all(|name| name.starts_with(NAME)), "{:?}", names());
+}

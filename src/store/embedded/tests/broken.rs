@@ -1,5 +1,7 @@
 //! Damage to files: what can be read is, what comes is kept, and the loss is named.
 
+use std::path::PathBuf;
+
 use super::*;
 
 pub(super) fn given(series: std::ops::Range<u32>, from: TimeNs, points: i64) -> Given {
@@ -160,17 +162,21 @@ fn rollups_that_cannot_be_read_are_made_anew_and_no_reading_is_called_damaged() 
     assert!([0, 3].iter().all(|series| !store.is_damaged(SeriesId(*series), TimeRange::ALL)));
 }
 
+/// A day at rest: four series in chunks of three hours, the others slow ones in blocks. Its file, in which a page can be spoilt.
+fn a_day_of(data: &Path, series: u32) -> (Arc<Pins>, Arc<Info>, PathBuf) {
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(data, Position(0), &pins, &info);
+    let mut all = given(0..4, 20_000 * DAY, 80_000);
+    all.columns.extend(given(4..series, 20_000 * DAY, 100).columns);
+    left::seal(&store, &all, 1);
+    tend_to_the_end(&store);
+    (pins, info, data.join("store/2024-10-04.raw.0.sqlite"))
+}
+
 #[test]
 fn an_index_that_cannot_be_read_costs_no_readings() {
     let dir = tempfile::tempdir().unwrap();
-    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
-    let store = open(dir.path(), Position(0), &pins, &info);
-    let mut all = given(0..4, 20_000 * DAY, 80_000);
-    all.columns.extend(given(4..40, 20_000 * DAY, 100).columns);
-    left::seal(&store, &all, 1);
-    tend_to_the_end(&store);
-    let path = dir.path().join("store/2024-10-04.raw.0.sqlite");
-    drop(store);
+    let (pins, info, path) = a_day_of(dir.path(), 40);
     ["chunks_series", "blocks_metric"].iter().for_each(|index| remade::spoil_index(&path, index));
     let store = open(dir.path(), Position(1), &pins, &info);
     let expected: Vec<u64> = (0..40).map(|series| if series < 4 { 80_000 } else { 100 }).collect();
@@ -199,12 +205,7 @@ fn an_index_that_cannot_be_read_costs_no_readings() {
 #[test]
 fn where_an_index_and_a_page_cannot_be_read_the_rows_of_the_page_are_named() {
     let dir = tempfile::tempdir().unwrap();
-    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
-    let store = open(dir.path(), Position(0), &pins, &info);
-    left::seal(&store, &given(0..4, 20_000 * DAY, 80_000), 1);
-    tend_to_the_end(&store);
-    let path = dir.path().join("store/2024-10-04.raw.0.sqlite");
-    drop(store);
+    let (pins, info, path) = a_day_of(dir.path(), 4);
     let row: i64 = {
         let db = rusqlite::Connection::open(&path).unwrap();
         db.query_row("SELECT id FROM chunks WHERE series = 0 ORDER BY first LIMIT 1 OFFSET 2", [], |row| row.get(0)).unwrap()
@@ -247,15 +248,7 @@ fn rows_that_are_numbered_far_up_are_found_behind_a_page_that_cannot_be_read() {
 #[test]
 fn a_page_that_cannot_be_read_costs_its_rows() {
     let dir = tempfile::tempdir().unwrap();
-    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
-    let store = open(dir.path(), Position(0), &pins, &info);
-    // Chunks of three hours, and blocks of slow series.
-    let mut all = given(0..4, 20_000 * DAY, 80_000);
-    all.columns.extend(given(4..40, 20_000 * DAY, 100).columns);
-    left::seal(&store, &all, 1);
-    tend_to_the_end(&store);
-    let path = dir.path().join("store/2024-10-04.raw.0.sqlite");
-    drop(store);
+    let (pins, info, path) = a_day_of(dir.path(), 40);
     let (row, first, count): (i64, i64, u32) = {
         let db = rusqlite::Connection::open(&path).unwrap();
         let sql = "SELECT id, first, count FROM chunks WHERE series = 0 ORDER BY first LIMIT 1 OFFSET 2";

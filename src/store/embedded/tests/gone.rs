@@ -341,3 +341,36 @@ fn a_day_that_expires_while_it_is_asked_for_fails_no_question() {
     assert_eq!(in_line(&store, &pins, 0, TimeRange::ALL), (4000, 4000, 0));
     assert_eq!(rolled_up(&store, &pins, 0), 4000);
 }
+
+#[test]
+fn a_clock_that_jumps_by_decades_while_it_runs_drops_nothing() {
+    const YEARS: i64 = 72 * 365 * DAY;
+    let dir = tempfile::tempdir().unwrap();
+    let rules = [rule(Some(4), Some(7), 0)];
+    let (store, pins) = filled(dir.path(), &rules, 0);
+    let look = |store: &EmbeddedStore, now: TimeNs| {
+        store.tending.lock().look_again();
+        while store.tend(now, Duration::from_secs(1)).unwrap() {}
+    };
+    tend(&store);
+    look(&store, NOW);
+    let (before, floor) = (seen(&store, &pins, 1), store.floors.of(RuleId(1)));
+    for jump in [YEARS, 0, -YEARS, YEARS, YEARS, 0] {
+        look(&store, NOW + jump);
+        assert_eq!(seen(&store, &pins, 1), before, "after a jump of {jump} ns");
+        assert!(store.floors.of(RuleId(1)) <= floor, "after a jump of {jump} ns");
+    }
+    // Sealed under such a clock, and started under it: what was sealed does not make it believed.
+    let sealed_at = store.believed(NOW + YEARS);
+    drop(store);
+    let info = Arc::new(Info(AtomicU64::new(1 << 1)));
+    let open = |now| open_at(dir.path(), (Position(10), sealed_at, now), &pins, &info, &rules, 0);
+    let store = open(NOW + YEARS);
+    look(&store, NOW + YEARS);
+    assert_eq!(seen(&store, &pins, 1), before, "after a start");
+    // A clock that was right all the time is believed, and goes on.
+    drop(store);
+    let store = open(NOW + 2 * DAY);
+    look(&store, NOW + 2 * DAY);
+    assert_eq!(seen(&store, &pins, 1).0, 2 * 8640);
+}

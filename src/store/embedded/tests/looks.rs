@@ -119,3 +119,28 @@ fn what_was_asked_once_is_asked_again_only_when_it_changed() {
     tend(&store);
     assert_eq!(asked(&store), 2, "what changed just now is not remembered yet");
 }
+
+#[test]
+fn a_late_reading_is_merged_though_the_time_of_change_was_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    seal(&store, 0, 0, 1);
+    tend(&store);
+    rest(&store);
+    tend(&store);
+    let raw = store.files.all().iter().find(|file| file.key.kind == FileKind::Raw).unwrap().clone();
+    let length = || std::fs::metadata(&raw.path).unwrap().len();
+    let before = length();
+    assert!(raw.is_noted());
+    left::seal(&store, &left::of(&[0], 20_000 * DAY + 5 * HOUR, 5, left::SECOND), 2);
+    assert!(raw.checkpoint().unwrap());
+    // As after a power cut, where the file system had not written it.
+    rest(&store);
+    assert_eq!(length(), before, "nothing but its time tells");
+    drop(store);
+    let store = open(dir.path(), Position(2), &pins, &info);
+    tend(&store);
+    assert!(!store.is_dirty(&raw, Position(2)).unwrap(), "it is merged");
+    assert_eq!(left::coarse(&store, &pins, 0), (1005, 0), "and summed up");
+}

@@ -163,3 +163,31 @@ fn a_delete_that_one_file_keeps_from_being_done_writes_no_other_over_and_over() 
     while store.tend(AFTER, Duration::from_secs(1)).unwrap() {}
     assert!(store.tending.lock().stuck_for().unwrap() > Duration::from_secs(3600));
 }
+
+#[test]
+fn a_day_that_cannot_be_removed_is_there_as_before_and_goes_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info(AtomicU64::new(u64::MAX))));
+    let store = open_with(dir.path(), (Position(0), 20_000 * DAY), &pins, &info, &[rule(3)], 0);
+    left::seal(&store, &given(0..3, 20_000 * DAY, 1000), 1);
+    while store.tend(20_000 * DAY + 5 * HOUR, Duration::from_secs(1)).unwrap() {}
+    let raw = raw_of(&store, 20_000);
+    raw.close_idle();
+    let in_its_way = files::with_suffix(&raw.path, "-shm");
+    drop(std::fs::remove_file(&in_its_way));
+    std::fs::create_dir(&in_its_way).unwrap();
+    let look = |day: i64| {
+        store.tending.lock().look_again();
+        while store.tend((20_000 + day) * DAY, Duration::from_secs(1)).unwrap() {}
+    };
+    // In steps that are believed.
+    for day in 1..6 {
+        look(day);
+    }
+    assert_eq!(days_with(&store, FileKind::Raw), [0]);
+    assert_eq!(points(&store, &pins.pin(Position(1)), SeriesId(1), TimeRange::ALL, false).len(), 1000);
+    std::fs::remove_dir(&in_its_way).unwrap();
+    look(6);
+    assert_eq!(days_with(&store, FileKind::Raw), [0; 0]);
+    assert!(!raw.path.exists());
+}

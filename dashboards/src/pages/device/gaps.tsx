@@ -1,15 +1,15 @@
 // When a device was silent within the time shown: a list that is asked for when somebody opens it.
 import { useSignal } from '@preact/signals'
 import { selectorOf, seriesKey } from '@telltale/client'
-import { fetchHistory } from '../api'
-import { gapsOf, type Silence, silences } from '../chart/gaps'
-import type { Gap } from '../chart/lines'
-import type { Metric } from '../chart/members'
-import { hubNow } from '../clock'
-import { Scroll } from '../parts/scroll'
-import { type TimeRange, windowOf } from '../range'
-import { useAsked } from '../use-asked'
-import { moment, shortDuration } from '../words'
+import { fetchHistory } from '../../api'
+import { gapsOf, type Silence, silences } from '../../chart/gaps'
+import type { Gap } from '../../chart/lines'
+import type { Metric } from '../../chart/members'
+import { hubNow } from '../../clock'
+import { Scroll } from '../../parts/scroll'
+import { type TimeRange, windowOf } from '../../range'
+import { useAsked } from '../../use-asked'
+import { closeMoment, duration, moment, shortDuration } from '../../words'
 
 interface GapsProps {
   id: string
@@ -24,6 +24,7 @@ const POINTS_LEAST = 100
 const POINTS_ALL = 60_000
 const AGAIN_MS = 10_000
 const SHOWN = 100
+const SHORT_MS = 10 * 60_000
 
 export function DeviceGaps({ id, metrics, range }: GapsProps) {
   const open = useSignal(false)
@@ -126,11 +127,13 @@ function Rows({ rows, column, all }: Found & { all: number }) {
 
 function GapRow({ row, all }: { row: Silence; all: number }) {
   const now = hubNow()
+  // Of a short one both ends are in the same minute.
+  const told = row.to - row.from < SHORT_MS ? closeMoment : moment
   return (
     <tr>
-      <td>{moment(row.from, now)}</td>
-      <td>{row.open === true ? 'lasts on' : moment(row.to, now)}</td>
-      <td class="num">{shortDuration(row.to - row.from)}</td>
+      <td>{told(row.from, now)}</td>
+      <td>{row.open === true ? 'lasts on' : told(row.to, now)}</td>
+      <td class="num">{duration(row.to - row.from)}</td>
       <td class="why">{row.of.length === all ? 'all' : row.of.join(', ')}</td>
       <td>not told</td>
     </tr>
