@@ -88,12 +88,13 @@ def test_a_mistyped_directory_does_not_become_a_new_one(tmp_path, words):
     there = tmp_path / "there"
     there.mkdir()
     (there / "letter.txt").write_text("not the hub's")
-    for directory in (there, tmp_path / "not-there"):
+    missing = tmp_path / "not-there"
+    for directory, why in ((there, "not a data directory of telltale"), (missing, "there is no data directory")):
         done = Hub(directory).command(*words)
         assert done.returncode == 1, done
-        assert f"{directory}: not a data directory of telltale" in done.stderr
+        assert f"{directory}: {why}" in done.stderr
     assert [path.name for path in there.iterdir()] == ["letter.txt"]
-    assert not (tmp_path / "not-there").exists()
+    assert not missing.exists()
 
 
 @pytest.fixture(scope="module")
