@@ -52,7 +52,7 @@ pub use files::is_set_aside;
 pub use key::ClassId;
 pub use sizes::{FileSize, Sizes, sizes};
 
-use super::{Coarse, Extent, Handover, PieceSink, Pin, Pins, Sink, Store, StoreError, StoreStats, Unreadable};
+use super::{Coarse, Extent, GoneSink, Handover, PieceSink, Pin, Pins, Sink, Store, StoreError, StoreStats, Unreadable};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
 use crate::retention::{Floors, RetentionRule, RuleId};
 use cache::Cache;
@@ -275,6 +275,17 @@ impl Store for EmbeddedStore {
         sink: &mut PieceSink<'_>,
     ) -> Result<(), StoreError> {
         rollup::scan_coarse(self, pin, series, range, coarse, sink)
+    }
+
+    fn scan_gone(
+        &self,
+        pin: &Pin,
+        series: SeriesId,
+        range: TimeRange,
+        coarse: Coarse<'_>,
+        sink: &mut GoneSink<'_>,
+    ) -> Result<(), StoreError> {
+        rollup::scan_gone(self, pin, series, range, coarse, sink)
     }
 
     fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {

@@ -37,6 +37,7 @@ mod salvaged;
 mod sealed;
 mod shrunk;
 mod sums;
+mod touched;
 mod trouble;
 
 const HOUR: i64 = 3600 * 1_000_000_000;
