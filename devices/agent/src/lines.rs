@@ -20,7 +20,7 @@ const TIME_MIN_NS: i64 = 946_684_800_000_000_000;
 /// takes an integer that is too large for a float.
 type Object<'a> = BTreeMap<String, &'a RawValue>;
 
-/// Adds the line's readings; an empty line has none. After an error some may have been added: all values of a row but the bad ones.
+/// Adds the line's readings; an empty line has none. What is good of a bad line is added too; the first error is told.
 pub(crate) fn parse(line: &[u8], now_ns: i64, readings: &mut Vec<Reading>) -> Result<(), String> {
     if line.trim_ascii().is_empty() {
         return Ok(());
@@ -31,8 +31,11 @@ pub(crate) fn parse(line: &[u8], now_ns: i64, readings: &mut Vec<Reading>) -> Re
         return one(line, now_ns, readings);
     }
     let items: Vec<&RawValue> = serde_json::from_str(line.get()).map_err(not_json)?;
-    let mut items = items.into_iter().zip(0..);
-    items.try_for_each(|(item, index)| one(item, now_ns, readings).map_err(|reason| format!("[{index}]: {reason}")))
+    let mut first_error = Ok(());
+    for (index, item) in items.into_iter().enumerate() {
+        first_error = first_error.and(one(item, now_ns, readings).map_err(|reason| format!("[{index}]: {reason}")));
+    }
+    first_error
 }
 
 fn one(item: &RawValue, now_ns: i64, readings: &mut Vec<Reading>) -> Result<(), String> {
@@ -267,8 +270,12 @@ mod tests {
     }
 
     #[test]
-    fn a_row_keeps_all_but_its_bad_values() {
+    fn all_but_what_is_bad_is_kept() {
         let mut readings = Vec::new();
+        let array = br#"[{"device":"p","metric":"a","value":1},{"device":"p"},{"device":"p","metric":"b","value":2}]"#;
+        assert!(parse(array, NOW, &mut readings).unwrap_err().contains("[1]: bad_metric"));
+        assert_eq!(readings, [Reading::new("p", "a", 1).at(NOW), Reading::new("p", "b", 2).at(NOW)]);
+        readings.clear();
         let row = br#"{"device":"p","values":{"a":1,"b":null,"c":2,"d":1e999,"e":"on"}}"#;
         let error = parse(row, NOW, &mut readings).unwrap_err();
         assert!(error.contains("bad_value: \"b\" is null"), "{error}");
