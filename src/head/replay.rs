@@ -2,6 +2,7 @@
 //! commits come: each unpacks its own readings and goes on at its own pace, and neither begins anew with each batch. What a series gets
 //! is in the order of the log.
 
+use std::hint;
 use std::ops::Range;
 use std::sync::{Arc, mpsc};
 
@@ -24,9 +25,11 @@ impl Head {
         let State { active, series, .. } = &mut *state;
         let mut room = Unpacked::default();
         for share in 0..SHARES {
-            replayed.unpack(share, commits.clone(), &mut room, |stretch| {
-                let grown = put_stretch(active.column_mut(stretch.series), state_of(series, stretch.series), stretch);
-                active.grew(grown);
+            replayed.unpack(share, commits.clone(), &mut room, |some| {
+                for stretch in some.stretches() {
+                    let grown = put_stretch(active.column_mut(stretch.series), state_of(series, stretch.series), &stretch);
+                    active.grew(grown);
+                }
             });
         }
     }
@@ -117,16 +120,25 @@ impl Share {
     /// Puts what is its own of a batch in its places.
     fn put(&mut self, batch: Arc<Replayed>, done: &impl Fn(Replayed)) {
         let mut room = std::mem::take(&mut self.room);
-        batch.unpack(self.at, 0..batch.commits().len(), &mut room, |stretch| {
-            let (column, series) = self.of(stretch.series);
-            let grown = put_stretch(column, series, stretch);
-            self.grown.points += grown.points;
-            self.grown.bytes += grown.bytes;
-        });
+        batch.unpack(self.at, 0..batch.commits().len(), &mut room, |some| self.put_some(some));
         self.room = room;
         // The last who has it gives it back.
         if let Some(batch) = Arc::into_inner(batch) {
             done(batch);
+        }
+    }
+
+    /// First it is looked where each belongs: what is far away for one is then fetched while the next is asked for.
+    fn put_some(&mut self, some: &Unpacked) {
+        for stretch in some.stretches() {
+            let (column, series) = self.of(stretch.series);
+            hint::black_box((column.newest(), series.last.as_ref().map(|last| last.changed)));
+        }
+        for stretch in some.stretches() {
+            let (column, series) = self.of(stretch.series);
+            let grown = put_stretch(column, series, &stretch);
+            self.grown.points += grown.points;
+            self.grown.bytes += grown.bytes;
         }
     }
 

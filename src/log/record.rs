@@ -94,15 +94,13 @@ pub(super) fn wall(body: &[u8]) -> TimeNs {
 
 /// Reads the body of the record at `position`.
 pub(super) fn decode(position: Position, body: &[u8]) -> Result<Commit, WireError> {
-    let (mut readings, mut unpacked) = (Vec::new(), Unpacked::default());
+    let mut unpacked = Unpacked::default();
     let commit = decode_with(position, body, |r, received| {
-        runs::walk(r, received, |r, series, before| {
-            let first = runs::unpack(r, before, &mut unpacked)?;
-            unpacked.take(series, &mut readings);
-            Ok(first)
-        })?;
-        Ok(readings.len())
+        runs::walk(r, received, |r, series, before| runs::unpack(r, series, (before, received), &mut unpacked))?;
+        Ok(unpacked.readings())
     })?;
+    let mut readings = Vec::with_capacity(unpacked.readings());
+    unpacked.stretches().for_each(|stretch| readings.extend(stretch.readings()));
     Ok(Commit { readings, ..commit })
 }
 

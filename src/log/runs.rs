@@ -8,44 +8,57 @@ use telltale_wire::reader::Reader;
 use telltale_wire::varint::unzigzag;
 
 use super::values::{self, Form, bad};
-use crate::model::{Reading, SeriesId, TimeNs, Value};
-use crate::replayed::Column;
+use crate::model::{SeriesId, TimeNs, Value};
+use crate::replayed::{Column, Stretch};
 
-/// Times and values of one run. Its room is used again for the next.
+/// Times and values of some runs, in columns. The room is used again.
 #[derive(Debug, Default)]
 pub(crate) struct Unpacked {
-    times: Vec<TimeNs>,
-    form: Form,
+    runs: Vec<Run>,
+    pub(super) times: Vec<TimeNs>,
     pub(super) floats: Vec<f64>,
     pub(super) ints: Vec<i64>,
     pub(super) others: Vec<Value>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    series: SeriesId,
+    received: TimeNs,
+    form: Form,
+    count: usize,
+    /// Where its times and its values begin.
+    time: usize,
+    value: usize,
+}
+
 impl Unpacked {
-    pub(crate) fn times(&self) -> &[TimeNs] {
-        &self.times
+    pub(crate) fn runs(&self) -> usize {
+        self.runs.len()
     }
 
-    pub(crate) fn values(&self) -> Column<'_> {
-        match self.form {
-            Form::Float => Column::Float(&self.floats),
-            Form::Int => Column::Int(&self.ints),
-            Form::Other => Column::Other(&self.others),
-        }
+    pub(crate) fn readings(&self) -> usize {
+        self.times.len()
     }
 
-    /// Hands its readings over.
-    pub(super) fn take(&mut self, series: SeriesId, out: &mut Vec<Reading>) {
-        let times = self.times.drain(..);
-        let reading = |(time, value)| Reading { series, time, value };
-        match self.form {
-            Form::Float => out.extend(times.zip(self.floats.drain(..).map(Value::Float)).map(reading)),
-            Form::Int => out.extend(times.zip(self.ints.drain(..).map(Value::Int)).map(reading)),
-            Form::Other => out.extend(times.zip(self.others.drain(..)).map(reading)),
-        }
+    pub(crate) fn stretches(&self) -> impl Iterator<Item = Stretch<'_>> {
+        self.runs.iter().map(|run| {
+            let range = run.value..run.value + run.count;
+            Stretch {
+                series: run.series,
+                received: run.received,
+                times: &self.times[run.time..run.time + run.count],
+                values: match run.form {
+                    Form::Float => Column::Float(&self.floats[range]),
+                    Form::Int => Column::Int(&self.ints[range]),
+                    Form::Other => Column::Other(&self.others[range]),
+                },
+            }
+        })
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
+        self.runs.clear();
         self.times.clear();
         self.floats.clear();
         self.ints.clear();
@@ -70,26 +83,37 @@ pub(super) fn walk<'a>(
     Ok(())
 }
 
-/// Its first time.
-pub(crate) fn unpack(r: &mut Reader<'_>, before: TimeNs, into: &mut Unpacked) -> Result<TimeNs, WireError> {
+/// Puts a run behind those that are unpacked, and says its first time, which builds on `before`.
+pub(crate) fn unpack(
+    r: &mut Reader<'_>,
+    series: SeriesId,
+    (before, received): (TimeNs, TimeNs),
+    into: &mut Unpacked,
+) -> Result<TimeNs, WireError> {
     let (count, tag) = header(r)?;
-    into.clear();
-    into.form = values::form_of(tag);
+    let form = values::form_of(tag);
+    let value = match form {
+        Form::Float => into.floats.len(),
+        Form::Int => into.ints.len(),
+        Form::Other => into.others.len(),
+    };
+    let start = into.times.len();
+    into.runs.push(Run { series, received, form, count, time: start, value });
     let mut time = before;
-    let mut times = filled(&mut into.times, count);
+    let mut times = places(&mut into.times, count);
     r.steady_varints("time", count, |delta| {
         time = time.wrapping_add(unzigzag(delta));
         put(&mut times, time);
     })?;
     values::decode_values(r, tag, count, into)?;
-    Ok(into.times[0])
+    Ok(into.times[start])
 }
 
-/// Places for so many, each to be written once: that costs less than to ask each time whether there is room.
-pub(super) fn filled(room: &mut Vec<i64>, count: usize) -> slice::IterMut<'_, i64> {
-    room.clear();
-    room.resize(count, 0);
-    room.iter_mut()
+/// Places for so many more, each to be written once: that costs less than to ask each time whether there is room.
+pub(super) fn places(room: &mut Vec<i64>, count: usize) -> slice::IterMut<'_, i64> {
+    let start = room.len();
+    room.resize(start + count, 0);
+    room[start..].iter_mut()
 }
 
 pub(super) fn put(places: &mut slice::IterMut<'_, i64>, value: i64) {

@@ -112,7 +112,7 @@ pub(super) fn decode_values(r: &mut Reader<'_>, tag: u64, count: usize, into: &m
     let mut previous = 0_i64;
     match tag {
         tag::INT => {
-            let mut ints = runs::filled(&mut into.ints, count);
+            let mut ints = runs::places(&mut into.ints, count);
             r.varints("int", count, |delta| {
                 previous = previous.wrapping_add(unzigzag(delta));
                 runs::put(&mut ints, previous);
@@ -122,12 +122,13 @@ pub(super) fn decode_values(r: &mut Reader<'_>, tag: u64, count: usize, into: &m
         tag::BOOL..=tag::MIXED => (0..count).try_for_each(|_| decode_value(r, tag).map(|value| into.others.push(value))),
         scaled => {
             let scale = scale_of(scaled, r)?;
-            let mut ints = runs::filled(&mut into.ints, count);
+            let start = into.ints.len();
+            let mut ints = runs::places(&mut into.ints, count);
             r.varints("scaled", count, |delta| {
                 previous = previous.wrapping_add(unzigzag(delta));
                 runs::put(&mut ints, previous);
             })?;
-            into.floats.extend(into.ints.iter().map(|int| unscale(*int, scale)));
+            into.floats.extend(into.ints.drain(start..).map(|int| unscale(int, scale)));
             Ok(())
         }
     }
