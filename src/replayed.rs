@@ -2,6 +2,7 @@
 //! where each run of one series begins, in a list for each share of the series. So who fills a share unpacks its own runs, and reads
 //! nothing of the others: what one core wrote costs another dearly to look at.
 
+use std::hint;
 use std::ops::Range;
 
 use telltale_wire::reader::Reader;
@@ -12,6 +13,11 @@ use crate::model::{Commit, Reading, SeriesDef, SeriesId, TimeNs, Value, ValueTyp
 
 /// Into so many shares the series are cut, page by page in turn: one for each thread that fills the head.
 pub const SHARES: usize = 2;
+
+const MAX_READINGS: usize = 500_000;
+const MAX_RUNS: usize = 100_000;
+const MAX_COMMITS: usize = 8192;
+const MAX_BYTES: usize = 4 << 20;
 
 /// Runs, or readings of fewer, that are unpacked at a time.
 const RUNS: usize = 64;
@@ -107,10 +113,11 @@ impl Replayed {
         self.readings
     }
 
-    /// As the log has them.
+    /// So much is worth to be taken together, and no more.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bodies.len()
+    pub fn is_full(&self) -> bool {
+        let runs = self.runs.iter().map(Vec::len).sum::<usize>();
+        self.readings >= MAX_READINGS || runs >= MAX_RUNS || self.commits.len() >= MAX_COMMITS || self.bodies.len() >= MAX_BYTES
     }
 
     #[must_use]
@@ -118,18 +125,28 @@ impl Replayed {
         self.commits.is_empty()
     }
 
-    /// The readings of these commits, of the series of one share, some runs at a time: they follow each other in the log, and are read
-    /// faster when nothing else is looked at between.
+    /// What follows each other in the log belongs to many series, and each is far away in memory: from here on the runs of a series are
+    /// taken one after the other, those of all commits. So commits are only asked for together.
+    pub fn by_series(&mut self) {
+        self.runs.iter_mut().for_each(|runs| runs.sort_by_key(|packed| packed.series));
+    }
+
+    /// The readings of these commits, of the series of one share, some runs at a time.
     pub(crate) fn unpack(&self, share: usize, commits: Range<usize>, room: &mut Unpacked, mut some: impl FnMut(&Unpacked)) {
-        for packed in &self.runs[share][self.end(commits.start).runs[share]..self.end(commits.end).runs[share]] {
-            self.unpack_run(packed, room);
-            if room.runs() >= RUNS || room.readings() >= READINGS {
-                some(room);
-                room.clear();
+        let runs = &self.runs[share][self.end(commits.start).runs[share]..self.end(commits.end).runs[share]];
+        for runs in runs.chunks(RUNS) {
+            // What is far away is fetched for all of them at once, and not one after the other.
+            hint::black_box(runs.iter().map(|packed| usize::from(self.bodies[packed.at as usize])).sum::<usize>());
+            for packed in runs {
+                self.unpack_run(packed, room);
+                if room.readings() >= READINGS {
+                    some(room);
+                    room.clear();
+                }
             }
+            some(room);
+            room.clear();
         }
-        some(room);
-        room.clear();
     }
 
     /// The series of a commit's readings. Some come more than once.

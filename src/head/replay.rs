@@ -2,7 +2,6 @@
 //! commits come: each unpacks its own readings and goes on at its own pace, and neither begins anew with each batch. What a series gets
 //! is in the order of the log.
 
-use std::hint;
 use std::ops::Range;
 use std::sync::{Arc, mpsc};
 
@@ -15,7 +14,7 @@ use crate::model::SeriesId;
 use crate::replayed::{Column as Values, Replayed, SHARES, Stretch};
 
 /// Batches that the other thread may be behind.
-const BEHIND: usize = 2;
+const BEHIND: usize = 1;
 
 impl Head {
     /// Applies commits that have no deletes: these of `replayed`. As `apply` one after the other.
@@ -76,7 +75,12 @@ impl State {
         let (pages, series) = (self.active.take_pages(), std::mem::take(&mut self.series));
         let count = pages.len().max(series.len().div_ceil(PAGE));
         let (mut pages, mut series) = (pages.into_iter(), series.into_iter());
-        let mut shares = std::array::from_fn(|at| Share { at, parts: Vec::with_capacity(count / SHARES + 1), grown: Grown::default(), room: Unpacked::default() });
+        let mut shares = std::array::from_fn(|at| Share {
+            at,
+            parts: Vec::with_capacity(count / SHARES + 1),
+            grown: Grown::default(),
+            room: Unpacked::default(),
+        });
         for page in 0..count {
             let part = Part { columns: pages.next().flatten(), series: series.by_ref().take(PAGE).collect() };
             shares[page % SHARES].parts.push(part);
@@ -128,12 +132,7 @@ impl Share {
         }
     }
 
-    /// First it is looked where each belongs: what is far away for one is then fetched while the next is asked for.
     fn put_some(&mut self, some: &Unpacked) {
-        for stretch in some.stretches() {
-            let (column, series) = self.of(stretch.series);
-            hint::black_box((column.newest(), series.last.as_ref().map(|last| last.changed)));
-        }
         for stretch in some.stretches() {
             let (column, series) = self.of(stretch.series);
             let grown = put_stretch(column, series, &stretch);

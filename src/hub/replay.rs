@@ -18,12 +18,8 @@ use crate::replayed::Replayed;
 use crate::series::SeriesTable;
 use crate::store::{Store, StoreError};
 
-/// Commits are handed over when they have so many readings, are so many, or take so many bytes.
-const READINGS: usize = 100_000;
-const COMMITS: usize = 1024;
-const BYTES: usize = 4 << 20;
-/// So often are they read ahead.
-const AHEAD: usize = 2;
+/// Batches that are read ahead.
+const AHEAD: usize = 1;
 /// Readings that are worth a second thread.
 const SHARED_OUT: usize = 20_000;
 
@@ -107,9 +103,12 @@ impl Replay<'_> {
             let applying = scope.spawn(move || self.apply_all(&receiver, &used));
             // Once one could not be applied nobody takes more: that error is the answer.
             let read = read(&mut |replayed, is_all| {
-                if is_all || replayed.readings() >= READINGS || replayed.commits().len() >= COMMITS || replayed.bytes() >= BYTES {
+                if is_all || replayed.is_full() {
                     (0..replayed.commits().len()).for_each(|at| self.describe(replayed, at));
                     self.note_agents(replayed);
+                    if is_worth_sharing(replayed) {
+                        replayed.by_series();
+                    }
                     drop(sender.send(std::mem::replace(replayed, room.try_recv().unwrap_or_default())));
                 }
             });
@@ -127,7 +126,7 @@ impl Replay<'_> {
         };
         let mut next = batches.recv().ok();
         while let Some(replayed) = next {
-            if replayed.readings() >= SHARED_OUT && !has_deletes(&replayed) {
+            if is_worth_sharing(&replayed) {
                 next = self.apply_shared(replayed, batches, &give_back);
             } else {
                 self.apply(&replayed)?;
@@ -200,6 +199,10 @@ impl Replay<'_> {
             self.series.apply_meta(change, replayed.commits()[at].wall);
         }
     }
+}
+
+fn is_worth_sharing(replayed: &Replayed) -> bool {
+    replayed.readings() >= SHARED_OUT && !has_deletes(replayed)
 }
 
 fn has_deletes(replayed: &Replayed) -> bool {

@@ -212,6 +212,7 @@ fn kind_from(number: u8) -> Option<Kind> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::model::Value;
 
     fn random_value(rng: &mut fastrand::Rng) -> Value {
         match rng.u8(0..8) {
