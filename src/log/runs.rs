@@ -33,10 +33,6 @@ struct Run {
 }
 
 impl Unpacked {
-    pub(crate) fn runs(&self) -> usize {
-        self.runs.len()
-    }
-
     pub(crate) fn readings(&self) -> usize {
         self.times.len()
     }
