@@ -20,8 +20,8 @@ const MAX_COMMITS: usize = 8192;
 const MAX_BYTES: usize = 4 << 20;
 
 /// Runs, or readings of fewer, that are unpacked at a time.
-const RUNS: usize = 64;
-const READINGS: usize = 2048;
+const RUNS: usize = 256;
+const READINGS: usize = 4096;
 
 const CHECKED: &str = "a run was gone past as it is unpacked when its record was read";
 

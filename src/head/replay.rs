@@ -2,6 +2,7 @@
 //! commits come: each unpacks its own readings and goes on at its own pace, and neither begins anew with each batch. What a series gets
 //! is in the order of the log.
 
+use std::hint;
 use std::ops::Range;
 use std::sync::{Arc, mpsc};
 
@@ -132,7 +133,13 @@ impl Share {
         }
     }
 
+    /// First it is looked where each series stands: what is far away for one is fetched while the next is asked for.
     fn put_some(&mut self, some: &Unpacked) {
+        let mut before = None;
+        for stretch in some.stretches().filter(|stretch| before.replace(stretch.series) != Some(stretch.series)) {
+            let (column, series) = self.of(stretch.series);
+            hint::black_box((column.newest(), series.last.as_ref().map(|last| last.changed)));
+        }
         for stretch in some.stretches() {
             let (column, series) = self.of(stretch.series);
             let grown = put_stretch(column, series, &stretch);
