@@ -8,7 +8,7 @@ import { useTrim } from '../../chart/use-trim'
 import { useZooms } from '../../chart/use-zooms'
 import { RangeBar } from '../../parts/range-bar'
 import { parseRange, rangeQuery, type TimeRange } from '../../range'
-import { deviceHref, pushHash, queryText, replaceHash } from '../../route'
+import { deviceHref, goTo, queryText } from '../../route'
 import { useTitle } from '../../title'
 import { zonesOf } from '../zones'
 import { Cards } from './cards'
@@ -31,10 +31,7 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
   const known = last.values.value ?? (shape > 0 ? NOTHING : undefined)
   const metrics = useMemo(() => metricsOf(described(watched, known ?? NOTHING)), [watched, shape, last.values.value])
   const hrefOf = (next: TimeRange, wanted: string) => deviceHref(id, queryText({ q: wanted }, rangeQuery(next)))
-  const zooming = useZooms(range, (next, asStep) => {
-    if (asStep) pushHash(hrefOf(next, typed))
-    else replaceHash(hrefOf(next, typed))
-  })
+  const zooming = useZooms(range, (next, how) => goTo(hrefOf(next, typed), how))
 
   return (
     <main class="device">
@@ -51,7 +48,7 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
         <Cards
           {...{ id, metrics, zooming, typed }}
           widgets={{ watch: watched, last: known, range, olders }}
-          onTyped={(wanted) => replaceHash(hrefOf(range, wanted))}
+          onTyped={(wanted) => goTo(hrefOf(range, wanted), 'move')}
         />
       )}
     </main>

@@ -2,6 +2,7 @@
 // and downloads. The address holds the whole view.
 import { useSignal } from '@preact/signals'
 import { useMemo } from 'preact/hooks'
+import type { How } from '../../address'
 import { described, useCharted } from '../../chart/charted'
 import { isState, type WidgetProps } from '../../chart/held'
 import { LineCard } from '../../chart/line-card'
@@ -11,7 +12,7 @@ import { StatesCard } from '../../chart/states'
 import { useTrim } from '../../chart/use-trim'
 import { useZooms, type Zooming } from '../../chart/use-zooms'
 import { RangeBar } from '../../parts/range-bar'
-import { pushHash, replaceHash } from '../../route'
+import { goTo } from '../../route'
 import { useTitle } from '../../title'
 import { zone } from '../../zone'
 import { useZones } from '../zones'
@@ -25,18 +26,14 @@ import { COMPARES, compareDays, exploreHref, parseView, type View } from './view
 export function ExplorePage({ query }: { query: URLSearchParams }) {
   const view = parseView(query)
   useTitle(view.select.length === 0 ? 'Explore' : view.select.join(', '))
-  const set = (part: Partial<View>, asStep = false) => {
-    const href = exploreHref({ ...view, ...part })
-    // A zoom or another choice of series is a step that the back button undoes; moving about is not.
-    if (asStep) pushHash(href)
-    else replaceHash(href)
-  }
+  // A zoom or another choice of series is a step that the back button undoes; moving about is not.
+  const set = (part: Partial<View>, how: How = 'choice') => goTo(exploreHref({ ...view, ...part }), how)
   const zones = useSignal<readonly string[]>([])
-  const zooming = useZooms(view.range, (range, asStep) => set({ range }, asStep))
+  const zooming = useZooms(view.range, (range, how) => set({ range }, how))
   return (
     <main class="explore">
       <h1>Explore</h1>
-      <Selectors select={view.select} onSelect={(select) => set({ select }, true)} />
+      <Selectors select={view.select} onSelect={(select) => set({ select }, 'step')} />
       <RangeBar range={view.range} zones={zones.value} {...zooming} />
       <Choices view={view} onSet={set} />
       {view.select.length === 0 ? (
