@@ -168,8 +168,8 @@ describe('explore', () => {
     setZone('local')
   })
 
-  test('the choice of axes is in the link', () => {
-    const href = '#/explore?select=a%2F*&axes=2&range=1h'
+  test('the choice of axes and the lines that are switched off are in the link', () => {
+    const href = '#/explore?select=a%2F*&axes=2&off=PZZXjYY_F9&range=1h'
     expect(exploreHref(parseView(new URLSearchParams(href.split('?')[1])))).toBe(href)
     expect(parseView(new URLSearchParams('axes=3')).axes).toBe('')
   })

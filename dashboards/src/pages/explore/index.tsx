@@ -5,6 +5,7 @@ import { useMemo } from 'preact/hooks'
 import type { How } from '../../address'
 import { described, useCharted } from '../../chart/charted'
 import { isState, type WidgetProps } from '../../chart/held'
+import { hiddenOf, hiddenText, toggled } from '../../chart/hidden'
 import { LineCard } from '../../chart/line-card'
 import { drawn } from '../../chart/members'
 import type { Ask } from '../../chart/question'
@@ -41,7 +42,7 @@ export function ExplorePage({ query }: { query: URLSearchParams }) {
           Name the series to look at, such as <code>*/temperature</code> or <code>greenhouse-*/*</code>.
         </p>
       ) : (
-        <Found view={view} zooming={zooming} zones={zones} />
+        <Found view={view} zooming={zooming} zones={zones} onOff={(off) => set({ off })} />
       )}
     </main>
   )
@@ -75,9 +76,10 @@ interface FoundProps {
   zooming: Zooming
   /** Those of the sites, to be chosen from. */
   zones: { value: readonly string[] }
+  onOff(off: string): void
 }
 
-function Found({ view, zooming, zones }: FoundProps) {
+function Found({ view, zooming, zones, onOff }: FoundProps) {
   const { select, range } = view
   const { watched, last, olders } = useCharted(select)
   useTrim(watched, olders, range)
@@ -106,22 +108,25 @@ function Found({ view, zooming, zones }: FoundProps) {
           {...{ ...widgets, onZoom, onUndo }}
         />
       )}
-      <Charts {...{ view, groups, widgets, zooming }} />
+      <Charts {...{ view, groups, widgets, zooming, onOff }} />
       <FiguresCard groups={groups} range={range} agg={view.every === '' ? undefined : view.agg} />
       <Downloads view={view} groups={groups} />
     </>
   )
 }
 
-interface ChartsProps {
-  view: View
+interface ChartsProps extends Pick<FoundProps, 'view' | 'zooming' | 'onOff'> {
   groups: Groups
   widgets: Omit<WidgetProps, 'metric' | 'ask'>
-  zooming: Zooming
 }
 
-function Charts({ view, groups, widgets, zooming }: ChartsProps) {
+function Charts({ view, groups, widgets, zooming, onOff }: ChartsProps) {
   const charts = view.axes === '' ? groups.lines : paired(groups.lines)
+  const hidden = useMemo(() => hiddenOf(view.off), [view.off])
+  const onToggle = (key: string) => {
+    const known = groups.lines.flatMap(({ members }) => members.map((member) => member.key))
+    onOff(hiddenText(toggled(hidden, key, known)))
+  }
   return (
     <>
       {view.axes !== '' && groups.lines.length > 2 && (
@@ -132,7 +137,7 @@ function Charts({ view, groups, widgets, zooming }: ChartsProps) {
         {charts.map((metric) => (
           <LineCard
             key={`${metric.unit} ${metric.kind}`}
-            {...{ metric, ...widgets, ...asksOf(view, selectsOf(drawn(metric))), ...zooming }}
+            {...{ metric, ...widgets, ...asksOf(view, selectsOf(drawn(metric))), ...zooming, hidden, onToggle }}
             syncKey="explore"
           />
         ))}
