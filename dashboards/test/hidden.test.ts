@@ -12,9 +12,7 @@ test.each([
 ])('links are kept: %s is %s for ever', (key, code) => expect(codeOf(key)).toBe(code))
 
 test('twenty thousand series that differ in a digit have codes of their own', () => {
-  const codes = new Set(
-    Array.from({ length: 20_000 }, (_, i) => codeOf(keyOf(i % 100, `pump-${Math.floor(i / 100)}`))),
-  )
+  const codes = new Set(Array.from({ length: 20_000 }, (_, i) => codeOf(keyOf(i % 100, `pump-${Math.floor(i / 100)}`))))
   expect(codes.size).toBe(20_000)
 })
 

@@ -155,7 +155,11 @@ test('a line that takes a second each way: the page opens, is live, and now is n
     const told = await page.evaluateHandle(() => {
       const told: string[] = []
       const pill = document.querySelector('[role=status]') as Element
-      new MutationObserver(() => told.push(pill.textContent ?? '')).observe(pill, { subtree: true, characterData: true, childList: true })
+      new MutationObserver(() => told.push(pill.textContent ?? '')).observe(pill, {
+        subtree: true,
+        characterData: true,
+        childList: true,
+      })
       return told
     })
     await beating.stop()

@@ -170,14 +170,17 @@ test('a link has the lines that were switched off; the back button switches them
 }) => {
   const now = Date.now()
   const cpus = [0, 1, 2].flatMap((cpu) =>
-    Array.from({ length: 30 }, (_, i): Reading => ({
-      device: 'host',
-      metric: 'cpu',
-      labels: { cpu: `cpu${cpu}` },
-      value: 20 * cpu + (i % 5),
-      unit: '%',
-      time: now - (30 - i) * MINUTE,
-    })),
+    Array.from(
+      { length: 30 },
+      (_, i): Reading => ({
+        device: 'host',
+        metric: 'cpu',
+        labels: { cpu: `cpu${cpu}` },
+        value: 20 * cpu + (i % 5),
+        unit: '%',
+        time: now - (30 - i) * MINUTE,
+      }),
+    ),
   )
   await sender.send(...cpus, ...readings('host', ['level'], now))
   await logIn(page, hub)
@@ -189,7 +192,12 @@ test('a link has the lines that were switched off; the back button switches them
       const colour = getComputedStyle(button.querySelector('.swatch') as Element).backgroundColor
       const [r, g, b] = (colour.match(/\d+/g) ?? []).map(Number)
       const canvas = button.closest('.card')?.querySelector('canvas') as HTMLCanvasElement
-      const { data } = (canvas.getContext('2d') as CanvasRenderingContext2D).getImageData(0, 0, canvas.width, canvas.height)
+      const { data } = (canvas.getContext('2d') as CanvasRenderingContext2D).getImageData(
+        0,
+        0,
+        canvas.width,
+        canvas.height,
+      )
       let count = 0
       for (let i = 0; i < data.length; i += 4) if (data[i] === r && data[i + 1] === g && data[i + 2] === b) count += 1
       return count

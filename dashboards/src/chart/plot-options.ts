@@ -94,7 +94,6 @@ function timeAxis(look: Look): uPlot.Axis {
 
 function valueAxis(unit: string, scale: string): uPlot.Axis {
   const isRight = scale === RIGHT
-  const incrs = stepsOf(unit)
   return {
     scale,
     side: isRight ? 1 : 3,
@@ -107,7 +106,7 @@ function valueAxis(unit: string, scale: string): uPlot.Axis {
     grid: isRight ? { show: false } : { stroke: () => colour('--grid'), width: 1 },
     ticks: { show: false },
     values: (u, splits) => (u.data[0].length === 0 ? splits.map(() => '') : valueTicks(splits, unit)),
-    ...(incrs === undefined ? {} : { incrs }),
+    incrs: stepsOf(unit),
   }
 }
 
