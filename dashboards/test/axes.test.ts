@@ -33,6 +33,8 @@ describe('ticks of values', () => {
     expect(stepsOf('W')).toContain(2.5e35)
   })
 
+  test('what is nothing but zero has an axis to one', () => expect(valueRange(0, 0)).toEqual([0, 1]))
+
   test.each([
     [Number.NEGATIVE_INFINITY, 1],
     [-1.7e308, 1.7e308],

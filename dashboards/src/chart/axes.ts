@@ -138,6 +138,7 @@ const LEAST_SPAN = 0.002
 
 export function valueRange(low: number, high: number): [number, number] {
   if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1]
+  if (low === 0 && high === 0) return [0, 1]
   const least = Math.max(Math.abs(low), Math.abs(high)) * LEAST_SPAN
   const missing = Math.max(0, least - (high - low)) / 2
   const [from, to] = uPlot.rangeNum(low - missing, high + missing, 0.1, true).map((end) => end ?? Number.NaN) as [

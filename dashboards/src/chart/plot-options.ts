@@ -83,8 +83,9 @@ function timeAxis(look: Look): uPlot.Axis {
   return {
     stroke: () => colour('--ink-3'),
     font: FONT,
-    size: 22,
-    gap: 4,
+    // Below the lowest tick of values, which is as wide as it is.
+    size: 25,
+    gap: 8,
     space: (_, __, from, to, pixels) => timeSpace(to - from, pixels),
     grid: { show: false },
     ticks: { show: false },
