@@ -76,6 +76,12 @@ fn is_empty(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
 }
 
+/// Tables that came later are made when something is written to them first.
+pub(super) fn has_table(db: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let mut ask = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)")?;
+    ask.query_row([name], |row| row.get(0))
+}
+
 fn judge(db: Connection, found: i64, path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
     if found == schema.format {
         return Ok(db);

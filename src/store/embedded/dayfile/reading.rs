@@ -6,6 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::store::embedded::extent::Stretch;
 use crate::store::embedded::key::{self, FileKind};
+use crate::store::embedded::sql;
 
 /// A chunk or block without its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,8 +294,7 @@ impl Reading<'_> {
     /// The blocks of which only some rows are there.
     pub(in crate::store::embedded) fn unfinished_rollups(&self) -> rusqlite::Result<FxHashSet<i64>> {
         // A file that was made before there were such has no table for them.
-        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'unfinished')";
-        if !self.prepare(sql)?.query_row([], |row| row.get(0))? {
+        if !sql::has_table(self.db, "unfinished")? {
             return Ok(FxHashSet::default());
         }
         self.prepare("SELECT mark FROM unfinished")?.query_map([], |row| row.get(0))?.collect()
