@@ -1,12 +1,13 @@
 //! SQLite files for who only looks at them, also where nothing can be written: on a card that went read-only, or in a directory of
-//! somebody else. There SQLite cannot make the index of a WAL, and opens no file that has, or may have, one.
+//! somebody else. There SQLite cannot make the index of a WAL, and opens no file that has, or may have, one. And which of its errors
+//! mean that a file is damaged.
 
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 use rustix::fs::{Access, access};
 
 /// Whether nothing can be written beside a file.
@@ -55,6 +56,15 @@ pub fn immutable(path: &Path) -> String {
         }
     }
     uri + "?immutable=1"
+}
+
+/// What was written is not what is read: SQLite says so, or a row has a value that nobody wrote there.
+#[must_use]
+pub fn is_damage(error: &Error) -> bool {
+    match error {
+        Error::IntegralValueOutOfRange(..) | Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::Utf8Error(..) => true,
+        _ => matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)),
+    }
 }
 
 #[cfg(test)]

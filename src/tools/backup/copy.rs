@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 use super::manifest::{Manifest, Saved};
 use super::{BackupError, FILES, io_error, sqlite_error};
 use crate::catalog;
 use crate::model::{Position, SeriesId};
+use crate::sqlite::is_damage;
 use crate::store::embedded;
 
 pub(super) struct Copier<'a> {
@@ -266,10 +267,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-}
-
 /// Length and crc32c.
 pub(in crate::tools) fn read(path: &Path, sync: bool) -> std::io::Result<(u64, u32)> {
     let mut file = File::open(path)?;
@@ -305,6 +302,21 @@ mod tests {
         drop(held);
         let found: String = open(&copy).unwrap().query_row("SELECT group_concat(x) FROM t", [], |row| row.get(0)).unwrap();
         assert_eq!(found, "1,2,3");
+    }
+
+    #[test]
+    fn a_file_with_a_value_that_nobody_wrote_goes_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, to) = (dir.path().join("day.sqlite"), dir.path().join("to"));
+        fs::create_dir(&to).unwrap();
+        File::create(&path).unwrap();
+        let db = open(&path).unwrap();
+        db.execute_batch("CREATE TABLE t (x); PRAGMA writable_schema = on; UPDATE sqlite_schema SET name = x'ff'").unwrap();
+        drop(db);
+        let mut copier = Copier { to: &to, number: 1, before: None, position: Position(9), copied: 0, bytes: 0 };
+        let saved = copier.store_file(&path, "day.sqlite").unwrap();
+        assert_eq!((saved.len(), copier.copied), (1, 1));
+        assert_eq!(fs::read(to.join(&saved[0].stored)).unwrap(), fs::read(&path).unwrap());
     }
 
     #[test]
