@@ -20,7 +20,7 @@ use super::key::{self, FileKey, FileKind};
 use super::later::{Later, MUCH_LATER, SOON};
 use super::looked::Noting;
 use super::merge::Visit;
-use super::rollup;
+use super::rollup::Erasing;
 use crate::full::{self, Retry};
 use crate::model::{Position, TimeNs, TimeRange};
 use crate::store::{PositionedDelete, StoreError};
@@ -60,9 +60,12 @@ impl Tending {
         }
     }
 
-    /// The day that a visit is at.
+    /// The day that a visit is at, or that deletes are applied to before one. Readings that go meanwhile would leave summaries of what
+    /// was deleted.
     pub(super) fn visited(&self) -> Option<i32> {
-        self.round.as_ref()?.visit.as_ref().map(|visit| visit.file.key.day)
+        let round = self.round.as_ref()?;
+        let erased = || round.erasing.as_ref().map(|(key, _)| key.day);
+        round.visit.as_ref().map(|visit| visit.file.key.day).or_else(erased)
     }
 
     /// How long deletes are left that could not be applied.
@@ -87,6 +90,8 @@ struct Round {
     /// Of these, those for which the round goes over every file they meet.
     due: Vec<PositionedDelete>,
     files: VecDeque<FileKey>,
+    /// Of the file that was taken last.
+    erasing: Option<(FileKey, Erasing)>,
     visit: Option<Visit>,
     /// Files beside those that were visited, to be asked again: they got series out of these, or lost rollups.
     beside: Vec<FileKey>,
@@ -239,7 +244,7 @@ impl EmbeddedStore {
         }
         files.extend(self.only_rolled().into_iter().filter(|key| is_due(*key)));
         let is_idle = files.is_empty() && due.is_empty();
-        (!is_idle).then(|| Round { limit, deletes, due, files, visit: None, beside: Vec::new(), skipped, free: self.free() })
+        (!is_idle).then(|| Round { limit, deletes, due, files, erasing: None, visit: None, beside: Vec::new(), skipped, free: self.free() })
     }
 
     /// Bytes on the disk.
@@ -300,40 +305,56 @@ impl EmbeddedStore {
 
     /// False: the round is over. An error is a full disk: the whole of it is to be made anew.
     fn round_step(&self, round: &mut Round, later: &mut Later, now: TimeNs) -> Result<bool, StoreError> {
-        let Some(visit) = &mut round.visit else {
+        if round.visit.is_some() {
+            return self.visit_step(round, later).map(|()| true);
+        }
+        let Some((key, mut erasing)) = round.erasing.take() else {
             let Some(key) = round.files.pop_front() else { return Ok(false) };
             // Rollups whose readings are gone, all or some: a visit makes anew only what is made of rows that are there.
-            if let Some(rollups) = self.files.get(FileKey { kind: FileKind::Rollup, ..key }) {
-                let erased = rollup::erase(self, &rollups, &round.deletes);
-                self.met(round, later, &rollups, erased)?;
-                if key.kind == FileKind::Rollup {
-                    self.met(round, later, &rollups, self.remove_empty(key))?;
-                }
-            }
-            if key.kind == FileKind::Raw
-                && let Some(file) = self.files.get(key)
-            {
-                let begun = self.begin(round, &file, now);
-                self.met(round, later, &file, begun)?;
+            match Erasing::new(self, key, &round.deletes) {
+                Some(erasing) => round.erasing = Some((key, erasing)),
+                None => self.erased(round, later, key, now)?,
             }
             return Ok(true);
         };
+        match erasing.step(self) {
+            Ok(true) => round.erasing = Some((key, erasing)),
+            other => {
+                self.met(round, later, &erasing.file, other.map(drop))?;
+                self.erased(round, later, key, now)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Deletes hold in the rollups of a day: now in its readings.
+    fn erased(&self, round: &mut Round, later: &mut Later, key: FileKey, now: TimeNs) -> Result<(), StoreError> {
+        let Some(file) = self.files.get(key) else { return Ok(()) };
+        let met = match key.kind {
+            FileKind::Rollup => self.remove_empty(key),
+            FileKind::Raw => self.begin(round, &file, now),
+        };
+        self.met(round, later, &file, met)
+    }
+
+    fn visit_step(&self, round: &mut Round, later: &mut Later) -> Result<(), StoreError> {
+        let Some(visit) = &mut round.visit else { return Ok(()) };
         let (file, is_whole) = (std::sync::Arc::clone(&visit.file), visit.closed);
         match visit.step(self) {
-            Ok(true) => {}
+            Ok(true) => Ok(()),
             Ok(false) => {
                 if visit.damaged {
                     round.skip(MUCH_LATER);
                 }
                 round.end_visit();
-                if is_whole {
-                    file.news().looked(round.limit);
-                    self.met(round, later, &file, self.remove_empty(file.key))?;
+                if !is_whole {
+                    return Ok(());
                 }
+                file.news().looked(round.limit);
+                self.met(round, later, &file, self.remove_empty(file.key))
             }
-            Err(error) => self.met(round, later, &file, Err(error))?,
+            Err(error) => self.met(round, later, &file, Err(error)),
         }
-        Ok(true)
     }
 
     /// A day that is over and of which all was deleted, or moved to another class, leaves no files.

@@ -23,6 +23,7 @@ mod beside;
 mod both;
 mod broken;
 mod emptied;
+mod erased;
 mod floors;
 mod gone;
 mod kept;

@@ -17,7 +17,7 @@ mod outdate;
 mod read;
 
 pub(super) use body::{Rolled, decode};
-pub(super) use erase::erase;
+pub(super) use erase::Erasing;
 pub(super) use gone::may_have_lost;
 pub(super) use make::Making;
 pub(super) use outdate::{Touched, outdate};
