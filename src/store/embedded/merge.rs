@@ -16,6 +16,7 @@ use super::damage;
 use super::dayfile::{self, DayFile, Entry, Form};
 use super::files::Day;
 use super::key::{self, ClassId, FileKey, FileKind};
+use super::merge_which::Which;
 use super::rollup::{self, Making, Touched};
 use super::rows::Rows;
 use super::sql;
@@ -46,7 +47,9 @@ pub(super) struct Visit {
     pub(super) folded: FxHashSet<SeriesId>,
     /// Files of other classes that got series of this one, or gave some.
     pub(super) beside: BTreeSet<FileKey>,
-    /// Of the metric whose blocks are merged: the last series of the last slice that was left for damage.
+    /// Of the metric whose blocks are merged.
+    pub(super) which: Which,
+    /// The last series of its last slice that was left for damage.
     pub(super) left_until: Option<SeriesId>,
     making: Option<Making>,
     /// Something could not be read, and was left as it is.
@@ -132,6 +135,7 @@ impl Visit {
             blocks,
             folded,
             beside,
+            which: Which::default(),
             left_until: None,
             making: None,
             damaged: false,

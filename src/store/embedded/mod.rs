@@ -21,6 +21,7 @@ mod looked;
 mod losses;
 mod merge;
 mod merge_many;
+mod merge_which;
 mod news;
 mod parts;
 mod read;

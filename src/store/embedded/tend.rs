@@ -226,10 +226,8 @@ impl EmbeddedStore {
 
     /// What needs work now, as far as it is known without asking files. None: nothing.
     fn round(&self, tending: &Tending, now: TimeNs) -> Option<Round> {
-        let stuck = tending.stuck.map(|(up_to, _)| up_to);
         let limit = self.merge_limit();
-        let deletes = self.tombs.up_to(limit);
-        let due: Vec<_> = deletes.iter().filter(|delete| stuck.is_none_or(|stuck| delete.position > stuck)).copied().collect();
+        let due = self.tombs.between(tending.stuck.map_or(Position(0), |(up_to, _)| up_to), limit);
         let is_due = |key: FileKey| due.iter().any(|delete| key.meets(range_of(delete)));
         let (mut files, mut skipped) = (VecDeque::new(), None::<Duration>);
         for file in self.files.all().iter().filter(|file| file.key.kind == FileKind::Raw) {
@@ -244,7 +242,9 @@ impl EmbeddedStore {
         }
         files.extend(self.only_rolled().into_iter().filter(|key| is_due(*key)));
         let is_idle = files.is_empty() && due.is_empty();
-        (!is_idle).then(|| Round { limit, deletes, due, files, erasing: None, visit: None, beside: Vec::new(), skipped, free: self.free() })
+        // All of them: a million that are stuck are not copied with each look.
+        let deletes = || self.tombs.up_to(limit);
+        (!is_idle).then(|| Round { limit, deletes: deletes(), due, files, erasing: None, visit: None, beside: Vec::new(), skipped, free: self.free() })
     }
 
     /// Bytes on the disk.

@@ -39,6 +39,7 @@ mod sealed;
 mod shrunk;
 mod sums;
 mod trouble;
+mod which;
 
 const HOUR: i64 = 3600 * 1_000_000_000;
 const DAY: i64 = 24 * HOUR;
