@@ -50,7 +50,13 @@ impl Small {
         let log = std::fs::File::create(dir.join("hub.log")).unwrap();
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_telltale")]);
-        let mut child = command.current_dir(dir).env("VARIABLES", variables.join(" ")).stdout(Stdio::piped()).stderr(log).spawn().expect("unshare of util-linux is there");
+        let mut child = command
+            .current_dir(dir)
+            .env("VARIABLES", variables.join(" "))
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("unshare of util-linux is there");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().unwrap_or_else(|| panic!("{}", std::fs::read_to_string(dir.join("hub.log")).unwrap())).unwrap();
         let address = first.strip_prefix("listening on http://").expect(&first).to_owned();

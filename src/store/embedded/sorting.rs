@@ -99,9 +99,8 @@ impl EmbeddedStore {
 impl State {
     /// The rules under which all days were gone through. None: not known.
     fn sorted(&self) -> Result<Option<String>, StoreError> {
-        let rules = self.read_table("read sorted rules from", "sorted", |db| {
-            db.query_row("SELECT rules FROM sorted", [], |row| row.get(0)).optional()
-        });
+        let rules = self
+            .read_table("read sorted rules from", "sorted", |db| db.query_row("SELECT rules FROM sorted", [], |row| row.get(0)).optional());
         rules.map(Option::flatten)
     }
 

@@ -244,7 +244,17 @@ impl EmbeddedStore {
         let is_idle = files.is_empty() && due.is_empty();
         // All of them: a million that are stuck are not copied with each look.
         let deletes = || self.tombs.up_to(limit);
-        (!is_idle).then(|| Round { limit, deletes: deletes(), due, files, erasing: None, visit: None, beside: Vec::new(), skipped, free: self.free() })
+        (!is_idle).then(|| Round {
+            limit,
+            deletes: deletes(),
+            due,
+            files,
+            erasing: None,
+            visit: None,
+            beside: Vec::new(),
+            skipped,
+            free: self.free(),
+        })
     }
 
     /// Bytes on the disk.

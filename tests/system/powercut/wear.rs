@@ -51,12 +51,8 @@ async fn what_a_full_disk_stops_is_tried_ever_more_rarely_and_at_once_when_there
     // Each try writes some pages of its day before one does not fit.
     let fail = format!("nth=24,op=write,errno=ENOSPC,every=1,times={},path=store/2*", u64::MAX);
     let data = dir.path().join("data");
-    let shim = [
-        ("LD_PRELOAD", shim()),
-        ("TELLTALE_SHIM_DIR", &data),
-        ("TELLTALE_SHIM_RECORD", &record),
-        ("TELLTALE_SHIM_FAIL", Path::new(&fail)),
-    ];
+    let shim =
+        [("LD_PRELOAD", shim()), ("TELLTALE_SHIM_DIR", &data), ("TELLTALE_SHIM_RECORD", &record), ("TELLTALE_SHIM_FAIL", Path::new(&fail))];
     let hub = Small::start_with(dir.path(), "0", &shim);
     std::fs::write(hub.data.join("filler"), vec![0; 8 << 20]).unwrap();
     let mut agent = Agent::connect(&hub.address, &hub.admin).await.unwrap();

@@ -306,8 +306,7 @@ impl Reading<'_> {
 
     pub(in crate::store::embedded) fn rollups(&self, metric: u32, series: SeriesId, seal: Position) -> rusqlite::Result<Vec<RollupRow>> {
         let sql = "SELECT level, mark, numbers, body FROM rollups WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2 AND seal <= ?3";
-        let each =
-            |row: &Row<'_>| Ok(RollupRow { level: row.get(0)?, mark: row.get(1)?, numbers: row.get(2)?, body: row.get(3)? });
+        let each = |row: &Row<'_>| Ok(RollupRow { level: row.get(0)?, mark: row.get(1)?, numbers: row.get(2)?, body: row.get(3)? });
         self.prepare(sql)?.query_map(params![metric, series.0, seal.0.cast_signed()], each)?.collect()
     }
 

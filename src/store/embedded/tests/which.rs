@@ -91,6 +91,35 @@ fn a_series_that_is_new_in_a_day_joins_the_block_around_it() {
     assert_eq!([699, 700, 701].map(|i| count(&store, &pins, i * 3)), [12, 1, 12]);
 }
 
+/// Of a series with chunks of its own, the quarter of the day.
+#[test]
+fn a_late_reading_of_a_fast_series_costs_a_quarter_of_its_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open(dir.path(), Position(0), &pins, &info);
+    for hour in 0..8 {
+        seal(&store, &of(&[0, 3], FIRST + hour * 3 * HOUR, 1_080, 10 * SECOND), u64::try_from(hour).unwrap() + 1);
+    }
+    tend(&store, CLOSED);
+    let chunks = || {
+        let raw = store.files.all().into_iter().find(|file| file.key.kind == FileKind::Raw).unwrap();
+        let entries = raw.read("list chunks of", |db| db.all_own(SeriesId(0), Position(100), 100)).unwrap();
+        entries.iter().map(|entry| (entry.id, entry.series())).collect::<Vec<_>>()
+    };
+    assert_eq!(chunks().len(), 8);
+    // One reading comes in a block, many in a chunk.
+    for (up_to, hours, points) in [(10, 14, 1), (11, 15, 300)] {
+        let before = chunks();
+        seal(&store, &of(&[3], FIRST + hours * HOUR + 1, points, 10 * SECOND), up_to);
+        tend(&store, CLOSED);
+        let after = chunks();
+        let stayed = after.iter().filter(|chunk| before.contains(chunk)).count();
+        assert_eq!((after.len(), stayed), (8, 7), "{points} readings: {before:?} {after:?}");
+        assert_eq!(blocks(&store), []);
+    }
+    assert_eq!([0, 3].map(|series| count(&store, &pins, series)), [8_640, 8_941]);
+}
+
 /// A series that became fast has chunks of its own; nothing of it is left in its block, also when the block was merged before.
 #[test]
 fn a_series_with_chunks_of_its_own_leaves_its_block() {
@@ -120,15 +149,17 @@ fn blocks_that_stay_and_blocks_that_are_merged_answer_as_a_map_would() {
     }
     for round in 1..12_u64 {
         let up_to = 10 * round;
-        let mut given = Given::default();
+        let (mut given, mut asked) = (Given::default(), Vec::new());
         for _ in 0..rng.usize(0..6) {
             // Of these, some are new.
             let id = rng.u32(0..SERIES + 100) * 3;
+            asked.extend([id.saturating_sub(3), id, id + 3]);
             given.columns.extend(of(&[id], FIRST + rng.i64(0..20) * HOUR / 10, rng.i64(1..9), [600, 7][rng.usize(0..2)] * SECOND).columns);
         }
         for _ in 0..rng.usize(0..3) {
             let from = FIRST + rng.i64(0..20) * HOUR / 10;
             let delete = Delete { series: SeriesId(rng.u32(0..SERIES) * 3), from, to: from + rng.i64(0..HOUR) };
+            asked.push(delete.series.0);
             given.deletes.push(PositionedDelete { position: Position(up_to - 1), delete });
         }
         store.piece_bytes = [u64::MAX, 1, 20_000][rng.usize(0..3)];
@@ -136,8 +167,8 @@ fn blocks_that_stay_and_blocks_that_are_merged_answer_as_a_map_would() {
         oracle.seal(&given.handover(Position(up_to))).unwrap();
         tend(&store, CLOSED);
         let pin = pins.pin(Position(up_to));
-        for id in ids.iter().copied().chain((SERIES..SERIES + 100).map(|i| i * 3)) {
-            let series = SeriesId(id);
+        asked.extend((0..60).map(|_| rng.u32(0..SERIES + 100) * 3));
+        for series in asked.into_iter().map(SeriesId) {
             let expected = points(&oracle, &pin, series, TimeRange::ALL, false);
             assert_eq!(points(&store, &pin, series, TimeRange::ALL, false), expected, "{series:?} in round {round}");
         }
