@@ -1,7 +1,7 @@
 //! A hub with as many series as it may hold: all of them are there after a kill, one of them is found, memory stays within a bound, and
 //! the limit spares those that exist.
 //!
-//! `make crash` asks for a million. In the build of `make test`, which is not optimised, that takes minutes.
+//! `make crash` asks for a million, which takes half a minute of CPU in this build: more than its share of `make test`.
 
 use std::time::{Duration, Instant};
 
@@ -65,15 +65,16 @@ fn last(hub: &Hub, device: usize, metric: usize) -> serde_json::Value {
     found[0]["value"].clone()
 }
 
-fn has_all(hub: &Hub, devices: usize) {
+/// The most memory that the hub took, in MiB.
+fn has_all(hub: &Hub, devices: usize) -> u64 {
     let count = devices * METRICS;
     assert_eq!(metric(hub, "series"), count as u64);
     for device in [0, devices / 2, devices - 1] {
         assert_eq!(last(hub, device, METRICS / 3), json!(device * METRICS + METRICS / 3));
     }
     let (peak, most) = (peak_bytes(hub), BYTES + BYTES_PER_SERIES * count as u64);
-    println!("{count} series: {} MiB of at most {}", peak >> 20, most >> 20);
     assert!(peak <= most, "{peak} bytes of at most {most}");
+    peak >> 20
 }
 
 #[tokio::test]
@@ -84,7 +85,7 @@ async fn as_many_series_as_there_may_be_are_there_after_a_kill_and_no_more() {
     // So that some are sealed, and others are in the log alone.
     std::fs::write(
         &settings,
-        format!("[limits]\nseries_per_token = {count}\nseries_per_hub = {count}\n[log]\nunsealed_bytes = {}\n", count * 40),
+        format!("[limits]\nseries_per_token = {count}\nseries_per_hub = {count}\n[log]\nunsealed_bytes = {}\n", count * 10),
     )
     .unwrap();
     let start = || Hub::start_with(dir.path(), &["--config", settings.to_str().unwrap()]);
@@ -105,12 +106,11 @@ async fn as_many_series_as_there_may_be_are_there_after_a_kill_and_no_more() {
         assert!(began.elapsed() < Duration::from_secs(300), "nothing was sealed");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    has_all(&hub, devices);
+    println!("{} MiB", has_all(&hub, devices));
     hub.kill();
     let again = Instant::now();
     let hub = start();
-    println!("started again in {:?}", again.elapsed());
-    has_all(&hub, devices);
+    println!("started again in {:?}, {} MiB", again.elapsed(), has_all(&hub, devices));
     let mut agent = Agent::connect(&hub.address, &token).await.unwrap();
     assert_eq!(send(&mut agent, rows(3, devices..devices + 1, 1)).await, (0, 1), "one more after a start");
     assert_eq!(send(&mut agent, rows(4, 7..8, METRICS)).await, (METRICS as u64, 0));
