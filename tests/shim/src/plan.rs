@@ -80,7 +80,7 @@ impl Fail {
         } else {
             (self.nth..self.nth.saturating_add(self.times)).contains(&call)
         };
-        fails.then(|| if self.short && call == self.nth { Fate::Short } else { Fate::Fail(self.errno) })
+        fails.then_some(if self.short && call == self.nth { Fate::Short } else { Fate::Fail(self.errno) })
     }
 }
 
