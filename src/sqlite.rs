@@ -74,6 +74,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn values_that_nobody_wrote_are_damage_and_what_a_program_got_wrong_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.sqlite");
+        fs::write(&path, [7; 4096]).unwrap();
+        let of_file = Connection::open(&path).unwrap().query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+        assert!(is_damage(&of_file.unwrap_err()));
+        let db = Connection::open_in_memory().unwrap();
+        let read = |sql: &str| {
+            [db.query_row(sql, [], |row| row.get::<_, u8>(0).map(drop)), db.query_row(sql, [], |row| row.get::<_, String>(0).map(drop))]
+        };
+        for (sql, [as_number, as_text]) in [
+            ("SELECT 300", [true, true]),
+            ("SELECT 'a'", [true, false]),
+            ("SELECT CAST(x'ff' AS TEXT)", [true, true]),
+            ("SELECT x'ff'", [true, true]),
+            ("SELECT 1 WHERE false", [false, false]),
+            ("SELECT x FROM t", [false, false]),
+        ] {
+            assert_eq!(read(sql).map(|read| read.is_err_and(|error| is_damage(&error))), [as_number, as_text], "{sql}");
+        }
+    }
+
+    #[test]
     fn any_name_is_opened_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a ?b#c%20d.sqlite");

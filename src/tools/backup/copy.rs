@@ -305,21 +305,6 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_a_value_that_nobody_wrote_goes_as_it_is() {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, to) = (dir.path().join("day.sqlite"), dir.path().join("to"));
-        fs::create_dir(&to).unwrap();
-        File::create(&path).unwrap();
-        let db = open(&path).unwrap();
-        db.execute_batch("CREATE TABLE t (x); PRAGMA writable_schema = on; UPDATE sqlite_schema SET name = x'ff'").unwrap();
-        drop(db);
-        let mut copier = Copier { to: &to, number: 1, before: None, position: Position(9), copied: 0, bytes: 0 };
-        let saved = copier.store_file(&path, "day.sqlite").unwrap();
-        assert_eq!((saved.len(), copier.copied), (1, 1));
-        assert_eq!(fs::read(to.join(&saved[0].stored)).unwrap(), fs::read(&path).unwrap());
-    }
-
-    #[test]
     fn a_file_that_went_and_was_made_anew_is_another_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("day");
