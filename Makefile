@@ -71,9 +71,10 @@ interop: build ## Real peers against a real hub: Python, raw sockets, Telegraf, 
 	  tests/interop.sh $(PYTEST)
 	cd $(PAGE) && npm run --silent hub
 
-crash: build ## The long runs: 500 kills, 10,000 power cuts, 600 failing disks; each prints its seed
+crash: build ## The long runs: 500 kills, 10,000 power cuts, 600 failing disks, each with its seed; a million series
 	CRASH_RUNS=$${CRASH_RUNS:-500} TELLTALE_POWERCUT_STATES=$${TELLTALE_POWERCUT_STATES:-10000} \
-	  TELLTALE_FAULT_CASES=$${TELLTALE_FAULT_CASES:-600} $(CARGO) test --test system --locked -- --nocapture crash powercut
+	  TELLTALE_FAULT_CASES=$${TELLTALE_FAULT_CASES:-600} TELLTALE_MANY_SERIES=$${TELLTALE_MANY_SERIES:-1000000} \
+	  $(CARGO) test --test system --locked -- --nocapture crash powercut many::
 	tests/python.sh -m pytest tests/interop -m crash $(PYTEST)
 
 bench: ## Measure decoding, ingest and live on this machine with release builds; BENCH=live measures one of decode, encoding, rows, single, live; BENCH=export exports of 20 M readings; BENCH=influx a store in influxd

@@ -23,6 +23,7 @@ use crate::catalog::sealed::LastSeal;
 use crate::catalog::{Catalog, CatalogError};
 use crate::clock::Clock;
 use crate::config::{Config, DeviceRule};
+use crate::full;
 use crate::growth::Growth;
 use crate::head::Head;
 use crate::health::Health;
@@ -46,6 +47,7 @@ use crate::query::selector::{Attributes, Glob};
 use crate::retention::Retention;
 use crate::seal::{self, Pressure, Sealer};
 use crate::series::SeriesTable;
+use crate::store::embedded::DIR_NAME;
 use crate::store::{Store, StoreError};
 use crate::tools::{SWITCHING, restore};
 use crate::ws;
@@ -208,6 +210,7 @@ impl Hub {
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
             bounds: bounds(&config),
+            free: free_probe(&dir),
         })
         .map_err(io_error("start the sealer for", &dir))?;
         #[cfg(feature = "influxdb")]
@@ -361,7 +364,13 @@ fn bounds(config: &Config) -> seal::Bounds {
 }
 
 fn room_probe(dir: PathBuf, needed: u64) -> Box<dyn Fn() -> bool + Send> {
-    Box::new(move || disk::free_and_size(&dir).is_some_and(|(free, _)| free > needed.saturating_add(1 << 20)))
+    Box::new(move || full::free(&dir).is_some_and(|free| free > needed.saturating_add(1 << 20)))
+}
+
+/// Where days go: the store's folder may lie on a disk of its own.
+fn free_probe(dir: &Path) -> Box<dyn Fn() -> Option<u64> + Send> {
+    let dirs = [dir.join(DIR_NAME), dir.to_owned()];
+    Box::new(move || dirs.iter().find_map(|dir| full::free(dir)))
 }
 
 #[cfg(test)]

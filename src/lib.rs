@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod full;
 pub mod growth;
 pub mod head;
 pub mod health;

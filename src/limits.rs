@@ -75,6 +75,8 @@ pub const SENDER_IDLE_NS: i64 = 300 * 1_000_000_000;
 /// Bytes of a body of line protocol, or of an import, that are decided as one batch, and batches of one body at the writer; beyond, the body is not read.
 pub const BODY_PIECE_BYTES: usize = 256 << 10;
 pub const BODY_BATCHES: usize = 4;
+/// What of a packed body is unpacked at once: gzip grows to a thousandfold at most.
+pub const GZIP_STEP_BYTES: usize = 1 << 10;
 /// A body of which nothing comes for this long is given up.
 pub const BODY_STALLED: Duration = Duration::from_secs(30);
 /// Bytes of a file that `telltale import` sends as one body; a line that is longer makes it longer, up to the other bound. Beyond: it
@@ -259,3 +261,5 @@ pub const LOGIN_CODES: u32 = 1000;
 pub const CLIENT_CHARS: usize = 200;
 /// JSON bodies of REST requests. Beyond: 413 `too_large`.
 pub const JSON_BYTES: usize = 1 << 20;
+/// How long such a body, or one of `/query`, may take to come whole. Beyond: `too_slow`.
+pub const SHORT_BODY_WITHIN: Duration = Duration::from_secs(30);

@@ -1,40 +1,57 @@
-//! Commits that a start reads back of the log, many at a time. Their readings stand in columns as they do in a record, run by run of one
-//! series: most are numbers in order, and those are only copied from here on.
+//! Commits that a start reads back of the log, many at a time. Their readings stay packed as they are in the record; beside them stands
+//! where each run of one series begins, in a list for each share of the series. So who fills a share unpacks its own runs, and reads
+//! nothing of the others: what one core wrote costs another dearly to look at.
 
+use std::hint;
 use std::ops::Range;
 
-use crate::log::RunSink;
-use crate::model::{Commit, Reading, SeriesDef, SeriesId, TimeNs, Value};
+use telltale_wire::reader::Reader;
+
+use crate::head::PAGE;
+use crate::log::{self, Unpacked};
+use crate::model::{Commit, Reading, SeriesDef, SeriesId, TimeNs, Value, ValueType};
+
+/// Into so many shares the series are cut, page by page in turn: one for each thread that fills the head.
+pub const SHARES: usize = 2;
+
+const MAX_READINGS: usize = 500_000;
+const MAX_RUNS: usize = 100_000;
+const MAX_COMMITS: usize = 8192;
+const MAX_BYTES: usize = 4 << 20;
+
+/// Runs, or readings of fewer, that are unpacked at a time.
+const RUNS: usize = 256;
+const READINGS: usize = 4096;
+
+const CHECKED: &str = "a run was gone past as it is unpacked when its record was read";
 
 #[derive(Debug, Default)]
 pub struct Replayed {
     /// Without their readings.
     commits: Vec<Commit>,
-    /// Where the runs of each commit end.
-    ends: Vec<usize>,
-    heads: Vec<Head>,
-    times: Vec<TimeNs>,
-    floats: Vec<f64>,
-    ints: Vec<i64>,
-    others: Vec<Value>,
+    /// The bodies of their records, one behind the other.
+    bodies: Vec<u8>,
+    runs: [Vec<Packed>; SHARES],
+    /// Where each commit ends.
+    ends: Vec<End>,
+    readings: usize,
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    body: usize,
+    runs: [usize; SHARES],
+    readings: usize,
+}
+
+/// Where a run of one series begins.
 #[derive(Clone, Copy, Debug)]
-struct Head {
+pub(crate) struct Packed {
     series: SeriesId,
-    form: Form,
-    count: usize,
+    at: u32,
+    /// The time that the first of its times builds on.
+    before: TimeNs,
     received: TimeNs,
-    /// Where its times and values begin.
-    time: usize,
-    value: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    Float,
-    Int,
-    Other,
 }
 
 /// Readings of one series of one batch, in the order in which they came.
@@ -80,6 +97,11 @@ impl Stretch<'_> {
     }
 }
 
+/// Which share a series is in.
+fn share_of(series: SeriesId) -> usize {
+    series.index() / PAGE % SHARES
+}
+
 impl Replayed {
     #[must_use]
     pub fn commits(&self) -> &[Commit] {
@@ -88,7 +110,14 @@ impl Replayed {
 
     #[must_use]
     pub fn readings(&self) -> usize {
-        self.times.len()
+        self.readings
+    }
+
+    /// So much is worth to be taken together, and no more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let runs = self.runs.iter().map(Vec::len).sum::<usize>();
+        self.readings >= MAX_READINGS || runs >= MAX_RUNS || self.commits.len() >= MAX_COMMITS || self.bodies.len() >= MAX_BYTES
     }
 
     #[must_use]
@@ -96,21 +125,41 @@ impl Replayed {
         self.commits.is_empty()
     }
 
-    /// The readings of these commits.
-    pub fn stretches(&self, commits: Range<usize>) -> impl Iterator<Item = Stretch<'_>> + Clone {
-        self.heads[self.start(commits.start)..self.start(commits.end)].iter().map(|head| {
-            let range = head.value..head.value + head.count;
-            Stretch {
-                series: head.series,
-                received: head.received,
-                times: &self.times[head.time..head.time + head.count],
-                values: match head.form {
-                    Form::Float => Column::Float(&self.floats[range]),
-                    Form::Int => Column::Int(&self.ints[range]),
-                    Form::Other => Column::Other(&self.others[range]),
-                },
+    /// What follows each other in the log belongs to many series, and each is far away in memory: from here on the runs of a series are
+    /// taken one after the other, those of all commits. So commits are only asked for together.
+    pub fn by_series(&mut self) {
+        self.runs.iter_mut().for_each(|runs| runs.sort_by_key(|packed| packed.series));
+    }
+
+    /// The readings of these commits, of the series of one share, some runs at a time.
+    pub(crate) fn unpack(&self, share: usize, commits: Range<usize>, room: &mut Unpacked, mut some: impl FnMut(&Unpacked)) {
+        let runs = &self.runs[share][self.end(commits.start).runs[share]..self.end(commits.end).runs[share]];
+        for runs in runs.chunks(RUNS) {
+            // What is far away is fetched for all of them at once, and not one after the other.
+            hint::black_box(runs.iter().map(|packed| usize::from(self.bodies[packed.at as usize])).sum::<usize>());
+            for packed in runs {
+                self.unpack_run(packed, room);
+                if room.readings() >= READINGS {
+                    some(room);
+                    room.clear();
+                }
             }
-        })
+            some(room);
+            room.clear();
+        }
+    }
+
+    /// The series of a commit's readings. Some come more than once.
+    pub fn series(&self, commit: usize) -> impl Iterator<Item = SeriesId> {
+        self.packed(commit).map(|packed| packed.series)
+    }
+
+    /// Of the first reading of a series in a commit.
+    #[must_use]
+    pub fn value_type(&self, commit: usize, series: SeriesId) -> Option<ValueType> {
+        let mut room = Unpacked::default();
+        self.unpack_run(self.packed(commit).find(|packed| packed.series == series)?, &mut room);
+        Some(room.stretches().next()?.values.value(0).value_type())
     }
 
     /// Adds a definition that a commit lacks.
@@ -120,75 +169,57 @@ impl Replayed {
 
     /// One of the commits with its readings.
     #[must_use]
-    pub fn whole(&self, commit: usize) -> Commit {
-        let readings = self.stretches(commit..commit + 1).flat_map(|stretch| stretch.readings().collect::<Vec<_>>()).collect();
-        Commit { readings, ..self.commits[commit].clone() }
+    pub fn whole(&self, at: usize) -> Commit {
+        let commit = &self.commits[at];
+        let body = &self.bodies[self.end(at).body..self.end(at + 1).body];
+        Commit { readings: log::readings(commit.position, body).expect(CHECKED), ..commit.clone() }
     }
 
     /// Keeps the room.
     pub fn clear(&mut self) {
         self.commits.clear();
+        self.bodies.clear();
         self.ends.clear();
-        self.forget(&Mark::default());
+        self.forget_runs();
     }
 
-    fn start(&self, commit: usize) -> usize {
-        commit.checked_sub(1).map_or(0, |before| self.ends[before])
+    fn unpack_run(&self, packed: &Packed, room: &mut Unpacked) {
+        let mut r = Reader::new(&self.bodies[packed.at as usize..]);
+        log::unpack(&mut r, packed.series, (packed.before, packed.received), room).expect(CHECKED);
+    }
+
+    fn packed(&self, commit: usize) -> impl Iterator<Item = &Packed> {
+        let (start, end) = (self.end(commit).runs, self.end(commit + 1).runs);
+        self.runs.iter().zip(start.into_iter().zip(end)).flat_map(|(runs, (start, end))| &runs[start..end])
+    }
+
+    /// Where so many commits end.
+    fn end(&self, commits: usize) -> End {
+        commits.checked_sub(1).map_or(End::default(), |last| self.ends[last])
     }
 }
-
-/// How far it was filled before a commit, of which a part may not be readable.
-#[derive(Debug, Default)]
-pub(crate) struct Mark([usize; 5]);
 
 /// What the decoder of a record does.
 impl Replayed {
-    pub(crate) fn mark(&self) -> Mark {
-        Mark([self.heads.len(), self.times.len(), self.floats.len(), self.ints.len(), self.others.len()])
+    /// The next run of so many readings, `at` in the body of a commit that is pushed when all its runs are known.
+    pub(crate) fn run(&mut self, series: SeriesId, at: usize, (before, received): (TimeNs, TimeNs), readings: usize) {
+        let at = u32::try_from(self.bodies.len() + at).expect("a commit is bounded far below 4 GiB");
+        self.runs[share_of(series)].push(Packed { series, at, before, received });
+        self.readings += readings;
     }
 
-    pub(crate) fn forget(&mut self, Mark([heads, times, floats, ints, others]): &Mark) {
-        self.heads.truncate(*heads);
-        self.times.truncate(*times);
-        self.floats.truncate(*floats);
-        self.ints.truncate(*ints);
-        self.others.truncate(*others);
+    /// Runs that no commit has come to.
+    pub(crate) fn forget_runs(&mut self) {
+        let end = self.end(self.commits.len());
+        self.runs.iter_mut().zip(end.runs).for_each(|(runs, end)| runs.truncate(end));
+        self.readings = end.readings;
     }
 
     /// The runs since the commit before are its own.
-    pub(crate) fn push(&mut self, commit: Commit) {
+    pub(crate) fn push(&mut self, commit: Commit, body: &[u8]) {
         self.commits.push(commit);
-        self.ends.push(self.heads.len());
-    }
-}
-
-impl RunSink for Replayed {
-    fn run(&mut self, series: SeriesId, received: TimeNs, times: &[TimeNs], form: Form) {
-        let value = match form {
-            Form::Float => self.floats.len(),
-            Form::Int => self.ints.len(),
-            Form::Other => self.others.len(),
-        };
-        self.heads.push(Head { series, form, count: times.len(), received, time: self.times.len(), value });
-        self.times.extend_from_slice(times);
-    }
-
-    #[inline]
-    fn float(&mut self, value: f64) {
-        self.floats.push(value);
-    }
-
-    #[inline]
-    fn int(&mut self, value: i64) {
-        self.ints.push(value);
-    }
-
-    fn other(&mut self, value: Value) {
-        self.others.push(value);
-    }
-
-    fn readings(&self) -> usize {
-        self.times.len()
+        self.bodies.extend_from_slice(body);
+        self.ends.push(End { body: self.bodies.len(), runs: self.runs.each_ref().map(Vec::len), readings: self.readings });
     }
 }
 
@@ -202,27 +233,6 @@ impl Replayed {
     }
 
     pub(crate) fn add(&mut self, commit: &Commit) {
-        for (part, readings) in commit.batches() {
-            readings.chunk_by(|a, b| a.series == b.series).for_each(|run| self.add_run(run, part.received));
-        }
-        self.push(Commit { readings: Vec::new(), ..commit.clone() });
-    }
-
-    fn add_run(&mut self, readings: &[Reading], received: TimeNs) {
-        let times: Vec<_> = readings.iter().map(|reading| reading.time).collect();
-        let all = |is: fn(&Value) -> bool| readings.iter().all(|reading| is(&reading.value));
-        let form = match () {
-            () if all(|v| matches!(v, Value::Float(_))) => Form::Float,
-            () if all(|v| matches!(v, Value::Int(_))) => Form::Int,
-            () => Form::Other,
-        };
-        self.run(readings[0].series, received, &times, form);
-        for reading in readings {
-            match (&reading.value, form) {
-                (Value::Float(float), Form::Float) => self.float(*float),
-                (Value::Int(int), Form::Int) => self.int(*int),
-                (value, _) => self.other(value.clone()),
-            }
-        }
+        log::write_and_read(commit, self);
     }
 }

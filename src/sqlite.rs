@@ -1,12 +1,13 @@
 //! SQLite files for who only looks at them, also where nothing can be written: on a card that went read-only, or in a directory of
-//! somebody else. There SQLite cannot make the index of a WAL, and opens no file that has, or may have, one.
+//! somebody else. There SQLite cannot make the index of a WAL, and opens no file that has, or may have, one. And which of its errors
+//! mean that a file is damaged.
 
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 use rustix::fs::{Access, access};
 
 /// Whether nothing can be written beside a file.
@@ -57,9 +58,43 @@ pub fn immutable(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
+/// What was written is not what is read: SQLite says so, or a row has a value that nobody wrote there.
+#[must_use]
+pub fn is_damage(error: &Error) -> bool {
+    match error {
+        Error::IntegralValueOutOfRange(..) | Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::Utf8Error(..) => {
+            true
+        }
+        _ => matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_that_nobody_wrote_are_damage_and_what_a_program_got_wrong_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.sqlite");
+        fs::write(&path, [7; 4096]).unwrap();
+        let of_file = Connection::open(&path).unwrap().query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+        assert!(is_damage(&of_file.unwrap_err()));
+        let db = Connection::open_in_memory().unwrap();
+        let read = |sql: &str| {
+            [db.query_row(sql, [], |row| row.get::<_, u8>(0).map(drop)), db.query_row(sql, [], |row| row.get::<_, String>(0).map(drop))]
+        };
+        for (sql, [as_number, as_text]) in [
+            ("SELECT 300", [true, true]),
+            ("SELECT 'a'", [true, false]),
+            ("SELECT CAST(x'ff' AS TEXT)", [true, true]),
+            ("SELECT x'ff'", [true, true]),
+            ("SELECT 1 WHERE false", [false, false]),
+            ("SELECT x FROM t", [false, false]),
+        ] {
+            assert_eq!(read(sql).map(|read| read.is_err_and(|error| is_damage(&error))), [as_number, as_text], "{sql}");
+        }
+    }
 
     #[test]
     fn any_name_is_opened_as_it_is() {

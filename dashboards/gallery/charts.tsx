@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals'
 import { selectorOf } from '@telltale/client'
 import { isState } from '../src/chart/held'
+import { type Hidden, NONE_HIDDEN, toggled } from '../src/chart/hidden'
 import { LineCard } from '../src/chart/line-card'
 import type { Metric } from '../src/chart/members'
 import type { Older } from '../src/chart/older'
@@ -46,6 +47,8 @@ function askOf({ members }: Metric): Ask {
 
 /** Each metric of what is shown as a card; history is asked of `hub.ts`. */
 function Lines({ of, range = QUARTER, ask = {}, before }: LinesProps) {
+  const hidden = useSignal<Hidden>(NONE_HIDDEN)
+  const known = of.metrics.flatMap(({ members }) => members.map(({ key }) => key))
   return (
     <div class="cards wide">
       {of.metrics.map((metric) => (
@@ -58,6 +61,10 @@ function Lines({ of, range = QUARTER, ask = {}, before }: LinesProps) {
           ask={{ ...askOf(metric), ...ask }}
           olders={new Set<Older>()}
           syncKey={metric.metric}
+          hidden={hidden.value}
+          onToggle={(key) => {
+            hidden.value = toggled(hidden.peek(), key, known)
+          }}
           onZoom={() => undefined}
           onMove={() => undefined}
           {...(before === undefined ? {} : { before })}

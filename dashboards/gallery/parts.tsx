@@ -77,11 +77,20 @@ function States() {
 }
 
 const BROKE = { code: 1006, reason: '' }
-const LIVE = { phase: 'live', attempt: 0, since: 0, heardAt: 0, askedAt: undefined, closing: undefined } as const
+const LIVE = {
+  phase: 'live',
+  attempt: 0,
+  since: 0,
+  heardAt: 0,
+  askedAt: undefined,
+  doubted: false,
+  closing: undefined,
+} as const
 const CONNECTIONS: readonly ConnectionState[] = [
   { phase: 'idle' },
   { phase: 'connecting', attempt: 0, since: 0, cause: undefined },
   LIVE,
+  { ...LIVE, heardAt: -21_000, askedAt: -6_000, doubted: true },
   { ...LIVE, closing: { type: 'closing', code: 1001, reason: 'the hub stops' } },
   { phase: 'waiting', attempt: 2, until: 7_000, cause: BROKE },
   { phase: 'connecting', attempt: 3, since: 0, cause: BROKE },

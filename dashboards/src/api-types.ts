@@ -1085,13 +1085,13 @@ export interface components {
             to: number;
         };
         NewToken: {
-            /** @description A glob: only devices whose id matches. */
+            /** @description A glob: only devices whose id matches. Absent: every device. */
             devices?: string | null;
             /** @description For people; the role unless it is said. */
             name?: string | null;
             /** @description `agent` sends readings, `viewer` sees them, `admin` does everything. */
             role: components["schemas"]["RoleName"];
-            /** @description A selector: only series that it matches. */
+            /** @description A selector: only series that it matches. Absent: every series. */
             select?: string | null;
         };
         ReadyBody: {
@@ -1483,7 +1483,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `too_large`. */
+            /** @description `too_large`: the body is larger than what is taken. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1501,7 +1501,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1510,7 +1510,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `disk_full`. */
+            /** @description `disk_full`: the disk has no room. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -1586,7 +1586,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1595,7 +1595,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `disk_full`. */
+            /** @description `disk_full`: the disk has no room. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -1669,7 +1669,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1742,7 +1742,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1820,7 +1820,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1884,7 +1884,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `not_found`. */
+            /** @description `not_found`: there is none, or none within the token's scope. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1902,7 +1902,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `too_large`. */
+            /** @description `too_large`: the body is larger than what is taken. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1920,7 +1920,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1929,7 +1929,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `disk_full`. */
+            /** @description `disk_full`: the disk has no room. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -2023,7 +2023,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `too_slow`, `store_away` or `store_failed`: something is missing now. */
+            /** @description `too_slow`, `store_away` or `store_failed`: something is missing now. Also `draining`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2153,7 +2153,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `too_slow` (also where nothing was ready within 60 s), `store_away` or `store_failed`. */
+            /** @description `too_slow` (also where nothing was ready within 60 s), `store_away` or `store_failed`. Also `draining`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2239,7 +2239,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `store_away`, `store_failed` or `disk_full`: nothing was deleted, or not all of it. */
+            /** @description `store_away`, `store_failed` or `disk_full`: nothing was deleted, or not all of it. Also `too_slow`, `draining`, `clock_unset`, `slow_down`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2248,7 +2248,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `disk_full`. */
+            /** @description `disk_full`: the disk has no room. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -2331,7 +2331,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not taken now, or nothing came for 30 s: send it all again. What was stored already is a duplicate then. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`, `clock_unset`, `slow_down`: Not taken now, or nothing came for 30 s: send it all again. What was stored already is a duplicate then. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2340,7 +2340,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `disk_full`. */
+            /** @description `disk_full`: the disk has no room. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -2405,7 +2405,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2481,7 +2481,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2549,7 +2549,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2649,7 +2649,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `too_slow`: there is no room for the snapshot now. */
+            /** @description `too_slow`: there is no room for the snapshot now. Also `store_away`, `store_failed`, `draining`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2715,7 +2715,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2724,7 +2724,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `disk_full`. */
+            /** @description `disk_full`: the disk has no room. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -2764,7 +2764,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The code or token is not valid. */
+            /** @description `unauthorized`: The code or token is not valid. */
             401: {
                 headers: {
                     /** @description How to ask. */
@@ -2775,7 +2775,16 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `too_large`. */
+            /** @description `forbidden`: The Origin is not one of the hub's. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `too_large`: the body is larger than what is taken. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2793,7 +2802,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2802,7 +2811,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `disk_full`. */
+            /** @description `disk_full`: the disk has no room. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -2863,7 +2872,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `too_large`. */
+            /** @description `too_large`: the body is larger than what is taken. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2881,7 +2890,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2890,7 +2899,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `disk_full`. */
+            /** @description `disk_full`: the disk has no room. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -2955,7 +2964,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2964,7 +2973,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `disk_full`. */
+            /** @description `disk_full`: the disk has no room. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -3011,7 +3020,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3091,7 +3100,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3167,7 +3176,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3233,7 +3242,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3299,7 +3308,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3358,7 +3367,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is no such session. */
+            /** @description `not_found`: There is no such session. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3376,7 +3385,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3385,7 +3394,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `disk_full`. */
+            /** @description `disk_full`: the disk has no room. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -3454,7 +3463,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3520,7 +3529,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3586,7 +3595,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3652,7 +3661,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3684,7 +3693,7 @@ export interface operations {
                     "application/json": components["schemas"]["TokenRow"];
                 };
             };
-            /** @description `bad_parameter`: one is unknown, missing, given twice or not as expected; or the body is. */
+            /** @description `bad_parameter`, or `bad_selector` for `devices` and `select`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3713,7 +3722,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `too_large`. */
+            /** @description `too_large`: the body is larger than what is taken. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3731,7 +3740,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3740,7 +3749,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `disk_full`. */
+            /** @description `disk_full`: the disk has no room. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -3799,7 +3808,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description There is no such token. */
+            /** @description `not_found`: There is no such token. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3817,7 +3826,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3826,7 +3835,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `disk_full`. */
+            /** @description `disk_full`: the disk has no room. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -3872,7 +3881,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusal"];
                 };
             };
-            /** @description `unauthorized`: no token or session, or one that has ended. */
+            /** @description no token or session, or one that has ended. */
             401: {
                 headers: {
                     /** @description How to ask. */
@@ -3883,7 +3892,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusal"];
                 };
             };
-            /** @description `forbidden`: the role or the Origin does not allow it. */
+            /** @description the role or the Origin does not allow it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3928,7 +3937,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusal"];
                 };
             };
-            /** @description `internal`: the hub failed; its log says why. */
+            /** @description the hub failed; its log says why. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4023,7 +4032,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description `too_slow`, `store_away`, `store_failed`, `draining`: not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4085,7 +4094,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusalV1"];
                 };
             };
-            /** @description `unauthorized`: no token or session, or one that has ended. */
+            /** @description no token or session, or one that has ended. */
             401: {
                 headers: {
                     /** @description How to ask. */
@@ -4096,7 +4105,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusalV1"];
                 };
             };
-            /** @description `forbidden`: the role or the Origin does not allow it. */
+            /** @description the role or the Origin does not allow it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4105,7 +4114,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusalV1"];
                 };
             };
-            /** @description `internal`: the hub failed; its log says why. */
+            /** @description the hub failed; its log says why. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4114,7 +4123,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusalV1"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4162,7 +4171,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusalV1"];
                 };
             };
-            /** @description `unauthorized`: no token or session, or one that has ended. */
+            /** @description no token or session, or one that has ended. */
             401: {
                 headers: {
                     /** @description How to ask. */
@@ -4173,7 +4182,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusalV1"];
                 };
             };
-            /** @description `forbidden`: the role or the Origin does not allow it. */
+            /** @description the role or the Origin does not allow it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4182,7 +4191,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusalV1"];
                 };
             };
-            /** @description `too_large`. */
+            /** @description the body is larger than what is taken. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4191,7 +4200,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusalV1"];
                 };
             };
-            /** @description `internal`: the hub failed; its log says why. */
+            /** @description the hub failed; its log says why. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4200,7 +4209,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusalV1"];
                 };
             };
-            /** @description `draining`, `too_slow`, `store_away` or `store_failed`: not now. */
+            /** @description not now. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4274,7 +4283,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusalV1"];
                 };
             };
-            /** @description `unauthorized`: no token or session, or one that has ended. */
+            /** @description no token or session, or one that has ended. */
             401: {
                 headers: {
                     /** @description How to ask. */
@@ -4285,7 +4294,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusalV1"];
                 };
             };
-            /** @description `forbidden`: the role or the Origin does not allow it. */
+            /** @description the role or the Origin does not allow it. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4321,7 +4330,7 @@ export interface operations {
                     "application/json": components["schemas"]["InfluxRefusalV1"];
                 };
             };
-            /** @description `internal`: the hub failed; its log says why. */
+            /** @description the hub failed; its log says why. */
             500: {
                 headers: {
                     [name: string]: unknown;

@@ -2,7 +2,7 @@
 
 import { useEffect, useErrorBoundary } from 'preact/hooks'
 import type { Session } from './api'
-import { connection } from './live'
+import { isHeard } from './live'
 import { DevicePage } from './pages/device'
 import { DevicesPage } from './pages/devices'
 import { ExplorePage } from './pages/explore'
@@ -44,7 +44,7 @@ export function App() {
           <Head who={state.session} />
           <ConnectionNote />
           <PrintHead />
-          <div class={connection.value.phase === 'live' ? '' : 'stale'}>
+          <div class={isHeard() ? '' : 'stale'}>
             <Guarded key={routeKey.value} />
           </div>
         </>

@@ -233,11 +233,17 @@ export function isCutOff(): boolean {
 let frozenAt: number | undefined
 
 effect(() => {
-  const live = connection.value.phase === 'live'
-  frozenAt = live ? undefined : (frozenAt ?? hubNow())
+  const state = connection.value
+  if (isHeard(state)) frozenAt = undefined
+  else frozenAt ??= hubNow() - (state.phase === 'live' ? performance.now() - state.heardAt : 0)
 })
 
-/** The right edge of sliding charts: now, or the moment the connection broke, so that the picture stays. */
+/** Whether what is shown is so now: connected, and the hub answers. */
+export function isHeard(state = connection.value): boolean {
+  return state.phase === 'live' && !state.doubted
+}
+
+/** The right edge of sliding charts: now, or the moment until which the hub was heard, so that the picture stays and lies of nothing. */
 export function shownNow(): number {
   return frozenAt ?? hubNow()
 }

@@ -22,4 +22,6 @@ void openSession()
 
 const root = document.getElementById('app')
 if (root === null) throw new Error('index.html has no element #app')
+// What was there before the script was.
+root.replaceChildren()
 render(<App />, root)

@@ -1,8 +1,8 @@
 // The address after `#`: `#/?state=…`, `#/device/ID?range=1h`, `#/explore?select=…` or `#/status`.
 import { batch, computed, effect, signal } from '@preact/signals'
-import { Address } from './address'
+import { Address, type How } from './address'
 import { calendarOf, withCalendar } from './told-zone'
-import { showCalendar, weekChoice, zone } from './zone'
+import { calendarChoices, showCalendar, weekChoice, zone } from './zone'
 
 export type Route =
   | { page: 'devices'; query: URLSearchParams }
@@ -55,21 +55,39 @@ export function shownQuery(): URLSearchParams {
 
 const address = new Address({
   hash: () => location.hash,
-  replace: (hash) => history.replaceState(null, '', hash),
+  replace: (hash) => history.replaceState(entryNow(), '', hash),
+  push: (hash) => history.pushState(entryNow(), '', hash),
   after: (ms, run) => void setTimeout(run, ms),
 })
 
-/** Changes what is shown without a new entry for the back button. */
-export function replaceHash(hash: string): void {
-  // First: what is shown may put the zone into the address, and that is later.
-  address.put(hash)
-  route.value = parseRoute(hash)
+/** Shows what an address says, with the zone and the first day that are shown, and writes it. */
+export function goTo(hash: string, how: How): void {
+  const whole = withShown(hash)
+  address.write(whole, how)
+  route.value = parseRoute(whole)
 }
 
-/** A step that the back button undoes. */
-export function pushHash(hash: string): void {
-  address.flush()
-  location.hash = hash
+/** What the browser keeps with an entry of its history: how many choices of zone and first day had been made when it was written. */
+interface Entry {
+  choices: number
+}
+
+function entryNow(): Entry {
+  return { choices: calendarChoices.peek() }
+}
+
+function entryOf(state: unknown): Entry | undefined {
+  const { choices } = (state ?? {}) as Partial<Entry>
+  return typeof choices === 'number' ? { choices } : undefined
+}
+
+/** Notes it with an entry that a link made. */
+function mark(): void {
+  try {
+    history.replaceState(entryNow(), '', location.hash)
+  } catch {
+    // Browsers take only so many in a while. Then the link has the word when one comes back to it.
+  }
 }
 
 window.addEventListener('pagehide', () => address.flush())
@@ -78,9 +96,16 @@ window.addEventListener('hashchange', () => {
   if (!location.hash.startsWith('#login=')) batch(() => show(parseRoute(location.hash)))
 })
 
-/** The zone first: the address of a page of charts follows it. */
+/**
+ * The zone first: the address of a page of charts follows it. A link tells the zone; an entry that one comes back to does not where
+ * another was chosen since: the back button undoes steps, not choices.
+ */
 function show(next: Route): void {
-  if (hasCharts(next)) showCalendar(calendarOf(next.query))
+  if (hasCharts(next)) {
+    const entry = entryOf(history.state)
+    if (entry === undefined) mark()
+    if (entry === undefined || entry.choices >= calendarChoices.peek()) showCalendar(calendarOf(next.query))
+  }
   route.value = next
 }
 
@@ -88,12 +113,22 @@ function hasCharts(at: Route): at is Route & { page: 'device' | 'explore' } {
   return at.page === 'device' || at.page === 'explore'
 }
 
+// Of a page that is loaded anew, what was chosen before is older than what will be.
+calendarChoices.value = entryOf(history.state)?.choices ?? 0
 show(route.peek())
 effect(() => {
   const at = route.value
-  const next = hasCharts(at) ? withCalendar(at.query, { zone: zone.value, week: weekChoice.value }) : undefined
-  if (next !== undefined && hasCharts(at)) replaceHash(hrefOf(at, next.toString()))
+  const query = hasCharts(at) ? withCalendar(at.query, { zone: zone.value, week: weekChoice.value }) : undefined
+  if (query !== undefined && hasCharts(at)) goTo(hrefOf(at, query.toString()), 'choice')
 })
+
+/** The address with the zone and the first day that are shown, if it is one of charts. */
+function withShown(hash: string): string {
+  const at = parseRoute(hash)
+  if (!hasCharts(at)) return hash
+  const query = withCalendar(at.query, { zone: zone.peek(), week: weekChoice.peek() })
+  return query === undefined ? hash : hrefOf(at, query.toString())
+}
 
 function hrefOf(at: Route & { page: 'device' | 'explore' }, query: string): string {
   if (at.page === 'device') return deviceHref(at.id, query)

@@ -105,7 +105,13 @@ export function exactText(value: Value, unit: string): string {
   const isExact =
     unit !== '' && scale.divisor !== 1 && scaled * scale.divisor === value && String(scaled).length <= GLANCE
   const [figures, name] = isExact ? [scaled, scale.unit] : [value, unitName(unit)]
-  return `${String(figures).replace('-', '\u2212')}${name === '' ? '' : ` ${name}`}`
+  const about = mayBeRounded(value) ? '≈ ' : ''
+  return `${about}${String(figures).replace('-', '\u2212')}${name === '' ? '' : ` ${name}`}`
+}
+
+/** An integer that the hub holds to the last figure, and that a number of the browser may have rounded. */
+function mayBeRounded(value: number): boolean {
+  return Number.isInteger(value) && Math.abs(value) > Number.MAX_SAFE_INTEGER && Math.abs(value) <= 2 ** 63
 }
 
 /** The hub's messages, made for logs and programs too, as sentences: a capital first, a full stop last. */

@@ -16,7 +16,11 @@ const formatters = new Map<string, Intl.DateTimeFormat>()
 
 export const zone = signal<Zone>(stored())
 
+/** Rises with each choice of a zone or a first day that is made here; what a link tells is none. */
+export const calendarChoices = signal(0)
+
 export function setZone(next: Zone): void {
+  calendarChoices.value += 1
   zone.value = isZone(next) ? next : 'local'
   try {
     if (zone.value === 'local') localStorage.removeItem(KEY)
@@ -111,6 +115,7 @@ const DAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'
 export const weekChoice = signal<number | undefined>(storedWeek())
 
 export function setWeekStart(day: number | undefined): void {
+  calendarChoices.value += 1
   weekChoice.value = isDay(day) ? day : undefined
   try {
     if (weekChoice.value === undefined) localStorage.removeItem(WEEK_KEY)

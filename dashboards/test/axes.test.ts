@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { stepsOf, ticksWithin, timeSpace, valueTicks } from '../src/chart/axes'
+import { stepsOf, ticksWithin, timeSpace, valueRange, valueTicks } from '../src/chart/axes'
 import { setZone } from '../src/zone'
 
 const utc = (text: string) => Date.parse(text)
@@ -16,6 +16,10 @@ describe('ticks of values', () => {
     [[0, 500, 1_000], 'W', ['0.0 kW', '0.5 kW', '1.0 kW']],
     [[1_000_000, 1_000_005], 'W', ['1000.000 kW', '1000.005 kW']],
     [[0.001, 0.002], 'A', ['1 mA', '2 mA']],
+    [[9.005e15, 9.0075e15], 'pulses', ['9.005e15 pulses', '9.0075e15 pulses']],
+    [[-2e300, 0, 2e300], '', ['−2e300', '0', '2e300']],
+    [[0, 2e-8, 4e-8], '°C', ['0 °C', '2e−8 °C', '4e−8 °C']],
+    [[1, 2], 'a unit that is too long', ['1', '2']],
   ])('%j %s have a prefix in which their distance is plain', (values, unit, told) =>
     expect(valueTicks(values, unit)).toEqual(told),
   )
@@ -26,7 +30,22 @@ describe('ticks of values', () => {
     for (const step of [0.5, 15, 60, 1_800, 21_600, 86_400, 172_800]) expect(seconds).toContain(step)
     for (const step of [20, 100, 2_000]) expect(seconds).not.toContain(step)
     for (const unit of ['B', 'bytes', 'B/s']) expect(stepsOf(unit)).toContain(1_024)
-    expect(stepsOf('W')).toBeUndefined()
+    expect(stepsOf('W')).toContain(2.5e35)
+  })
+
+  test('what is nothing but zero has an axis to one', () => expect(valueRange(0, 0)).toEqual([0, 1]))
+
+  test.each([
+    [Number.NEGATIVE_INFINITY, 1],
+    [-1.7e308, 1.7e308],
+    [1.79e308, 1.79e308],
+    [0, Number.MAX_VALUE],
+    [-5e-320, 5e-320],
+    [0, 0],
+  ])('from %d to %d an axis has two ends, and a length that is a number', (low, high) => {
+    const [from, to] = valueRange(low, high)
+    expect(to).toBeGreaterThan(from)
+    expect(Number.isFinite(to - from)).toBe(true)
   })
 })
 

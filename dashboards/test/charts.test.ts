@@ -75,6 +75,10 @@ test.each([
   [7230, 's', '7230 s'],
   [123_456, '', '123456'],
   [0, 'V', '0 V'],
+  [9_007_199_254_740_991, 'pulses', '9007199254740991 pulses'],
+  [9_007_199_254_740_994, 'pulses', '≈ 9007199254740994 pulses'],
+  [-(2 ** 62), '', '≈ −4611686018427388000'],
+  [1.5e300, '', '1.5e+300'],
   [true, '', 'on'],
 ] as const)('every figure of %s %s reads %s', (value, unit, expected) => expect(exactText(value, unit)).toBe(expected))
 
@@ -168,8 +172,8 @@ describe('explore', () => {
     setZone('local')
   })
 
-  test('the choice of axes is in the link', () => {
-    const href = '#/explore?select=a%2F*&axes=2&range=1h'
+  test('the choice of axes and the lines that are switched off are in the link', () => {
+    const href = '#/explore?select=a%2F*&axes=2&off=PZZXjYY_F9&range=1h'
     expect(exploreHref(parseView(new URLSearchParams(href.split('?')[1])))).toBe(href)
     expect(parseView(new URLSearchParams('axes=3')).axes).toBe('')
   })

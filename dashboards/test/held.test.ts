@@ -80,12 +80,24 @@ describe('a subscription that was refused', () => {
 describe('the address', () => {
   /** A browser that may refuse, and whose timer is in the hand of the test. */
   function bench() {
-    const browser = { hash: '#/', refuses: false, written: [] as string[], waits: [] as number[], run: () => {} }
+    const browser = {
+      hash: '#/',
+      refuses: false,
+      written: [] as string[],
+      steps: [] as string[],
+      waits: [] as number[],
+      run: () => {},
+    }
     const address = new Address({
       hash: () => browser.hash,
       replace: (hash) => {
         if (browser.refuses) throw new Error('too many')
         browser.written.push(hash)
+        browser.hash = hash
+      },
+      push: (hash) => {
+        if (browser.refuses) throw new Error('too many')
+        browser.steps.push(browser.hash)
         browser.hash = hash
       },
       after: (ms, run) => {
@@ -98,32 +110,59 @@ describe('the address', () => {
 
   test('is written at once, then the last of what came in the pause', () => {
     const { browser, address } = bench()
-    for (const hash of ['#1', '#2', '#3']) address.put(hash)
+    for (const hash of ['#1', '#2', '#3']) address.write(hash, 'move')
     expect([browser.written, browser.waits]).toEqual([['#1'], [ADDRESS_PAUSE_MS]])
     browser.run()
     expect([browser.written, browser.waits.length]).toEqual([['#1', '#3'], 2])
     browser.run()
     expect(browser.waits.length).toBe(2)
-    address.put('#4')
+    address.write('#4', 'move')
     expect(browser.written.at(-1)).toBe('#4')
+  })
+
+  test('has a choice at once, also in the pause after a move, so that it is there when the page is loaded anew', () => {
+    const { browser, address } = bench()
+    address.write('#moved', 'move')
+    address.write('#chosen', 'choice')
+    expect(browser.written).toEqual(['#moved', '#chosen'])
+    address.write('#chosen&moved', 'move')
+    expect(browser.written.at(-1)).toBe('#chosen')
+    browser.run()
+    expect(browser.written.at(-1)).toBe('#chosen&moved')
+  })
+
+  test('has a step at once: what waited is where it leads back to', () => {
+    const { browser, address } = bench()
+    address.write('#1', 'move')
+    address.write('#2', 'move')
+    address.write('#3', 'step')
+    expect([browser.hash, browser.steps]).toEqual(['#3', ['#2']])
+    address.write('#3', 'step')
+    expect(browser.steps, 'the same again is none').toEqual(['#2'])
+    browser.run()
+    browser.refuses = true
+    address.write('#4', 'step')
+    browser.refuses = false
+    browser.run()
+    expect([browser.hash, browser.steps], 'one that was refused is shown all the same').toEqual(['#4', ['#2']])
   })
 
   test('is written later when the browser refuses, and before a step', () => {
     const { browser, address } = bench()
     browser.refuses = true
-    address.put('#1')
-    address.put('#2')
+    address.write('#1', 'move')
+    address.write('#2', 'move')
     browser.refuses = false
     browser.run()
-    address.put('#3')
+    address.write('#3', 'move')
     address.flush()
     expect(browser.written).toEqual(['#2', '#3'])
   })
 
   test('of somebody who went elsewhere stays', () => {
     const { browser, address } = bench()
-    address.put('#1')
-    address.put('#2')
+    address.write('#1', 'move')
+    address.write('#2', 'move')
     browser.hash = '#elsewhere'
     browser.run()
     expect(browser.written).toEqual(['#1'])

@@ -1,106 +1,44 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { afterShown, repeated } from '../src/hidden'
-import { type StubPage, stubPage } from './stub-page'
+import { seriesKey } from '@telltale/client'
+import { expect, test } from 'vitest'
+import { codeOf, hiddenOf, hiddenText, toggled } from '../src/chart/hidden'
+import { hiddenKeys } from '../src/chart/use-hidden'
 
-let page: StubPage
-beforeEach(() => {
-  vi.useFakeTimers()
-  page = stubPage()
-})
-afterEach(() => vi.useRealTimers())
+const keyOf = (cpu: number, device = 'pump') => seriesKey({ device, metric: 'cpu', labels: { cpu: `cpu${cpu}` } })
+const keys = [0, 1, 2].map((cpu) => keyOf(cpu))
 
-/** When it ran, in ms since now. */
-function timed(): { ran: number[]; run(): void } {
-  const began = Date.now()
-  const ran: number[] = []
-  return { ran, run: () => void ran.push(Date.now() - began) }
-}
+test.each([
+  [keyOf(0), 'PZZXj'],
+  [seriesKey({ device: 'Küche 🍳', metric: 'temp', labels: {} }), 'YY_F9'],
+])('links are kept: %s is %s for ever', (key, code) => expect(codeOf(key)).toBe(code))
 
-describe('what is asked after a while', () => {
-  test('is asked then, once, where somebody looks', async () => {
-    const { ran, run } = timed()
-    afterShown(1_000, run)
-    await vi.advanceTimersByTimeAsync(60_000)
-    expect([ran, page.listeners()]).toEqual([[1_000], 0])
-  })
-
-  test('waits while the page is hidden, and is asked at once when it is shown', async () => {
-    const { ran, run } = timed()
-    page.hide()
-    afterShown(1_000, run)
-    await vi.advanceTimersByTimeAsync(60_000)
-    expect(ran).toEqual([])
-    page.show()
-    expect([ran, page.listeners()]).toEqual([[60_000], 0])
-  })
-
-  test('is not asked before its time, though the page is shown', async () => {
-    const { ran, run } = timed()
-    page.hide()
-    afterShown(1_000, run)
-    await vi.advanceTimersByTimeAsync(400)
-    page.show()
-    expect(ran).toEqual([])
-    await vi.advanceTimersByTimeAsync(600)
-    expect(ran).toEqual([1_000])
-  })
-
-  test('does not wait for a timer that slept with the machine', () => {
-    const { ran, run } = timed()
-    page.hide()
-    afterShown(30_000, run)
-    vi.setSystemTime(Date.now() + 3_600_000)
-    page.show()
-    expect([ran, vi.getTimerCount(), page.listeners()]).toEqual([[3_600_000], 0, 0])
-  })
-
-  test('that is called off is not asked, and leaves nothing behind', async () => {
-    const { ran, run } = timed()
-    for (let i = 0; i < 1_000; i += 1) afterShown(i, run)()
-    page.hide()
-    const callOff = afterShown(1_000, run)
-    await vi.advanceTimersByTimeAsync(5_000)
-    callOff()
-    page.show()
-    expect([ran, vi.getTimerCount(), page.listeners()]).toEqual([[], 0, 0])
-  })
+test('twenty thousand series that differ in a digit have codes of their own', () => {
+  const codes = new Set(Array.from({ length: 20_000 }, (_, i) => codeOf(keyOf(i % 100, `pump-${Math.floor(i / 100)}`))))
+  expect(codes.size).toBe(20_000)
 })
 
-describe('what is asked again and again', () => {
-  test('is asked at once, and so long after each answer, but not while the page is hidden', async () => {
-    const { ran, run } = timed()
-    const stop = repeated(
-      () => 2_000,
-      async () => {
-        run()
-        await new Promise((answered) => setTimeout(answered, 500))
-      },
-    )
-    await vi.advanceTimersByTimeAsync(6_000)
-    expect(ran).toEqual([0, 2_500, 5_000])
-    page.hide()
-    await vi.advanceTimersByTimeAsync(600_000)
-    expect(ran).toHaveLength(3)
-    page.show()
-    await vi.advanceTimersByTimeAsync(0)
-    expect(ran.at(-1)).toBe(606_000)
-    stop()
-    await vi.advanceTimersByTimeAsync(600_000)
-    expect([ran.length, page.listeners(), vi.getTimerCount()]).toEqual([4, 0, 0])
-  })
+test('a line is switched off and on again, and a link says it in five letters', () => {
+  const one = toggled(hiddenOf(''), keyOf(1), keys)
+  expect(hiddenText(one)).toBe(codeOf(keyOf(1)))
+  const two = toggled(hiddenOf(hiddenText(one)), keyOf(2), keys)
+  expect(hiddenText(two)).toHaveLength(10)
+  expect(hiddenText(toggled(two, keyOf(1), keys))).toBe(codeOf(keyOf(2)))
+})
 
-  test('ends with the answer that is on its way', async () => {
-    const { ran, run } = timed()
-    const stop = repeated(
-      () => 10,
-      async () => {
-        run()
-        await new Promise((answered) => setTimeout(answered, 500))
-      },
-    )
-    await vi.advanceTimersByTimeAsync(100)
-    stop()
-    await vi.advanceTimersByTimeAsync(60_000)
-    expect(ran).toEqual([0])
-  })
+test('of series that are not there any more nothing is left in the link', () => {
+  const off = hiddenOf(codeOf(keyOf(7)) + codeOf(keyOf(0)))
+  expect(hiddenText(toggled(off, keyOf(1), keys))).toBe(codeOf(keyOf(0)) + codeOf(keyOf(1)))
+})
+
+test.each([
+  ['', 0],
+  ['abc', 0],
+  ['%%%%%', 0],
+  ['abcdeXY', 1],
+  ['abcdeabcde', 1],
+])('%j of a link is %i lines', (text, count) => expect(hiddenOf(text).size).toBe(count))
+
+test('a line that is alone is shown: it has no legend to switch it on again', () => {
+  const off = hiddenOf(codeOf(keyOf(0)))
+  expect([...hiddenKeys(keys, off)]).toEqual([keyOf(0)])
+  expect(hiddenKeys([keyOf(0)], off).size).toBe(0)
 })

@@ -170,10 +170,25 @@ describe('what is drawn together', () => {
   test('one chart for each unit, counters apart, states as timelines', () => {
     expect(groups.lines.map((g) => [g.metric, g.members.map((m) => m.label)])).toEqual([
       ['dew, temp', ['a/temp', 'b/dew', 'b/temp']],
-      ['free', ['a/free']],
-      ['in', ['a/in']],
+      ['a/free', ['free']],
+      ['a/in', ['in']],
     ])
     expect(groups.states.map((g) => g.metric)).toEqual(['a/on'])
+  })
+
+  test('the lines of a chart are called by what tells them apart, and what they share is in its name', () => {
+    const named = (...all: ReturnType<typeof one>[]) =>
+      groupsOf(all, () => false).lines.map((g) => [g.metric, g.members.map((m) => m.label)])
+    const fan = (device: string, labels: object) => one(device, 'fan', 'rpm', 'gauge', labels)
+    expect(named(fan('oven', { side: 'left' }), fan('oven', { side: 'right' }), one('roof', 'temp', '°C'))).toEqual([
+      ['oven/fan', ['left', 'right']],
+      ['roof/temp', ['temp']],
+    ])
+    expect(named(fan('oven', { side: 'left' }), fan('oven', {}), one('oven', 'temp', '°C'))).toEqual([
+      ['fan', ['fan', 'left']],
+      ['temp', ['temp']],
+    ])
+    expect(named(fan('a', { side: 'left' }), fan('b', { side: 'left' }))).toEqual([['fan', ['a', 'b']]])
   })
 
   test('each chart asks for its own series; figures of very many are asked for in several questions', () => {

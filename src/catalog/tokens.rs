@@ -52,8 +52,16 @@ pub struct Session {
     pub used: TimeNs,
 }
 
-const TOKEN_COLUMNS: &str = "tokens.id, tokens.name, tokens.role, tokens.devices, tokens.selector, tokens.created, tokens.revoked";
-const SESSION_COLUMNS: &str = "sessions.id, sessions.role, sessions.client, sessions.created, sessions.used";
+/// As `sums::TOKENS` has them, with the checksum behind them: a row that begins so is judged as it is read.
+const TOKEN_COLUMNS: &str = "tokens.id, tokens.name, tokens.role, tokens.devices, tokens.selector, tokens.hash, tokens.created, \
+                             tokens.revoked, tokens.sum";
+const TOKEN_COLUMN_COUNT: usize = 9;
+const SESSION_COLUMNS: &str = "sessions.id, sessions.role, sessions.client, sessions.created, sessions.used, sessions.token";
+
+/// Sessions behind their tokens; the columns of a token are NULL where a session has none.
+fn select_sessions(which: &str) -> String {
+    format!("SELECT {TOKEN_COLUMNS}, {SESSION_COLUMNS} FROM sessions LEFT JOIN tokens ON tokens.id = sessions.token WHERE {which}")
+}
 
 impl Catalog {
     pub fn create_token(&self, spec: &TokenSpec, hash: Hash, now: TimeNs) -> Result<TokenId, CatalogError> {
@@ -71,13 +79,16 @@ impl Catalog {
     /// The token of this hash, if it is not revoked. One whose row is damaged could reach more than it was given: it is none.
     pub fn token(&self, hash: Hash) -> Result<Option<Token>, CatalogError> {
         self.read("read tokens from", |db| {
-            let sql = "SELECT id FROM tokens WHERE hash = ?1 AND revoked IS NULL";
-            let Some(id) = db.query_row(sql, [hash.as_bytes()], |row| row.get::<_, i64>(0)).optional()? else { return Ok(None) };
-            if !sums::row_is_right(db, sums::TOKENS, id)? {
+            let sql = format!("SELECT {TOKEN_COLUMNS} FROM tokens WHERE hash = ?1 AND revoked IS NULL");
+            let found = db.query_row(&sql, [hash.as_bytes()], |row| {
+                if sums::is_right(row, sums::TOKENS)? {
+                    return read_token(row).map(Some);
+                }
+                let id: i64 = row.get(0)?;
                 tracing::error!(id, "a token's row in the catalog is damaged: it lets nobody in; revoke it and make another");
-                return Ok(None);
-            }
-            db.query_row(&format!("SELECT {TOKEN_COLUMNS} FROM tokens WHERE id = ?1"), [id], read_token).optional()
+                Ok(None)
+            });
+            found.optional().map(Option::flatten)
         })
     }
 
@@ -88,7 +99,7 @@ impl Catalog {
             let (mut ask, mut tokens) = (db.prepare(&sql)?, Vec::new());
             let mut rows = ask.query([])?;
             while let Some(row) = rows.next()? {
-                if sums::row_is_right(db, sums::TOKENS, row.get(0)?)? {
+                if sums::is_right(row, sums::TOKENS)? {
                     tokens.push(read_token(row)?);
                 }
             }
@@ -117,26 +128,21 @@ impl Catalog {
         self.write("add a session to", |db| insert_session(db, hash, role, token, client, now))
     }
 
-    /// The session of this hash, if it was used since `since`.
+    /// The session of this hash, if it was used since `since` and its token's row is not damaged.
     pub fn session(&self, hash: Hash, since: TimeNs) -> Result<Option<Session>, CatalogError> {
-        let sql = format!(
-            "SELECT {SESSION_COLUMNS}, {TOKEN_COLUMNS} FROM sessions LEFT JOIN tokens ON tokens.id = sessions.token \
-             WHERE sessions.hash = ?1 AND sessions.used > ?2"
-        );
+        let sql = select_sessions("sessions.hash = ?1 AND sessions.used > ?2");
         self.read("read sessions from", |db| {
-            let found = db.query_row(&sql, params![hash.as_bytes(), since], read_session).optional()?;
-            let token = found.as_ref().and_then(|session| session.token.as_ref());
-            let is_right = token.map_or(Ok(true), |token| sums::row_is_right(db, sums::TOKENS, token.id.0.into()))?;
-            Ok(found.filter(|_| is_right))
+            db.query_row(&sql, params![hash.as_bytes(), since], read_session).optional().map(Option::flatten)
         })
     }
 
+    /// Without those whose token's row is damaged: they let nobody in.
     pub fn sessions(&self, since: TimeNs) -> Result<Vec<Session>, CatalogError> {
-        let sql = format!(
-            "SELECT {SESSION_COLUMNS}, {TOKEN_COLUMNS} FROM sessions LEFT JOIN tokens ON tokens.id = sessions.token \
-             WHERE sessions.used > ?1 ORDER BY sessions.id"
-        );
-        self.read("read sessions from", |db| db.prepare(&sql)?.query_map([since], read_session)?.collect())
+        let sql = select_sessions("sessions.used > ?1 ORDER BY sessions.id");
+        self.read("read sessions from", |db| {
+            let found = db.prepare(&sql)?.query_map([since], read_session)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok(found.into_iter().flatten().collect())
+        })
     }
 
     pub fn touch_session(&self, id: SessionId, now: TimeNs) -> Result<(), CatalogError> {
@@ -212,33 +218,30 @@ fn read_role(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {
 }
 
 fn read_token(row: &Row<'_>) -> rusqlite::Result<Token> {
-    read_token_from(row, 0)
-}
-
-fn read_token_from(row: &Row<'_>, first: usize) -> rusqlite::Result<Token> {
     Ok(Token {
-        id: token_id(row.get(first)?)?,
-        spec: TokenSpec {
-            name: row.get(first + 1)?,
-            role: read_role(row, first + 2)?,
-            devices: row.get(first + 3)?,
-            select: row.get(first + 4)?,
-        },
-        created: row.get(first + 5)?,
-        revoked: row.get(first + 6)?,
+        id: token_id(row.get(0)?)?,
+        spec: TokenSpec { name: row.get(1)?, role: read_role(row, 2)?, devices: row.get(3)?, select: row.get(4)? },
+        created: row.get(6)?,
+        revoked: row.get(7)?,
     })
 }
 
-fn read_session(row: &Row<'_>) -> rusqlite::Result<Session> {
-    let token: Option<i64> = row.get(5)?;
-    Ok(Session {
-        id: SessionId(row.get(0)?),
-        role: read_role(row, 1)?,
-        token: token.is_some().then(|| read_token_from(row, 5)).transpose()?,
-        client: row.get(2)?,
-        created: row.get(3)?,
-        used: row.get(4)?,
-    })
+/// Of a row of `select_sessions`. None: the token's row is damaged, or not found any more. Without its token's bounds it would reach more
+/// than it was given.
+fn read_session(row: &Row<'_>) -> rusqlite::Result<Option<Session>> {
+    let own = |column: usize| TOKEN_COLUMN_COUNT + column;
+    let token: Option<i64> = row.get(0)?;
+    if !sums::is_right(row, sums::TOKENS)? || token != row.get(own(5))? {
+        return Ok(None);
+    }
+    Ok(Some(Session {
+        id: SessionId(row.get(own(0))?),
+        role: read_role(row, own(1))?,
+        token: token.is_some().then(|| read_token(row)).transpose()?,
+        client: row.get(own(2))?,
+        created: row.get(own(3))?,
+        used: row.get(own(4))?,
+    }))
 }
 
 #[cfg(test)]
@@ -328,15 +331,19 @@ mod tests {
         let hash = hash();
         let id = catalog.create_token(&spec(Role::Viewer), hash, 5).unwrap();
         let session = catalog.create_session(Hash::of("s"), Role::Viewer, Some(id), "b", 5).unwrap();
+        let other = catalog.create_session(Hash::of("o"), Role::Viewer, None, "b", 5).unwrap();
         let seen = || (catalog.token(hash).unwrap().is_some(), catalog.tokens().unwrap().len(), catalog.session(Hash::of("s"), 0).unwrap());
         assert!(matches!(seen(), (true, 1, Some(Session { id, .. })) if id == session));
         for role in ["admin", "viewes"] {
             catalog.connection.lock().execute("UPDATE tokens SET role = ?1", [role]).unwrap();
             assert!(catalog.token(hash).unwrap().is_none(), "{role}");
             assert_eq!(catalog.tokens().unwrap(), [], "{role}");
+            assert_eq!(catalog.session(Hash::of("s"), 0).unwrap(), None, "{role}");
+            assert_eq!(catalog.sessions(0).unwrap().iter().map(|session| session.id).collect::<Vec<_>>(), [other], "{role}");
         }
-        catalog.connection.lock().execute("UPDATE tokens SET role = 'admin'", []).unwrap();
-        assert_eq!(catalog.session(Hash::of("s"), 0).unwrap(), None);
         assert!(catalog.revoke_token(id, 9).unwrap(), "it can be revoked");
+        let session = catalog.create_session(Hash::of("s"), Role::Viewer, Some(id), "b", 5).unwrap();
+        catalog.connection.lock().execute_batch("PRAGMA foreign_keys = off; UPDATE tokens SET id = 99").unwrap();
+        assert_eq!(catalog.session(Hash::of("s"), 0).unwrap(), None, "{session:?} has no bounds without its token");
     }
 }

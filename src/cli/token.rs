@@ -64,7 +64,8 @@ impl Create {
         let spec = spec(&self.role, self.name.as_deref(), self.devices.as_deref(), self.select.as_deref());
         let spec = spec.map_err(|refused| {
             let hint = refused.hint.as_ref().map_or_else(String::new, |hint| format!(" (try {hint})"));
-            Failure::new(super::Exit::Configuration, format!("{refused}{hint}"))
+            // Its message begins with the name of the option.
+            Failure::new(super::Exit::Configuration, format!("--{refused}{hint}"))
         })?;
         let dir = self.place.data_dir()?;
         owner::make(&dir)?;

@@ -125,6 +125,11 @@ impl Column {
         self.blocks.last()?.last_time()
     }
 
+    pub(super) fn newest(&self) -> Option<(TimeNs, Value)> {
+        let last = self.blocks.last()?;
+        Some((last.last_time()?, last.value(last.len() - 1)))
+    }
+
     pub(super) fn blocks(&self) -> &[Arc<Block>] {
         &self.blocks
     }

@@ -4,7 +4,7 @@
 use super::column::Column;
 use crate::model::SeriesId;
 
-pub(super) const PAGE: usize = 64;
+pub(crate) const PAGE: usize = 64;
 
 pub(super) type Page = Box<[Column; PAGE]>;
 

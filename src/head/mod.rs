@@ -20,6 +20,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use runs::Run;
 
+pub(crate) use columns::PAGE;
 pub use generation::Generation;
 pub use last::LastKnown;
 pub use view::{ColumnView, Layers};

@@ -1,6 +1,8 @@
 //! Many commits at once, at a start. Nobody reads yet, so the series are shared out between two threads, page by page, for as long as
-//! commits come: each goes on at its own pace, and neither begins anew with each batch. What a series gets is in the order of the log.
+//! commits come: each unpacks its own readings and goes on at its own pace, and neither begins anew with each batch. What a series gets
+//! is in the order of the log.
 
+use std::hint;
 use std::ops::Range;
 use std::sync::{Arc, mpsc};
 
@@ -8,23 +10,27 @@ use super::column::{Column, Grown};
 use super::columns::{PAGE, Page, new_page};
 use super::runs;
 use super::{Head, LastKnown, SeriesState, State, state_of};
+use crate::log::Unpacked;
 use crate::model::SeriesId;
-use crate::replayed::{Column as Values, Replayed, Stretch};
+use crate::replayed::{Column as Values, Replayed, SHARES, Stretch};
 
-/// Threads that put readings in their places. One more decodes.
-const THREADS: usize = 2;
 /// Batches that the other thread may be behind.
-const BEHIND: usize = 2;
+const BEHIND: usize = 1;
 
 impl Head {
     /// Applies commits that have no deletes: these of `replayed`. As `apply` one after the other.
     pub fn apply_many(&self, replayed: &Replayed, commits: Range<usize>) {
         let mut state = self.state.write();
         state.note_many(replayed, commits.clone());
-        for stretch in replayed.stretches(commits) {
-            let State { active, series, .. } = &mut *state;
-            let grown = put_stretch(active.column_mut(stretch.series), state_of(series, stretch.series), &stretch);
-            active.grew(grown);
+        let State { active, series, .. } = &mut *state;
+        let mut room = Unpacked::default();
+        for share in 0..SHARES {
+            replayed.unpack(share, commits.clone(), &mut room, |some| {
+                for stretch in some.stretches() {
+                    let grown = put_stretch(active.column_mut(stretch.series), state_of(series, stretch.series), &stretch);
+                    active.grew(grown);
+                }
+            });
         }
     }
 
@@ -66,27 +72,32 @@ impl State {
         }
     }
 
-    fn share_out(&mut self) -> [Share; THREADS] {
+    fn share_out(&mut self) -> [Share; SHARES] {
         let (pages, series) = (self.active.take_pages(), std::mem::take(&mut self.series));
         let count = pages.len().max(series.len().div_ceil(PAGE));
         let (mut pages, mut series) = (pages.into_iter(), series.into_iter());
-        let mut shares = std::array::from_fn(|at| Share { at, parts: Vec::with_capacity(count / THREADS + 1), grown: Grown::default() });
+        let mut shares = std::array::from_fn(|at| Share {
+            at,
+            parts: Vec::with_capacity(count / SHARES + 1),
+            grown: Grown::default(),
+            room: Unpacked::default(),
+        });
         for page in 0..count {
             let part = Part { columns: pages.next().flatten(), series: series.by_ref().take(PAGE).collect() };
-            shares[page % THREADS].parts.push(part);
+            shares[page % SHARES].parts.push(part);
         }
         shares
     }
 
-    fn put_together(&mut self, shares: [Share; THREADS]) {
-        let last = |share: &Share| share.parts.len().checked_sub(1).map(|last| last * THREADS + share.at);
+    fn put_together(&mut self, shares: [Share; SHARES]) {
+        let last = |share: &Share| share.parts.len().checked_sub(1).map(|last| last * SHARES + share.at);
         let count = shares.iter().filter_map(last).max().map_or(0, |last| last + 1);
         shares.iter().for_each(|share| self.active.grew(share.grown));
         let mut parts = shares.map(|share| share.parts.into_iter());
         let mut pages = Vec::with_capacity(count);
         self.series.reserve_exact(count * PAGE);
         for page in 0..count {
-            let Part { columns, series } = parts[page % THREADS].next().unwrap_or_default();
+            let Part { columns, series } = parts[page % SHARES].next().unwrap_or_default();
             pages.push(columns);
             self.series.extend(series);
             self.series.resize_with((page + 1) * PAGE, SeriesState::default);
@@ -100,6 +111,7 @@ struct Share {
     at: usize,
     parts: Vec<Part>,
     grown: Grown,
+    room: Unpacked,
 }
 
 /// The series of a page.
@@ -112,23 +124,32 @@ struct Part {
 impl Share {
     /// Puts what is its own of a batch in its places.
     fn put(&mut self, batch: Arc<Replayed>, done: &impl Fn(Replayed)) {
-        for stretch in batch.stretches(0..batch.commits().len()) {
-            let page = stretch.series.index() / PAGE;
-            if page % THREADS != self.at {
-                continue;
-            }
-            let (column, series) = self.of(page / THREADS, stretch.series);
-            let grown = put_stretch(column, series, &stretch);
-            self.grown.points += grown.points;
-            self.grown.bytes += grown.bytes;
-        }
+        let mut room = std::mem::take(&mut self.room);
+        batch.unpack(self.at, 0..batch.commits().len(), &mut room, |some| self.put_some(some));
+        self.room = room;
         // The last who has it gives it back.
         if let Some(batch) = Arc::into_inner(batch) {
             done(batch);
         }
     }
 
-    fn of(&mut self, part: usize, id: SeriesId) -> (&mut Column, &mut SeriesState) {
+    /// First it is looked where each series stands: what is far away for one is fetched while the next is asked for.
+    fn put_some(&mut self, some: &Unpacked) {
+        let mut before = None;
+        for stretch in some.stretches().filter(|stretch| before.replace(stretch.series) != Some(stretch.series)) {
+            let (column, series) = self.of(stretch.series);
+            hint::black_box((column.newest(), series.last.as_ref().map(|last| last.changed)));
+        }
+        for stretch in some.stretches() {
+            let (column, series) = self.of(stretch.series);
+            let grown = put_stretch(column, series, &stretch);
+            self.grown.points += grown.points;
+            self.grown.bytes += grown.bytes;
+        }
+    }
+
+    fn of(&mut self, id: SeriesId) -> (&mut Column, &mut SeriesState) {
+        let part = id.index() / PAGE / SHARES;
         if self.parts.len() <= part {
             self.parts.resize_with(part + 1, Part::default);
         }

@@ -176,7 +176,12 @@ fn fill_between(head: &Head, commits: &[Commit], rng: &mut fastrand::Rng) {
     let begin = rng.usize(0..=commits.len());
     let end = rng.usize(begin..=commits.len());
     head.apply_many(&Replayed::of(&commits[..begin]), 0..begin);
-    let mut batches = commits[begin..end].chunks(rng.usize(1..5)).map(Replayed::of);
+    let by_series = |commits: &[Commit]| {
+        let mut replayed = Replayed::of(commits);
+        replayed.by_series();
+        replayed
+    };
+    let mut batches = commits[begin..end].chunks(rng.usize(1..5)).map(by_series);
     let (given, back) = (batches.len(), AtomicUsize::new(0));
     head.fill(
         || batches.next(),

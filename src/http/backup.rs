@@ -8,9 +8,11 @@ use utoipa::ToSchema;
 
 use super::auth::{Admin, LocalPeer};
 use super::error::{ApiError, ErrorCode, ErrorDetail};
-use super::params::{NoParams, Object};
+use super::params::NoParams;
+use super::short::JsonBody;
 use super::task;
 use crate::hub::Hub;
+use crate::tools::Progress;
 use crate::tools::backup::{BackupError, Done, run};
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -54,20 +56,21 @@ struct BackupLine {
 pub async fn backup(
     hub: web::Data<Hub>,
     request: HttpRequest,
-    _: Admin,
+    admin: Admin,
     _: NoParams,
-    body: web::Json<Object<BackupRequest>>,
+    body: JsonBody<BackupRequest>,
 ) -> Result<HttpResponse, ApiError> {
     if request.conn_data::<LocalPeer>().is_none() {
         return Err(ApiError::forbidden("a backup is made on the hub's machine").with_hint("telltale backup DIR"));
     }
-    let BackupRequest { dir } = body.into_inner().0;
+    let BackupRequest { dir } = body.into_inner();
     let dir = PathBuf::from(dir);
     if !dir.is_absolute() {
         return Err(ApiError::parameter(format!("dir={}: expected an absolute path", dir.display())));
     }
     let place = task::place(&hub.tasks)?;
-    Ok(task::answer(place, "backup", move |progress| run(&hub, &dir, progress).map(BackupBody::from).map_err(|error| refusal(&error))))
+    let run = move |progress: &mut Progress<'_>| run(&hub, &dir, progress).map(BackupBody::from).map_err(|error| refusal(&error));
+    Ok(task::answer(&admin.0, place, "backup", run))
 }
 
 /// The asker owns the hub's directory, and may know what failed.

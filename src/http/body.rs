@@ -21,12 +21,9 @@ use crate::hub::Hub;
 use crate::ingest::line_protocol::Lines;
 use crate::ingest::session::{Deciding, Pending, Rejected, Session, Settled};
 use crate::ingest::{Later, Outcome};
-use crate::limits::{BODY_BATCHES, BODY_PIECE_BYTES, BODY_STALLED, REFUSALS_QUOTED};
+use crate::limits::{BODY_BATCHES, BODY_PIECE_BYTES, BODY_STALLED, GZIP_STEP_BYTES, REFUSALS_QUOTED};
 use crate::model::Position;
 use crate::rows;
-
-/// What an inflated step may be made of: gzip grows to a thousandfold at most.
-const GZIP_STEP_BYTES: usize = 1 << 10;
 
 /// Tells the readings of a body apart.
 pub trait Decode {

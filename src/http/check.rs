@@ -72,9 +72,9 @@ pub struct BadRow {
 #[utoipa::path(post, path = "/api/v1/check", tag = "health",
     responses((status = 200, body = [CheckLine], content_type = "application/x-ndjson", description = "An item a line."),
         (status = 409, description = "`conflict`: another runs.")))]
-pub async fn check(hub: web::Data<Hub>, _: Admin, _: NoParams) -> Result<HttpResponse, ApiError> {
+pub async fn check(hub: web::Data<Hub>, admin: Admin, _: NoParams) -> Result<HttpResponse, ApiError> {
     let place = task::place(&hub.tasks)?;
-    Ok(task::answer(place, "check", move |progress| {
+    Ok(task::answer(&admin.0, place, "check", move |progress| {
         let dir = &hub.config.data.dir;
         run(dir, Beside::Hub, progress).map(CheckBody::from).map_err(|error| ApiError::internal(&error))
     }))

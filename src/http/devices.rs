@@ -14,7 +14,8 @@ use utoipa::ToSchema;
 use super::auth::{Admin, Reader};
 use super::error::{ApiError, ErrorBody};
 use super::openapi::forms::StateName;
-use super::params::{NoParams, Object, Page, Params};
+use super::params::{NoParams, Page, Params};
+use super::short::JsonBody;
 use crate::auth::access::Access;
 use crate::catalog::devices::{Description, DescriptionEdit};
 use crate::hub::Hub;
@@ -140,14 +141,14 @@ pub async fn edit(
     admin: Admin,
     _: NoParams,
     id: web::Path<String>,
-    body: web::Json<Object<DeviceEdit>>,
+    body: JsonBody<DeviceEdit>,
 ) -> Result<HttpResponse, ApiError> {
     let (hub, id) = (hub.into_inner(), id.into_inner());
     check_text("device", &id, NAME_BYTES)?;
     if id.is_empty() {
         return Err(ApiError::parameter("a device id is not empty"));
     }
-    let edit = checked(body.into_inner().0)?;
+    let edit = checked(body.into_inner())?;
     let held = hub.devices.description(&id).map(|is| is.attributes.clone()).unwrap_or_default();
     let added = edit.attributes.iter().filter(|(name, value)| !value.is_empty() && !held.contains_key(*name)).count();
     if held.len() + added > LABELS {

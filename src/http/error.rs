@@ -65,6 +65,14 @@ error_codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR;
 }
 
+impl ErrorCode {
+    /// Said only by what hands something to the writer.
+    #[must_use]
+    pub fn is_of_writer(self) -> bool {
+        matches!(self, Self::ClockUnset | Self::SlowDown)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {

@@ -111,11 +111,13 @@ pub async fn export(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -
     let wish = Wish::read(&Params::read(&request, &["select", "from", "to", "format", "skip_damaged"])?)?;
     let place = stream::place(&hub.long_answers).await?;
     let (hub, format, skip_damaged) = (hub.into_inner(), wish.format, wish.skip_damaged);
-    let plan = stream::decided(&request, move |is_wanted| plan(&hub, &wish, reader.0.scope(), is_wanted)).await?;
+    let (access, scope) = (reader.0.clone(), reader.0);
+    let plan = stream::decided(&request, &access, move |is_wanted| plan(&hub, &wish, scope.scope(), is_wanted)).await?;
     let (readings, damaged) = (HeaderValue::from(readings(&plan)), plan.damaged());
     let left_out = left_out(&damaged);
     let said = skip_damaged.then_some(damaged);
-    let mut answer = stream::answer(place, format.content_type(), "export", move |sink| write(&plan, format, said.as_deref(), sink));
+    let write = move |sink: &mut ChunkSink<'_>| write(&plan, format, said.as_deref(), sink);
+    let mut answer = stream::answer(&access, place, format.content_type(), "export", write);
     answer.headers_mut().insert(READINGS, readings);
     left_out.into_iter().for_each(|places| drop(answer.headers_mut().insert(LEFT_OUT, places)));
     Ok(answer)

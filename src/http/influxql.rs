@@ -1,12 +1,13 @@
 //! `/query`, for clients of InfluxDB 1 that ask for their database before they write. There is none to make here, and they hear that it is
 //! there. All else that InfluxQL can ask is refused, with where history is.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 use url::form_urlencoded;
 
 use super::auth::Writer;
 use super::error::ApiError;
+use super::short::PlainBody;
 use super::write::{Dialect, Refused};
 
 /// What those that are named by `db` have without it.
@@ -19,7 +20,7 @@ const DATABASE: &str = "telltale";
     params(("q" = Option<String>, Query, example = "CREATE DATABASE \"telegraf\"", description = "One statement of InfluxQL.")),
     responses((status = 200, body = Object, content_type = "application/json", description = "As InfluxDB 1 answers."),
         (status = 400, description = "Another statement, or none.")))]
-pub async fn post(request: HttpRequest, body: Result<web::Bytes, actix_web::Error>, writer: Result<Writer, ApiError>) -> HttpResponse {
+pub async fn post(request: HttpRequest, body: Result<PlainBody, actix_web::Error>, writer: Result<Writer, ApiError>) -> HttpResponse {
     answer(&request, body, writer)
 }
 
@@ -29,12 +30,12 @@ pub async fn post(request: HttpRequest, body: Result<web::Bytes, actix_web::Erro
     responses((status = 200, body = Object, content_type = "application/json", description = "As InfluxDB 1 answers."),
         (status = 400, description = "Another statement, or none.")))]
 pub async fn get(request: HttpRequest, writer: Result<Writer, ApiError>) -> HttpResponse {
-    answer(&request, Ok(web::Bytes::new()), writer)
+    answer(&request, Ok(PlainBody::default()), writer)
 }
 
-fn answer(request: &HttpRequest, body: Result<web::Bytes, actix_web::Error>, writer: Result<Writer, ApiError>) -> HttpResponse {
+fn answer(request: &HttpRequest, body: Result<PlainBody, actix_web::Error>, writer: Result<Writer, ApiError>) -> HttpResponse {
     let body = match writer.map_err(Refused::from).and_then(|_| body.map_err(|error| Refused::unread(&error))) {
-        Ok(body) => body,
+        Ok(PlainBody(body)) => body,
         Err(refused) => return Dialect::V1.answer(refused),
     };
     let of = |name: &str| {

@@ -58,8 +58,8 @@ pub async fn last(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) -> 
     let selectors = parse_selectors(&params.all("select"))?;
     let time = params.one("time")?.map(TimeFormat::parse).transpose()?.unwrap_or_default();
     let place = stream::place(&hub.long_answers).await?;
-    let hub = hub.into_inner();
-    Ok(stream::answer(place, "application/json", "last", move |sink| {
+    let (hub, access) = (hub.into_inner(), reader.0.clone());
+    Ok(stream::answer(&access, place, "application/json", "last", move |sink| {
         let series = reachable(&hub.series, &selectors, reader.0.scope(), &*hub.devices);
         write(&hub, &series, time, sink)
     }))

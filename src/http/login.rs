@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use super::auth::{Admin, Door, Known};
 use super::error::{ApiError, ErrorCode};
 use super::openapi::forms::RoleName;
-use super::params::{NoParams, Object};
+use super::params::NoParams;
+use super::short::JsonBody;
 use crate::auth::By;
 use crate::auth::access::Role;
 use crate::catalog::tokens::SessionId;
@@ -69,20 +70,16 @@ pub struct SessionRow {
 
 /// Opens a session: 204 and a cookie.
 #[utoipa::path(post, path = "/api/v1/login", tag = "access", request_body = LoginBody, security(()),
-    responses((status = 204, description = "A cookie is set."), (status = 401, description = "The code or token is not valid.")))]
-pub async fn login(
-    _: NoParams,
-    request: HttpRequest,
-    door: web::Data<Door>,
-    body: web::Json<Object<LoginBody>>,
-) -> Result<HttpResponse, ApiError> {
+    responses((status = 204, description = "A cookie is set."), (status = 401, description = "The code or token is not valid."),
+    (status = 403, description = "The Origin is not one of the hub's.")))]
+pub async fn login(_: NoParams, request: HttpRequest, door: web::Data<Door>, body: JsonBody<LoginBody>) -> Result<HttpResponse, ApiError> {
     // A browser always names the page; another's page must not log a user in under its own account.
     if request.headers().contains_key(ORIGIN) {
         door.check_origin(&request)?;
     }
     let client = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let auth = Arc::clone(&door.auth);
-    let session = match body.into_inner().0 {
+    let session = match body.into_inner() {
         LoginBody { code: Some(code), token: None } => web::block(move || auth.login_by_code(&code, &client)).await??.ok_or_else(|| {
             ApiError::new(ErrorCode::Unauthorized, "the login link is unknown, used or older than 15 minutes")
                 .with_hint("`telltale login` prints a new one")
@@ -115,13 +112,8 @@ pub async fn session(known: Known, _: NoParams) -> HttpResponse {
 
 /// A link that logs in once, within 15 minutes. `telltale login` asks for it.
 #[utoipa::path(post, path = "/api/v1/login/link", tag = "access", request_body = LinkBody, responses((status = 201, body = LinkAnswer)))]
-pub async fn create_link(
-    _: Admin,
-    _: NoParams,
-    door: web::Data<Door>,
-    body: web::Json<Object<LinkBody>>,
-) -> Result<HttpResponse, ApiError> {
-    let LinkBody { role } = body.into_inner().0;
+pub async fn create_link(_: Admin, _: NoParams, door: web::Data<Door>, body: JsonBody<LinkBody>) -> Result<HttpResponse, ApiError> {
+    let LinkBody { role } = body.into_inner();
     let role = role.as_deref().map_or(Ok(Role::Admin), super::tokens::role)?;
     let auth = Arc::clone(&door.auth);
     let code = web::block(move || auth.create_login_code(role)).await??;

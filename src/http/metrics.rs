@@ -100,7 +100,7 @@ fn text(hub: &Hub) -> String {
         put(&mut out, "commit_p50_ns", "gauge", "What half of the newest 1024 commits took at most.", ns(times.p50));
         put(&mut out, "commit_p99_ns", "gauge", "What all of them but one in a hundred took at most.", ns(times.p99));
     }
-    if let Some((free, _)) = crate::hub::disk::free_and_size(&hub.config.data.dir) {
+    if let Some((free, _)) = crate::full::free_and_size(&hub.config.data.dir) {
         put(&mut out, "disk_free_bytes", "gauge", "Free on the disk of the data directory.", free);
     }
     put(&mut out, "queue_batches", "gauge", "Batches waiting for the writer.", hub.queue.depth() as u64);

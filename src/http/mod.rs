@@ -28,6 +28,7 @@ pub mod openapi;
 pub mod params;
 pub mod series;
 pub mod series_stats;
+mod short;
 #[cfg(feature = "parquet")]
 pub mod spool;
 pub mod sse;
@@ -38,13 +39,14 @@ pub mod task;
 pub mod tickets;
 pub mod tokens;
 pub mod top;
+mod unread;
 pub mod write;
 
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
 use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use actix_web::middleware::{Compress, DefaultHeaders};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
 use actix_web::{HttpRequest, HttpResponse, Resource, web};
 
 use self::encoding::varies;
@@ -59,6 +61,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
             .wrap_fn(|mut request, next| {
                 let (method, path, version) = (request.method().clone(), request.path().to_owned(), request.version());
                 let is_head = bare::as_get(&mut request);
+                let chunked = unread::watch(&mut request);
                 // The files of the page were compressed at build, in more than one form.
                 if path.starts_with("/api/") {
                     encoding::keep_gzip(request.headers_mut());
@@ -67,7 +70,11 @@ pub fn routes(app: &mut web::ServiceConfig) {
                 async move {
                     let answer: ServiceResponse<_> = answer.await?;
                     tracing::debug!(%method, path, status = answer.status().as_u16(), "request");
-                    Ok(bare::fit(answer, is_head, version))
+                    let answer = bare::fit(answer, is_head, version);
+                    Ok(match chunked {
+                        Some(chunked) => chunked.held_by(answer).await,
+                        None => answer,
+                    })
                 }
             })
             .wrap(security_headers())
@@ -87,7 +94,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
             .service(web::scope("/api").default_service(web::to(no_such_resource)))
             .default_service(web::to(assets::serve)),
     );
-    app.default_service(web::to(no_path));
+    app.default_service(web::to(no_path).wrap(from_fn(unread::looked_after)));
 }
 
 /// One line each: who may use it is in the handler's arguments (`Admin`, `Reader`, `Writer`, ...). HEAD is answered as GET.
@@ -160,6 +167,8 @@ fn security_headers() -> DefaultHeaders {
              manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
         ))
         .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        // What says nothing else of it, which is all but the page's files, is one caller's and of this moment.
+        .add((CACHE_CONTROL, "no-store"))
         .add((REFERRER_POLICY, "no-referrer"))
         .add((HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
 }
@@ -196,6 +205,8 @@ mod operator_tests;
 mod readings_tests;
 #[cfg(test)]
 mod refusals_tests;
+#[cfg(test)]
+mod revoked_tests;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Modify for Security {
     }
 }
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let mut document = serde_json::to_value(Document::openapi()).expect("a document made of names is JSON");
     forms::put(&mut document);
     document
@@ -79,6 +79,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::http::error::ErrorCode;
 
     /// `METHOD /path` of every `at("/path", "METHOD, METHOD")` in the list of routes; HEAD goes without saying where GET is listed.
     fn routes() -> BTreeSet<String> {
@@ -112,6 +113,44 @@ mod tests {
         let names: Vec<_> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
         assert!(names.contains(&"get_devices_by_id") && names.contains(&"get_openapi_json"), "{names:?}");
+    }
+
+    /// Every text of a status: method, path, status, text. Not those in InfluxDB's words, nor of probes.
+    fn texts() -> Vec<(String, String, u16, String)> {
+        let mut texts = Vec::new();
+        for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    if response["content"]["application/json"]["schema"]["$ref"] == "#/components/schemas/ErrorBody" {
+                        let text = response["description"].as_str().unwrap().to_owned();
+                        texts.push((method.clone(), path.clone(), status.parse().unwrap(), text));
+                    }
+                }
+            }
+        }
+        assert!(texts.len() > 100, "{}", texts.len());
+        texts
+    }
+
+    #[test]
+    fn every_code_stands_in_the_texts_of_its_status() {
+        let texts = texts();
+        // Who asks by a method that is not in the document does not go by it.
+        for code in ErrorCode::ALL.iter().filter(|code| **code != ErrorCode::MethodNotAllowed) {
+            let (status, name) = (code.status().as_u16(), format!("`{}`", code.as_str()));
+            let told = texts.iter().filter(|(.., of, text)| *of == status && text.contains(&name)).count();
+            assert!(told > 0, "{name} is in no text of {status}");
+        }
+        // What keeps any route from an answer.
+        for (method, path, status, text) in texts {
+            for code in ErrorCode::ALL.iter().filter(|code| code.status().as_u16() == status && status >= 500) {
+                let writes = path == "/api/v1/import" || (method == "delete" && path == "/api/v1/history");
+                let named = text.contains(&format!("`{}`", code.as_str()));
+                assert_eq!(named, writes || !code.is_of_writer(), "{method} {path} {status}: {code:?} in {text}");
+            }
+        }
+        let text = DOCUMENT["paths"]["/api/v1/import"]["post"]["responses"]["503"]["description"].as_str().unwrap();
+        assert!(text.contains("`clock_unset`") && text.contains("`slow_down`"), "{text}");
     }
 
     /// The page's types are made of it, without a hub.

@@ -1,7 +1,8 @@
 //! Long answers: a blocking thread writes chunks, the socket takes them at its pace. The thread ends when the client goes or takes
 //! nothing for too long, and what is in memory is a few chunks, whatever the length of the answer.
 //!
-//! Invariant: an error after the first byte breaks the connection, so that a cut answer is never taken for a whole one.
+//! Invariants: an error after the first byte breaks the connection, so that a cut answer is never taken for a whole one. Nothing of an
+//! answer is handed on once the token or session that asked for it has ended: that breaks it too, or is the refusal before its first byte.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -22,6 +23,7 @@ use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorCode};
 use super::line;
+use crate::auth::access::Access;
 use crate::limits::{
     CLOSED_SIDE_WAITED, GROUPED_ANSWERS, HISTORY_ANSWERS, HISTORY_CHUNK_BYTES, HISTORY_CHUNKS_AHEAD, HISTORY_FIRST, HISTORY_STALLED,
     HISTORY_WAIT,
@@ -58,12 +60,13 @@ async fn place_within(places: &Arc<Semaphore>, wait: Duration, what: &str) -> Re
 
 /// Answers with what `write` gives to its sink. `what` is for the log.
 pub fn answer<E: Display>(
+    access: &Access,
     place: OwnedSemaphorePermit,
     content_type: &'static str,
     what: &'static str,
     write: impl FnOnce(&mut ChunkSink<'_>) -> Result<(), E> + Send + 'static,
 ) -> HttpResponse {
-    begin(place, what, HISTORY_STALLED, write).answer(content_type)
+    begin(access, place, what, HISTORY_STALLED, write).answer(content_type)
 }
 
 /// The same for what is decided first: which answer there is to write, and what its headers say. Both on one thread, since to wake another
@@ -71,6 +74,7 @@ pub fn answer<E: Display>(
 /// given up, and what fails before is told.
 pub async fn answer_decided<P, T: Send + 'static, E: Display>(
     request: &HttpRequest,
+    access: &Access,
     place: OwnedSemaphorePermit,
     content_type: &'static str,
     what: &'static str,
@@ -78,7 +82,7 @@ pub async fn answer_decided<P, T: Send + 'static, E: Display>(
     write: impl FnOnce(P, &mut ChunkSink<'_>) -> Result<(), E> + Send + 'static,
 ) -> Result<(HttpResponse, T), ApiError> {
     let (told, mut decided) = oneshot::channel();
-    let begun = begin(place, what, HISTORY_STALLED, move |sink| {
+    let begun = begin(access, place, what, HISTORY_STALLED, move |sink| {
         let decided = {
             let asked = RefCell::new(&mut *sink);
             decide(&|| asked.borrow_mut()(Vec::new()))
@@ -96,6 +100,9 @@ pub async fn answer_decided<P, T: Send + 'static, E: Display>(
         }
     });
     let begun = tokio::select! {
+        biased;
+        // First: whoever writes it may have noticed already, and given it up.
+        () = access.ended() => return Err(ended()),
         begun = begun_within(begun, HISTORY_FIRST) => begun?,
         // Whoever writes it finds that nobody reads any more.
         () = line::left(request) => return Err(left()),
@@ -107,15 +114,21 @@ pub async fn answer_decided<P, T: Send + 'static, E: Display>(
 /// What takes long before the first byte, on a thread of its own, which may ask whether its client still waits.
 pub async fn decided<T: Send + 'static>(
     request: &HttpRequest,
+    access: &Access,
     decide: impl FnOnce(&dyn Fn() -> bool) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let waiting = Arc::new(());
     let waits = Arc::downgrade(&waiting);
     let decided = web::block(move || decide(&|| waits.strong_count() > 0));
     tokio::select! {
+        () = access.ended() => Err(ended()),
         decided = decided => decided?,
         () = line::left(request) => Err(left()),
     }
+}
+
+fn ended() -> ApiError {
+    ApiError::new(ErrorCode::Unauthorized, "the token was revoked or has ended")
 }
 
 /// For a client that closed its side and is there all the same.
@@ -151,9 +164,12 @@ struct Begun {
     whole: Arc<AtomicBool>,
     /// Why it was not written to its end.
     why: Arc<Mutex<Option<String>>>,
+    /// Of who asked.
+    access: Access,
 }
 
 fn begin<E: Display>(
+    access: &Access,
     place: OwnedSemaphorePermit,
     what: &'static str,
     patience: Duration,
@@ -164,17 +180,18 @@ fn begin<E: Display>(
     // Only an answer that was written to its end ends the body; whatever else closes the channel, a panic too, breaks it.
     let whole = Arc::new(AtomicBool::new(false));
     let why = Arc::new(Mutex::new(None));
-    let (written, said) = (Arc::clone(&whole), Arc::clone(&why));
+    let (written, said, asks) = (Arc::clone(&whole), Arc::clone(&why), access.clone());
     tokio::task::spawn_blocking(move || {
         let _place = place;
         let mut stalled = false;
         let done = write(&mut |chunk| match chunk.is_empty() {
+            _ if asks.has_ended() => false,
             true => !sender.is_closed(),
             false => match sender.try_send(chunk.into()) {
                 Ok(()) => true,
                 Err(TrySendError::Closed(_)) => false,
-                Err(TrySendError::Full(chunk)) => match runtime.block_on(timeout(patience, sender.send(chunk))) {
-                    Ok(sent) => sent.is_ok(),
+                Err(TrySendError::Full(chunk)) => match runtime.block_on(timeout(patience, room(&sender, chunk, &asks))) {
+                    Ok(sent) => sent,
                     Err(_) => {
                         stalled = true;
                         false
@@ -189,24 +206,43 @@ fn begin<E: Display>(
         *said.lock() = Some(error.to_string());
         if stalled {
             tracing::info!(what, "a client took nothing for {} s; its answer is broken off", patience.as_secs());
+        } else if asks.has_ended() {
+            tracing::info!(what, "a token or session ended; its answer is broken off");
         } else if !sender.is_closed() {
             tracing::error!(what, %error, "an answer is broken off");
         }
     });
-    Begun { receiver, first: None, whole, why }
+    Begun { receiver, first: None, whole, why, access: access.clone() }
+}
+
+/// Waits for the socket. False: nobody reads on, or may.
+async fn room(sender: &mpsc::Sender<Bytes>, chunk: Bytes, access: &Access) -> bool {
+    tokio::select! {
+        sent = sender.send(chunk) => sent.is_ok(),
+        () = access.ended() => false,
+    }
 }
 
 impl Begun {
     fn answer(self, content_type: &'static str) -> HttpResponse {
-        let Self { mut receiver, mut first, whole, .. } = self;
+        let Self { mut receiver, mut first, whole, access, .. } = self;
+        let mut ended = Box::pin(async move { access.ended().await });
         let mut broken = false;
         HttpResponse::Ok().content_type(content_type).streaming(poll_fn(move |context| {
+            if broken {
+                return Poll::Ready(None);
+            }
+            // Also while nothing else is ready: what waits for the next chunk is woken by it.
+            if ended.as_mut().poll(context).is_ready() {
+                broken = true;
+                return Poll::Ready(Some(Err(io::Error::other("the token was revoked or has ended: the answer is broken off"))));
+            }
             if let Some(first) = first.take() {
                 return Poll::Ready(Some(Ok(first)));
             }
             receiver.poll_recv(context).map(|chunk| match chunk {
                 Some(chunk) => Some(Ok(chunk)),
-                None if whole.load(Ordering::Acquire) || broken => None,
+                None if whole.load(Ordering::Acquire) => None,
                 None => {
                     broken = true;
                     Some(Err(io::Error::other("the answer is broken off")))
@@ -217,184 +253,5 @@ impl Begun {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::net::{Shutdown, TcpStream};
-
-    use actix_web::body::{BodySize, MessageBody, to_bytes};
-    use actix_web::test::TestRequest;
-    use actix_web::{App, HttpServer};
-
-    use super::*;
-    use crate::http::testing::TestHub;
-
-    async fn body(write: impl FnOnce(&mut ChunkSink<'_>) -> Result<(), &'static str> + Send + 'static) -> Result<Bytes, String> {
-        let places = Arc::new(Semaphore::new(1));
-        let response = answer(place(&places).await.unwrap(), "text/plain", "test", write);
-        assert_eq!(response.body().size(), BodySize::Stream);
-        let body = to_bytes(response.into_body()).await.map_err(|error| error.to_string());
-        assert!(place(&places).await.is_ok(), "the place is free again");
-        body
-    }
-
-    async fn begun(
-        request: &HttpRequest,
-        place: OwnedSemaphorePermit,
-        write: impl FnOnce(&mut ChunkSink<'_>) -> Result<(), &'static str> + Send + 'static,
-    ) -> Result<HttpResponse, ApiError> {
-        let decided = answer_decided(request, place, "text/plain", "test", |_| Ok(((), ())), |(), sink| write(sink));
-        decided.await.map(|(response, ())| response)
-    }
-
-    #[actix_web::test]
-    async fn only_a_whole_answer_ends_well() {
-        let many = |sink: &mut ChunkSink<'_>| (0..20).all(|i| sink(vec![b'a' + i])).then_some(()).ok_or("gone");
-        assert_eq!(body(many).await.unwrap(), "abcdefghijklmnopqrst");
-        let failed = |sink: &mut ChunkSink<'_>| {
-            sink(b"a".to_vec());
-            Err("the disk")
-        };
-        assert!(body(failed).await.unwrap_err().contains("broken off"));
-        let panics = |sink: &mut ChunkSink<'_>| {
-            sink(b"a".to_vec());
-            panic!("a bug in the middle of an answer")
-        };
-        assert!(body(panics).await.unwrap_err().contains("broken off"));
-    }
-
-    #[actix_web::test]
-    async fn a_client_that_takes_nothing_loses_its_place() {
-        let places = Arc::new(Semaphore::new(1));
-        let endless = |sink: &mut ChunkSink<'_>| {
-            while sink(vec![0; 1000]) {}
-            Err("stalled")
-        };
-        let taken = place(&places).await.unwrap();
-        let response = begin(taken, "test", Duration::from_millis(20), endless).answer("text/plain");
-        assert!(place(&places).await.is_ok(), "though the client still holds its connection");
-        assert!(to_bytes(response.into_body()).await.is_err());
-    }
-
-    #[actix_web::test]
-    async fn what_does_not_begin_in_time_is_given_up_and_told() {
-        let (places, request) = (Arc::new(Semaphore::new(1)), TestRequest::get().to_http_request());
-        let silent = |sink: &mut ChunkSink<'_>| {
-            while sink(Vec::new()) {
-                std::thread::yield_now();
-            }
-            Err("nobody asks any more")
-        };
-        let silent = begin(place(&places).await.unwrap(), "test", HISTORY_STALLED, silent);
-        let refused = begun_within(silent, Duration::from_millis(5)).await.err().unwrap();
-        assert_eq!(refused.code, ErrorCode::TooSlow);
-        assert!(place(&places).await.is_ok(), "it found that nobody waits");
-        let failing = |_: &mut ChunkSink<'_>| Err("a disk");
-        let refused = begun(&request, place(&places).await.unwrap(), failing).await.unwrap_err();
-        assert!(refused.code == ErrorCode::StoreFailed && refused.message.contains("a disk"), "{refused:?}");
-        let whole = |sink: &mut ChunkSink<'_>| (0..9).all(|i| sink(vec![b'a' + i])).then_some(()).ok_or("gone");
-        let response = begun(&request, place(&places).await.unwrap(), whole).await.unwrap();
-        assert_eq!(to_bytes(response.into_body()).await.unwrap(), "abcdefghi");
-        let empty = |_: &mut ChunkSink<'_>| Ok::<(), &str>(());
-        let response = begun(&request, place(&places).await.unwrap(), empty).await.unwrap();
-        assert_eq!(to_bytes(response.into_body()).await.unwrap(), "");
-    }
-
-    #[actix_web::test]
-    async fn what_is_decided_is_told_with_the_first_bytes_or_refused() {
-        let (places, request) = (Arc::new(Semaphore::new(1)), TestRequest::get().to_http_request());
-        let write = |letter: u8, sink: &mut ChunkSink<'_>| sink(vec![letter; 3]).then_some(()).ok_or("gone");
-        let decide = |_: &dyn Fn() -> bool| Ok((b'x', "a header"));
-        let place_taken = place(&places).await.unwrap();
-        let (response, said) = answer_decided(&request, place_taken, "text/plain", "test", decide, write).await.unwrap();
-        assert_eq!((to_bytes(response.into_body()).await.unwrap(), said), (Bytes::from("xxx"), "a header"));
-        let refuse = |_: &dyn Fn() -> bool| Err::<(u8, ()), _>(ApiError::parameter("no such"));
-        let place_taken = place(&places).await.unwrap();
-        let refused = answer_decided(&request, place_taken, "text/plain", "test", refuse, write).await.unwrap_err();
-        assert!(refused.code == ErrorCode::BadParameter && refused.message == "no such", "{refused:?}");
-        assert!(place(&places).await.is_ok(), "the place is free again");
-    }
-
-    /// On a real port: whether its client still waits shows in its socket alone.
-    #[actix_web::test]
-    async fn a_client_that_closes_before_the_first_byte_is_waited_for_a_moment_only() {
-        let places = Arc::new(Semaphore::new(1));
-        let handler = {
-            let places = Arc::clone(&places);
-            move |request: HttpRequest| {
-                let places = Arc::clone(&places);
-                async move {
-                    let silent = |sink: &mut ChunkSink<'_>| {
-                        while sink(Vec::new()) {
-                            std::thread::yield_now();
-                        }
-                        Err("nobody asks any more")
-                    };
-                    begun(&request, place(&places).await?, silent).await
-                }
-            }
-        };
-        let server = HttpServer::new(move || App::new().default_service(web::to(handler.clone())));
-        let server = server.workers(1).on_connect(line::keep).disable_signals().bind("127.0.0.1:0").unwrap();
-        let address = server.addrs()[0];
-        let server = server.run();
-        let handle = server.handle();
-        let serving = actix_web::rt::spawn(server);
-        let ask = move || {
-            let mut client = TcpStream::connect(address)?;
-            client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
-            Ok::<_, io::Error>(client)
-        };
-        let told = move || {
-            let (mut client, mut answer) = (ask()?, String::new());
-            client.shutdown(Shutdown::Write)?;
-            client.read_to_string(&mut answer)?;
-            Ok::<_, io::Error>(answer)
-        };
-        let answer = web::block(told).await.unwrap().unwrap();
-        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("closed its side"), "{answer}");
-        let client = web::block(ask).await.unwrap().unwrap();
-        let taken = async {
-            while places.available_permits() > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(HISTORY_WAIT, taken).await.unwrap();
-        drop(client);
-        assert!(place(&places).await.is_ok(), "the work ended");
-        handle.stop(false).await;
-        serving.await.unwrap().unwrap();
-    }
-
-    #[actix_web::test]
-    async fn no_place_is_too_slow() {
-        let places = Arc::new(Semaphore::new(1));
-        let _taken = place(&places).await.unwrap();
-        let refused = place_within(&places, Duration::from_millis(1), "2 answers").await.unwrap_err();
-        assert_eq!(refused.code, ErrorCode::TooSlow);
-    }
-
-    #[actix_web::test]
-    async fn places_of_grouped_answers_are_few_and_waited_for() {
-        let test = TestHub::open();
-        let uri = "/api/v1/history?select=*/*&from=-1h&agg=count&group=sum";
-        let taken: Vec<_> = (0..GROUPED_ANSWERS).map(|_| Arc::clone(&test.hub.grouped_answers).try_acquire_owned().unwrap()).collect();
-        let refused = test.ask(uri).await;
-        assert_eq!(refused.refusal(), (503, "too_slow".to_owned()));
-        assert!(refused.text().contains("4 answers with group"), "{}", refused.text());
-        assert_eq!(test.ask(&uri.replace("&group=sum", "")).await.status, 200, "others have places of their own");
-        drop(taken);
-        assert_eq!(test.ask(uri).await.status, 200);
-    }
-
-    #[actix_web::test]
-    async fn a_client_that_goes_frees_its_place() {
-        let places = Arc::new(Semaphore::new(1));
-        let endless = |sink: &mut ChunkSink<'_>| {
-            while sink(vec![0; 1000]) {}
-            Err("the client went")
-        };
-        let response = answer(place(&places).await.unwrap(), "text/plain", "test", endless);
-        drop(response);
-        assert!(place(&places).await.is_ok());
-    }
-}
+#[path = "stream_tests.rs"]
+mod tests;

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{ApiError, ErrorCode};
 use super::stream::{self, ChunkSink};
+use crate::auth::access::Access;
 use crate::tools::Progress;
 
 /// At most so many progress lines a second.
@@ -22,13 +23,14 @@ pub(super) fn place(tasks: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiE
     taken.map_err(|_| ApiError::new(ErrorCode::Conflict, "a check or a backup runs already").with_hint("try again when it has ended"))
 }
 
-/// Answers with what `run` does. It goes on to its end when the client goes.
+/// Answers with what `run` does. It goes on to its end when the client goes, or its token.
 pub(super) fn answer<T: Serialize>(
+    access: &Access,
     place: OwnedSemaphorePermit,
     what: &'static str,
     run: impl FnOnce(&mut Progress<'_>) -> Result<T, ApiError> + Send + 'static,
 ) -> HttpResponse {
-    stream::answer(place, CONTENT_TYPE, what, move |sink| write(sink, run))
+    stream::answer(access, place, CONTENT_TYPE, what, move |sink| write(sink, run))
 }
 
 fn write<T: Serialize>(

@@ -15,6 +15,7 @@ use actix_web::{App, Error, web};
 use serde_json::{Value, json};
 
 use super::auth::{Door, LiveReader, Scraper, Writer};
+use super::testing::check_described;
 use crate::auth::Auth;
 use crate::auth::access::Role;
 use crate::catalog::Catalog;
@@ -85,9 +86,10 @@ async fn body(answer: ServiceResponse) -> Value {
 
 /// Status and code of a refusal.
 async fn refusal(answer: ServiceResponse) -> (u16, String) {
-    let status = answer.status().as_u16();
+    let (status, method, path) = (answer.status().as_u16(), answer.request().method().clone(), answer.request().path().to_owned());
     let body = body(answer).await;
     assert!(body["error"]["message"].is_string(), "{body}");
+    check_described(&method, &path, status, body["error"]["code"].as_str().unwrap());
     (status, body["error"]["code"].as_str().unwrap().to_owned())
 }
 
@@ -312,6 +314,8 @@ async fn every_answer_carries_the_security_headers() {
         let policy = answer.headers().get(CONTENT_SECURITY_POLICY).unwrap().to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}");
         assert_eq!(answer.headers().get(X_CONTENT_TYPE_OPTIONS).unwrap(), "nosniff", "{path}");
+        let kept = if path == "/" { "no-cache" } else { "no-store" };
+        assert_eq!(answer.headers().get_all(CACHE_CONTROL).collect::<Vec<_>>(), [kept], "{path}");
     }
 }
 

@@ -10,12 +10,14 @@ use utoipa::ToSchema;
 use super::auth::{Admin, Door};
 use super::error::ApiError;
 use super::openapi::forms::RoleName;
-use super::params::{NoParams, Object};
+use super::params::NoParams;
+use super::short::JsonBody;
 use crate::auth::access::Role;
 use crate::catalog::tokens::{Token, TokenSpec};
 use crate::clock::NS_PER_MS;
 use crate::limits;
 use crate::model::TokenId;
+use crate::query::selector::{Glob, Selector, SelectorError};
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -25,9 +27,11 @@ pub struct NewToken {
     role: String,
     /// For people; the role unless it is said.
     name: Option<String>,
-    /// A glob: only devices whose id matches.
+    /// A glob: only devices whose id matches. Absent: every device.
+    #[schema(min_length = 1)]
     devices: Option<String>,
-    /// A selector: only series that it matches.
+    /// A selector: only series that it matches. Absent: every series.
+    #[schema(min_length = 1)]
     select: Option<String>,
 }
 
@@ -60,16 +64,27 @@ impl From<Token> for TokenRow {
     }
 }
 
-/// Checks what a user wrote about a token; `telltale token create` uses it too.
+/// Checks what a user wrote about a token; `telltale token create` uses it too. Each message begins with the name of what is wrong.
 pub fn spec(role: &str, name: Option<&str>, devices: Option<&str>, select: Option<&str>) -> Result<TokenSpec, ApiError> {
     let role = self::role(role)?;
     let name = name.unwrap_or(role.as_str()).to_owned();
     if name.is_empty() || name.len() > limits::NAME_BYTES || name.chars().any(char::is_control) {
         return Err(ApiError::parameter(format!("name = {name:?}: expected 1 to {} bytes without control characters", limits::NAME_BYTES)));
     }
-    let spec = TokenSpec { name, role, devices: devices.map(str::to_owned), select: select.map(str::to_owned) };
-    spec.scope()?;
-    Ok(spec)
+    if let Some(devices) = devices.filter(|glob| glob.is_empty() || glob.chars().any(char::is_control)) {
+        // No device has such an id: the token would reach nothing.
+        let expected =
+            "expected a glob of device ids, such as pump-*, without control characters; without it the token reaches every device";
+        return Err(ApiError::parameter(format!("devices = {devices:?}: {expected}")));
+    }
+    let named = |name: &str, error: SelectorError| {
+        let mut error = ApiError::from(error);
+        error.message = format!("{name}: {}", error.message);
+        error
+    };
+    devices.map(Glob::parse).transpose().map_err(|error| named("devices", error))?;
+    select.map(Selector::parse).transpose().map_err(|error| named("select", error))?;
+    Ok(TokenSpec { name, role, devices: devices.map(str::to_owned), select: select.map(str::to_owned) })
 }
 
 pub(super) fn role(text: &str) -> Result<Role, ApiError> {
@@ -85,9 +100,10 @@ pub async fn list(_: Admin, _: NoParams, door: web::Data<Door>) -> Result<HttpRe
 }
 
 /// Makes a token. Its secret is shown this once.
-#[utoipa::path(post, path = "/api/v1/tokens", tag = "access", request_body = NewToken, responses((status = 201, body = TokenRow)))]
-pub async fn create(_: Admin, _: NoParams, door: web::Data<Door>, body: web::Json<Object<NewToken>>) -> Result<HttpResponse, ApiError> {
-    let body = body.into_inner().0;
+#[utoipa::path(post, path = "/api/v1/tokens", tag = "access", request_body = NewToken, responses((status = 201, body = TokenRow),
+    (status = 400, description = "`bad_parameter`, or `bad_selector` for `devices` and `select`.")))]
+pub async fn create(_: Admin, _: NoParams, door: web::Data<Door>, body: JsonBody<NewToken>) -> Result<HttpResponse, ApiError> {
+    let body = body.into_inner();
     let spec = spec(&body.role, body.name.as_deref(), body.devices.as_deref(), body.select.as_deref())?;
     let auth = Arc::clone(&door.auth);
     let (secret, token) = web::block(move || auth.create_token(spec)).await??;

@@ -191,8 +191,11 @@ impl Refused {
 
     /// A short body that did not come, or not whole.
     pub(super) fn unread(error: &actix_web::Error) -> Self {
-        let is_long = error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE;
-        let status = if is_long { Status::TooLarge } else { Status::Invalid };
+        let status = match error.as_response_error().status_code() {
+            StatusCode::PAYLOAD_TOO_LARGE => Status::TooLarge,
+            StatusCode::SERVICE_UNAVAILABLE => Status::TimedOut,
+            _ => Status::Invalid,
+        };
         Self::new(status, format!("the body cannot be read: {error}"))
     }
 }

@@ -1,16 +1,9 @@
 //! The disk under the data directory: what is free, what the hub takes, and when it is full.
 
-use std::path::Path;
-
 use super::Hub;
+use crate::full::free_and_size;
 use crate::growth::{Forecast, Room, forecast};
 use crate::store::embedded::{budget_bytes, disk_bytes};
-
-/// What is free for this user on the file system of a folder, and its size. None: it could not be asked.
-pub(crate) fn free_and_size(dir: &Path) -> Option<(u64, u64)> {
-    let fs = rustix::fs::statvfs(dir).ok()?;
-    Some((fs.f_bavail.saturating_mul(fs.f_frsize), fs.f_blocks.saturating_mul(fs.f_frsize)))
-}
 
 #[derive(Clone, Copy, Debug)]
 pub struct Disk {

@@ -1,5 +1,5 @@
-//! What a start brings back: the state as of the last seal, then the commits of the log behind it. The log is read and decoded on one
-//! thread, many commits at a time, and applied on others.
+//! What a start brings back: the state as of the last seal, then the commits of the log behind it. The log is read on one thread, many
+//! commits at a time; their readings are unpacked and applied on others.
 
 use std::sync::mpsc;
 use std::time::Instant;
@@ -18,11 +18,8 @@ use crate::replayed::Replayed;
 use crate::series::SeriesTable;
 use crate::store::{Store, StoreError};
 
-/// Commits are handed over when they have so many readings, or are so many.
-const READINGS: usize = 100_000;
-const COMMITS: usize = 1024;
-/// So often are they decoded ahead.
-const AHEAD: usize = 2;
+/// Batches that are read ahead.
+const AHEAD: usize = 1;
 /// Readings that are worth a second thread.
 const SHARED_OUT: usize = 20_000;
 
@@ -106,7 +103,12 @@ impl Replay<'_> {
             let applying = scope.spawn(move || self.apply_all(&receiver, &used));
             // Once one could not be applied nobody takes more: that error is the answer.
             let read = read(&mut |replayed, is_all| {
-                if is_all || replayed.readings() >= READINGS || replayed.commits().len() >= COMMITS {
+                if is_all || replayed.is_full() {
+                    (0..replayed.commits().len()).for_each(|at| self.describe(replayed, at));
+                    self.note_agents(replayed);
+                    if is_worth_sharing(replayed) {
+                        replayed.by_series();
+                    }
                     drop(sender.send(std::mem::replace(replayed, room.try_recv().unwrap_or_default())));
                 }
             });
@@ -123,11 +125,11 @@ impl Replay<'_> {
             drop(used.try_send(replayed));
         };
         let mut next = batches.recv().ok();
-        while let Some(mut replayed) = next {
-            if replayed.readings() >= SHARED_OUT && !has_deletes(&replayed) {
+        while let Some(replayed) = next {
+            if is_worth_sharing(&replayed) {
                 next = self.apply_shared(replayed, batches, &give_back);
             } else {
-                self.apply(&mut replayed)?;
+                self.apply(&replayed)?;
                 give_back(replayed);
                 next = batches.recv().ok();
             }
@@ -144,34 +146,27 @@ impl Replay<'_> {
     ) -> Option<Replayed> {
         let (mut first, mut left) = (Some(first), None);
         let next = || {
-            let mut replayed = first.take().or_else(|| batches.recv().ok())?;
+            let replayed = first.take().or_else(|| batches.recv().ok())?;
             if has_deletes(&replayed) {
                 left = Some(replayed);
                 return None;
             }
-            (0..replayed.commits().len()).for_each(|at| self.describe(&mut replayed, at));
-            self.note_agents(&replayed);
             Some(replayed)
         };
         self.head.fill(next, give_back);
         left
     }
 
-    fn apply(&self, replayed: &mut Replayed) -> Result<(), StoreError> {
+    fn apply(&self, replayed: &Replayed) -> Result<(), StoreError> {
         let mut start = 0;
-        for at in 0..replayed.commits().len() {
-            let has_deletes = !replayed.commits()[at].deletes.is_empty();
-            if has_deletes {
+        for (at, commit) in replayed.commits().iter().enumerate() {
+            if !commit.deletes.is_empty() {
                 self.head.apply_many(replayed, start..at);
-                start = at + 1;
-            }
-            self.describe(replayed, at);
-            if has_deletes {
                 self.apply_deletes(&replayed.whole(at))?;
+                start = at + 1;
             }
         }
         self.head.apply_many(replayed, start..replayed.commits().len());
-        self.note_agents(replayed);
         Ok(())
     }
 
@@ -206,6 +201,10 @@ impl Replay<'_> {
     }
 }
 
+fn is_worth_sharing(replayed: &Replayed) -> bool {
+    replayed.readings() >= SHARED_OUT && !has_deletes(replayed)
+}
+
 fn has_deletes(replayed: &Replayed) -> bool {
     replayed.commits().iter().any(|commit| !commit.deletes.is_empty())
 }
@@ -215,9 +214,9 @@ impl Replay<'_> {
     /// the commit, so that a seal brings it to the catalog.
     fn name_unknown(&self, replayed: &mut Replayed, at: usize) {
         let wall = replayed.commits()[at].wall;
-        for id in self.series.unknown(replayed.stretches(at..at + 1).map(|stretch| stretch.series)) {
-            let Some(first) = replayed.stretches(at..at + 1).find(|stretch| stretch.series == id) else { continue };
-            let def = SeriesDef { id, key: SeriesKey::unnamed(id), value_type: first.values.value(0).value_type(), owner: TokenId(0) };
+        for id in self.series.unknown(replayed.series(at)) {
+            let Some(value_type) = replayed.value_type(at, id) else { continue };
+            let def = SeriesDef { id, key: SeriesKey::unnamed(id), value_type, owner: TokenId(0) };
             tracing::warn!(series = id.0, name = %def.key, "the name of a series was lost with a commit; its readings are kept under this one");
             self.series.restore(&def, wall);
             replayed.define(at, def);

@@ -33,9 +33,9 @@ fn commits(count: u64, with_deletes: std::ops::Range<u64>) -> Vec<Commit> {
 
 #[test]
 fn what_two_threads_fill_is_what_each_commit_leaves() {
-    let (count, batch) = (4 * COMMITS as u64, COMMITS as u64);
+    let (count, batch) = (14_000, 3_500);
     let commits = commits(count, 2 * batch..3 * batch);
-    assert!(COMMITS * READINGS_A_COMMIT as usize >= SHARED_OUT, "batches are worth a second thread");
+    assert!(batch * u64::from(READINGS_A_COMMIT) >= SHARED_OUT as u64, "batches are worth a second thread");
     let (series, store, agents) = (SeriesTable::new(1000, 1000), MemoryStore::default(), Agents::default());
     let (replayed, one_by_one) = (Head::default(), Head::default());
     for commit in &commits {

@@ -13,6 +13,7 @@ mod places;
 pub mod reader;
 mod record;
 pub mod recovery;
+mod runs;
 mod segment;
 mod skim;
 mod stream;
@@ -24,7 +25,8 @@ mod values;
 
 use std::path::PathBuf;
 
-pub(crate) use record::RunSink;
+pub(crate) use record::readings;
+pub(crate) use runs::{Unpacked, unpack};
 pub use trim::Keep;
 
 use crate::model::{Commit, Position, SeriesId};
@@ -93,4 +95,12 @@ pub enum ReadError {
     },
     #[error("damaged record at {}+{offset}: {what}", path.display())]
     Damaged { path: PathBuf, offset: u64, what: String },
+}
+
+/// A commit as a start reads it back.
+#[cfg(test)]
+pub(crate) fn write_and_read(commit: &Commit, replayed: &mut crate::replayed::Replayed) {
+    let mut body = Vec::new();
+    record::encode(commit, &mut body);
+    record::decode_into(commit.position, &body, replayed).expect("what is written is read");
 }

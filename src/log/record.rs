@@ -9,12 +9,13 @@ use telltale_wire::WireError;
 use telltale_wire::reader::{Reader, put_text};
 use telltale_wire::varint::{put, unzigzag, zigzag};
 
-use super::values::{bad, decode_values, encode_values, form_of, run_tag};
+use super::runs::{self, Unpacked};
+use super::values::{bad, encode_values, run_tag};
 use crate::model::{
     AgentSeq, BatchPart, Commit, Delete, Kind, Labels, MetaChange, Position, Reading, SeriesDef, SeriesId, SeriesKey, TimeNs, TokenId,
-    Value, ValueType,
+    ValueType,
 };
-use crate::replayed::{Form, Replayed};
+use crate::replayed::Replayed;
 
 /// Appends the body of `commit` to `out`. The position stands in the record's header, not in the body.
 pub(super) fn encode(commit: &Commit, out: &mut Vec<u8>) {
@@ -91,111 +92,81 @@ pub(super) fn wall(body: &[u8]) -> TimeNs {
     body.first_chunk().map_or(TimeNs::MIN, |bytes| TimeNs::from_le_bytes(*bytes))
 }
 
-/// Takes the readings of a record, run by run: the run first, then so many values of its form.
-pub(crate) trait RunSink {
-    fn run(&mut self, series: SeriesId, received: TimeNs, times: &[TimeNs], form: Form);
-    fn float(&mut self, value: f64);
-    fn int(&mut self, value: i64);
-    fn other(&mut self, value: Value);
-    /// How many it has.
-    fn readings(&self) -> usize;
-}
-
 /// Reads the body of the record at `position`.
 pub(super) fn decode(position: Position, body: &[u8]) -> Result<Commit, WireError> {
-    let mut readings = Readings::default();
-    let commit = decode_with(position, body, &mut readings)?;
-    Ok(Commit { readings: readings.all, ..commit })
+    let mut unpacked = Unpacked::default();
+    let commit = decode_with(position, body, |r, received| {
+        runs::walk(r, received, |r, series, before| runs::unpack(r, series, (before, received), &mut unpacked))?;
+        Ok(unpacked.readings())
+    })?;
+    let mut readings = Vec::with_capacity(unpacked.readings());
+    unpacked.stretches().for_each(|stretch| readings.extend(stretch.readings()));
+    Ok(Commit { readings, ..commit })
 }
 
-/// The same, behind what was read before.
+/// The same, behind what was read before. Readings stay packed, and are as good as if they had been unpacked.
 pub(super) fn decode_into(position: Position, body: &[u8], replayed: &mut Replayed) -> Result<(), WireError> {
-    let mark = replayed.mark();
-    match decode_with(position, body, replayed) {
-        Ok(commit) => replayed.push(commit),
+    let before = replayed.readings();
+    let commit = decode_with(position, body, |r, received| {
+        runs::walk(r, received, |r, series, time| {
+            let at = r.at();
+            let (first, count) = runs::skip(r, time)?;
+            replayed.run(series, at, (time, received), count);
+            Ok(first)
+        })?;
+        Ok(replayed.readings() - before)
+    });
+    match commit {
+        Ok(commit) => replayed.push(commit, body),
         Err(error) => {
-            replayed.forget(&mark);
+            replayed.forget_runs();
             return Err(error);
         }
     }
     Ok(())
 }
 
-/// Readings one by one.
-#[derive(Default)]
-struct Readings {
-    all: Vec<Reading>,
-    series: Option<SeriesId>,
-    times: Vec<TimeNs>,
-    /// Of the times: which is next.
-    at: usize,
-}
-
-impl Readings {
-    #[inline]
-    fn push(&mut self, value: Value) {
-        if let (Some(series), Some(&time)) = (self.series, self.times.get(self.at)) {
-            self.all.push(Reading { series, time, value });
-            self.at += 1;
-        }
-    }
-}
-
-impl RunSink for Readings {
-    fn run(&mut self, series: SeriesId, _received: TimeNs, times: &[TimeNs], _form: Form) {
-        self.all.reserve(times.len());
-        (self.series, self.at) = (Some(series), 0);
-        self.times.clear();
-        self.times.extend_from_slice(times);
-    }
-
-    #[inline]
-    fn float(&mut self, value: f64) {
-        self.push(Value::Float(value));
-    }
-
-    #[inline]
-    fn int(&mut self, value: i64) {
-        self.push(Value::Int(value));
-    }
-
-    fn other(&mut self, value: Value) {
-        self.push(value);
-    }
-
-    fn readings(&self) -> usize {
-        self.all.len()
-    }
-}
-
-/// The commit without its readings, which go to the sink.
-fn decode_with(position: Position, body: &[u8], sink: &mut impl RunSink) -> Result<Commit, WireError> {
-    let before = sink.readings();
+/// The commit without its readings: `runs` takes those of each batch, which came at the time it is given, and says how many the commit has
+/// with them.
+fn decode_with<'a>(
+    position: Position,
+    body: &'a [u8],
+    mut runs: impl FnMut(&mut Reader<'a>, TimeNs) -> Result<usize, WireError>,
+) -> Result<Commit, WireError> {
     let mut r = Reader::new(body);
     let mut commit = Commit { position, wall: r.i64("wall")?, ..Commit::default() };
     for _ in 0..r.count("series", 6)? {
         commit.series.push(decode_series(&mut r)?);
     }
     for _ in 0..r.count("meta changes", 2)? {
-        let series = SeriesId(r.varint_u32("series id")?);
-        let at = r.at();
-        let flags = r.u8("meta flags")?;
-        let unit = if flags & 1 == 1 { Some(Arc::from(r.text("unit")?)) } else { None };
-        let kind = match flags >> 1 {
-            0 => None,
-            n => Some(kind_from(n).ok_or_else(|| bad("kind", at, u64::from(n), "1 to 4"))?),
-        };
-        commit.meta.push(MetaChange { series, unit, kind });
+        commit.meta.push(decode_meta(&mut r)?);
     }
     for _ in 0..r.count("deletes", 17)? {
         commit.deletes.push(Delete { series: SeriesId(r.varint_u32("series id")?), from: r.i64("from")?, to: r.i64("to")? });
     }
     for _ in 0..r.count("batches", 3)? {
-        let (agent, received) = decode_part(&mut r, commit.wall, sink)?;
-        commit.parts.push(BatchPart { agent, received, end: sink.readings() - before });
+        let (agent, received) = decode_part(&mut r, commit.wall)?;
+        commit.parts.push(BatchPart { agent, received, end: runs(&mut r, received)? });
     }
     r.end("commit")?;
     Ok(commit)
+}
+
+fn decode_meta(r: &mut Reader<'_>) -> Result<MetaChange, WireError> {
+    let series = SeriesId(r.varint_u32("series id")?);
+    let at = r.at();
+    let flags = r.u8("meta flags")?;
+    let unit = if flags & 1 == 1 { Some(Arc::from(r.text("unit")?)) } else { None };
+    let kind = match flags >> 1 {
+        0 => None,
+        n => Some(kind_from(n).ok_or_else(|| bad("kind", at, u64::from(n), "1 to 4"))?),
+    };
+    Ok(MetaChange { series, unit, kind })
+}
+
+/// The readings of a record's body alone.
+pub(crate) fn readings(position: Position, body: &[u8]) -> Result<Vec<Reading>, WireError> {
+    decode(position, body).map(|commit| commit.readings)
 }
 
 fn decode_series(r: &mut Reader<'_>) -> Result<SeriesDef, WireError> {
@@ -216,36 +187,13 @@ fn decode_series(r: &mut Reader<'_>) -> Result<SeriesDef, WireError> {
     Ok(SeriesDef { id, key: SeriesKey { device, metric, labels: Labels::from_pairs(labels) }, value_type, owner })
 }
 
-fn decode_part(r: &mut Reader<'_>, wall: TimeNs, sink: &mut impl RunSink) -> Result<(Option<AgentSeq>, TimeNs), WireError> {
+/// Who sent a batch, and when it came. Its runs follow.
+fn decode_part(r: &mut Reader<'_>, wall: TimeNs) -> Result<(Option<AgentSeq>, TimeNs), WireError> {
     let agent = match r.u8("batch flags")? & 1 {
         0 => None,
         _ => Some(AgentSeq { agent: r.text("agent")?.into(), boot: r.u64("boot")?, seq: r.varint("sequence")? }),
     };
-    let received = wall.wrapping_sub(unzigzag(r.varint("received")?));
-    let (mut id, mut time) = (0_i64, received);
-    let mut times = Vec::new();
-    for _ in 0..r.count("runs", 4)? {
-        let at = r.at();
-        id = id.wrapping_add(unzigzag(r.varint("series id")?));
-        let series = u32::try_from(id).map(SeriesId).map_err(|_| bad("series id", at, id.cast_unsigned(), "an id"))?;
-        let at = r.at();
-        let header = r.varint("run header")?;
-        let (count, tag) = (header >> 4, header & 15);
-        // A reading of a run takes at least two bytes, a time and a value: no room is made for more than are there.
-        if count == 0 || count.saturating_mul(2) > r.left() as u64 {
-            return Err(bad("run length", at, count, "what the record can hold"));
-        }
-        times.clear();
-        let mut sum = time;
-        r.varints("time", count as usize, |delta| {
-            sum = sum.wrapping_add(unzigzag(delta));
-            times.push(sum);
-        })?;
-        time = times[0];
-        sink.run(series, received, &times, form_of(tag));
-        decode_values(r, tag, times.len(), sink)?;
-    }
-    Ok((agent, received))
+    Ok((agent, wall.wrapping_sub(unzigzag(r.varint("received")?))))
 }
 
 fn kind_number(kind: Kind) -> u8 {
@@ -264,6 +212,7 @@ fn kind_from(number: u8) -> Option<Kind> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::model::Value;
 
     fn random_value(rng: &mut fastrand::Rng) -> Value {
         match rng.u8(0..8) {
@@ -343,7 +292,7 @@ pub(super) mod tests {
         }
         assert_eq!(replayed.readings(), commits.iter().map(|commit| commit.readings.len()).sum::<usize>());
         replayed.clear();
-        assert!(replayed.is_empty() && replayed.stretches(0..0).next().is_none());
+        assert!(replayed.is_empty());
     }
 
     #[test]
@@ -357,7 +306,12 @@ pub(super) mod tests {
                 1 => body.iter_mut().for_each(|b| *b ^= if rng.u8(..) == 0 { rng.u8(..) } else { 0 }),
                 _ => body = std::iter::repeat_with(|| rng.u8(..)).take(60).collect(),
             }
-            drop(decode(Position(1), &body));
+            let mut replayed = Replayed::default();
+            match (decode(Position(1), &body), decode_into(Position(1), &body, &mut replayed)) {
+                (Ok(whole), Ok(())) => assert_eq!(exact(&replayed.whole(0)), exact(&whole)),
+                (Err(_), Err(_)) => assert_eq!(replayed.readings(), 0),
+                (whole, packed) => panic!("unpacked: {whole:?}, packed: {packed:?} of {body:x?}"),
+            }
         }
     }
 

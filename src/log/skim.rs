@@ -3,9 +3,8 @@
 
 use telltale_wire::WireError;
 use telltale_wire::reader::Reader;
-use telltale_wire::varint::unzigzag;
 
-use super::values::tag;
+use super::runs;
 use crate::model::SeriesId;
 
 /// Calls `each` with the series of every delete and of every run of readings; some come more than once.
@@ -37,7 +36,11 @@ pub(super) fn series(body: &[u8], mut each: impl FnMut(SeriesId)) -> Result<(), 
             r.skip_varints("sequence", 1)?;
         }
         r.skip_varints("received", 1)?;
-        runs(&mut r, &mut each)?;
+        // Only differences matter here.
+        runs::walk(&mut r, 0, |r, series, before| {
+            each(series);
+            runs::skip(r, before).map(|(first, _)| first)
+        })?;
     }
     r.end("commit")
 }
@@ -48,36 +51,6 @@ fn texts(r: &mut Reader<'_>, count: u64) -> Result<(), WireError> {
         r.bytes("text", length)?;
     }
     Ok(())
-}
-
-fn runs(r: &mut Reader<'_>, each: &mut impl FnMut(SeriesId)) -> Result<(), WireError> {
-    let mut id = 0_i64;
-    for _ in 0..r.count("runs", 4)? {
-        let at = r.at();
-        id = id.wrapping_add(unzigzag(r.varint("series id")?));
-        let bad = |_| WireError::BadValue { part: "series id", at, found: id.cast_unsigned(), expected: "an id" };
-        each(SeriesId(u32::try_from(id).map_err(bad)?));
-        let header = r.varint("run header")?;
-        let (count, tag) = (header >> 4, header & 15);
-        r.skip_varints("time", count)?;
-        match tag {
-            tag::FLOAT => r.bytes("float", count.saturating_mul(8)).map(drop)?,
-            tag::BOOL => r.bytes("bool", count).map(drop)?,
-            tag::TEXT => texts(r, count)?,
-            tag::MIXED => (0..count).try_for_each(|_| mixed(r))?,
-            _ => r.skip_varints("value", count)?,
-        }
-    }
-    Ok(())
-}
-
-fn mixed(r: &mut Reader<'_>) -> Result<(), WireError> {
-    match u64::from(r.u8("value tag")?) {
-        tag::FLOAT => r.bytes("float", 8).map(drop),
-        tag::BOOL => r.bytes("bool", 1).map(drop),
-        tag::TEXT => texts(r, 1),
-        _ => r.skip_varints("int", 1),
-    }
 }
 
 #[cfg(test)]

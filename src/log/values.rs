@@ -5,9 +5,8 @@ use telltale_wire::WireError;
 use telltale_wire::reader::{Reader, put_text};
 use telltale_wire::varint::{put, unzigzag, zigzag};
 
-use super::record::RunSink;
+use super::runs::{self, Unpacked};
 use crate::model::{Reading, Value};
-use crate::replayed::Form;
 
 /// How the values of one run of a series are written: the low four bits of the run's header.
 pub(super) mod tag {
@@ -91,6 +90,15 @@ pub(super) fn encode_values(run: &[Reading], tag: u64, out: &mut Vec<u8>) {
     }
 }
 
+/// How the values of a run are kept when they are unpacked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    Float,
+    Int,
+    #[default]
+    Other,
+}
+
 pub(super) fn form_of(tag: u64) -> Form {
     match tag {
         tag::INT => Form::Int,
@@ -100,24 +108,50 @@ pub(super) fn form_of(tag: u64) -> Form {
 }
 
 /// The values of a run.
-pub(super) fn decode_values(r: &mut Reader<'_>, tag: u64, count: usize, sink: &mut impl RunSink) -> Result<(), WireError> {
+pub(super) fn decode_values(r: &mut Reader<'_>, tag: u64, count: usize, into: &mut Unpacked) -> Result<(), WireError> {
     let mut previous = 0_i64;
     match tag {
-        tag::INT => r.varints("int", count, |delta| {
-            previous = previous.wrapping_add(unzigzag(delta));
-            sink.int(previous);
-        }),
-        tag::FLOAT => (0..count).try_for_each(|_| r.f64("float").map(|float| sink.float(float))),
-        tag::BOOL..=tag::MIXED => (0..count).try_for_each(|_| decode_value(r, tag).map(|value| sink.other(value))),
-        scaled => {
-            let scale = scaled.checked_sub(tag::SCALED).and_then(|e| SCALES.get(e as usize));
-            let scale = *scale.ok_or_else(|| bad("run tag", r.at(), tag, "0 to 4 or 8 to 12"))?;
-            r.varints("scaled", count, |delta| {
+        tag::INT => {
+            let mut ints = runs::places(&mut into.ints, count);
+            r.varints("int", count, |delta| {
                 previous = previous.wrapping_add(unzigzag(delta));
-                sink.float(unscale(previous, scale));
+                runs::put(&mut ints, previous);
             })
         }
+        tag::FLOAT => (0..count).try_for_each(|_| r.f64("float").map(|float| into.floats.push(float))),
+        tag::BOOL..=tag::MIXED => (0..count).try_for_each(|_| decode_value(r, tag).map(|value| into.others.push(value))),
+        scaled => {
+            let scale = scale_of(scaled, r)?;
+            let start = into.ints.len();
+            let mut ints = runs::places(&mut into.ints, count);
+            r.varints("scaled", count, |delta| {
+                previous = previous.wrapping_add(unzigzag(delta));
+                runs::put(&mut ints, previous);
+            })?;
+            into.floats.extend(into.ints.drain(start..).map(|int| unscale(int, scale)));
+            Ok(())
+        }
     }
+}
+
+/// Goes past the values of a run.
+pub(super) fn skip_values(r: &mut Reader<'_>, tag: u64, count: usize) -> Result<(), WireError> {
+    let count = count as u64;
+    match tag {
+        tag::INT => r.skip_varints("int", count),
+        tag::FLOAT => r.bytes("float", count.saturating_mul(8)).map(drop),
+        tag::BOOL => r.bytes("bool", count).map(drop),
+        tag::TEXT | tag::MIXED => (0..count).try_for_each(|_| skip_value(r, tag)),
+        scaled => {
+            scale_of(scaled, r)?;
+            r.skip_varints("scaled", count)
+        }
+    }
+}
+
+fn scale_of(tag: u64, r: &Reader<'_>) -> Result<f64, WireError> {
+    let scale = tag.checked_sub(tag::SCALED).and_then(|e| SCALES.get(e as usize));
+    scale.copied().ok_or_else(|| bad("run tag", r.at(), tag, "0 to 4 or 8 to 12"))
 }
 
 /// A value that does not build on the one before.
@@ -128,13 +162,32 @@ fn decode_value(r: &mut Reader<'_>, tag: u64) -> Result<Value, WireError> {
         tag::BOOL => Value::Bool(r.u8("bool")? != 0),
         tag::TEXT => Value::Text(r.text("text")?.into()),
         _ => {
-            let at = r.at();
-            match u64::from(r.u8("value tag")?) {
-                inner @ tag::INT..=tag::TEXT => decode_value(r, inner)?,
-                other => return Err(bad("value tag", at, other, "0 to 3")),
-            }
+            let own = own_tag(r)?;
+            decode_value(r, own)?
         }
     })
+}
+
+fn skip_value(r: &mut Reader<'_>, tag: u64) -> Result<(), WireError> {
+    match tag {
+        tag::INT => r.skip_varints("int", 1),
+        tag::FLOAT => r.bytes("float", 8).map(drop),
+        tag::BOOL => r.bytes("bool", 1).map(drop),
+        tag::TEXT => r.text("text").map(drop),
+        _ => {
+            let own = own_tag(r)?;
+            skip_value(r, own)
+        }
+    }
+}
+
+/// The tag that a value of a mixed run carries.
+fn own_tag(r: &mut Reader<'_>) -> Result<u64, WireError> {
+    let at = r.at();
+    match u64::from(r.u8("value tag")?) {
+        own @ tag::INT..=tag::TEXT => Ok(own),
+        other => Err(bad("value tag", at, other, "0 to 3")),
+    }
 }
 
 pub(super) fn bad(part: &'static str, at: usize, found: u64, expected: &'static str) -> WireError {

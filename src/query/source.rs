@@ -65,7 +65,7 @@ pub enum Part<'a> {
 pub type PartSink<'a> = dyn FnMut(Part<'_>) -> bool + 'a;
 
 /// A scan that takes the store's summaries where they would do. The days in which the head has something to add or to hide are read
-/// point by point.
+/// point by point, but for readings that are gone.
 pub fn scan_coarse(
     head: &ColumnView,
     past: Option<Past<'_>>,
@@ -94,12 +94,45 @@ pub fn scan_coarse(
         }
         let Some(day) = touched.filter(|_| wanted) else { return Ok(()) };
         let day = TimeRange { from: until, to: day.to.min(range.to) };
-        if !scan(&head.within(day), past, series, day, &mut |run| sink(Part::Run(run)))? {
+        if !scan_touched(head, store, series, day, coarse, sink)? {
             return Ok(());
         }
         from = day.to;
     }
     Ok(())
+}
+
+/// A day in which the head has or hides something. What is left of readings that are gone lies over what came since, and goes whole where
+/// a delete meets it: so it is in the store once all of it is sealed. Says whether the sink saw all.
+fn scan_touched(
+    head: &ColumnView,
+    past: Past<'_>,
+    series: SeriesId,
+    day: TimeRange,
+    coarse: Coarse<'_>,
+    sink: &mut PartSink<'_>,
+) -> Result<bool, StoreError> {
+    let (mut gone, mut stretches) = (Vec::new(), Vec::new());
+    past.store.scan_gone(past.pin, series, day, coarse, &mut |stretch, summary| {
+        let is_met = head.hidden().iter().any(|(from, to)| *from < stretch.to && *to >= stretch.from);
+        if !is_met {
+            gone.push(summary.clone());
+            stretches.push((stretch.from, stretch.to - 1));
+        }
+    })?;
+    let mut gone = gone.iter().peekable();
+    let all = scan(&head.within(day), Some(past), series, day, &mut |run| {
+        let told = stretches.partition_point(|(_, to)| *to < run.time(0));
+        shown(run, &stretches[told..], &mut |run| {
+            while let Some(summary) = gone.next_if(|summary| summary.start < run.time(0)) {
+                if !sink(Part::Summary { summary, is_gone: true }) {
+                    return false;
+                }
+            }
+            sink(Part::Run(run))
+        })
+    })?;
+    Ok(all && gone.all(|summary| sink(Part::Summary { summary, is_gone: true })))
 }
 
 /// The first UTC day of a range in which the head has or hides something.

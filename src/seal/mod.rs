@@ -6,6 +6,7 @@
 
 mod pressure;
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -18,6 +19,7 @@ pub use pressure::{Pressure, Trouble};
 use crate::catalog::sealed::{SealedLast, SealedState};
 use crate::catalog::{Catalog, CatalogError};
 use crate::clock::Clock;
+use crate::full::Retry;
 use crate::head::{Generation, Head};
 use crate::health::Health;
 use crate::log::Keep;
@@ -30,8 +32,9 @@ use pressure::Woken;
 
 /// How often the sealer looks whether a seal is due.
 const TICK: Duration = Duration::from_millis(200);
-/// A full disk is tried again so often.
+/// What a full disk stopped is tried again after this, then ever more rarely: each try writes again what it wrote before.
 const RETRY: Duration = Duration::from_millis(500);
+const RETRY_MOST: Duration = Duration::from_secs(30);
 /// Work of the store's own that failed is tried again so much later.
 const TEND_AGAIN: Duration = Duration::from_secs(10);
 /// What the store may take for its own work before the sealer looks again.
@@ -47,7 +50,6 @@ pub struct Bounds {
     pub keep: Keep,
 }
 
-#[derive(Debug)]
 pub struct Parts {
     pub head: Arc<Head>,
     pub store: Arc<dyn Store>,
@@ -59,6 +61,14 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub bounds: Bounds,
+    /// Bytes that are free on the disk of the store.
+    pub free: Box<dyn Fn() -> Option<u64> + Send>,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("bounds", &self.bounds).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +99,7 @@ pub struct Sealer {
 impl Sealer {
     pub fn start(parts: Parts) -> io::Result<Self> {
         let pressure = Arc::clone(&parts.pressure);
-        let run = Run { parts, sealed_at: Instant::now(), tried_at: None, tend_failed_at: None };
+        let run = Run { parts, sealed_at: Instant::now(), retry: Retry::new(RETRY, RETRY_MOST), tend_failed_at: None };
         let thread = std::thread::Builder::new().name("sealer".to_owned()).spawn(move || {
             let _panicked = PoisonOnPanic(Arc::clone(&run.parts.health));
             run.run();
@@ -132,8 +142,7 @@ impl Drop for PoisonOnPanic {
 struct Run {
     parts: Parts,
     sealed_at: Instant,
-    /// The last attempt failed, then.
-    tried_at: Option<Instant>,
+    retry: Retry,
     tend_failed_at: Option<Instant>,
 }
 
@@ -156,8 +165,8 @@ impl Run {
     }
 
     fn is_due(&self) -> bool {
-        let Parts { head, log, bounds, health, .. } = &self.parts;
-        if health.is_poisoned().is_some() || self.tried_at.is_some_and(|at| at.elapsed() < RETRY) {
+        let Parts { head, log, bounds, health, free, .. } = &self.parts;
+        if health.is_poisoned().is_some() || self.retry.waits(free) {
             return false;
         }
         let sealed = head.sealed_position();
@@ -177,11 +186,13 @@ impl Run {
             self.parts.pressure.ended(None);
             return;
         };
+        let free = (self.parts.free)();
         match self.seal_generation(&generation) {
             Ok(()) => {
                 let took = began.elapsed();
                 self.note(&generation, took);
-                (self.sealed_at, self.tried_at) = (Instant::now(), None);
+                self.sealed_at = Instant::now();
+                self.retry.ended();
                 self.parts.pressure.ended(None);
                 self.trim();
             }
@@ -191,7 +202,7 @@ impl Run {
                     self.parts.health.poison(why.clone());
                 }
                 tracing::error!(%error, "the head could not be sealed; the log keeps all of it");
-                self.tried_at = Some(Instant::now());
+                self.retry.failed(free);
                 self.parts.pressure.ended(Some(trouble));
             }
         }

@@ -122,6 +122,9 @@ pub enum Coarse<'a> {
 /// Receives pieces in time order. False stops.
 pub type PieceSink<'a> = dyn FnMut(Piece<'_>) -> bool + 'a;
 
+/// Receives summaries in time order, each with the stretch that it tells of.
+pub type GoneSink<'a> = dyn FnMut(TimeRange, &Summary) + 'a;
+
 /// Blocking by design: called from the reading pool or a background thread, never from a socket's task.
 pub trait Store: Send + Sync + fmt::Debug {
     /// Takes what the head hands over, durably. The same handover again, or a later one that holds it, changes nothing wrongly.
@@ -143,6 +146,19 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Result<(), StoreError> {
         let _unused = coarse;
         self.scan(pin, series, range, &mut |block| sink(Piece::Points(block)))
+    }
+    /// Of what such a scan gives the summaries of readings that are gone, alone: for who lays what the store does not know yet over the
+    /// others. They lie over what came since for their stretches. Cheap where nothing is gone.
+    fn scan_gone(
+        &self,
+        pin: &Pin,
+        series: SeriesId,
+        range: TimeRange,
+        coarse: Coarse<'_>,
+        sink: &mut GoneSink<'_>,
+    ) -> Result<(), StoreError> {
+        let _unused = (pin, series, range, coarse, sink);
+        Ok(())
     }
     /// How many points `scan` would give.
     fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError>;

@@ -243,6 +243,7 @@ test('states, connections, ranges, commands and screens as words', async ({ page
     'Not connected',
     'Connecting',
     'Live',
+    'No answer for 21 s',
     'Closing',
     /Reconnecting in 7 s\s*now/,
     'Reconnecting',

@@ -128,8 +128,15 @@ async function zoomMs(page: Page, hash: string): Promise<number> {
   }, hash)
 }
 
+interface First {
+  /** When history was asked for, when its answer was there, and when the year was drawn, since the page began. */
+  asked: number
+  answered: number
+  drawn: number
+}
+
 /** From a cold page's being opened until the year is drawn. */
-async function firstMs(browser: Browser, from: Page, url: string, shot?: string): Promise<number> {
+async function firstPicture(browser: Browser, from: Page, url: string, shot?: string): Promise<First> {
   const fresh = await cold(browser, from)
   await fresh.goto(url, { waitUntil: 'commit' })
   const drawn = await fresh.waitForFunction(() => {
@@ -137,18 +144,34 @@ async function firstMs(browser: Browser, from: Page, url: string, shot?: string)
     const [answer] = performance
       .getEntriesByType('resource')
       .filter(({ name }) => name.includes('/history?')) as PerformanceResourceTiming[]
-    return answer !== undefined && counts.drawnAt > answer.responseEnd ? counts.drawnAt : undefined
+    if (answer === undefined || counts.drawnAt <= answer.responseEnd) return undefined
+    return { asked: answer.startTime, answered: answer.responseEnd, drawn: counts.drawnAt }
   })
-  const ms = (await drawn.jsonValue()) ?? Number.NaN
+  const first = (await drawn.jsonValue()) as First
   if (shot !== undefined) await fresh.screenshot({ path: shot })
   await fresh.context().close()
-  return ms
+  return first
 }
 
-async function repeated(times: number, once: () => Promise<number>): Promise<number[]> {
-  const figures: number[] = []
-  while (figures.length < times) figures.push(await once())
-  return figures
+/** What a person waits for, and of that the hub's part and the page's before and after. */
+async function sayFirst(what: string, times: number, once: () => Promise<First>): Promise<void> {
+  const all: First[] = []
+  while (all.length < times) all.push(await once())
+  say(
+    `${what}: first picture`,
+    all.map(({ drawn }) => drawn),
+    'ms',
+  )
+  say(
+    '  history asked for after',
+    all.map(({ asked }) => asked),
+    'ms',
+  )
+  say(
+    '  answered in',
+    all.map(({ asked, answered }) => answered - asked),
+    'ms',
+  )
 }
 
 /** Until all that was imported is merged. */
@@ -164,16 +187,15 @@ test('25 million points in a year', async ({ page, browser, hub }) => {
   await fillYear(hub, await hub.token('admin', 'filler'), to)
   await logIn(page, hub)
   const year = `${hub.url}/#/device/year?range=365d`
-  const first = (shot?: string) => firstMs(browser, page, year, shot)
-  say('a year, cold page, days being merged: first picture', await repeated(3, () => first()), 'ms')
+  const first = (shot?: string) => firstPicture(browser, page, year, shot)
+  await sayFirst('a year, cold page, days being merged', 3, () => first())
   await merged(hub)
-  say('a year, cold page, merged: first picture', await repeated(5, () => first('shots/year.png')), 'ms')
-  const anew = await repeated(5, async () => {
+  await sayFirst('a year, cold page, merged', 5, () => first('shots/year.png'))
+  await sayFirst('a year, cold page, merged, asked of a hub just started', 5, async () => {
     await hub.kill('SIGTERM')
     await hub.restart()
     return first()
   })
-  say('a year, cold page, merged, asked of a hub just started: first picture', anew, 'ms')
   const zooms: Record<string, number[]> = { minute: [], hour: [], day: [], year: [] }
   await countDrawings(page)
   await page.goto(year)

@@ -161,3 +161,69 @@ for (const width of [768, 1024, 1440]) {
     }
   })
 }
+
+test('a link has the lines that were switched off; the back button switches them as they were', async ({
+  page,
+  hub,
+  sender,
+  browser,
+}) => {
+  const now = Date.now()
+  const cpus = [0, 1, 2].flatMap((cpu) =>
+    Array.from(
+      { length: 30 },
+      (_, i): Reading => ({
+        device: 'host',
+        metric: 'cpu',
+        labels: { cpu: `cpu${cpu}` },
+        value: 20 * cpu + (i % 5),
+        unit: '%',
+        time: now - (30 - i) * MINUTE,
+      }),
+    ),
+  )
+  await sender.send(...cpus, ...readings('host', ['level'], now))
+  await logIn(page, hub)
+  await page.goto(`${hub.url}/#/device/host?range=1h`)
+  const line = (at: Page, name: string) => at.locator('.legend').getByRole('button', { name: new RegExp(name) })
+  /** How many pixels of the chart have the colour of a line. */
+  const drawn = (at: Page, name: string) =>
+    line(at, name).evaluate((button) => {
+      const colour = getComputedStyle(button.querySelector('.swatch') as Element).backgroundColor
+      const [r, g, b] = (colour.match(/\d+/g) ?? []).map(Number)
+      const canvas = button.closest('.card')?.querySelector('canvas') as HTMLCanvasElement
+      const { data } = (canvas.getContext('2d') as CanvasRenderingContext2D).getImageData(
+        0,
+        0,
+        canvas.width,
+        canvas.height,
+      )
+      let count = 0
+      for (let i = 0; i < data.length; i += 4) if (data[i] === r && data[i + 1] === g && data[i + 2] === b) count += 1
+      return count
+    })
+  await expect.poll(() => drawn(page, 'cpu1')).toBeGreaterThan(50)
+  await line(page, 'cpu1').click()
+  await line(page, 'cpu2').click()
+  await expect(page).toHaveURL(/#\/device\/host\?off=[\w-]{10}&range=1h$/)
+  await expect.poll(() => drawn(page, 'cpu1')).toBe(0)
+
+  const other = await browser.newContext()
+  await other.addCookies(await page.context().cookies())
+  const theirs = await other.newPage()
+  await theirs.goto(page.url())
+  await expect.poll(() => drawn(theirs, 'cpu0')).toBeGreaterThan(50)
+  await expect(line(theirs, 'cpu1')).toHaveAttribute('aria-pressed', 'false')
+  expect([await drawn(theirs, 'cpu1'), await drawn(theirs, 'cpu2')]).toEqual([0, 0])
+  await other.close()
+
+  await page.getByRole('link', { name: 'Open in Explore' }).click()
+  await expect(line(page, 'cpu1')).toHaveAttribute('aria-pressed', 'false')
+  await line(page, 'cpu1').click()
+  await expect.poll(() => drawn(page, 'cpu1')).toBeGreaterThan(50)
+  await expect(page).toHaveURL(/[?&]off=[\w-]{5}(&|$)/)
+  await page.goBack()
+  await expect(line(page, 'cpu1')).toHaveAttribute('aria-pressed', 'false')
+  await expect.poll(() => drawn(page, 'cpu1')).toBe(0)
+  expect(await drawn(page, 'cpu0')).toBeGreaterThan(50)
+})

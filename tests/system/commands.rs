@@ -118,8 +118,15 @@ fn a_bad_setting_ends_with_64_before_anything_is_touched() {
             &[("TELLTALE_LISTEN__TLS_CERT", "/no/cert.pem"), ("TELLTALE_LISTEN__TLS_KEY", "/no/key.pem")],
             "[listen] tls_cert = \"/no/cert.pem\": cannot be read",
         ),
-        (&["token", "create", "--role", "boss"], &[], "role = \"boss\": expected agent, viewer or admin"),
-        (&["token", "create", "--role", "viewer", "--select", "pump"], &[], "has no `/` between device and metric"),
+        (&["token", "create", "--role", "boss"], &[], "--role = \"boss\": expected agent, viewer or admin"),
+        (
+            &["token", "create", "--role", "viewer", "--select", "pump"],
+            &[],
+            "--select: selector `pump` has no `/` between device and metric",
+        ),
+        (&["token", "create", "--role", "viewer", "--select", ""], &[], "--select: selector `` has no `/`"),
+        (&["token", "create", "--role", "viewer", "--devices", ""], &[], "--devices = \"\": expected a glob of device ids, such as pump-*"),
+        (&["token", "create", "--role", "viewer", "--name", ""], &[], "--name = \"\": expected 1 to 256 bytes"),
         (&["serve", "--lisen", "x"], &[], "unexpected argument '--lisen'"),
     ];
     for (arguments, variables, message) in rows {
@@ -204,6 +211,44 @@ fn revoking_a_token_closes_its_sockets_with_4401_within_a_second() {
         assert_eq!(code, 4401, "{role}");
         assert!(revoked.elapsed() < Duration::from_secs(1), "{role}: {:?}", revoked.elapsed());
     }
+}
+
+/// An answer in chunks says where it ends. One that is broken off does not.
+#[test]
+fn revoking_a_token_breaks_off_its_answers() {
+    const ROWS: usize = 200_000;
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Served::on(dir.path());
+    let (_, admin, _) = run(&mut telltale(dir.path(), &["token", "create", "--role", "admin"]));
+    let (_, viewer, _) = run(&mut telltale(dir.path(), &["token", "create", "--role", "viewer"]));
+    let bearer = |token: &str| format!("Authorization: Bearer {}", token.trim());
+    let rows: String = (0..ROWS).map(|n| format!("d,m,{},{n}\n", 1_767_225_600_000_000_000 + n as i64 * 1_000_000_000)).collect();
+    let stored = hub.post("/api/v1/import?format=csv", &bearer(&admin), &format!("device,metric,time,value\n{rows}"));
+    assert!(stored.contains(&format!("\"stored\":{ROWS}")), "{stored}");
+    let export = |token: &str| {
+        let mut socket = TcpStream::connect(hub.authority()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let path = "/api/v1/export?select=*/*";
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{}\r\n\r\n", bearer(token)).unwrap();
+        // From here on it waits for this side to read on.
+        let mut begins = [0; 4096];
+        socket.read_exact(&mut begins).unwrap();
+        assert!(begins.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&begins));
+        socket
+    };
+    let rest = |mut socket: TcpStream| {
+        let mut rest = Vec::new();
+        socket.read_to_end(&mut rest).map(|_| rest)
+    };
+    let whole = rest(export(&admin)).unwrap();
+    assert!(whole.ends_with(b"\r\n0\r\n\r\n") && whole.len() > 5_000_000, "{} bytes", whole.len());
+
+    let cut = export(&viewer);
+    assert_eq!(run(&mut telltale(dir.path(), &["token", "revoke", "2"])).0, 0);
+    eventually(Duration::from_secs(1), || hub.get("/api/v1/session", &bearer(&viewer)).contains("\"unauthorized\""));
+    // A connection that is reset is broken as well.
+    let came = rest(cut).unwrap_or_default();
+    assert!(came.len() < whole.len() / 2 && !came.ends_with(b"\r\n0\r\n\r\n"), "{} of {} bytes", came.len(), whole.len());
 }
 
 /// Reads frames up to a close frame and gives its code. A server's frames are not masked, and these are short.

@@ -24,15 +24,20 @@ const BATCH: usize = 4_000;
 const RECOVERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A hub whose data directory is a tmpfs that goes with it.
-struct Small {
+pub struct Small {
     child: Child,
-    address: String,
-    admin: String,
-    data: PathBuf,
+    pub address: String,
+    pub admin: String,
+    pub data: PathBuf,
 }
 
 impl Small {
     fn start(dir: &Path, reserve: &str) -> Self {
+        Self::start_with(dir, reserve, &[])
+    }
+
+    /// The variables are for the hub alone.
+    pub fn start_with(dir: &Path, reserve: &str, variables: &[(&str, &Path)]) -> Self {
         let config = format!(
             "[log]\nsegment_bytes = \"1MiB\"\nunsealed_bytes = \"512KiB\"\nkeep_bytes = 0\n[store]\nhead_bytes = \"8MiB\"\nreserve_bytes = {reserve}\n"
         );
@@ -40,11 +45,18 @@ impl Small {
         std::fs::create_dir(dir.join("data")).unwrap();
         let script = "mount -t tmpfs -o size=32m tmpfs data && \
                       \"$0\" token create --role admin --name test --data-dir data > admin && \
-                      exec \"$0\" serve --listen 127.0.0.1:0 --config hub.toml --data-dir data";
+                      exec env $VARIABLES \"$0\" serve --listen 127.0.0.1:0 --config hub.toml --data-dir data";
+        let variables: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={}", value.display())).collect();
         let log = std::fs::File::create(dir.join("hub.log")).unwrap();
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_telltale")]);
-        let mut child = command.current_dir(dir).stdout(Stdio::piped()).stderr(log).spawn().expect("unshare of util-linux is there");
+        let mut child = command
+            .current_dir(dir)
+            .env("VARIABLES", variables.join(" "))
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("unshare of util-linux is there");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = lines.next().unwrap_or_else(|| panic!("{}", std::fs::read_to_string(dir.join("hub.log")).unwrap())).unwrap();
         let address = first.strip_prefix("listening on http://").expect(&first).to_owned();
@@ -86,7 +98,7 @@ fn readings(number: usize) -> Vec<Sent> {
 }
 
 /// Sends it until it is acked, or was refused so often because the disk is full. Says whether it was acked.
-async fn send(agent: &mut Agent, number: usize, refusals_enough: usize) -> bool {
+pub async fn send(agent: &mut Agent, number: usize, refusals_enough: usize) -> bool {
     let frame = batch(number as u64, &readings(number));
     let began = Instant::now();
     for refused in 0.. {
@@ -321,4 +333,39 @@ fn on_a_full_disk_the_oldest_readings_go_so_that_the_bound_holds() {
     assert!(left > 20_000 && left < 100_000, "{left} of 200000");
     let newest = store.look_up(&pins.pin(Position(40)), SeriesId(1), &[START + 199_999 * 100_000_000]).unwrap();
     assert!(newest[0].is_some(), "the newest is there");
+}
+
+/// Each try of a merge writes until the disk is full, which wears a card: it is not made with each look.
+#[test]
+fn a_merge_that_a_full_disk_stops_waits_and_goes_on_when_there_is_room() {
+    let Some(disk) = small_disk("a_merge_that_a_full_disk_stops_waits_and_goes_on_when_there_is_room") else { return };
+    let (data, pins, mut rng) = (disk.join("data"), Arc::new(Pins::default()), fastrand::Rng::with_seed(3));
+    std::fs::create_dir(&data).unwrap();
+    let store = open_store(&data, &pins, 0, 0);
+    for number in 0..4 {
+        seal_some(&store, &mut rng, number);
+    }
+    while store.tend(START + DAY / 2, Duration::from_secs(1)).unwrap() {}
+    let is_rolled_up = || {
+        let mut names = std::fs::read_dir(data.join("store")).unwrap().map(|entry| entry.unwrap().file_name());
+        names.any(|name| name.to_string_lossy().ends_with(".rollup.0.sqlite"))
+    };
+    fill(&disk, "filler");
+    // The day is over.
+    let tend = || store.tend(START + 2 * DAY, Duration::from_secs(1));
+    let first = tend();
+    assert!(matches!(first, Err(StoreError::DiskFull { .. })), "{first:?}");
+    for _ in 0..20 {
+        let again = tend();
+        assert!(matches!(again, Ok(false)), "nothing is tried yet: {again:?}");
+    }
+    std::fs::remove_file(disk.join("filler")).unwrap();
+    let room = Instant::now();
+    while !is_rolled_up() {
+        assert!(room.elapsed() < Duration::from_secs(5), "there is room, and it is not noticed");
+        drop(tend());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    while tend().unwrap() {}
+    assert_eq!(store.count(&pins.pin(Position(4)), SeriesId(1), TimeRange::ALL).unwrap(), 20_000);
 }

@@ -32,6 +32,7 @@ mod influxd;
 mod inside;
 mod late;
 mod lost;
+mod many;
 #[cfg(feature = "influxdb")]
 mod migrate;
 mod opened;

@@ -6,13 +6,17 @@ import type { Closing } from './protocol.js'
 export type ConnectionState =
   | { phase: 'idle' }
   | { phase: 'connecting'; attempt: number; since: number; cause: Cause | undefined }
-  /** `askedAt`: when the hub was asked whether it is there, since nothing had been heard of it. */
+  /**
+   * `askedAt`: when the hub was asked whether it is there, since nothing had been heard of it; until it is heard. `doubted`: an answer
+   * should have come since, and what is shown may be over.
+   */
   | {
       phase: 'live'
       attempt: number
       since: number
       heardAt: number
       askedAt: number | undefined
+      doubted: boolean
       closing: Closing | undefined
     }
   | { phase: 'waiting'; attempt: number; until: number; cause: Cause }
@@ -60,6 +64,8 @@ export const QUIET_MS = 15_000
 /** So long it has to answer, as long as the hub waits for a viewer: the answer comes behind what is on its way, and 256 KiB take
  * half a minute on a slow line. */
 export const ANSWER_MS = 60_000
+/** But after this it is said that none came. */
+export const DOUBT_MS = 5_000
 const FIRST_WAIT_MS = 500
 const LONGEST_WAIT_MS = 30_000
 /** A connection that held this long was a good one: the next break begins with a short wait again. */
@@ -89,12 +95,13 @@ export function step(state: ConnectionState, event: ConnectionEvent, now: number
           since: now,
           heardAt: now,
           askedAt: undefined,
+          doubted: false,
           closing: undefined,
         },
         actions: [{ type: 'cancel' }, { type: 'timer', afterMs: QUIET_MS }],
       }
     case 'heard':
-      return state.phase === 'live' ? stay({ ...state, heardAt: now }) : stay(state)
+      return state.phase === 'live' ? heard(state, now) : stay(state)
     case 'closing':
       return state.phase === 'live' ? stay({ ...state, closing: event.message }) : stay(state)
     case 'closed':
@@ -132,17 +139,24 @@ export function step(state: ConnectionState, event: ConnectionEvent, now: number
   }
 }
 
+type Live = Extract<ConnectionState, { phase: 'live' }>
+
+function heard(state: Live, now: number): Step {
+  const next = { ...state, heardAt: now, askedAt: undefined, doubted: false }
+  return state.doubted ? { state: next, actions: [{ type: 'timer', afterMs: QUIET_MS }] } : stay(next)
+}
+
 /** The timer of a connection that stands: is anything heard? */
-function quiet(state: Extract<ConnectionState, { phase: 'live' }>, now: number, random: () => number): Step {
+function quiet(state: Live, now: number, random: () => number): Step {
   const silence = now - state.heardAt
-  if (state.askedAt !== undefined && state.heardAt < state.askedAt) {
+  if (state.askedAt !== undefined) {
+    const left = state.askedAt + ANSWER_MS - now
+    if (left > 0) return { state: { ...state, doubted: true }, actions: [{ type: 'timer', afterMs: left }] }
     const gone = { code: 1006, reason: `nothing was heard for ${Math.round(silence / 1000)} s` }
     return after(wait(nextAttempt(state, now), gone, 0, now, random), { type: 'drop' })
   }
-  if (silence < QUIET_MS) {
-    return { state: { ...state, askedAt: undefined }, actions: [{ type: 'timer', afterMs: QUIET_MS - silence }] }
-  }
-  return { state: { ...state, askedAt: now }, actions: [{ type: 'ping' }, { type: 'timer', afterMs: ANSWER_MS }] }
+  if (silence < QUIET_MS) return { state, actions: [{ type: 'timer', afterMs: QUIET_MS - silence }] }
+  return { state: { ...state, askedAt: now }, actions: [{ type: 'ping' }, { type: 'timer', afterMs: DOUBT_MS }] }
 }
 
 /** The wait before try `attempt` (1 is the first after a break): doubling, capped, the upper half of it random. */

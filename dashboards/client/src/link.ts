@@ -128,7 +128,7 @@ export class Link<T extends Time> {
     this.#state = state
     for (const action of actions) this.#act(action)
     if (event.type === 'opened' && state.phase === 'live') this.#askAll()
-    if (state !== before && event.type !== 'heard') this.#listener.connection(state)
+    if (state !== before && (event.type !== 'heard' || isDoubted(before))) this.#listener.connection(state)
   }
 
   #act(action: Action): void {
@@ -245,6 +245,11 @@ export class Link<T extends Time> {
     }
     return undefined
   }
+}
+
+/** Of what is heard is told where there was a doubt. */
+function isDoubted(state: ConnectionState): boolean {
+  return state.phase === 'live' && state.doubted
 }
 
 /** A whole snapshot, or a refusal. */

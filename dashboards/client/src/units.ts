@@ -90,6 +90,8 @@ export function scaleFor(unit: string, largest: number): Scale {
   }
   const steps = rule.prefix === 'binary' ? BINARY : SI
   const smallest = rule.prefix === 'si' ? 0 : 1
+  // Past the largest prefix none is a help.
+  if (size >= 1_000 * (steps[0]?.[0] ?? 1)) return { divisor: 1, unit: rule.shown }
   for (const [factor, prefix] of steps) {
     if (factor < smallest) break
     if (size >= factor) return { divisor: factor, unit: prefix + rule.shown }

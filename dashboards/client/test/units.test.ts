@@ -21,6 +21,10 @@ test.each([
   [12_345, '', 0, '12.3 k'],
   [0.69456, '', 4, '0.695'],
   [Number.NaN, 'V', 1, '– V'],
+  [9.2e17, '', 0, '920 P'],
+  [1.2e300, '', 0, '1.20e+300'],
+  [3.4e38, 'B', 0, '3.40e+38 B'],
+  [9_007_199_254_740_991, 'pulses', 0, '9.01e+15 pulses'],
 ])('%d %s with %s decimals reads %s', (value, unit, decimals, expected) => {
   expect(formatValue(value, unit, decimals)).toBe(expected)
 })

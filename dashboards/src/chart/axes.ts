@@ -104,12 +104,33 @@ export function valueTicks(values: readonly number[], unit: string): string[] {
   const apart = Math.abs((values[1] ?? 1) - (values[0] ?? 0))
   const scale = tickScale(unit, largest, apart)
   const step = apart / scale.divisor
+  const unitText = scale.unit === '' || scale.unit.length > UNIT_MOST ? '' : ` ${scale.unit}`
+  if (largest / scale.divisor >= POWERS_FROM || (step > 0 && step < POWERS_BELOW)) {
+    return values.map((v) => `${powerText(v / scale.divisor, largest / scale.divisor, step)}${unitText}`)
+  }
   const most = Math.min(TICK_DECIMALS, Math.max(0, Math.ceil(-Math.log10(step))) + 2)
   const decimals = step > 0 ? decimalsOf(step, most) : 0
   return values.map((v) => {
     const figures = (v / scale.divisor).toFixed(decimals).replace('-', '\u2212')
-    return scale.unit === '' ? figures : `${figures} ${scale.unit}`
+    return `${figures}${unitText}`
   })
+}
+
+/** A longer unit would leave a phone no room for the line; the head of the chart and its legend have it. */
+const UNIT_MOST = 8
+/** Ticks of more figures, or of steps that no decimals tell, are powers of ten. */
+const POWERS_FROM = 1e9
+const POWERS_BELOW = 1e-6
+
+/** `9.005e15`, with the figures that the steps need. */
+function powerText(value: number, largest: number, step: number): string {
+  if (value === 0) return '0'
+  const figures = Math.floor(Math.log10(largest)) - Math.floor(Math.log10(step)) + 1
+  const text = value.toExponential(Math.min(15, Math.max(0, figures)))
+  return text
+    .replace(/\.?0+e/, 'e')
+    .replace('e+', 'e')
+    .replaceAll('-', '\u2212')
 }
 
 /** What hardly moves looks flat: an axis never shows less than this part of its values. */
@@ -117,18 +138,28 @@ const LEAST_SPAN = 0.002
 
 export function valueRange(low: number, high: number): [number, number] {
   if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high)) return [0, 1]
+  if (low === 0 && high === 0) return [0, 1]
   const least = Math.max(Math.abs(low), Math.abs(high)) * LEAST_SPAN
   const missing = Math.max(0, least - (high - low)) / 2
-  const [from, to] = uPlot.rangeNum(low - missing, high + missing, 0.1, true)
-  return [from ?? 0, to ?? 1]
+  const [from, to] = uPlot.rangeNum(low - missing, high + missing, 0.1, true).map((end) => end ?? Number.NaN) as [
+    number,
+    number,
+  ]
+  // What reaches from one end of all numbers to the other has no length that is a number.
+  return Number.isFinite(to - from) ? [from, to] : [-Number.MAX_VALUE / 2, Number.MAX_VALUE / 2]
 }
 
-/** Steps of an axis whose prefixes are not powers of ten: those of bytes and of seconds are round in KiB and in minutes. */
-export function stepsOf(unit: string): number[] | undefined {
+/** Steps of an axis of values: those of bytes and of seconds are round in KiB and in minutes. */
+export function stepsOf(unit: string): number[] {
   const name = unitName(unit)
   if (name === 'B' || name === 'B/s') return Array.from({ length: 60 }, (_, i) => 2 ** (i - 4))
-  return name === 's' ? SECONDS : undefined
+  return name === 's' ? SECONDS : TENS
 }
+
+/** As uPlot has them, and on to the largest numbers there are: without a step an axis is blank. */
+const TENS = Array.from({ length: 340 }, (_, i) => i - 32).flatMap((power) =>
+  [1, 2, 2.5, 5].map((of) => Number(`${of}e${power}`)),
+)
 
 const tens = (from: number, to: number, unit = 1) =>
   Array.from({ length: to - from }, (_, i) => 10 ** (from + i)).flatMap((ten) => [1, 2, 5].map((of) => of * ten * unit))

@@ -94,7 +94,8 @@ function Figure({ readout }: { readout: Readout }) {
   const [figures, ...unit] = readout.text.split(' ')
   return (
     <>
-      <b>{figures}</b> <span>{unit.join(' ')}</span>
+      <b>{figures}</b>
+      {unit.length > 0 && <span> {unit.join(' ')}</span>}
     </>
   )
 }

@@ -5,6 +5,7 @@ import { requestFrame } from '../frame'
 import { CardHead } from './card-head'
 import type { Change } from './gestures'
 import { follow, type WidgetProps } from './held'
+import type { Hidden } from './hidden'
 import { hoverTime } from './hover'
 import { Legend } from './legend'
 import { type ChartLine, linesOf, type Metric, titleOf } from './members'
@@ -21,6 +22,10 @@ export interface LineCardProps extends WidgetProps {
   syncKey: string
   /** The same series at an earlier time, drawn dashed behind. */
   before?: { ask: Ask; name: string }
+  /** The lines that are switched off, of all charts of the page. */
+  hidden: Hidden
+  /** Switches a line over, by the key of its series. */
+  onToggle(key: string): void
   onZoom(from: number, to: number): void
   onMove(change: Change): void
   onUndo?(): void
@@ -33,11 +38,8 @@ export function LineCard(props: LineCardProps) {
   const card = useRef<HTMLElement>(null)
   const near = useNear(card)
   const { lines, earlier, error } = useLines({ ...props, chartLines }, plot, near)
-  const hidden = useHidden(plot, {
-    keys: chartLines.map(keyOf),
-    dashed: before !== undefined,
-    bands: ask.band === true,
-  })
+  const built = { keys: chartLines.map(keyOf), dashed: before !== undefined, bands: ask.band === true }
+  const hidden = useHidden(plot, built, props.hidden)
   const hover = follow(near, props.watch)
   const beforeText = (line: ChartLine, i: number) => {
     if (before === undefined) return undefined
@@ -56,7 +58,7 @@ export function LineCard(props: LineCardProps) {
         {...plotOf(props, chartLines)}
         onHandle={(handle) => {
           plot.current = handle
-          hidden.apply()
+          hidden.begin()
           requestFrame()
         }}
         onHover={(time) => {
@@ -64,7 +66,7 @@ export function LineCard(props: LineCardProps) {
         }}
       />
       {error !== '' && <p class="card-error">{error}</p>}
-      {alone === undefined && <Legend metric={metric} rows={rows} hidden={hidden.keys} onToggle={hidden.toggle} />}
+      {alone === undefined && <Legend metric={metric} rows={rows} hidden={hidden.keys} onToggle={props.onToggle} />}
     </article>
   )
 }

@@ -83,8 +83,9 @@ function timeAxis(look: Look): uPlot.Axis {
   return {
     stroke: () => colour('--ink-3'),
     font: FONT,
-    size: 22,
-    gap: 4,
+    // Below the lowest tick of values, which is as wide as it is.
+    size: 25,
+    gap: 8,
     space: (_, __, from, to, pixels) => timeSpace(to - from, pixels),
     grid: { show: false },
     ticks: { show: false },
@@ -94,7 +95,6 @@ function timeAxis(look: Look): uPlot.Axis {
 
 function valueAxis(unit: string, scale: string): uPlot.Axis {
   const isRight = scale === RIGHT
-  const incrs = stepsOf(unit)
   return {
     scale,
     side: isRight ? 1 : 3,
@@ -107,7 +107,7 @@ function valueAxis(unit: string, scale: string): uPlot.Axis {
     grid: isRight ? { show: false } : { stroke: () => colour('--grid'), width: 1 },
     ticks: { show: false },
     values: (u, splits) => (u.data[0].length === 0 ? splits.map(() => '') : valueTicks(splits, unit)),
-    ...(incrs === undefined ? {} : { incrs }),
+    incrs: stepsOf(unit),
   }
 }
 

@@ -19,6 +19,7 @@ export interface PlotHandle {
    * waits to be made anew.
    */
   draw(table: Table, fromMs: number, toMs: number, isKnown: boolean): boolean
+  /** Nothing where there is no such line: the chart waits to be made anew. */
   show(line: number, shown: boolean): void
 }
 
@@ -120,7 +121,9 @@ function make(element: HTMLDivElement, latest: { current: PlotProps }, isNear: {
       plot.batch(() => plot.setData(table.data as uPlot.AlignedData))
       return true
     },
-    show: (line, shown) => plot.setSeries(line + 1, { show: shown }),
+    show: (line, shown) => {
+      if (line < columns) plot.setSeries(line + 1, { show: shown })
+    },
   }
   return {
     handle,

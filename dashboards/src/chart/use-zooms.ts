@@ -2,6 +2,7 @@
 // by the page's own button, by Backspace or Escape, and by a double click on a chart.
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
+import type { How } from '../address'
 import { hubNow } from '../clock'
 import { changed, parseRange, type TimeRange } from '../range'
 import { shownQuery } from '../route'
@@ -17,8 +18,8 @@ export interface Zooming {
   canUndo: boolean
 }
 
-/** `show` writes the range into the address, as a step for the back button or in place. */
-export function useZooms(range: TimeRange, show: (range: TimeRange, asStep: boolean) => void): Zooming {
+/** `show` writes the range into the address. */
+export function useZooms(range: TimeRange, show: (range: TimeRange, how: How) => void): Zooming {
   const zooms = useSignal(NO_ZOOMS)
   const showNow = useRef(show)
   showNow.current = show
@@ -28,21 +29,21 @@ export function useZooms(range: TimeRange, show: (range: TimeRange, asStep: bool
     const found = undone(zooms.peek(), shown())
     if (found === undefined) return
     zooms.value = found.zooms
-    showNow.current(found.range, false)
+    showNow.current(found.range, 'choice')
   }
   useKeys(onUndo)
   return {
     onZoom: (from, to) => {
       zooms.value = left(zooms.peek(), shown(), 'zoom', performance.now())
-      showNow.current({ kind: 'fixed', from, to }, true)
+      showNow.current({ kind: 'fixed', from, to }, 'step')
     },
     onMove: (change) => {
       zooms.value = left(zooms.peek(), shown(), 'move', performance.now())
-      showNow.current(changed(shownQuery(), change, hubNow()), false)
+      showNow.current(changed(shownQuery(), change, hubNow()), 'move')
     },
     onRange: (next) => {
       zooms.value = NO_ZOOMS
-      showNow.current(next, false)
+      showNow.current(next, 'choice')
     },
     onUndo,
     canUndo: undoable(zooms.value, range).length > 0,

@@ -76,6 +76,7 @@ export function describe(
       }
     case 'live':
       if (state.closing !== undefined) return { tone: 'wait', text: 'Closing', detail: reasonOf(state.closing) }
+      if (state.doubted) return doubt(Math.max(0, Math.round((now - state.heardAt) / 1000)))
       return { tone: 'good', text: 'Live', detail: 'Connected: values appear as they are stored.' }
     case 'waiting': {
       const seconds = Math.max(0, Math.ceil((state.until - now) / 1000))
@@ -84,6 +85,12 @@ export function describe(
     case 'ended':
       return { tone: 'bad', text: 'Logged out', detail: reasonOf(state.cause) }
   }
+}
+
+/** A pulled cable is told by nobody: the page finds that it hears nothing. */
+function doubt(seconds: number) {
+  const detail = `Nothing was heard of the hub for ${seconds} s. The picture stays and goes on by itself.`
+  return { tone: 'wait', text: 'No answer', rest: `for ${seconds} s`, detail }
 }
 
 function reasonOf(cause: { code: number; reason: string }): string {

@@ -2,8 +2,11 @@
 //! `{device, metric, value, time?, labels?, unit?, kind?}`, `{device, time?, labels?, values: {metric: value}, units?}`, or an
 //! array of them. What the hub would refuse for its form is refused here, with the same words, since here the line is known.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
 use telltale_sdk::{Kind, Reading, Value, is_rfc3339};
 
 use crate::config::nearest;
@@ -13,23 +16,31 @@ const ROW_KEYS: [&str; 5] = ["device", "time", "labels", "values", "units"];
 /// 2000-01-01 in nanoseconds: an earlier time is a mistake in the unit.
 const TIME_MIN_NS: i64 = 946_684_800_000_000_000;
 
-/// Adds the line's readings; an empty line has none. After an error some may have been added.
+/// What an object holds, as it is written: a number is read from its own digits, since serde_json may miss a float by its last bit, and
+/// takes an integer that is too large for a float.
+type Object<'a> = BTreeMap<String, &'a RawValue>;
+
+/// Adds the line's readings; an empty line has none. What is good of a bad line is added too; the first error is told.
 pub(crate) fn parse(line: &[u8], now_ns: i64, readings: &mut Vec<Reading>) -> Result<(), String> {
     if line.trim_ascii().is_empty() {
         return Ok(());
     }
-    match serde_json::from_slice(line).map_err(|error| format!("not JSON: {error}"))? {
-        Json::Array(items) => items
-            .into_iter()
-            .zip(0..)
-            .try_for_each(|(item, index)| one(item, now_ns, readings).map_err(|reason| format!("[{index}]: {reason}"))),
-        item => one(item, now_ns, readings),
+    let not_json = |error: serde_json::Error| format!("not JSON: {error}");
+    let line: &RawValue = serde_json::from_slice(line).map_err(not_json)?;
+    if !line.get().starts_with('[') {
+        return one(line, now_ns, readings);
     }
+    let items: Vec<&RawValue> = serde_json::from_str(line.get()).map_err(not_json)?;
+    let mut first_error = Ok(());
+    for (index, item) in items.into_iter().enumerate() {
+        first_error = first_error.and(one(item, now_ns, readings).map_err(|reason| format!("[{index}]: {reason}")));
+    }
+    first_error
 }
 
-fn one(item: Json, now_ns: i64, readings: &mut Vec<Reading>) -> Result<(), String> {
-    let Json::Object(mut map) = item else {
-        return Err(format!("expected an object {{device, metric, value}} or {{device, values}}, found {}", name_of(&item)));
+fn one(item: &RawValue, now_ns: i64, readings: &mut Vec<Reading>) -> Result<(), String> {
+    let Some(mut map) = object(item)? else {
+        return Err(format!("expected an object {{device, metric, value}} or {{device, values}}, found {}", name_of(&json(item)?)));
     };
     let row = map.contains_key("values");
     let known: &[&str] = if row { &ROW_KEYS } else { &READING_KEYS };
@@ -38,13 +49,28 @@ fn one(item: Json, now_ns: i64, readings: &mut Vec<Reading>) -> Result<(), Strin
         return Err(format!("unknown_field: {unknown:?}; the nearest known one is {nearest:?}"));
     }
     let device = text(Some(map.remove("device").ok_or("no_device: \"device\" is missing")?), "device", "bad_device")?;
-    let time_ns = map.remove("time").map_or(Ok(now_ns), |time| parse_time(&time))?;
-    let labels = map.remove("labels").filter(|labels| !labels.is_null()).map_or(Ok(Vec::new()), parse_labels)?;
+    let time_ns = map.remove("time").map_or(Ok(now_ns), |time| parse_time(&json(time)?))?;
+    let labels = told_of(map.remove("labels"))?.map_or(Ok(Vec::new()), parse_labels)?;
     if row { self::row(map, &device, time_ns, &labels, readings) } else { reading(map, device, time_ns, labels, readings) }
 }
 
+/// None: it is something else.
+fn object(raw: &RawValue) -> Result<Option<Object<'_>>, String> {
+    let is_object = raw.get().starts_with('{');
+    is_object.then(|| serde_json::from_str(raw.get())).transpose().map_err(|error| format!("not JSON: {error}"))
+}
+
+fn json(raw: &RawValue) -> Result<Json, String> {
+    serde_json::from_str(raw.get()).map_err(|error| format!("not JSON: {error}"))
+}
+
+/// Null says as much as nothing.
+fn told_of(raw: Option<&RawValue>) -> Result<Option<Json>, String> {
+    Ok(raw.map(json).transpose()?.filter(|json| !json.is_null()))
+}
+
 fn reading(
-    mut map: Map<String, Json>,
+    mut map: Object<'_>,
     device: String,
     time_ns: i64,
     labels: Vec<(String, String)>,
@@ -52,48 +78,47 @@ fn reading(
 ) -> Result<(), String> {
     let metric = text(map.remove("metric"), "metric", "bad_metric")?;
     let value = parse_value(map.remove("value").ok_or("bad_value: \"value\" is missing")?, "value")?;
-    let unit = map.remove("unit").map_or(Ok(None), parse_unit)?;
-    let kind = map.remove("kind").filter(|kind| !kind.is_null()).map(|kind| parse_kind(&kind)).transpose()?;
+    let unit = parse_unit(map.remove("unit"))?;
+    let kind = told_of(map.remove("kind"))?.map(|kind| parse_kind(&kind)).transpose()?;
     readings.push(Reading { device, metric, labels, time: Some(time_ns), value, unit, kind });
     Ok(())
 }
 
-fn row(
-    mut map: Map<String, Json>,
-    device: &str,
-    time_ns: i64,
-    labels: &[(String, String)],
-    readings: &mut Vec<Reading>,
-) -> Result<(), String> {
-    let mut units = match map.remove("units") {
-        None | Some(Json::Null) => Map::new(),
-        Some(Json::Object(units)) => units,
-        Some(other) => return Err(format!("bad_metric: \"units\" is {}, expected an object {{metric: unit}}", name_of(&other))),
+fn row(mut map: Object<'_>, device: &str, time_ns: i64, labels: &[(String, String)], readings: &mut Vec<Reading>) -> Result<(), String> {
+    let not_object = |other: &Json| format!("bad_metric: \"units\" is {}, expected an object {{metric: unit}}", name_of(other));
+    let mut units = match map.remove("units").filter(|units| units.get() != "null") {
+        None => Object::new(),
+        Some(units) => object(units)?.ok_or_else(|| json(units).map_or_else(|error| error, |other| not_object(&other)))?,
     };
-    let Some(Json::Object(values)) = map.remove("values") else {
+    let Some(values) = map.remove("values").map(object).transpose()?.flatten() else {
         return Err("bad_value: \"values\" is not an object {metric: value}".to_owned());
     };
+    let mut first_error = Ok(());
     for (metric, value) in values {
-        let unit = units.remove(&metric).map_or(Ok(None), parse_unit)?;
-        let value = parse_value(value, &metric)?;
-        let (device, labels) = (device.to_owned(), labels.to_vec());
-        readings.push(Reading { device, metric, labels, time: Some(time_ns), value, unit, kind: None });
+        match parse_unit(units.remove(&metric)).and_then(|unit| Ok((unit, parse_value(value, &metric)?))) {
+            Ok((unit, value)) => {
+                let (device, labels) = (device.to_owned(), labels.to_vec());
+                readings.push(Reading { device, metric, labels, time: Some(time_ns), value, unit, kind: None });
+            }
+            // As in the hub, the others are kept.
+            Err(error) => first_error = first_error.and(Err(error)),
+        }
     }
     // The unit of a metric that the row does not have is passed over, as the hub does.
-    Ok(())
+    first_error
 }
 
 /// An empty one takes away what was told before.
-fn parse_unit(unit: Json) -> Result<Option<String>, String> {
-    match unit {
-        Json::Null => Ok(None),
-        Json::String(unit) => Ok(Some(unit)),
-        other => Err(format!("bad_metric: \"unit\" is {}, expected text", name_of(&other))),
+fn parse_unit(unit: Option<&RawValue>) -> Result<Option<String>, String> {
+    match told_of(unit)? {
+        None => Ok(None),
+        Some(Json::String(unit)) => Ok(Some(unit)),
+        Some(other) => Err(format!("bad_metric: \"unit\" is {}, expected text", name_of(&other))),
     }
 }
 
-fn text(value: Option<Json>, key: &str, code: &str) -> Result<String, String> {
-    match value {
+fn text(value: Option<&RawValue>, key: &str, code: &str) -> Result<String, String> {
+    match value.map(json).transpose()? {
         Some(Json::String(text)) if !text.is_empty() => Ok(text),
         Some(Json::String(_)) => Err(format!("{code}: {key:?} is empty")),
         Some(other) => Err(format!("{code}: {key:?} is {}, expected text", name_of(&other))),
@@ -101,17 +126,26 @@ fn text(value: Option<Json>, key: &str, code: &str) -> Result<String, String> {
     }
 }
 
-fn parse_value(value: Json, key: &str) -> Result<Value, String> {
-    match value {
+fn parse_value(value: &RawValue, key: &str) -> Result<Value, String> {
+    if value.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        return number(value.get(), key);
+    }
+    match json(value)? {
         Json::Bool(bool) => Ok(Value::Bool(bool)),
         Json::String(text) => Ok(Value::Text(text)),
-        Json::Number(number) => match (number.as_i64(), number.is_u64(), number.as_f64()) {
-            (Some(int), ..) => Ok(Value::Int(int)),
-            (None, true, _) => Err(format!("value_range: {key:?} is {number}, an integer is at most {}", i64::MAX)),
-            (None, false, Some(float)) if float.is_finite() => Ok(Value::Float(float)),
-            _ => Err(format!("not_finite: {key:?} is {number}")),
-        },
         other => Err(format!("bad_value: {key:?} is {}, expected a number, true, false or text", name_of(&other))),
+    }
+}
+
+/// Digits alone are an integer; with a point or an exponent it is a float, the nearest there is.
+fn number(text: &str, key: &str) -> Result<Value, String> {
+    if !text.contains(['.', 'e', 'E']) {
+        let beyond = |_| format!("value_range: {key:?} is {text}, an integer is from {} to {}", i64::MIN, i64::MAX);
+        return text.parse().map(Value::Int).map_err(beyond);
+    }
+    match text.parse::<f64>() {
+        Ok(float) if float.is_finite() => Ok(Value::Float(float)),
+        _ => Err(format!("not_finite: {key:?} is {text}")),
     }
 }
 
@@ -220,6 +254,35 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_those_that_are_written() {
+        let value = |text: &str| read(&format!(r#"{{"device":"p","metric":"m","value":{text}}}"#)).unwrap()[0].value.clone();
+        let mut state = 1_u64;
+        for i in 0..20_000_u32 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(u64::from(i) | 1);
+            for float in [f64::from(i) / 7.0, f64::from_bits(state)] {
+                if float.is_finite() {
+                    let Value::Float(found) = value(&format!("{float:?}")) else { panic!("{float:?} is no float") };
+                    assert_eq!(found.to_bits(), float.to_bits(), "{float:?}");
+                }
+            }
+        }
+        assert_eq!((value("-0"), value("1e2"), value("-9223372036854775808")), (Value::Int(0), Value::Float(100.0), Value::Int(i64::MIN)));
+    }
+
+    #[test]
+    fn all_but_what_is_bad_is_kept() {
+        let mut readings = Vec::new();
+        let array = br#"[{"device":"p","metric":"a","value":1},{"device":"p"},{"device":"p","metric":"b","value":2}]"#;
+        assert!(parse(array, NOW, &mut readings).unwrap_err().contains("[1]: bad_metric"));
+        assert_eq!(readings, [Reading::new("p", "a", 1).at(NOW), Reading::new("p", "b", 2).at(NOW)]);
+        readings.clear();
+        let row = br#"{"device":"p","values":{"a":1,"b":null,"c":2,"d":1e999,"e":"on"}}"#;
+        let error = parse(row, NOW, &mut readings).unwrap_err();
+        assert!(error.contains("bad_value: \"b\" is null"), "{error}");
+        assert_eq!(readings, [Reading::new("p", "a", 1).at(NOW), Reading::new("p", "c", 2).at(NOW), Reading::new("p", "e", "on").at(NOW)]);
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         let rows = [
             ("nonsense", "not JSON: expected ident at line 1 column 2"),
@@ -233,6 +296,9 @@ mod tests {
             (r#"{"device":"d","metric":"m","value":null}"#, "bad_value: \"value\" is null, expected a number, true, false or text"),
             (r#"{"device":"d","metric":"m","valeu":1}"#, "unknown_field: \"valeu\"; the nearest known one is \"value\""),
             (r#"{"device":"d","metric":"m","value":9223372036854775808}"#, "value_range: \"value\" is 9223372036854775808"),
+            (r#"{"device":"d","metric":"m","value":18446744073709551616}"#, "value_range: \"value\" is 18446744073709551616"),
+            (r#"{"device":"d","metric":"m","value":-9223372036854775809}"#, "value_range: \"value\" is -9223372036854775809"),
+            (r#"{"device":"d","metric":"m","value":1e999}"#, "not_finite: \"value\" is 1e999"),
             (r#"{"device":"d","metric":"m","value":1,"time":1795396030}"#, "nanoseconds are expected, this looks like seconds"),
             (r#"{"device":"d","metric":"m","value":1,"time":1795396030000}"#, "this looks like milliseconds"),
             (

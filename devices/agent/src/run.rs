@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use telltale_sdk::{Client, OpenError, SpoolError, Token, WhenFull};
+use telltale_sdk::{Client, OpenError, SpoolError, Token};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -33,7 +33,7 @@ pub(crate) async fn run(config: Config) -> ExitCode {
     };
     let (stop, stopped) = watch::channel(false);
     let mut inputs = JoinSet::new();
-    let sink = Sink::new(Arc::clone(&client), config.spool.when_full == WhenFull::RefuseNew);
+    let sink = Sink::new(Arc::clone(&client), &config.spool);
     for input in &config.agent.inputs {
         start(*input, &config, &sink, &stopped, &mut inputs);
     }

@@ -3,6 +3,7 @@
 //!
 //! Invariant: no queue but the spool. `push` writes to it and returns, whatever the network does.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -180,11 +181,13 @@ pub struct Client {
     task: Option<JoinHandle<()>>,
 }
 
-/// What `push` and the task share. Locks: `spool` before `stats`, neither over an await.
+/// What `push` and the task share. Locks: `syncing` before `spool` before `stats`, none over an await.
 #[derive(Debug)]
 pub(crate) struct Shared {
     spool: Mutex<Spool>,
     stats: Mutex<Stats>,
+    /// Held by who syncs: who finds nothing to sync then knows that it is synced, not that somebody is about to.
+    syncing: Mutex<()>,
     /// The spool has something new.
     pub(crate) pushed: Notify,
     pub(crate) clock: WallClock,
@@ -204,8 +207,7 @@ impl Client {
         }
         let found = found.into_iter().map(|found| (found.batch, found.seq));
         let session = Session::new(Instant::now(), Backoff::new(random.fork()), spool.next_seq(), found);
-        let shared =
-            Arc::new(Shared { spool: Mutex::new(spool), stats: Mutex::new(Stats::default()), pushed: Notify::new(), clock: config.clock });
+        let shared = Arc::new(Shared::new(spool, config.clock));
         let (stop, stopped) = watch::channel(Stop::No);
         let sync_each_push = config.sync_every.is_zero();
         let runner = Runner::new(Arc::clone(&shared), session, dialer, config, stopped);
@@ -229,8 +231,7 @@ impl Client {
             }
         }
         if self.sync_each_push {
-            let files = self.shared.spool().take_unsynced();
-            files.iter().try_for_each(|file| file.sync_data()).map_err(|source| self.shared.spool().io_error(source))?;
+            self.shared.sync().map_err(|source| self.shared.spool().io_error(source))?;
         }
         self.shared.pushed.notify_one();
         result
@@ -271,6 +272,17 @@ impl Drop for Client {
 }
 
 impl Shared {
+    fn new(spool: Spool, clock: WallClock) -> Shared {
+        Shared { spool: Mutex::new(spool), stats: Mutex::default(), syncing: Mutex::default(), pushed: Notify::new(), clock }
+    }
+
+    /// Waits until all that was written before is on disk.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        let _one = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let unsynced = self.spool().take_unsynced();
+        unsynced.map_or(Ok(()), |unsynced| unsynced.sync())
+    }
+
     /// A panic while the lock was held leaves the spool as it was: each of its writes is whole or taken back.
     pub(crate) fn spool(&self) -> MutexGuard<'_, Spool> {
         self.spool.lock().unwrap_or_else(PoisonError::into_inner)
@@ -306,4 +318,39 @@ fn text_bytes(reading: &Reading) -> usize {
     let value = if let Value::Text(text) = &reading.value { text.len() } else { 0 };
     let labels: usize = reading.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
     value + labels
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    static HANGS: Mutex<()> = Mutex::new(());
+
+    /// With a sync for each push, one that comes while another is synced may find its bytes taken: they are not on disk yet.
+    #[test]
+    fn who_finds_nothing_to_sync_waits_for_who_took_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut spool, _) = Spool::open(dir.path(), 1 << 20, WhenFull::DropOldest, 1).unwrap();
+        spool.set_sync_dir(|_| {
+            drop(HANGS.lock().unwrap());
+            Ok(())
+        });
+        spool.append(&Batch::from_readings(vec![Reading::new("d", "m", 1_i64).at(1)], 0)).unwrap();
+        let shared = Shared::new(spool, system_clock);
+        std::thread::scope(|scope| {
+            let hangs = HANGS.lock().unwrap();
+            scope.spawn(|| shared.sync().unwrap());
+            while shared.spool().has_unsynced() {
+                std::thread::yield_now();
+            }
+            let (done, heard) = mpsc::sync_channel(1);
+            let shared = &shared;
+            scope.spawn(move || done.send(shared.sync().is_ok()).unwrap());
+            assert_eq!(heard.recv_timeout(Duration::from_millis(100)), Err(mpsc::RecvTimeoutError::Timeout));
+            drop(hangs);
+            assert_eq!(heard.recv(), Ok(true));
+        });
+    }
 }

@@ -426,10 +426,9 @@ impl Runner {
         if self.syncing.is_some() {
             return;
         }
-        let files = self.shared.spool().take_unsynced();
-        if !files.is_empty() {
-            let work = move || files.iter().try_for_each(|file| file.sync_data());
-            self.syncing = Some(tokio::task::spawn_blocking(work));
+        if self.shared.spool().has_unsynced() {
+            let shared = Arc::clone(&self.shared);
+            self.syncing = Some(tokio::task::spawn_blocking(move || shared.sync()));
         }
     }
 

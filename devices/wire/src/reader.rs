@@ -70,12 +70,19 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn varint(&mut self, part: &'static str) -> Result<u64, WireError> {
         // Most are short.
-        if let Some((byte, rest)) = self.rest.split_first().filter(|(byte, _)| **byte < 0x80) {
-            self.rest = rest;
-            self.at += 1;
-            return Ok(u64::from(*byte));
+        match *self.rest {
+            [byte, ref rest @ ..] if byte < 0x80 => {
+                self.rest = rest;
+                self.at += 1;
+                Ok(u64::from(byte))
+            }
+            [low, high, ref rest @ ..] if high < 0x80 => {
+                self.rest = rest;
+                self.at += 2;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_varint(part),
         }
-        self.long_varint(part)
     }
 
     fn long_varint(&mut self, part: &'static str) -> Result<u64, WireError> {
@@ -95,6 +102,16 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn varints(&mut self, part: &'static str, count: usize, sink: impl FnMut(u64)) -> Result<(), WireError> {
         let Some(taken) = varint::unpack_first(self.rest, count, sink) else {
+            return Err(WireError::BadVarint { part, at: self.at });
+        };
+        self.advance(taken);
+        Ok(())
+    }
+
+    /// The same where most are as long as the one before, such as the steps of times.
+    #[inline]
+    pub fn steady_varints(&mut self, part: &'static str, count: usize, sink: impl FnMut(u64)) -> Result<(), WireError> {
+        let Some(taken) = varint::unpack_steady(self.rest, count, sink) else {
             return Err(WireError::BadVarint { part, at: self.at });
         };
         self.advance(taken);

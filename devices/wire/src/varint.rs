@@ -85,20 +85,61 @@ pub fn unpack_first(bytes: &[u8], count: usize, mut sink: impl FnMut(u64)) -> Op
     Some(bytes.len() - rest.len())
 }
 
-/// The bytes that the next `count` varints take, which are not looked at further. `None` if they end before.
+/// As `unpack_first`, made for varints of which most are as long as the one before: that they are is what the processor bets on, and then
+/// it reads several at a time. A mix of lengths is read as well, but slowly.
+#[inline]
+pub fn unpack_steady(bytes: &[u8], count: usize, mut sink: impl FnMut(u64)) -> Option<usize> {
+    let mut rest = bytes;
+    let mut left = count;
+    // Of the one before: its length, and the bits of a word that are its.
+    let (mut len, mut bits) = (1, 0xff);
+    while left > 0
+        && let Some(chunk) = rest.first_chunk::<8>()
+    {
+        let word = u64::from_le_bytes(*chunk);
+        if word & bits & HIGH_BITS != (bits >> 8) & HIGH_BITS {
+            let stops = !word & HIGH_BITS;
+            if stops == 0 {
+                let (value, taken) = read(rest)?;
+                sink(value);
+                rest = rest.get(taken..)?;
+                left -= 1;
+                continue;
+            }
+            (len, bits) = (stops.trailing_zeros() as usize / 8 + 1, stops ^ (stops - 1));
+        }
+        sink(squeeze(word & bits));
+        rest = rest.get(len..)?;
+        left -= 1;
+    }
+    for _ in 0..left {
+        let (value, taken) = read(rest)?;
+        sink(value);
+        rest = rest.get(taken..)?;
+    }
+    Some(bytes.len() - rest.len())
+}
+
+/// The bytes that the next `count` varints take, of which no value is made. `None` where `unpack_first` has none.
 #[must_use]
 pub fn skip(bytes: &[u8], count: usize) -> Option<usize> {
-    let (mut at, mut left) = (0, count);
+    // `open` bytes right before `at` belong to a varint that is not at its end.
+    let (mut at, mut left, mut open) = (0, count, 0);
     while left > 0 {
         let rest = bytes.get(at..)?;
         let Some(chunk) = rest.first_chunk::<8>() else {
-            at += rest.iter().position(|byte| *byte < 0x80)? + 1;
-            left -= 1;
+            at = at - open + read(bytes.get(at - open..)?)?.1;
+            (left, open) = (left - 1, 0);
             continue;
         };
         let mut stops = !u64::from_le_bytes(*chunk) & HIGH_BITS;
+        if open + stops.trailing_zeros() as usize / 8 >= 9 {
+            // Ten bytes may hold more than 64 bits, and more do.
+            read(bytes.get(at - open..)?)?;
+        }
         let ends = stops.count_ones() as usize;
         if ends < left {
+            open = if ends == 0 { open + 8 } else { stops.leading_zeros() as usize / 8 };
             (at, left) = (at + 8, left - ends);
             continue;
         }
@@ -174,6 +215,26 @@ mod tests {
             assert_eq!(skip(&out[..*end], count), Some(*end));
             assert_eq!(skip(&out[..end.saturating_sub(1)], count), (count == 0).then_some(0));
         }
+    }
+
+    #[test]
+    fn bytes_that_are_not_read_are_not_skipped() {
+        let mut random = fastrand::Rng::with_seed(9);
+        let mut refused = 0;
+        for _ in 0..200_000 {
+            let many = random.u8(..) < 128;
+            let bytes: Vec<_> = (0..random.usize(0..40))
+                .map(|_| if many && random.u8(..) < 230 { random.u8(..) | 0x80 } else { random.u8(..) & if many { 0x01 } else { 0xff } })
+                .collect();
+            let count = random.usize(0..12);
+            let (mut values, mut steady) = (Vec::new(), Vec::new());
+            let read = unpack_first(&bytes, count, |value| values.push(value));
+            assert_eq!(skip(&bytes, count), read, "{count} of {bytes:x?}");
+            assert_eq!(unpack_steady(&bytes, count, |value| steady.push(value)), read, "{count} of {bytes:x?}");
+            assert!(steady.starts_with(&values), "{count} of {bytes:x?}");
+            refused += usize::from(read.is_none());
+        }
+        assert!((20_000..180_000).contains(&refused), "{refused}");
     }
 
     #[test]

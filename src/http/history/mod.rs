@@ -159,7 +159,7 @@ pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) 
     let grouped = if question.shape.grouping().is_some() { Some(stream::grouped_place(&hub.grouped_answers).await?) } else { None };
     let place = stream::place(&hub.long_answers).await?;
     let content_type = content_type(question.format);
-    let hub = hub.into_inner();
+    let (hub, access) = (hub.into_inner(), reader.0.clone());
     let decide = move |is_wanted: &dyn Fn() -> bool| {
         let plan = make_plan(&hub, question, &reader, is_wanted)?;
         let lacks = plan.lacks().and_then(|why| HeaderValue::from_str(&why).ok());
@@ -169,7 +169,7 @@ pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) 
         let _grouped = grouped;
         write::write(&plan, sink)
     };
-    let (mut answer, lacks) = stream::answer_decided(&request, place, content_type, "history", decide, write).await?;
+    let (mut answer, lacks) = stream::answer_decided(&request, &access, place, content_type, "history", decide, write).await?;
     if let Some(why) = lacks {
         answer.headers_mut().insert(INCOMPLETE, why);
     }

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use crate::http::error::ErrorCode;
 use crate::limits::{LABEL_VALUE_BYTES, NAME_BYTES, SELECTORS};
 
 /// What a token or session may do.
@@ -155,18 +156,23 @@ fn put_refusals(path: &str, method: &str, operation: &mut Value) {
     let has_body = operation["requestBody"].is_object();
     let writes = method != "get";
     let rows = [
-        (!is_open, "401", "`unauthorized`: no token or session, or one that has ended."),
-        (!is_open && path != "/metrics", "403", "`forbidden`: the role or the Origin does not allow it."),
+        (!is_open, "401", "no token or session, or one that has ended."),
+        (!is_open && path != "/metrics", "403", "the role or the Origin does not allow it."),
         (path.starts_with("/api/v1/"), "400", "`bad_parameter`: one is unknown, missing, given twice or not as expected; or the body is."),
-        (path.contains('{'), "404", "`not_found`."),
-        (has_body, "413", "`too_large`."),
-        (!is_probe, "500", "`internal`: the hub failed; its log says why."),
-        (!is_probe, "503", "`draining`, `too_slow`, `store_away` or `store_failed`: not now."),
-        (writes && influx.is_none(), "507", "`disk_full`."),
+        (path.contains('{'), "404", "there is none, or none within the token's scope."),
+        (has_body, "413", "the body is larger than what is taken."),
+        (!is_probe, "500", "the hub failed; its log says why."),
+        (!is_probe, "503", "not now."),
+        (writes && influx.is_none(), "507", "the disk has no room."),
     ];
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
     for (_, status, what) in rows.into_iter().filter(|(applies, ..)| *applies) {
         responses.entry(status).or_insert_with(|| json!({ "description": what }));
+    }
+    if influx.is_none() && !is_probe {
+        for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with(['4', '5'])) {
+            put_codes(status, reaches_writer(path, method), &mut response["description"]);
+        }
     }
     for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with(['4', '5'])) {
         let is_told = response["content"].is_object() && influx.is_none();
@@ -179,6 +185,25 @@ fn put_refusals(path: &str, method: &str, operation: &mut Value) {
             response["headers"] = Value::Object(Map::from_iter([("WWW-Authenticate".to_owned(), header)]));
         }
     }
+}
+
+/// Whether it hands something to the one task that orders readings, and answers what that does not take now.
+fn reaches_writer(path: &str, method: &str) -> bool {
+    path == "/api/v1/import" || (path == "/api/v1/history" && method == "delete")
+}
+
+/// The codes that any route may answer with a status, before what is said of it; after it, where the handler named some of them itself.
+/// Of 400 each handler names its own.
+fn put_codes(status: &str, reaches_writer: bool, text: &mut Value) {
+    let told = text.as_str().unwrap_or_default();
+    let with_status = ErrorCode::ALL.iter().filter(|code| code.status().as_str() == status && code.status().as_u16() != 400);
+    let said = with_status.filter(|code| reaches_writer || !code.is_of_writer()).map(|code| format!("`{}`", code.as_str()));
+    let (named, left): (Vec<_>, Vec<_>) = said.partition(|code| told.contains(code.as_str()));
+    if left.is_empty() {
+        return;
+    }
+    let listed = left.join(", ");
+    *text = json!(if named.is_empty() { format!("{listed}: {told}") } else { format!("{told} Also {listed}.") });
 }
 
 fn reference(name: &str) -> Value {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: damage costs the chunk it is in and no other; nothing is removed for being damaged. A file whose index is broken, or that
 //! cannot be written any more, has lost nothing yet: readings name what they cannot find.
+//!
+//! Invariant: however much is damaged, who asks over it is told. Beyond a bound places are named by their files, of which there are few.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -12,9 +14,10 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 
 use super::dayfile::{DayFile, Entry, Form, RollupHead};
+use super::files;
 use crate::model::{SeriesId, TimeNs, TimeRange};
 
-/// Named places; more are counted.
+/// Places that are named one by one.
 const MAX_NAMED: usize = 1_000;
 
 #[derive(Debug)]
@@ -26,7 +29,6 @@ pub(super) struct Damages {
 #[derive(Debug, Default)]
 struct Found {
     places: Vec<Damage>,
-    count: u64,
 }
 
 /// A chunk, or with `row` 0 a whole file, that is damaged.
@@ -132,6 +134,14 @@ pub(super) fn of_rollup_row(file: &DayFile, row: i64, (lo, hi): (SeriesId, Serie
     Damage { table: "rollups", row, lo, hi, ..of_file(file, what) }
 }
 
+/// All of the file that a place lies in. None: nothing is lost there.
+fn whole(damage: &Damage) -> Option<Damage> {
+    let key = files::key_of(&damage.file).filter(|_| damage.loses)?;
+    let (lo, hi, first, last) = (SeriesId(0), SeriesId(u32::MAX), key.first_time(), key.last_time());
+    let what = "more of it cannot be read than is named one by one".to_owned();
+    Some(Damage { file: damage.file.clone(), table: "file", row: 0, metric: None, lo, hi, first, last, loses: true, what })
+}
+
 impl Damages {
     pub(super) fn new(set_aside: &Path) -> Self {
         Self { set_aside: set_aside.to_owned(), found: Mutex::default() }
@@ -143,8 +153,10 @@ impl Damages {
         if found.places.iter().any(|known| known.holds(&damage)) {
             return;
         }
-        found.count += 1;
         if found.places.len() >= MAX_NAMED {
+            let Some(whole) = whole(&damage).filter(|whole| !found.places.iter().any(|known| known.holds(whole))) else { return };
+            tracing::error!(damage = %whole, "parts of the store cannot be read; the rest is served");
+            found.places.push(whole);
             return;
         }
         tracing::error!(%damage, "a part of the store cannot be read; the rest is served");
@@ -173,5 +185,33 @@ impl Damages {
 
     pub(super) fn all(&self) -> Vec<Damage> {
         self.found.lock().places.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::embedded::key::{ClassId, FileKey, FileKind};
+
+    #[test]
+    fn what_is_not_named_any_more_is_told_by_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let damages = Damages::new(dir.path());
+        let file = |day| DayFile::new(dir.path(), FileKey { day, kind: FileKind::Raw, class: ClassId(0) }, 1);
+        let (first, second) = (file(20_000), file(20_001));
+        let span = |file: &DayFile| TimeRange { from: file.key.first_time(), to: file.key.first_time() + 10 };
+        let rows = i64::try_from(MAX_NAMED).unwrap();
+        for row in 0..rows {
+            damages.note(of_row(&first, ("chunks", row + 1), (SeriesId(1), None), span(&first), "x".to_owned()), &[]);
+        }
+        assert!(!damages.concern((SeriesId(7), 0), span(&first)));
+        for row in 0..3 {
+            for file in [&first, &second] {
+                damages.note(of_row(file, ("chunks", rows + row + 1), (SeriesId(7), None), span(file), "x".to_owned()), &[]);
+            }
+        }
+        assert!([&first, &second].iter().all(|file| damages.concern((SeriesId(7), 0), span(file))));
+        assert!(!damages.concern((SeriesId(7), 0), span(&file(20_002))));
+        assert_eq!(damages.all().len(), MAX_NAMED + 2, "each file once");
     }
 }

@@ -1,37 +1,29 @@
 //! Expiry: whole files go, by age of their class, and to stay within the budget of bytes. Nothing is rewritten for it, but where the
 //! budget holds only a few days: of a day that is a large part of it, or still open, the oldest rows go.
 //!
-//! Invariant: a clock that jumped far ahead expires nothing until it has been believed for a while.
+//! Invariant: a clock that jumped far ahead expires nothing until it is believed (`belief.rs`).
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::EmbeddedStore;
+use super::belief::Time;
 use super::damage;
 use super::dayfile::{self, DayFile};
 use super::key::{self, FileKey, FileKind};
 use super::room::Room;
 use super::sql;
 use super::state::Dropped;
-use crate::clock::NS_PER_SEC;
 use crate::model::{Position, TimeNs};
-use crate::retention::Floors;
 use crate::store::StoreError;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(1);
 /// When one failed.
 const AGAIN: Duration = Duration::from_secs(10);
-/// A step of the clock beyond what has passed that is not believed at once.
-const JUMP_NS: i64 = 7 * 86_400 * NS_PER_SEC;
-/// How long a clock that jumped must go on before it is believed.
-const DOUBT: Duration = Duration::from_secs(3600);
-/// In place of a time.
-pub(super) const NOT_DOUBTED: TimeNs = TimeNs::MIN;
 /// Of the budget: what is kept free for what comes before the next look: a seal, its WAL, and segments of the log (`Config::fitted`).
 const SPARE: u64 = 8;
 /// Of the budget: a file that takes more does not go as a whole.
@@ -66,31 +58,15 @@ pub(super) struct Expiry {
     looked: Option<Instant>,
     /// From then to the next look.
     wait: Duration,
-    /// The time when it was looked last, as the clock said.
-    seen: TimeNs,
-    /// The last that was believed.
-    believed: TimeNs,
-    doubted_since: Option<Instant>,
     /// The budget cannot be kept, and that was said.
     told: bool,
     room: Room,
 }
 
 impl Expiry {
-    /// `sealed_at`: the newest time that is known to have been.
-    pub(super) fn new(budget: Budget, sealed_at: TimeNs, store: &Path) -> Self {
+    pub(super) fn new(budget: Budget, store: &Path) -> Self {
         let room = Room::new(store, budget.max_bytes);
-        Self { budget, looked: None, wait: EVERY, seen: sealed_at, believed: sealed_at, doubted_since: None, told: false, room }
-    }
-
-    /// Floors hold from the start, not from the first look on; where the clock is doubted, as at the last seal.
-    pub(super) fn begin(&mut self, floors: &Floors, now: TimeNs) {
-        floors.set_now(self.trusted(now).unwrap_or(self.believed.min(now)));
-    }
-
-    /// The last time that was believed, while the clock is doubted.
-    pub(super) fn doubted(&self) -> Option<TimeNs> {
-        self.doubted_since.is_some_and(|since| since.elapsed() < DOUBT).then_some(self.believed)
+        Self { budget, looked: None, wait: EVERY, told: false, room }
     }
 
     #[cfg(test)]
@@ -103,22 +79,6 @@ impl Expiry {
         let Budget { data, max_bytes } = &self.budget;
         *max_bytes > 0 && disk_bytes(data) > budget_bytes(*max_bytes)
     }
-
-    /// The time if it is believed.
-    fn trusted(&mut self, now: TimeNs) -> Option<TimeNs> {
-        let passed = self.looked.map_or(0, |looked| i64::try_from(looked.elapsed().as_nanos()).unwrap_or(i64::MAX));
-        let off = now.saturating_sub(self.seen.saturating_add(passed));
-        if self.seen > 0 && off.unsigned_abs() > JUMP_NS.unsigned_abs() {
-            tracing::warn!(days = off / (86_400 * NS_PER_SEC), "the clock jumped more than a week: for an hour nothing expires by age");
-            self.doubted_since = Some(Instant::now());
-        }
-        self.seen = now;
-        if self.doubted().is_some() {
-            return None;
-        }
-        self.believed = now;
-        Some(now)
-    }
 }
 
 impl EmbeddedStore {
@@ -128,12 +88,9 @@ impl EmbeddedStore {
         if expiry.looked.is_some_and(|looked| looked.elapsed() < expiry.wait) {
             return false;
         }
-        let trusted = expiry.trusted(now);
-        self.note_doubt(expiry);
         (expiry.looked, expiry.wait) = (Some(Instant::now()), EVERY);
-        // A clock that is behind what was believed makes nothing too old.
-        self.floors.set_now(trusted.unwrap_or(expiry.believed.min(now)));
-        let by_age = trusted.map_or(Ok(0), |_| self.expire_by_age(visited));
+        let time = self.set_floors(now);
+        let by_age = if let Time::Believed(_) = time { self.expire_by_age(visited) } else { Ok(0) };
         let for_bytes = self.expire_for_bytes(expiry, now, visited);
         let mut gone = 0;
         for part in [by_age, for_bytes] {
@@ -148,14 +105,19 @@ impl EmbeddedStore {
         gone > 0
     }
 
-    /// What is sealed meanwhile says so: a start that took its clock for good would let all of it expire that a wrong clock makes old.
-    pub(super) fn note_doubt(&self, expiry: &Expiry) {
-        self.doubted.store(expiry.doubted().unwrap_or(NOT_DOUBTED), Ordering::Relaxed);
+    /// They hold from the start, not from the first look on. A clock that is behind what was believed makes nothing too old.
+    pub(super) fn set_floors(&self, now: TimeNs) -> Time {
+        let time = self.belief.time(now);
+        self.floors.set_now(match time {
+            Time::Believed(now) => now,
+            Time::Doubted { last } => last.min(now),
+        });
+        time
     }
 
     /// Room for what is about to be sealed, though there was no time for a look.
     pub(super) fn make_room(&self, expiry: &mut Expiry, visited: Option<i32>) {
-        if let Err(error) = self.expire_for_bytes(expiry, expiry.seen, visited) {
+        if let Err(error) = self.expire_for_bytes(expiry, self.belief.seen(), visited) {
             tracing::warn!(%error, "no room could be made so that [store] max_bytes holds");
         }
     }
@@ -356,27 +318,4 @@ pub(crate) fn disk_bytes(dir: &Path) -> u64 {
         Err(_) => 0,
     };
     entries.map(each).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_jumps_a_week_is_doubted() {
-        let budget = Budget { data: PathBuf::new(), max_bytes: 0 };
-        let day = 86_400 * NS_PER_SEC;
-        for (sealed_at, steps, expected) in [
-            (0, vec![20_000 * day, 20_001 * day], vec![true, true]),
-            (20_000 * day, vec![20_006 * day, 20_012 * day], vec![true, true]),
-            (20_000 * day, vec![20_008 * day, 20_009 * day], vec![false, false]),
-            (20_000 * day, vec![20_001 * day, 46_000 * day, 20_001 * day], vec![true, false, false]),
-            (20_000 * day, vec![-6_000 * day, 100 * day], vec![false, false]),
-            (20_000 * day, vec![19_995 * day, 19_990 * day], vec![true, true]),
-        ] {
-            let mut expiry = Expiry::new(budget.clone(), sealed_at, Path::new(""));
-            let found: Vec<_> = steps.iter().map(|now| expiry.trusted(*now).is_some()).collect();
-            assert_eq!(found, expected, "{sealed_at} {steps:?}");
-        }
-    }
 }

@@ -84,6 +84,10 @@ pub(super) fn window_of(time: TimeNs) -> i64 {
     time.div_euclid(WINDOW_NS)
 }
 
+pub(super) fn window_range(window: i64) -> TimeRange {
+    TimeRange { from: window.saturating_mul(WINDOW_NS), to: window.saturating_add(1).saturating_mul(WINDOW_NS) }
+}
+
 /// Whether the day is over, with some time for readings that are on their way.
 pub(super) fn is_closed(key: FileKey, now: TimeNs, grace: SignedDuration) -> bool {
     let grace = i64::try_from(grace.as_nanos()).unwrap_or(i64::MAX);

@@ -18,6 +18,7 @@ use super::EmbeddedStore;
 use super::dayfile::DayFile;
 use super::files::with_suffix;
 use super::key::{FileKey, FileKind};
+use super::sql;
 use crate::store::StoreError;
 
 /// A file that changed less long ago is noted later.
@@ -127,9 +128,6 @@ fn looked(file: &DayFile) -> Option<Looked> {
 }
 
 pub(super) fn read(db: &Connection) -> rusqlite::Result<Vec<Looked>> {
-    if !is_there(db)? {
-        return Ok(Vec::new());
-    }
     let mut ask = db.prepare("SELECT file, bytes, changed_ns, points, body_bytes FROM looked")?;
     let unsigned = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(i64::cast_unsigned);
     let each = |row: &rusqlite::Row<'_>| {
@@ -141,16 +139,11 @@ pub(super) fn read(db: &Connection) -> rusqlite::Result<Vec<Looked>> {
 
 /// Before something is written to these: their time of change may not come to the disk with what changed them.
 pub(super) fn forget<'a>(db: &Connection, files: impl IntoIterator<Item = &'a FileKey>) -> rusqlite::Result<()> {
-    if !is_there(db)? {
+    if !sql::has_table(db, "looked")? {
         return Ok(());
     }
     let mut forget = db.prepare_cached("DELETE FROM looked WHERE file = ?1")?;
     files.into_iter().try_for_each(|file| forget.execute([file.file_name()]).map(drop))
-}
-
-/// A state that was made before has no table for them.
-fn is_there(db: &Connection) -> rusqlite::Result<bool> {
-    db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'looked')", [], |row| row.get(0))
 }
 
 pub(super) fn write(db: &Connection, looked: &[Looked], vanished: &[String]) -> rusqlite::Result<()> {

@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use parking_lot::RwLock;
-use rusqlite::Connection;
 use rustc_hash::FxHashSet;
 
 use super::EmbeddedStore;
@@ -80,12 +79,10 @@ const ASIDE: &str = "CREATE TABLE IF NOT EXISTS aside (file TEXT PRIMARY KEY, wh
 
 impl State {
     fn lost(&self) -> Result<Vec<String>, StoreError> {
-        self.read("read what was lost from", |db| {
-            if !has_table(db, "lost")? {
-                return Ok(Vec::new());
-            }
+        let files = self.read_table("read what was lost from", "lost", |db| {
             db.prepare("SELECT file FROM lost")?.query_map([], |row| row.get(0))?.collect()
-        })
+        });
+        files.map(Option::unwrap_or_default)
     }
 
     fn note_lost(&self, file: &str) -> Result<(), StoreError> {
@@ -104,12 +101,10 @@ impl State {
 
     /// Files with what was lost with them.
     fn set_aside(&self) -> Result<Vec<(String, String)>, StoreError> {
-        self.read("read what was set aside from", |db| {
-            if !has_table(db, "aside")? {
-                return Ok(Vec::new());
-            }
+        let files = self.read_table("read what was set aside from", "aside", |db| {
             db.prepare("SELECT file, what FROM aside")?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-        })
+        });
+        files.map(Option::unwrap_or_default)
     }
 
     /// Before a file is set aside with which something is lost.
@@ -126,9 +121,4 @@ impl State {
             db.execute("DELETE FROM aside WHERE file = ?1", [file]).map(drop)
         })
     }
-}
-
-/// A state that was made before has no such tables.
-fn has_table(db: &Connection, name: &str) -> rusqlite::Result<bool> {
-    db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)", [name], |row| row.get(0))
 }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::EmbeddedStore;
 use super::chunk::MAX_POINTS;
@@ -16,6 +16,7 @@ use super::damage;
 use super::dayfile::{self, DayFile, Entry, Form};
 use super::files::Day;
 use super::key::{self, ClassId, FileKey, FileKind};
+use super::merge_which::Which;
 use super::rollup::{self, Making, Touched};
 use super::rows::Rows;
 use super::sql;
@@ -46,7 +47,9 @@ pub(super) struct Visit {
     pub(super) folded: FxHashSet<SeriesId>,
     /// Files of other classes that got series of this one, or gave some.
     pub(super) beside: BTreeSet<FileKey>,
-    /// Of the metric whose blocks are merged: the last series of the last slice that was left for damage.
+    /// Of the metric whose blocks are merged.
+    pub(super) which: Which,
+    /// The last series of its last slice that was left for damage.
     pub(super) left_until: Option<SeriesId>,
     making: Option<Making>,
     /// Something could not be read, and was left as it is.
@@ -132,6 +135,7 @@ impl Visit {
             blocks,
             folded,
             beside,
+            which: Which::default(),
             left_until: None,
             making: None,
             damaged: false,
@@ -202,11 +206,18 @@ impl Visit {
         };
         let (lo, hi) = (series_of(groups[0]), series_of(groups[groups.len() - 1]));
         let in_blocks = self.in_blocks(store, lo, hi)?;
+        let goes_on = groups.len() == 1 && is_full;
         let mut change = Change::default();
         for group in groups {
             let series = series_of(group);
-            if self.is_due(store, group, in_blocks.contains(&series)) {
+            let in_block = in_blocks.get(&series).copied();
+            if !self.is_due(store, group, in_block.is_some()) {
+                continue;
+            }
+            if goes_on || !self.stays(store, series)? {
                 self.fold_into(&mut change, store, series)?;
+            } else {
+                self.fold_windows(&mut change, store, group, in_block)?;
             }
         }
         self.apply(store, change)?;
@@ -215,9 +226,41 @@ impl Visit {
 
     fn is_due(&self, store: &EmbeddedStore, group: &[Entry], in_blocks: bool) -> bool {
         let series = series_of(group);
-        let is_new = || group.iter().any(|entry| entry.seal > self.merged_up_to) && !is_compact(group);
-        let is_scattered = self.closed && (in_blocks || self.is_moving(store, series) || is_new());
+        let is_scattered = self.closed && (in_blocks || self.is_moving(store, series) || self.is_new(group));
         is_scattered || self.deleted.contains(&series)
+    }
+
+    fn is_new(&self, chunks: &[Entry]) -> bool {
+        chunks.iter().any(|entry| entry.seal > self.merged_up_to) && !is_compact(chunks)
+    }
+
+    /// All of a series stays in this file, and no other has something of it.
+    fn stays(&self, store: &EmbeddedStore, series: SeriesId) -> Result<bool, StoreError> {
+        let goes = self.deleted.contains(&series) || self.is_moving(store, series);
+        Ok(!goes && !self.is_in_siblings(store, series)?)
+    }
+
+    /// Quarters of the day, over whose bounds no chunk reaches, are merged each by itself: those with something new, and those of which a
+    /// block has a part.
+    fn fold_windows(
+        &mut self,
+        change: &mut Change,
+        store: &EmbeddedStore,
+        group: &[Entry],
+        in_block: Option<(TimeNs, TimeNs)>,
+    ) -> Result<(), StoreError> {
+        let series = series_of(group);
+        let windows = group.chunk_by(|a, b| key::window_of(a.first) == key::window_of(b.first));
+        let new = windows.filter(|window| self.is_new(window)).map(|window| key::window_of(window[0].first));
+        let of_block = in_block.into_iter().flat_map(|(first, last)| key::window_of(first)..=key::window_of(last));
+        for window in new.chain(of_block).collect::<BTreeSet<_>>() {
+            let Some(folded) = self.fold(store, series, key::window_range(window))? else { return Ok(()) };
+            self.replace(change, store, series, folded)?;
+        }
+        if in_block.is_some() {
+            self.folded.insert(series);
+        }
+        Ok(())
     }
 
     /// It belongs into a file of another class.
@@ -225,20 +268,24 @@ impl Visit {
         store.class(series) != self.file.key.class
     }
 
-    /// The series between these that lie in blocks as well.
-    fn in_blocks(&self, store: &EmbeddedStore, lo: SeriesId, hi: SeriesId) -> Result<FxHashSet<SeriesId>, StoreError> {
-        let mut found = FxHashSet::default();
+    /// The series between these that lie in blocks as well, and from when to when.
+    fn in_blocks(&self, store: &EmbeddedStore, lo: SeriesId, hi: SeriesId) -> Result<FxHashMap<SeriesId, (TimeNs, TimeNs)>, StoreError> {
+        let mut found: FxHashMap<SeriesId, (TimeNs, TimeNs)> = FxHashMap::default();
         for entry in self.blocks.iter().filter(|entry| matches!(entry.form, Form::Many { lo: l, hi: h, .. } if l <= hi && h >= lo)) {
             let body = self.file.read("read a block of", |db| db.body(entry))?;
-            let ids = store.decoder().whole(&self.file, entry, body).map(|all| all.iter().map(|(id, _)| *id).collect::<Vec<_>>());
-            found.extend(ids.unwrap_or_default());
+            let Some(all) = store.decoder().whole(&self.file, entry, body) else { continue };
+            for (series, block) in all.iter().filter(|(series, _)| (lo..=hi).contains(series)) {
+                let (Some(first), Some(last)) = (block.first_time(), block.last_time()) else { continue };
+                let span = found.entry(*series).or_insert((first, last));
+                *span = (span.0.min(first), span.1.max(last));
+            }
         }
         Ok(found)
     }
 
     /// All of a series becomes own chunks. False: a part cannot be read, so they all stay as they are.
     pub(super) fn fold_into(&mut self, change: &mut Change, store: &EmbeddedStore, series: SeriesId) -> Result<bool, StoreError> {
-        let Some(folded) = self.fold(store, series)? else { return Ok(false) };
+        let Some(folded) = self.fold(store, series, day_range(self.file.key))? else { return Ok(false) };
         self.replace(change, store, series, folded)?;
         self.folded.insert(series);
         Ok(true)
@@ -288,14 +335,14 @@ impl Visit {
         Ok(())
     }
 
-    /// All parts of a series as one block, without what deletes hide. None: one cannot be read.
-    fn fold(&mut self, store: &EmbeddedStore, series: SeriesId) -> Result<Option<Folded>, StoreError> {
-        let (decoder, day, limit) = (store.decoder(), day_range(self.file.key), self.limit);
+    /// All parts of a series in a stretch of the day as one block, without what deletes hide. None: one cannot be read.
+    fn fold(&mut self, store: &EmbeddedStore, series: SeriesId, range: TimeRange) -> Result<Option<Folded>, StoreError> {
+        let (decoder, limit) = (store.decoder(), self.limit);
         let metric = store.info.metric(series);
         let (mut parts, mut old) = (Vec::new(), Vec::new());
         for file in std::iter::once(&self.file).chain(&self.siblings) {
-            parts.extend(decoder.parts(file, (series, metric), day, limit, u32::MAX - 1)?.unwrap_or_default());
-            let own = file.read("list chunks of", |db| db.own(series, day, limit, u32::MAX - 1))?;
+            parts.extend(decoder.parts(file, (series, metric), range, limit, u32::MAX - 1)?.unwrap_or_default());
+            let own = file.read("list chunks of", |db| db.own(series, range, limit, u32::MAX - 1))?;
             old.extend(own.into_iter().map(|entry| (Arc::clone(file), entry)));
         }
         if parts.iter().any(|part| decoder.block(part).is_none()) {
@@ -303,7 +350,7 @@ impl Visit {
             return Ok(None);
         }
         let seal = parts.iter().map(|part| part.seal).max().unwrap_or(limit);
-        let block = decoder.lay(&mut parts, day, &self.hides(store, series));
+        let block = decoder.lay(&mut parts, range, &self.hides(store, series));
         Ok(Some(Folded { block, seal, old }))
     }
 

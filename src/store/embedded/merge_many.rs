@@ -1,5 +1,5 @@
 //! The blocks of one metric, by slices of series ids, so that a day of a million series is merged in little memory. A block that
-//! reaches beyond a slice stays until the slice in which it ends.
+//! reaches beyond a slice stays until the slice in which it ends. Which blocks that are says `merge_which.rs`.
 //!
 //! Invariant: a block goes when all of its series were written anew. A slice that is left for damage keeps every block that reaches into
 //! it, also one that ends in a later slice.
@@ -16,6 +16,7 @@ use super::EmbeddedStore;
 use super::dayfile::{Entry, Form};
 use super::key;
 use super::merge::{Change, Folded, POINT_BYTES, Visit, push_own};
+use super::merge_which::Which;
 use super::parts;
 use super::rows::Many;
 use super::seal::OWN_MIN;
@@ -39,12 +40,14 @@ impl Visit {
 
     /// Merges series from `from` on; the series to go on with.
     pub(super) fn slice(&mut self, store: &EmbeddedStore, index: usize, from: SeriesId) -> Result<Option<SeriesId>, StoreError> {
-        let entries = self.metric_blocks(index).to_vec();
-        if !self.is_metric_due(store, &entries)? {
-            return Ok(None);
-        }
         if from == SeriesId(0) {
             self.left_until = None;
+            let all = self.metric_blocks(index).to_vec();
+            self.which = if self.is_metric_due(store, &all)? { self.which(store, all)? } else { Which::default() };
+        }
+        let entries = self.which.merged.clone();
+        if entries.is_empty() {
+            return Ok(None);
         }
         let until = slice_end(&entries, from, SLICE_POINTS.min(store.piece_bytes / POINT_BYTES));
         let meeting: Vec<_> = entries.iter().filter(|entry| span(entry).0 <= until && span(entry).1 >= from).collect();
@@ -63,8 +66,11 @@ impl Visit {
                 in_blocks.push((series, parts));
             }
         }
-        let mut many = Many::new(metric_of(&entries[0]));
+        let (mut many, mut gap) = (Many::new(metric_of(&entries[0])), 0);
         for (series, parts) in in_blocks {
+            if std::mem::replace(&mut gap, self.which.gap(series)) != gap {
+                many.finish(&mut change.rows)?;
+            }
             let Some((block, seal)) = together(&self.hides(store, series), parts) else { continue };
             if is_fast(&block) {
                 push_own(&mut change.rows, series, &Folded { block: Some(block), seal, old: Vec::new() })?;
@@ -89,7 +95,8 @@ impl Visit {
 
     fn is_metric_due(&self, store: &EmbeddedStore, entries: &[Entry]) -> Result<bool, StoreError> {
         let spans: Vec<_> = entries.iter().map(span).collect();
-        if self.deleted.iter().any(|series| spans.iter().any(|(lo, hi)| lo <= series && series <= hi)) {
+        // Of what came to have chunks of its own a block has a part, which is one line with them.
+        if self.elsewhere(store, metric_of(&entries[0])).any(|series| spans.iter().any(|(lo, hi)| *lo <= series && series <= *hi)) {
             return Ok(true);
         }
         if self.closed && store.sorting.is_on() && self.has_moving(store, entries)? {
@@ -112,9 +119,8 @@ impl Visit {
     /// Whether a series belongs into a file of another class.
     fn has_moving(&self, store: &EmbeddedStore, entries: &[Entry]) -> Result<bool, StoreError> {
         for entry in entries {
-            let body = self.file.read("read a block of", |db| db.body(entry))?;
-            let all = store.decoder().whole(&self.file, entry, body);
-            if all.is_some_and(|all| all.iter().any(|(series, _)| self.is_moving(store, *series))) {
+            let ids = self.series_in(store, entry)?;
+            if ids.is_some_and(|ids| ids.iter().any(|series| self.is_moving(store, *series))) {
                 return Ok(true);
             }
         }
@@ -156,14 +162,14 @@ pub(super) fn together(hides: &Hides, mut parts: Vec<(Position, Arc<Block>)>) ->
     Some((block, seal))
 }
 
-fn metric_of(entry: &Entry) -> u32 {
+pub(super) fn metric_of(entry: &Entry) -> u32 {
     match entry.form {
         Form::Many { metric, .. } => metric,
         Form::Own { .. } => 0,
     }
 }
 
-fn span(entry: &Entry) -> (SeriesId, SeriesId) {
+pub(super) fn span(entry: &Entry) -> (SeriesId, SeriesId) {
     match entry.form {
         Form::Many { lo, hi, .. } => (lo, hi),
         Form::Own { series, .. } => (series, series),

@@ -3,6 +3,7 @@
 //! Invariants: one thread writes (the sealer's), any number read. What a seal wrote is seen by no reader whose pin is older, and a
 //! merge touches only rows that every reader sees. A body counts as written when it was decoded again to the same points.
 
+mod belief;
 mod cache;
 mod check;
 mod chunk;
@@ -20,6 +21,7 @@ mod looked;
 mod losses;
 mod merge;
 mod merge_many;
+mod merge_which;
 mod news;
 mod parts;
 mod read;
@@ -39,7 +41,7 @@ mod walked;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -52,13 +54,14 @@ pub use files::is_set_aside;
 pub use key::ClassId;
 pub use sizes::{FileSize, Sizes, sizes};
 
-use super::{Coarse, Extent, Handover, PieceSink, Pin, Pins, Sink, Store, StoreError, StoreStats, Unreadable};
+use super::{Coarse, Extent, GoneSink, Handover, PieceSink, Pin, Pins, Sink, Store, StoreError, StoreStats, Unreadable};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange, Value};
 use crate::retention::{Floors, RetentionRule, RuleId};
+use belief::{Belief, Time};
 use cache::Cache;
 use classes::Classes;
 use damage::Damages;
-use expire::{Expiry, NOT_DOUBTED};
+use expire::Expiry;
 use files::Files;
 use key::FileKind;
 use losses::Losses;
@@ -127,8 +130,7 @@ pub struct EmbeddedStore {
     sealed: AtomicU64,
     /// A seal began whose end the catalog does not know yet.
     unfinished: AtomicBool,
-    /// While the clock is doubted: the last time that was believed.
-    doubted: AtomicI64,
+    belief: Belief,
     /// What one transaction of its own work may write, about, so that the budget of bytes holds with its WAL.
     piece_bytes: u64,
     tending: Mutex<Tending>,
@@ -146,8 +148,7 @@ impl EmbeddedStore {
             classes.drop_until(&floors, dropped.class, dropped.until);
         }
         let piece_bytes = budget.piece_bytes();
-        let mut expiry = Expiry::new(budget, sealed_at, dir);
-        expiry.begin(&floors, now);
+        let expiry = Expiry::new(budget, dir);
         let store = Self {
             files,
             state,
@@ -163,10 +164,11 @@ impl EmbeddedStore {
             layout: RwLock::default(),
             sealed: AtomicU64::new(sealed.0),
             unfinished: AtomicBool::new(false),
-            doubted: AtomicI64::new(expiry.doubted().unwrap_or(NOT_DOUBTED)),
+            belief: Belief::new(sealed_at),
             piece_bytes,
             tending: Mutex::new(Tending::new(expiry)),
         };
+        store.set_floors(now);
         store.tending.lock().noting = store.remember()?;
         match store.clean() {
             Err(StoreError::DiskFull { reason }) => {
@@ -277,6 +279,17 @@ impl Store for EmbeddedStore {
         rollup::scan_coarse(self, pin, series, range, coarse, sink)
     }
 
+    fn scan_gone(
+        &self,
+        pin: &Pin,
+        series: SeriesId,
+        range: TimeRange,
+        coarse: Coarse<'_>,
+        sink: &mut GoneSink<'_>,
+    ) -> Result<(), StoreError> {
+        rollup::scan_gone(self, pin, series, range, coarse, sink)
+    }
+
     fn count(&self, pin: &Pin, series: SeriesId, range: TimeRange) -> Result<u64, StoreError> {
         read::count(self, pin, series, range, u64::MAX)
     }
@@ -318,7 +331,9 @@ impl Store for EmbeddedStore {
     }
 
     fn believed(&self, now: TimeNs) -> TimeNs {
-        Some(self.doubted.load(Ordering::Relaxed)).filter(|believed| *believed != NOT_DOUBTED).unwrap_or(now)
+        match self.belief.time(now) {
+            Time::Believed(time) | Time::Doubted { last: time } => time,
+        }
     }
 
     fn stats(&self) -> StoreStats {

@@ -12,10 +12,10 @@ use rustc_hash::FxHashMap;
 use super::EmbeddedStore;
 use super::damage;
 use super::dayfile::DayFile;
-use super::key::{self, FileKey, FileKind, WINDOW_NS};
+use super::key::{self, FileKey, FileKind};
 use super::rows::{Many, Rows};
 use crate::block::Block;
-use crate::model::{Position, TimeNs, TimeRange};
+use crate::model::{Position, TimeRange};
 use crate::store::{Handover, SeriesRun, StoreError};
 
 /// Points in a quarter of a day from which a series has a chunk of its own there.
@@ -134,7 +134,7 @@ fn pieces(run: SeriesRun<'_>) -> Vec<Piece<'_>> {
         let times = block.times();
         let mut i = 0;
         while i < times.len() {
-            let range = window_range(times[i]);
+            let range = key::window_range(key::window_of(times[i]));
             let count = times[i..].partition_point(|t| *t < range.to).max(1);
             match pieces.last_mut() {
                 Some(piece) if piece.range == range => piece.count += count,
@@ -144,11 +144,6 @@ fn pieces(run: SeriesRun<'_>) -> Vec<Piece<'_>> {
         }
     }
     pieces
-}
-
-fn window_range(time: TimeNs) -> TimeRange {
-    let window = key::window_of(time);
-    TimeRange { from: window.saturating_mul(WINDOW_NS), to: window.saturating_add(1).saturating_mul(WINDOW_NS) }
 }
 
 impl Piece<'_> {

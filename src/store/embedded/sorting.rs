@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::OptionalExtension;
 
 use super::EmbeddedStore;
 use super::dayfile::DayFile;
@@ -99,11 +99,9 @@ impl EmbeddedStore {
 impl State {
     /// The rules under which all days were gone through. None: not known.
     fn sorted(&self) -> Result<Option<String>, StoreError> {
-        self.read("read sorted rules from", |db| {
-            // A state that was made before has no table for them.
-            let is_there: bool = db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sorted')", [], |row| row.get(0))?;
-            if is_there { rules_of(db) } else { Ok(None) }
-        })
+        let rules = self
+            .read_table("read sorted rules from", "sorted", |db| db.query_row("SELECT rules FROM sorted", [], |row| row.get(0)).optional());
+        rules.map(Option::flatten)
     }
 
     fn has_classes(&self) -> Result<bool, StoreError> {
@@ -116,8 +114,4 @@ impl State {
             rules.map_or(Ok(()), |rules| db.execute("INSERT INTO sorted (rules) VALUES (?1)", [rules]).map(drop))
         })
     }
-}
-
-fn rules_of(db: &Connection) -> rusqlite::Result<Option<String>> {
-    db.query_row("SELECT rules FROM sorted", [], |row| row.get(0)).optional()
 }

@@ -76,6 +76,12 @@ fn is_empty(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
 }
 
+/// Tables that came later are made when something is written to them first.
+pub(super) fn has_table(db: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let mut ask = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)")?;
+    ask.query_row([name], |row| row.get(0))
+}
+
 fn judge(db: Connection, found: i64, path: &Path, schema: &Schema) -> Result<Connection, StoreError> {
     if found == schema.format {
         return Ok(db);
@@ -177,19 +183,9 @@ pub(super) fn sql_error(what: &'static str, path: &Path, error: &rusqlite::Error
     let reason = format!("cannot {what} {}: {error}", path.display());
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::DiskFull { reason },
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { reason },
-        // A row with a value that was never written.
-        None if is_of_a_value(error) => StoreError::Damaged { reason },
+        _ if sqlite::is_damage(error) => StoreError::Damaged { reason },
         // There is no room for the index of a WAL.
         _ if error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) => StoreError::DiskFull { reason },
         _ => StoreError::Failed { reason },
     }
-}
-
-fn is_of_a_value(error: &rusqlite::Error) -> bool {
-    use rusqlite::Error;
-    matches!(
-        error,
-        Error::IntegralValueOutOfRange(..) | Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::Utf8Error(..)
-    )
 }

@@ -137,7 +137,7 @@ impl State {
     }
 
     pub(super) fn looked(&self) -> Result<Vec<Looked>, StoreError> {
-        self.read("read what was looked at from", looked::read)
+        self.read_table("read what was looked at from", "looked", looked::read).map(Option::unwrap_or_default)
     }
 
     pub(super) fn forget_looked(&self, file: FileKey) -> Result<(), StoreError> {
@@ -150,6 +150,16 @@ impl State {
 
     pub(super) fn read<T>(&self, what: &'static str, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         ask(&self.db.lock()).map_err(|error| sql::sql_error(what, &self.path, &error))
+    }
+
+    /// None: a state that was made before has no such table.
+    pub(super) fn read_table<T>(
+        &self,
+        what: &'static str,
+        table: &str,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        self.read(what, |db| if sql::has_table(db, table)? { ask(db).map(Some) } else { Ok(None) })
     }
 
     pub(super) fn write<T>(

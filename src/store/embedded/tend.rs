@@ -4,7 +4,8 @@
 //! of that. When a round ends, the deletes it was due to apply hide nothing any more, and are forgotten. What could not be applied
 //! for damage stays, and is tried again much later: damage does not heal, and trying wears the disk.
 //!
-//! Invariant: one file that fails holds up no work on the others. A full disk ends a round, but no expiry, which makes room.
+//! Invariant: one file that fails holds up no work on the others. A full disk ends a round, and the next waits ever longer, since it
+//! writes much again; but it ends no expiry, which makes room.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -19,17 +20,23 @@ use super::key::{self, FileKey, FileKind};
 use super::later::{Later, MUCH_LATER, SOON};
 use super::looked::Noting;
 use super::merge::Visit;
-use super::rollup;
+use super::rollup::Erasing;
+use crate::full::{self, Retry};
 use crate::model::{Position, TimeNs, TimeRange};
 use crate::store::{PositionedDelete, StoreError};
 
 /// A day is over when no reading in time can come any more, and some time for those on their way.
 pub(super) const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
+/// A round that a full disk ended is begun again after this, then ever more rarely.
+const FULL: Duration = Duration::from_secs(10);
+const FULL_MOST: Duration = Duration::from_secs(600);
+
 #[derive(Debug)]
 pub(super) struct Tending {
     expiry: Expiry,
     round: Option<Round>,
+    full: Retry,
     later: Later,
     /// Deletes up to here could not be applied everywhere; when they are tried again.
     stuck: Option<(Position, Instant)>,
@@ -44,6 +51,7 @@ impl Tending {
         Self {
             expiry,
             round: None,
+            full: Retry::new(FULL, FULL_MOST),
             later: Later::default(),
             stuck: None,
             noting: Noting::default(),
@@ -52,9 +60,12 @@ impl Tending {
         }
     }
 
-    /// The day that a visit is at.
+    /// The day that a visit is at, or that deletes are applied to before one. Readings that go meanwhile would leave summaries of what
+    /// was deleted.
     pub(super) fn visited(&self) -> Option<i32> {
-        self.round.as_ref()?.visit.as_ref().map(|visit| visit.file.key.day)
+        let round = self.round.as_ref()?;
+        let erased = || round.erasing.as_ref().map(|(key, _)| key.day);
+        round.visit.as_ref().map(|visit| visit.file.key.day).or_else(erased)
     }
 
     /// How long deletes are left that could not be applied.
@@ -79,23 +90,20 @@ struct Round {
     /// Of these, those for which the round goes over every file they meet.
     due: Vec<PositionedDelete>,
     files: VecDeque<FileKey>,
+    /// Of the file that was taken last.
+    erasing: Option<(FileKey, Erasing)>,
     visit: Option<Visit>,
     /// Files beside those that were visited, to be asked again: they got series out of these, or lost rollups.
     beside: Vec<FileKey>,
     /// A file could not be gone through: what was due stays for so long.
     skipped: Option<Duration>,
+    /// What was free on the disk when it began.
+    free: Option<u64>,
 }
 
 impl Round {
     fn skip(&mut self, wait: Duration) {
         self.skipped = Some(self.skipped.map_or(wait, |known| known.min(wait)));
-    }
-
-    /// Nothing of it can be done now. What was merged stays merged, and no delete counts as done.
-    fn give_up(&mut self) {
-        self.end_visit();
-        self.files.clear();
-        self.due.clear();
     }
 
     fn end_visit(&mut self) {
@@ -136,20 +144,29 @@ impl EmbeddedStore {
         if self.checkpoint_one(&mut tending.later, |_| true) || self.expire(&mut tending.expiry, now, visited) {
             return Ok(true);
         }
-        if tending.round.is_none() {
+        if tending.round.is_none() && !tending.full.waits(|| self.free()) {
             tending.stuck.take_if(|(_, until)| *until <= Instant::now());
             self.begin_sorting();
             tending.round = self.round(tending, now);
         }
-        let Tending { round: Some(round), later, .. } = tending else {
+        let Tending { round: Some(round), later, full, .. } = tending else {
             if self.ask_one(tending, now) {
                 return Ok(true);
             }
             self.end_sorting(&tending.later, now);
             return Ok(self.note_looked(&mut tending.noting));
         };
-        if self.round_step(round, later, now)? {
-            return Ok(true);
+        match self.round_step(round, later, now) {
+            Ok(true) => return Ok(true),
+            Ok(false) => full.ended(),
+            Err(error) => {
+                // What was merged stays merged, and no delete counts as done.
+                full.failed(round.free);
+                round.end_visit();
+                self.forget_beside(round);
+                tending.round = None;
+                return Err(error);
+            }
         }
         // What is only read keeps what they hide. Rollups that were set aside are not even read.
         let retired: Vec<_> = self.files.retired().iter().map(|file| file.key).filter(|key| key.kind == FileKind::Raw).collect();
@@ -162,9 +179,13 @@ impl EmbeddedStore {
         if !stay.is_empty() {
             tending.stuck = Some((round.limit, Instant::now() + round.skipped.unwrap_or(MUCH_LATER)));
         }
-        round.beside.iter().filter_map(|key| self.files.get(*key)).for_each(|file| file.news().forget());
+        self.forget_beside(round);
         tending.round = None;
         Ok(true)
+    }
+
+    fn forget_beside(&self, round: &Round) {
+        round.beside.iter().filter_map(|key| self.files.get(*key)).for_each(|file| file.news().forget());
     }
 
     /// Moves the WAL of one file into it. False: there is none, or those there are have to wait.
@@ -205,10 +226,8 @@ impl EmbeddedStore {
 
     /// What needs work now, as far as it is known without asking files. None: nothing.
     fn round(&self, tending: &Tending, now: TimeNs) -> Option<Round> {
-        let stuck = tending.stuck.map(|(up_to, _)| up_to);
         let limit = self.merge_limit();
-        let deletes = self.tombs.up_to(limit);
-        let due: Vec<_> = deletes.iter().filter(|delete| stuck.is_none_or(|stuck| delete.position > stuck)).copied().collect();
+        let due = self.tombs.between(tending.stuck.map_or(Position(0), |(up_to, _)| up_to), limit);
         let is_due = |key: FileKey| due.iter().any(|delete| key.meets(range_of(delete)));
         let (mut files, mut skipped) = (VecDeque::new(), None::<Duration>);
         for file in self.files.all().iter().filter(|file| file.key.kind == FileKind::Raw) {
@@ -223,7 +242,24 @@ impl EmbeddedStore {
         }
         files.extend(self.only_rolled().into_iter().filter(|key| is_due(*key)));
         let is_idle = files.is_empty() && due.is_empty();
-        (!is_idle).then_some(Round { limit, deletes, due, files, visit: None, beside: Vec::new(), skipped })
+        // All of them: a million that are stuck are not copied with each look.
+        let deletes = || self.tombs.up_to(limit);
+        (!is_idle).then(|| Round {
+            limit,
+            deletes: deletes(),
+            due,
+            files,
+            erasing: None,
+            visit: None,
+            beside: Vec::new(),
+            skipped,
+            free: self.free(),
+        })
+    }
+
+    /// Bytes on the disk.
+    fn free(&self) -> Option<u64> {
+        full::free(self.files.dir())
     }
 
     /// What every reader sees.
@@ -277,42 +313,58 @@ impl EmbeddedStore {
         }
     }
 
-    /// False: the round is over.
+    /// False: the round is over. An error is a full disk: the whole of it is to be made anew.
     fn round_step(&self, round: &mut Round, later: &mut Later, now: TimeNs) -> Result<bool, StoreError> {
-        let Some(visit) = &mut round.visit else {
+        if round.visit.is_some() {
+            return self.visit_step(round, later).map(|()| true);
+        }
+        let Some((key, mut erasing)) = round.erasing.take() else {
             let Some(key) = round.files.pop_front() else { return Ok(false) };
             // Rollups whose readings are gone, all or some: a visit makes anew only what is made of rows that are there.
-            if let Some(rollups) = self.files.get(FileKey { kind: FileKind::Rollup, ..key }) {
-                let erased = rollup::erase(self, &rollups, &round.deletes);
-                self.met(round, later, &rollups, erased)?;
-                if key.kind == FileKind::Rollup {
-                    self.met(round, later, &rollups, self.remove_empty(key))?;
-                }
-            }
-            if key.kind == FileKind::Raw
-                && let Some(file) = self.files.get(key)
-            {
-                let begun = self.begin(round, &file, now);
-                self.met(round, later, &file, begun)?;
+            match Erasing::new(self, key, &round.deletes) {
+                Some(erasing) => round.erasing = Some((key, erasing)),
+                None => self.erased(round, later, key, now)?,
             }
             return Ok(true);
         };
+        match erasing.step(self) {
+            Ok(true) => round.erasing = Some((key, erasing)),
+            other => {
+                self.met(round, later, &erasing.file, other.map(drop))?;
+                self.erased(round, later, key, now)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Deletes hold in the rollups of a day: now in its readings.
+    fn erased(&self, round: &mut Round, later: &mut Later, key: FileKey, now: TimeNs) -> Result<(), StoreError> {
+        let Some(file) = self.files.get(key) else { return Ok(()) };
+        let met = match key.kind {
+            FileKind::Rollup => self.remove_empty(key),
+            FileKind::Raw => self.begin(round, &file, now),
+        };
+        self.met(round, later, &file, met)
+    }
+
+    fn visit_step(&self, round: &mut Round, later: &mut Later) -> Result<(), StoreError> {
+        let Some(visit) = &mut round.visit else { return Ok(()) };
         let (file, is_whole) = (std::sync::Arc::clone(&visit.file), visit.closed);
         match visit.step(self) {
-            Ok(true) => {}
+            Ok(true) => Ok(()),
             Ok(false) => {
                 if visit.damaged {
                     round.skip(MUCH_LATER);
                 }
                 round.end_visit();
-                if is_whole {
-                    file.news().looked(round.limit);
-                    self.met(round, later, &file, self.remove_empty(file.key))?;
+                if !is_whole {
+                    return Ok(());
                 }
+                file.news().looked(round.limit);
+                self.met(round, later, &file, self.remove_empty(file.key))
             }
-            Err(error) => self.met(round, later, &file, Err(error))?,
+            Err(error) => self.met(round, later, &file, Err(error)),
         }
-        Ok(true)
     }
 
     /// A day that is over and of which all was deleted, or moved to another class, leaves no files.
@@ -343,8 +395,6 @@ impl EmbeddedStore {
     fn met(&self, round: &mut Round, later: &mut Later, file: &DayFile, met: Result<(), StoreError>) -> Result<(), StoreError> {
         let Err(error) = met else { return Ok(()) };
         if matches!(error, StoreError::DiskFull { .. }) {
-            // The whole round is made anew soon.
-            round.give_up();
             return Err(error);
         }
         let wait = self.put_off(later, file, &error);

@@ -23,6 +23,7 @@ mod beside;
 mod both;
 mod broken;
 mod emptied;
+mod erased;
 mod floors;
 mod gone;
 mod kept;
@@ -37,7 +38,9 @@ mod salvaged;
 mod sealed;
 mod shrunk;
 mod sums;
+mod touched;
 mod trouble;
+mod which;
 
 const HOUR: i64 = 3600 * 1_000_000_000;
 const DAY: i64 = 24 * HOUR;

@@ -47,7 +47,12 @@ impl Tombs {
     }
 
     pub(super) fn up_to(&self, position: Position) -> Vec<PositionedDelete> {
-        self.0.read().values().flatten().filter(|delete| delete.position <= position).copied().collect()
+        self.between(Position(0), position)
+    }
+
+    /// Those behind a position, up to another.
+    pub(super) fn between(&self, after: Position, up_to: Position) -> Vec<PositionedDelete> {
+        self.0.read().values().flatten().filter(|delete| after < delete.position && delete.position <= up_to).copied().collect()
     }
 }
 

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 use super::manifest::{Manifest, Saved};
 use super::{BackupError, FILES, io_error, sqlite_error};
 use crate::catalog;
 use crate::model::{Position, SeriesId};
+use crate::sqlite::is_damage;
 use crate::store::embedded;
 
 pub(super) struct Copier<'a> {
@@ -264,10 +265,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// Length and crc32c.

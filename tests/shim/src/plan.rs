@@ -36,19 +36,22 @@ impl Op {
 }
 
 /// `nth=123,op=fdatasync,errno=EIO`: from the nth call of a kind on, counted from 1, `times` calls fail (default 1). With `short=1` the
-/// first of them writes half of its bytes instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// first of them writes half of its bytes instead. With `every=1` each nth call fails, `times` of them. With `path=store/2*` only calls
+/// on such paths count.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fail {
     pub(crate) op: Op,
     pub(crate) nth: u64,
     pub(crate) times: u64,
     pub(crate) errno: i32,
     pub(crate) short: bool,
+    pub(crate) every: bool,
+    pub(crate) path: String,
 }
 
 impl Fail {
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut fail = Self { op: Op::Write, nth: 0, times: 1, errno: libc::EIO, short: false };
+        let mut fail = Self { op: Op::Write, nth: 0, times: 1, errno: libc::EIO, short: false, every: false, path: "*".to_owned() };
         for part in text.split(',') {
             match part.split_once('=')? {
                 ("op", value) => fail.op = Op::parse(value)?,
@@ -57,11 +60,33 @@ impl Fail {
                 ("errno", "EIO") => fail.errno = libc::EIO,
                 ("errno", "ENOSPC") => fail.errno = libc::ENOSPC,
                 ("short", value) => fail.short = value == "1",
+                ("every", value) => fail.every = value == "1",
+                ("path", value) => value.clone_into(&mut fail.path),
                 _ => return None,
             }
         }
         (fail.nth > 0).then_some(fail)
     }
+
+    /// Whether it is about calls like this one.
+    fn meets(&self, op: Op, path: &str) -> bool {
+        self.op == op && is_like(path, &self.path)
+    }
+
+    /// What becomes of one of them, by its number.
+    fn fate(&self, call: u64) -> Option<Fate> {
+        let fails = if self.every {
+            call.is_multiple_of(self.nth) && call / self.nth <= self.times
+        } else {
+            (self.nth..self.nth.saturating_add(self.times)).contains(&call)
+        };
+        fails.then_some(if self.short && call == self.nth { Fate::Short } else { Fate::Fail(self.errno) })
+    }
+}
+
+/// One path, or with `*` at its end all that begin so.
+fn is_like(path: &str, pattern: &str) -> bool {
+    pattern.strip_suffix('*').map_or(path == pattern, |start| path.starts_with(start))
 }
 
 /// `fsync,fdatasync@store/*`: syncs that are left out, of every path, of one, or of those that begin so. The watched directory itself is
@@ -80,7 +105,7 @@ impl Skip {
     }
 
     fn meets(&self, op: Op, path: &str) -> bool {
-        self.ops.contains(&op) && self.path.strip_suffix('*').map_or(path == self.path, |start| path.starts_with(start))
+        self.ops.contains(&op) && is_like(path, &self.path)
     }
 }
 
@@ -116,6 +141,8 @@ pub(crate) enum Fate {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) fail: Option<Fail>,
+    /// Calls that it is about.
+    met: u64,
     pub(crate) skip: Option<Skip>,
     pub(crate) calls: [u64; Op::ALL.len()],
 }
@@ -130,15 +157,13 @@ impl Plan {
 
     /// Counts the call and says what becomes of it.
     pub(crate) fn next(&mut self, op: Op, path: &str) -> Fate {
-        let calls = &mut self.calls[op as usize];
-        *calls += 1;
-        match self.fail {
-            Some(fail) if fail.op == op && (fail.nth..fail.nth.saturating_add(fail.times)).contains(calls) => {
-                if fail.short && *calls == fail.nth { Fate::Short } else { Fate::Fail(fail.errno) }
-            }
-            _ if self.skip.as_ref().is_some_and(|skip| skip.meets(op, path)) => Fate::Skip,
-            _ => Fate::Real,
+        self.calls[op as usize] += 1;
+        let fail = self.fail.as_ref().filter(|fail| fail.meets(op, path));
+        self.met += u64::from(fail.is_some());
+        if let Some(fate) = fail.and_then(|fail| fail.fate(self.met)) {
+            return fate;
         }
+        if self.skip.as_ref().is_some_and(|skip| skip.meets(op, path)) { Fate::Skip } else { Fate::Real }
     }
 
     pub(crate) fn report(&self) -> String {
@@ -157,6 +182,14 @@ mod tests {
         assert_eq!(fates, [Fate::Real, Fate::Short, Fate::Fail(libc::ENOSPC), Fate::Real]);
         assert_eq!((plan.next(Op::Fsync, "a"), plan.next(Op::Fdatasync, "a")), (Fate::Skip, Fate::Real));
         assert!(plan.report().starts_with("create 0\nwrite 4\n"));
+    }
+
+    #[test]
+    fn each_nth_call_on_a_path_fails() {
+        let mut plan = Plan::new(Some("nth=2,op=write,errno=ENOSPC,every=1,times=2,path=store/2*"), None);
+        let paths = ["store/2a", "log/1", "store/2a", "store/2b", "store/2a", "store/2a", "store/2a"];
+        let fates: Vec<_> = paths.iter().map(|path| plan.next(Op::Write, path) != Fate::Real).collect();
+        assert_eq!(fates, [false, false, true, false, true, false, false]);
     }
 
     #[test]

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use telltale::clock::Clock;
 use telltale::config::Config;
-use telltale::hub::{Hub, OpenHubError};
+use telltale::hub::Hub;
 use telltale::ingest;
 use telltale::log::loss::Loss;
 use telltale::model::{self, TimeNs, TimeRange, TokenId, Value};
@@ -15,11 +14,10 @@ use telltale::query::source::{self, Past};
 use telltale::series::KeyRef;
 
 use super::load::Batch;
+use crate::opened::try_open;
 
 /// 2026-02-01T00:00:00Z, after all that is sent.
 const NOW: TimeNs = 1_769_904_000_000_000_000;
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) enum Finding {
@@ -67,14 +65,7 @@ fn open(dir: &Path) -> Result<Hub, Finding> {
     config.log.keep_bytes = 0;
     config.store.head_bytes = 8 << 20;
     config.store.reserve_bytes = 0;
-    let began = Instant::now();
-    loop {
-        match Hub::open(config.clone(), Clock::manual(NOW)) {
-            // A program that another test starts just now holds all that was open here, until it is the program.
-            Err(OpenHubError::InUse { .. }) if began.elapsed() < PATIENCE => std::thread::yield_now(),
-            opened => return opened.map_err(|error| Finding::Wrong(format!("it does not open: {error:?}"))),
-        }
-    }
+    try_open(&config, &Clock::manual(NOW)).map_err(|error| Finding::Wrong(format!("it does not open: {error:?}")))
 }
 
 fn damaged(hub: &Hub) -> Result<(), Finding> {

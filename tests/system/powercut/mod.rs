@@ -14,6 +14,7 @@ mod load;
 mod pieces;
 mod record;
 mod slow;
+mod wear;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

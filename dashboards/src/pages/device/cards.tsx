@@ -1,7 +1,9 @@
 // A chart or timeline for each metric of a device, those of one unit together, and what they leave out: the gaps.
 import { selectorOf } from '@telltale/client'
+import { useMemo } from 'preact/hooks'
 import { isState, type WidgetProps } from '../../chart/held'
-import { LineCard } from '../../chart/line-card'
+import { hiddenOf, hiddenText, toggled } from '../../chart/hidden'
+import { LineCard, type LineCardProps } from '../../chart/line-card'
 import { byUnit, type Metric } from '../../chart/members'
 import type { Ask } from '../../chart/question'
 import { StatesCard } from '../../chart/states'
@@ -17,14 +19,22 @@ interface CardsProps {
   zooming: Zooming
   typed: string
   onTyped(typed: string): void
+  /** The lines that are switched off, as the link says it. */
+  off: string
+  onOff(off: string): void
 }
 
-export function Cards({ id, metrics, widgets, zooming, typed, onTyped }: CardsProps) {
+export function Cards({ id, metrics, widgets, zooming, typed, onTyped, off, onOff }: CardsProps) {
   const wanted = typed.toLowerCase()
   const shown = metrics.filter(({ metric }) => metric.toLowerCase().includes(wanted))
   const states = shown.filter((metric) => isState(metric, widgets))
   const lines = shown.filter((metric) => !states.includes(metric))
   const { onZoom, onUndo } = zooming
+  const hidden = useMemo(() => hiddenOf(off), [off])
+  const onToggle = (key: string) => {
+    const known = metrics.flatMap(({ members }) => members.map((member) => member.key))
+    onOff(hiddenText(toggled(hidden, key, known)))
+  }
   const askOf = ({ metric }: Metric): Ask => ({ select: [selectorOf({ device: id, metric })] })
   return (
     <>
@@ -32,7 +42,7 @@ export function Cards({ id, metrics, widgets, zooming, typed, onTyped }: CardsPr
         <MetricFilter count={metrics.length} typed={typed} onTyped={onTyped} />
       )}
       {states.length > 0 && <StatesCard metrics={states} askOf={askOf} {...{ ...widgets, onZoom, onUndo }} />}
-      <Units {...{ id, widgets, zooming, askOf }} metrics={lines} />
+      <Units {...{ id, widgets, zooming, hidden, onToggle, askOf }} metrics={lines} />
       {lines.length > 0 && <DeviceGaps id={id} metrics={lines} range={widgets.range} />}
       {shown.length === 0 && metrics.length > 0 && <p class="none">No metric matches “{typed}”.</p>}
     </>
@@ -52,9 +62,10 @@ function MetricFilter({ count, typed, onTyped }: { count: number; typed: string;
   )
 }
 
-type UnitsProps = Pick<CardsProps, 'id' | 'metrics' | 'widgets' | 'zooming'> & { askOf(metric: Metric): Ask }
+type UnitsProps = Pick<CardsProps, 'id' | 'metrics' | 'widgets' | 'zooming'> &
+  Pick<LineCardProps, 'hidden' | 'onToggle'> & { askOf(metric: Metric): Ask }
 
-function Units({ id, metrics, widgets, zooming, askOf }: UnitsProps) {
+function Units({ id, metrics, widgets, zooming, askOf, ...switches }: UnitsProps) {
   const units = byUnit(metrics)
   return (
     <>
@@ -67,7 +78,12 @@ function Units({ id, metrics, widgets, zooming, askOf }: UnitsProps) {
           <h2 class={unit === '' ? 'visually-hidden' : ''}>{unit === '' ? 'Charts' : unit}</h2>
           <div class="cards">
             {metrics.map((metric) => (
-              <LineCard key={metric.metric} syncKey={id} ask={askOf(metric)} {...{ ...widgets, metric, ...zooming }} />
+              <LineCard
+                key={metric.metric}
+                syncKey={id}
+                ask={askOf(metric)}
+                {...{ ...widgets, metric, ...zooming, ...switches }}
+              />
             ))}
           </div>
         </section>

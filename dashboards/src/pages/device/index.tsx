@@ -8,7 +8,7 @@ import { useTrim } from '../../chart/use-trim'
 import { useZooms } from '../../chart/use-zooms'
 import { RangeBar } from '../../parts/range-bar'
 import { parseRange, rangeQuery, type TimeRange } from '../../range'
-import { deviceHref, pushHash, queryText, replaceHash } from '../../route'
+import { deviceHref, goTo, queryText } from '../../route'
 import { useTitle } from '../../title'
 import { zonesOf } from '../zones'
 import { Cards } from './cards'
@@ -21,6 +21,7 @@ const NOTHING: ReadonlyMap<string, LastValue> = new Map()
 export function DevicePage({ id, query }: { id: string; query: URLSearchParams }) {
   const range = parseRange(query)
   const typed = query.get('q') ?? ''
+  const off = query.get('off') ?? ''
   const device = useDevice(id)
   const { watched, last, olders } = useCharted([selectorOf({ device: id })])
   useTitle(device.value?.name || id)
@@ -30,16 +31,16 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
   // Live alone is enough to begin with.
   const known = last.values.value ?? (shape > 0 ? NOTHING : undefined)
   const metrics = useMemo(() => metricsOf(described(watched, known ?? NOTHING)), [watched, shape, last.values.value])
-  const hrefOf = (next: TimeRange, wanted: string) => deviceHref(id, queryText({ q: wanted }, rangeQuery(next)))
-  const zooming = useZooms(range, (next, asStep) => {
-    if (asStep) pushHash(hrefOf(next, typed))
-    else replaceHash(hrefOf(next, typed))
-  })
+  const hrefOf = (part: { range?: TimeRange; q?: string; off?: string }) => {
+    const { range: next, ...named } = { range, q: typed, off, ...part }
+    return deviceHref(id, queryText(named, rangeQuery(next)))
+  }
+  const zooming = useZooms(range, (next, how) => goTo(hrefOf({ range: next }), how))
 
   return (
     <main class="device">
       <DeviceHead id={id} device={device.value} watched={watched} />
-      <DeviceNotes id={id} device={device} range={range} />
+      <DeviceNotes id={id} device={device} range={range} off={off} />
       <RangeBar range={range} zones={zonesOf(device.value)} {...zooming} />
       {last.error.value !== '' && <p class="note">{last.error.value}</p>}
       {watched.refused.value !== '' && <p class="note">{watched.refused.value}</p>}
@@ -49,9 +50,10 @@ export function DevicePage({ id, query }: { id: string; query: URLSearchParams }
       {known === undefined && <p class="none late">Asking the hub</p>}
       {known !== undefined && (
         <Cards
-          {...{ id, metrics, zooming, typed }}
+          {...{ id, metrics, zooming, typed, off }}
           widgets={{ watch: watched, last: known, range, olders }}
-          onTyped={(wanted) => replaceHash(hrefOf(range, wanted))}
+          onTyped={(q) => goTo(hrefOf({ q }), 'move')}
+          onOff={(next) => goTo(hrefOf({ off: next }), 'choice')}
         />
       )}
     </main>

@@ -13,9 +13,11 @@ interface DeviceNotesProps {
   id: string
   device: Signal<Device | undefined>
   range: TimeRange
+  /** Lines that are switched off are so there too. */
+  off: string
 }
 
-export function DeviceNotes({ id, device, range }: DeviceNotesProps) {
+export function DeviceNotes({ id, device, range, off }: DeviceNotesProps) {
   const editing = useSignal(false)
   const box = useRef<HTMLDivElement>(null)
   useKeptFocus(box, editing.value, 'input, button')
@@ -50,7 +52,7 @@ export function DeviceNotes({ id, device, range }: DeviceNotesProps) {
           Edit name, note, attributes
         </button>
       )}
-      <a class="link" href={exploreHref({ ...NO_VIEW, select: [selectorOf({ device: id })], range })}>
+      <a class="link" href={exploreHref({ ...NO_VIEW, select: [selectorOf({ device: id })], range, off })}>
         Open in Explore
       </a>
     </div>

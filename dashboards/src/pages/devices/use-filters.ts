@@ -2,7 +2,7 @@
 // stays for the next visit.
 import { effect } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import { replaceHash } from '../../route'
+import { goTo } from '../../route'
 import { session } from '../../session'
 import { type Filters, FORMS, type Form, filtersHref, parseFilters } from './filters'
 
@@ -26,14 +26,14 @@ export function useFilters(query: URLSearchParams): Filtering {
   const filters = parseFilters(query)
   const href = filtersHref(filters)
   useEffect(() => {
-    if (href === '#/' && leftWith !== '') replaceHash(leftWith)
+    if (href === '#/' && leftWith !== '') goTo(leftWith, 'choice')
   }, [])
   useEffect(() => {
     leftWith = href === '#/' ? '' : href
   }, [href])
   const onSet = (part: Partial<Filters>) => {
     if (part.form !== undefined) keepForm(part.form)
-    replaceHash(filtersHref({ ...filters, ...part }))
+    goTo(filtersHref({ ...filters, ...part }), part.typed === undefined ? 'choice' : 'move')
   }
   return { filters, form: filters.form ?? keptForm(), onSet }
 }

@@ -11,9 +11,10 @@ export interface Groups {
 
 export function groupsOf(descriptions: Iterable<SeriesDescription>, isState: (metric: Metric) => boolean): Groups {
   const all = [...descriptions]
-  const label = labeller(all)
+  const label = labeller(all, true)
   const byUnit = new Map<string, Metric>()
   const states: Metric[] = []
+  const ofSeveralDevices = new Set(all.map(({ device }) => device)).size > 1
   for (const description of all) {
     const member: Member = { key: seriesKey(description), description, label: label(description) }
     const alone: Metric = { metric: member.label, unit: description.unit, kind: description.kind, members: [member] }
@@ -26,10 +27,9 @@ export function groupsOf(descriptions: Iterable<SeriesDescription>, isState: (me
     if (group === undefined) byUnit.set(key, alone)
     else group.members.push(member)
   }
-  const lines = [...byUnit.values()].map((group) => named(group))
-  for (const group of lines) group.members.sort((a, b) => order.compare(a.label, b.label))
+  const inOrder = [...byUnit.values()].sort((a, b) => order.compare(metricsText(a), metricsText(b)))
   states.sort((a, b) => order.compare(a.metric, b.metric))
-  return { lines: lines.sort((a, b) => order.compare(a.metric, b.metric)), states }
+  return { lines: inOrder.map((group) => named(group, ofSeveralDevices)), states }
 }
 
 /** Two units in one chart, one on either side: the first two, the next two. One that is left has a chart of its own. */
@@ -54,22 +54,40 @@ export function selectGroups(members: readonly Member[]): readonly string[][] {
 
 const order = new Intl.Collator('en', { numeric: true })
 
-/** The name of a chart: its metrics, a few of them. */
-function named(group: Metric): Metric {
-  const metrics = [...new Set(group.members.map((member) => member.description.metric))].sort(order.compare)
-  const more = metrics.length > 3 ? ` and ${metrics.length - 3} more` : ''
-  return { ...group, metric: metrics.slice(0, 3).join(', ') + more }
+/**
+ * The name of a chart is its metrics, and its device where it has one and others have theirs. Its lines are called by what tells them from
+ * each other.
+ */
+function named(group: Metric, ofSeveralDevices: boolean): Metric {
+  const descriptions = group.members.map(({ description }) => description)
+  const [device, ...others] = new Set(descriptions.map((one) => one.device))
+  const label = labeller(descriptions, false)
+  const members = group.members.map((member) => ({ ...member, label: label(member.description) }))
+  return {
+    ...group,
+    metric: ofSeveralDevices && others.length === 0 ? `${device}/${metricsText(group)}` : metricsText(group),
+    members: members.sort((a, b) => order.compare(a.label, b.label)),
+  }
 }
 
-/** A name that says no more than is needed to tell a series from the others. */
-function labeller(all: readonly SeriesDescription[]): (description: SeriesDescription) => string {
+/** A few of its metrics. */
+function metricsText({ members }: Metric): string {
+  const metrics = [...new Set(members.map(({ description }) => description.metric))].sort(order.compare)
+  const more = metrics.length > 3 ? ` and ${metrics.length - 3} more` : ''
+  return metrics.slice(0, 3).join(', ') + more
+}
+
+/** A name that says no more than is needed to tell a series from the others, or its metric too. */
+function labeller(all: readonly SeriesDescription[], withMetric: boolean): (description: SeriesDescription) => string {
   const devices = new Set(all.map((one) => one.device))
   const metrics = new Set(all.map((one) => one.metric))
   const names = [...new Set(all.flatMap((one) => Object.keys(one.labels)))]
   const telling = names.filter((name) => new Set(all.map((one) => one.labels[name])).size > 1).sort()
   return ({ device, metric, labels }) => {
-    const head = [devices.size > 1 ? device : '', metrics.size > 1 || devices.size === 1 ? metric : ''].filter(Boolean)
-    const tail = telling.map((name) => labels[name]).filter((value) => value !== undefined)
-    return [head.join('/') || metric, ...tail].join(' · ')
+    const head = [devices.size > 1 ? device : '', withMetric || metrics.size > 1 ? metric : '']
+      .filter(Boolean)
+      .join('/')
+    const tail = telling.map((name) => labels[name])
+    return [head, ...tail].filter(Boolean).join(' · ') || metric
   }
 }

@@ -2,8 +2,10 @@
 // and downloads. The address holds the whole view.
 import { useSignal } from '@preact/signals'
 import { useMemo } from 'preact/hooks'
+import type { How } from '../../address'
 import { described, useCharted } from '../../chart/charted'
 import { isState, type WidgetProps } from '../../chart/held'
+import { hiddenOf, hiddenText, toggled } from '../../chart/hidden'
 import { LineCard } from '../../chart/line-card'
 import { drawn } from '../../chart/members'
 import type { Ask } from '../../chart/question'
@@ -11,7 +13,7 @@ import { StatesCard } from '../../chart/states'
 import { useTrim } from '../../chart/use-trim'
 import { useZooms, type Zooming } from '../../chart/use-zooms'
 import { RangeBar } from '../../parts/range-bar'
-import { pushHash, replaceHash } from '../../route'
+import { goTo } from '../../route'
 import { useTitle } from '../../title'
 import { zone } from '../../zone'
 import { useZones } from '../zones'
@@ -25,18 +27,14 @@ import { COMPARES, compareDays, exploreHref, parseView, type View } from './view
 export function ExplorePage({ query }: { query: URLSearchParams }) {
   const view = parseView(query)
   useTitle(view.select.length === 0 ? 'Explore' : view.select.join(', '))
-  const set = (part: Partial<View>, asStep = false) => {
-    const href = exploreHref({ ...view, ...part })
-    // A zoom or another choice of series is a step that the back button undoes; moving about is not.
-    if (asStep) pushHash(href)
-    else replaceHash(href)
-  }
+  // A zoom or another choice of series is a step that the back button undoes; moving about is not.
+  const set = (part: Partial<View>, how: How = 'choice') => goTo(exploreHref({ ...view, ...part }), how)
   const zones = useSignal<readonly string[]>([])
-  const zooming = useZooms(view.range, (range, asStep) => set({ range }, asStep))
+  const zooming = useZooms(view.range, (range, how) => set({ range }, how))
   return (
     <main class="explore">
       <h1>Explore</h1>
-      <Selectors select={view.select} onSelect={(select) => set({ select }, true)} />
+      <Selectors select={view.select} onSelect={(select) => set({ select }, 'step')} />
       <RangeBar range={view.range} zones={zones.value} {...zooming} />
       <Choices view={view} onSet={set} />
       {view.select.length === 0 ? (
@@ -44,7 +42,7 @@ export function ExplorePage({ query }: { query: URLSearchParams }) {
           Name the series to look at, such as <code>*/temperature</code> or <code>greenhouse-*/*</code>.
         </p>
       ) : (
-        <Found view={view} zooming={zooming} zones={zones} />
+        <Found view={view} zooming={zooming} zones={zones} onOff={(off) => set({ off })} />
       )}
     </main>
   )
@@ -78,9 +76,10 @@ interface FoundProps {
   zooming: Zooming
   /** Those of the sites, to be chosen from. */
   zones: { value: readonly string[] }
+  onOff(off: string): void
 }
 
-function Found({ view, zooming, zones }: FoundProps) {
+function Found({ view, zooming, zones, onOff }: FoundProps) {
   const { select, range } = view
   const { watched, last, olders } = useCharted(select)
   useTrim(watched, olders, range)
@@ -109,22 +108,25 @@ function Found({ view, zooming, zones }: FoundProps) {
           {...{ ...widgets, onZoom, onUndo }}
         />
       )}
-      <Charts {...{ view, groups, widgets, zooming }} />
+      <Charts {...{ view, groups, widgets, zooming, onOff }} />
       <FiguresCard groups={groups} range={range} agg={view.every === '' ? undefined : view.agg} />
       <Downloads view={view} groups={groups} />
     </>
   )
 }
 
-interface ChartsProps {
-  view: View
+interface ChartsProps extends Pick<FoundProps, 'view' | 'zooming' | 'onOff'> {
   groups: Groups
   widgets: Omit<WidgetProps, 'metric' | 'ask'>
-  zooming: Zooming
 }
 
-function Charts({ view, groups, widgets, zooming }: ChartsProps) {
+function Charts({ view, groups, widgets, zooming, onOff }: ChartsProps) {
   const charts = view.axes === '' ? groups.lines : paired(groups.lines)
+  const hidden = useMemo(() => hiddenOf(view.off), [view.off])
+  const onToggle = (key: string) => {
+    const known = groups.lines.flatMap(({ members }) => members.map((member) => member.key))
+    onOff(hiddenText(toggled(hidden, key, known)))
+  }
   return (
     <>
       {view.axes !== '' && groups.lines.length > 2 && (
@@ -135,7 +137,7 @@ function Charts({ view, groups, widgets, zooming }: ChartsProps) {
         {charts.map((metric) => (
           <LineCard
             key={`${metric.unit} ${metric.kind}`}
-            {...{ metric, ...widgets, ...asksOf(view, selectsOf(drawn(metric))), ...zooming }}
+            {...{ metric, ...widgets, ...asksOf(view, selectsOf(drawn(metric))), ...zooming, hidden, onToggle }}
             syncKey="explore"
           />
         ))}

@@ -9,9 +9,19 @@ export interface View {
   agg: string
   compare: Compare
   axes: Axes
+  /** The lines that are switched off, as `hidden` reads it. */
+  off: string
 }
 
-export const NO_VIEW: View = { select: [], range: DEFAULT_RANGE, every: '', agg: 'mean', compare: '', axes: '' }
+export const NO_VIEW: View = {
+  select: [],
+  range: DEFAULT_RANGE,
+  every: '',
+  agg: 'mean',
+  compare: '',
+  axes: '',
+  off: '',
+}
 
 export const EVERY = ['10s', '1m', '5m', '15m', '1h', '6h', '1d', '1w', '1mo'] as const
 export const AGGREGATES = [
@@ -49,6 +59,7 @@ export function parseView(query: URLSearchParams): View {
     agg: AGGREGATES.find((one) => one === agg) ?? 'mean',
     compare: compare !== undefined && Object.hasOwn(COMPARES, compare) ? (compare as Compare) : '',
     axes: axes !== undefined && Object.hasOwn(AXES, axes) ? (axes as Axes) : '',
+    off: query.get('off') ?? '',
   }
 }
 
@@ -60,6 +71,7 @@ export function exploreHref(view: View): string {
   }
   if (view.compare !== '') query.set('compare', view.compare)
   if (view.axes !== '') query.set('axes', view.axes)
+  if (view.off !== '') query.set('off', view.off)
   const text = [query.toString(), rangeQuery(view.range)].filter(Boolean).join('&')
   return text === '' ? '#/explore' : `#/explore?${text}`
 }

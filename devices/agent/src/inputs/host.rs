@@ -49,7 +49,7 @@ pub(crate) async fn run(device: String, every: Duration, sink: Sink, mut stop: S
             return;
         };
         host = again;
-        sink.push(readings);
+        sink.push(readings).await;
     }
 }
 

@@ -24,11 +24,11 @@ pub(crate) async fn run(settings: Simulate, sink: Sink, mut stop: Stop) {
     let mut simulator = Simulator::new(&settings);
     loop {
         tokio::select! {
-            _ = ticks.tick() => sink.push(simulator.tick(sink.now_ns())),
+            _ = ticks.tick() => sink.push(simulator.tick(sink.now_ns())).await,
             () = stopped(&mut stop) => break,
         }
     }
-    sink.push(simulator.rest());
+    sink.push(simulator.rest()).await;
 }
 
 struct Simulator {

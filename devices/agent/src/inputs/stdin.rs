@@ -110,13 +110,11 @@ impl Lines {
             lines::parse(&self.begun, now_ns, &mut self.readings)
         };
         self.begun.clear();
-        match result {
-            Ok(()) => self.summary.readings += (self.readings.len() - before) as u64,
-            Err(reason) => {
-                self.readings.truncate(before);
-                self.summary.bad_lines += 1;
-                tracing::error!("standard input, line {}: {reason}", self.summary.lines);
-            }
+        // Also what is good of a bad line.
+        self.summary.readings += (self.readings.len() - before) as u64;
+        if let Err(reason) = result {
+            self.summary.bad_lines += 1;
+            tracing::error!("standard input, line {}: {reason}", self.summary.lines);
         }
     }
 }

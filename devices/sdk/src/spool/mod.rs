@@ -3,7 +3,8 @@
 //! Files (byte tables in `SPOOL.md`): `lock`, `meta` (boot id, reserved sequence numbers) and segments, which are only
 //! appended to and deleted whole. Invariants:
 //! - `append` returns after the bytes are with the operating system, so a killed process loses nothing; a power cut loses at most
-//!   what was pushed since the last sync.
+//!   what was pushed since the last sync. Who appends waits for no disk: files and the directory are synced by whoever takes
+//!   [`Unsynced`], after the bytes they hold and the names that came and went were written.
 //! - Opening never writes into an old segment: a torn tail stays as it is until its segment is deleted.
 //! - A sequence number is given to one batch only, over crashes too: numbers are reserved in `meta` before use.
 //! - The bytes on disk stay within the bound; what the bound costs is counted.
@@ -89,6 +90,9 @@ pub(crate) struct Spool {
     current: Option<Arc<File>>,
     /// Written to since the last sync.
     unsynced: Vec<Arc<File>>,
+    /// Segments came or went since the last sync.
+    is_dir_unsynced: bool,
+    sync_dir: SyncDir,
     bytes: u64,
     /// Readings in batches that are not done.
     readings: u64,
@@ -97,6 +101,24 @@ pub(crate) struct Spool {
     next_seq: u64,
     seq_reserved: u64,
     counters: SpoolCounters,
+}
+
+/// How names that came or went in a directory survive a power cut.
+pub(crate) type SyncDir = fn(&Path) -> io::Result<()>;
+
+/// What a power cut could still take.
+#[derive(Debug)]
+pub(crate) struct Unsynced {
+    files: Vec<Arc<File>>,
+    dir: Option<(PathBuf, SyncDir)>,
+}
+
+impl Unsynced {
+    /// Waits for the disk. The names of segments come first: bytes that nobody finds are lost.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.dir.as_ref().map_or(Ok(()), |(dir, sync)| sync(dir))?;
+        self.files.iter().try_for_each(|file| file.sync_data())
+    }
 }
 
 #[derive(Debug)]
@@ -137,6 +159,8 @@ impl Spool {
             segments: VecDeque::new(),
             current: None,
             unsynced: Vec::new(),
+            is_dir_unsynced: false,
+            sync_dir: files::sync_dir,
             bytes: 0,
             readings: 0,
             next_segment: 1,
@@ -201,9 +225,21 @@ impl Spool {
         self.finish(&[batch])
     }
 
-    /// Files with bytes that a power cut could still take; the caller syncs them, outside any lock.
-    pub(crate) fn take_unsynced(&mut self) -> Vec<Arc<File>> {
-        std::mem::take(&mut self.unsynced)
+    /// What a power cut could still take, if there is something; the caller syncs it, outside any lock.
+    pub(crate) fn take_unsynced(&mut self) -> Option<Unsynced> {
+        let has_some = self.has_unsynced();
+        let dir = std::mem::take(&mut self.is_dir_unsynced).then(|| (self.dir.clone(), self.sync_dir));
+        has_some.then(|| Unsynced { files: std::mem::take(&mut self.unsynced), dir })
+    }
+
+    pub(crate) fn has_unsynced(&self) -> bool {
+        self.is_dir_unsynced || !self.unsynced.is_empty()
+    }
+
+    /// A disk as a test wants it.
+    #[cfg(test)]
+    pub(crate) fn set_sync_dir(&mut self, sync_dir: SyncDir) {
+        self.sync_dir = sync_dir;
     }
 
     /// An error of this spool as a whole.
@@ -342,10 +378,10 @@ impl Spool {
         let header = Header { boot: self.boot, segment: number, first_batch: self.next_batch };
         let made = File::options().read(true).write(true).create_new(true).open(&path).and_then(|mut file| {
             file.write_all(&segment::encode_header(&header))?;
-            files::sync_dir(&self.dir)?;
             Ok(Arc::new(file))
         });
         let file = made.map_err(|source| SpoolError::Io { path: path.clone(), source })?;
+        self.is_dir_unsynced = true;
         self.next_segment += 1;
         self.bytes += segment::HEADER_BYTES as u64;
         self.segments.push_back(Segment {
@@ -380,9 +416,8 @@ impl Spool {
 
     fn delete(&mut self, segment: &Segment) -> Result<(), SpoolError> {
         self.bytes -= segment.bytes;
-        fs::remove_file(&segment.path)
-            .and_then(|()| files::sync_dir(&self.dir))
-            .map_err(|source| SpoolError::Io { path: segment.path.clone(), source })
+        self.is_dir_unsynced = true;
+        fs::remove_file(&segment.path).map_err(|source| SpoolError::Io { path: segment.path.clone(), source })
     }
 
     fn reserve_seq(&mut self) -> io::Result<()> {

@@ -94,6 +94,28 @@ fn marks_are_found_again() {
     assert_eq!(found, [Found { batch: 4, seq: Some(seqs[3]), rows: 3 }, Found { batch: 5, seq: None, rows: 3 }]);
 }
 
+/// Who pushes or hears an ack is on a thread that others share: the disk is waited for elsewhere, when what is new is synced.
+#[test]
+fn segments_come_and_go_without_a_wait_for_the_disk_and_are_synced_with_their_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut spool, _) = open(dir.path());
+    spool.set_sync_dir(|_| Err(io::Error::other("a disk that fails")));
+    let fails = |spool: &mut Spool| spool.take_unsynced().unwrap().sync().is_err();
+    spool.append(&big(1, 40_000)).unwrap();
+    assert!(fails(&mut spool), "its name is to be synced");
+    assert!(spool.take_unsynced().is_none());
+    spool.append(&big(2, 40_000)).unwrap();
+    assert!(fails(&mut spool), "the name of the second");
+    spool.append(&batch(3)).unwrap();
+    assert!(!fails(&mut spool), "there is no new name");
+    spool.mark_done(1).unwrap();
+    assert_eq!(segments(dir.path()).len(), 1);
+    assert!(fails(&mut spool), "a name that went");
+    spool.set_sync_dir(files::sync_dir);
+    spool.append(&big(4, 40_000)).unwrap();
+    spool.take_unsynced().unwrap().sync().unwrap();
+}
+
 #[test]
 fn a_segment_goes_when_all_of_it_is_acked_and_not_before() {
     let dir = tempfile::tempdir().unwrap();

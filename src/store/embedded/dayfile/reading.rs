@@ -6,6 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
 use crate::store::embedded::extent::Stretch;
 use crate::store::embedded::key::{self, FileKind};
+use crate::store::embedded::sql;
 
 /// A chunk or block without its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,12 +88,8 @@ pub(in crate::store::embedded) struct OwnMark {
 /// A row of rollups that may hold a series.
 #[derive(Debug)]
 pub(in crate::store::embedded) struct RollupRow {
-    pub(in crate::store::embedded) id: i64,
     pub(in crate::store::embedded) level: i64,
-    pub(in crate::store::embedded) is_own: bool,
     pub(in crate::store::embedded) mark: i64,
-    pub(in crate::store::embedded) lo: SeriesId,
-    pub(in crate::store::embedded) seal: Position,
     pub(in crate::store::embedded) numbers: bool,
     pub(in crate::store::embedded) body: Vec<u8>,
 }
@@ -293,8 +290,7 @@ impl Reading<'_> {
     /// The blocks of which only some rows are there.
     pub(in crate::store::embedded) fn unfinished_rollups(&self) -> rusqlite::Result<FxHashSet<i64>> {
         // A file that was made before there were such has no table for them.
-        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'unfinished')";
-        if !self.prepare(sql)?.query_row([], |row| row.get(0))? {
+        if !sql::has_table(self.db, "unfinished")? {
             return Ok(FxHashSet::default());
         }
         self.prepare("SELECT mark FROM unfinished")?.query_map([], |row| row.get(0))?.collect()
@@ -309,13 +305,8 @@ impl Reading<'_> {
     }
 
     pub(in crate::store::embedded) fn rollups(&self, metric: u32, series: SeriesId, seal: Position) -> rusqlite::Result<Vec<RollupRow>> {
-        let sql = "SELECT id, level, own, mark, numbers, body, lo, seal FROM rollups \
-                   WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2 AND seal <= ?3";
-        let each = |row: &Row<'_>| {
-            let (id, level, is_own, mark) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            let (lo, seal) = (SeriesId(row.get(6)?), Position(row.get::<_, i64>(7)?.cast_unsigned()));
-            Ok(RollupRow { id, level, is_own, mark, lo, seal, numbers: row.get(4)?, body: row.get(5)? })
-        };
+        let sql = "SELECT level, mark, numbers, body FROM rollups WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2 AND seal <= ?3";
+        let each = |row: &Row<'_>| Ok(RollupRow { level: row.get(0)?, mark: row.get(1)?, numbers: row.get(2)?, body: row.get(3)? });
         self.prepare(sql)?.query_map(params![metric, series.0, seal.0.cast_signed()], each)?.collect()
     }
 

@@ -2,9 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use rusqlite::{CachedStatement, ErrorCode, OptionalExtension, Row};
+use rusqlite::{CachedStatement, OptionalExtension, Row};
 
 use super::reading::{Entry, MANY, OWN, Reading, RollupHead};
+use crate::sqlite::is_damage;
 
 /// Numbers that are tried behind each other without a row, where nothing says which was given last.
 const MISSES_MAX: i64 = 100_000;
@@ -121,8 +122,4 @@ impl<T> Walked<T> {
             _ => self.lost.push(ids),
         }
     }
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }

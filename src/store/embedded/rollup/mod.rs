@@ -17,11 +17,11 @@ mod outdate;
 mod read;
 
 pub(super) use body::{Rolled, decode};
-pub(super) use erase::erase;
+pub(super) use erase::Erasing;
 pub(super) use gone::may_have_lost;
 pub(super) use make::Making;
 pub(super) use outdate::{Touched, outdate};
-pub(super) use read::scan_coarse;
+pub(super) use read::{scan_coarse, scan_gone};
 
 use crate::clock::NS_PER_SEC;
 

@@ -26,7 +26,7 @@ use crate::store::embedded::files::Day;
 use crate::store::embedded::parts::Held;
 use crate::store::embedded::read::{self, Direction};
 use crate::store::embedded::tombs::Hides;
-use crate::store::{Coarse, Piece, PieceSink, Pin, StoreError};
+use crate::store::{Coarse, GoneSink, Piece, PieceSink, Pin, StoreError};
 
 pub(in crate::store::embedded) fn scan_coarse(
     store: &EmbeddedStore,
@@ -40,8 +40,7 @@ pub(in crate::store::embedded) fn scan_coarse(
     if aggs.iter().any(|agg| agg.needs_readings()) {
         return read::scan(store, pin, series, range, Direction::Forward, &mut |block| sink(Piece::Points(block)));
     }
-    let (sealed, metric, of) = (pin.sealed(), store.info.metric(series), Of::aggs(aggs));
-    let asked = Asked { store, series, metric, sealed, hides: store.tombs.of(series, sealed), coarse, of };
+    let asked = Asked::new(store, pin, series, coarse, Of::aggs(aggs));
     let mut wanted = true;
     for day in store.files.all_days_in(range) {
         for within in parts(coarse, day.range(range)) {
@@ -52,6 +51,44 @@ pub(in crate::store::embedded) fn scan_coarse(
         }
     }
     Ok(())
+}
+
+/// Of these the summaries of readings that are gone, alone.
+pub(in crate::store::embedded) fn scan_gone(
+    store: &EmbeddedStore,
+    pin: &Pin,
+    series: SeriesId,
+    range: TimeRange,
+    coarse: Coarse<'_>,
+    sink: &mut GoneSink<'_>,
+) -> Result<(), StoreError> {
+    let aggs: &[Agg] = if let Coarse::Buckets { aggs, .. } = coarse { aggs } else { &[] };
+    if aggs.iter().any(|agg| agg.needs_readings()) {
+        return Ok(());
+    }
+    let asked = Asked::new(store, pin, series, coarse, Of::aggs(aggs));
+    let mut days = store.files.all_days_in(range);
+    days.retain(|day| !asked.that_lack(*day).is_empty());
+    for day in days {
+        for within in parts(coarse, day.range(range)) {
+            give_gone(within, &asked.all_layers(day, within)?, sink);
+        }
+    }
+    Ok(())
+}
+
+/// What the first layer does not tell, the next ones do.
+fn give_gone(range: TimeRange, layers: &[Layer], sink: &mut GoneSink<'_>) {
+    let Some((layer, below)) = layers.split_first().filter(|_| range.from < range.to) else { return };
+    let mut from = range.from;
+    for (piece, summaries) in layer.pieces(range) {
+        give_gone(TimeRange { from, to: piece.from }, below, sink);
+        for summary in summaries.iter().filter(|summary| is_gone(summary, layer.gone_until)) {
+            sink(TimeRange { from: summary.start, to: summary.start.saturating_add(layer.level) }, summary);
+        }
+        from = piece.to;
+    }
+    give_gone(TimeRange { from, to: range.to }, below, sink);
 }
 
 /// A range of a day, cut where a bucket of a calendar begins, unless no stretch of any level lies in two buckets.
@@ -114,18 +151,29 @@ struct Tells {
     gone_until: TimeNs,
 }
 
+impl<'a> Asked<'a> {
+    fn new(store: &'a EmbeddedStore, pin: &Pin, series: SeriesId, coarse: Coarse<'a>, of: Of) -> Self {
+        let (sealed, metric) = (pin.sealed(), store.info.metric(series));
+        Self { store, series, metric, sealed, hides: store.tombs.of(series, sealed), coarse, of }
+    }
+}
+
 impl Asked<'_> {
     /// Summaries as far as they hold, and the readings before and after. Says whether the sink wants more.
     fn part(&self, day: Day, within: TimeRange, pin: &Pin, sink: &mut PieceSink<'_>) -> Result<bool, StoreError> {
-        let layers = match self.coarse {
+        let layers = self.all_layers(day, within)?;
+        self.fill(day, within, &layers, (pin, sink))
+    }
+
+    fn all_layers(&self, day: Day, within: TimeRange) -> Result<Vec<Layer>, StoreError> {
+        match self.coarse {
             // What is gone is told by all there is; what is not, by what suits the columns.
             Coarse::Columns(_) => match self.layers(day, within, Coarse::WhereGone)? {
-                none if none.is_empty() => self.layers(day, within, self.coarse)?,
-                gone => gone,
+                none if none.is_empty() => self.layers(day, within, self.coarse),
+                gone => Ok(gone),
             },
-            coarse => self.layers(day, within, coarse)?,
-        };
-        self.fill(day, within, &layers, (pin, sink))
+            coarse => self.layers(day, within, coarse),
+        }
     }
 
     /// What the first layer does not tell, the next ones do, and in the end the readings.
@@ -205,11 +253,7 @@ impl Asked<'_> {
         if !self.store.files.retired_of_day(day).is_empty() {
             return Ok(Vec::new());
         }
-        let mut rollups = self.store.files.rollups_of_day(day);
-        if coarse == Coarse::WhereGone {
-            let classes: Vec<_> = self.store.files.of_day(day).iter().filter(|raw| !raw.is_gone()).map(|raw| raw.key.class).collect();
-            rollups.retain(|file| !classes.contains(&file.key.class) || may_have_lost(self.store, file.key));
-        }
+        let rollups = if coarse == Coarse::WhereGone { self.that_lack(day) } else { self.store.files.rollups_of_day(day) };
         if rollups.is_empty() {
             return Ok(Vec::new());
         }
@@ -224,6 +268,14 @@ impl Asked<'_> {
         // What of one class is gone lies over what there is of another.
         all.sort_by_key(|layers| layers.iter().any(|layer| layer.is_whole));
         Ok(all.into_iter().flatten().collect())
+    }
+
+    /// Rollups of a day some of whose readings may be gone.
+    fn that_lack(&self, day: Day) -> Vec<Arc<DayFile>> {
+        let mut rollups = self.store.files.rollups_of_day(day);
+        let classes: Vec<_> = self.store.files.of_day(day).iter().filter(|raw| !raw.is_gone()).map(|raw| raw.key.class).collect();
+        rollups.retain(|file| !classes.contains(&file.key.class) || may_have_lost(self.store, file.key));
+        rollups
     }
 
     /// `is_alone`: no file of another class has readings of the series there.

@@ -43,6 +43,15 @@ fn a_clock_that_jumps_while_it_runs_is_not_what_a_seal_says() {
     }
 }
 
+/// A backup, or work that fails, keeps the store from looking for minutes, and a seal may come before the next look in any case.
+#[test]
+fn a_clock_that_jumps_between_two_looks_is_not_what_a_seal_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
+    let store = open_at(dir.path(), (Position(0), 20_000 * DAY, 20_001 * DAY), &pins, &info, &[rule()], 0);
+    store.while_still(&mut || assert_eq!(store.believed(46_000 * DAY), 20_001 * DAY));
+}
+
 #[test]
 fn what_was_dropped_of_a_rule_that_is_gone_is_no_floor_of_others() {
     let dir = tempfile::tempdir().unwrap();

@@ -140,7 +140,7 @@ fn a_delete_holds_in_rollups_too_when_the_readings_are_gone() {
     let key = store.files.all().iter().find(|file| file.key.file_name().contains("rollup.1")).unwrap().key;
     let metric = store.info.metric(SeriesId(1));
     let numbers = || {
-        let rows = store.files.get(key).unwrap().read("list rollups of", |db| db.rollups(metric, SeriesId(1), Position(100)));
+        let rows = store.files.get(key).unwrap().read("list rollups of", |db| db.rollup_heads(metric, SeriesId(1)));
         rows.unwrap().iter().map(|row| row.id).collect::<Vec<_>>()
     };
     let there = numbers();
