@@ -1,5 +1,6 @@
 //! All points of one series that the head holds: blocks in time order, no overlap.
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use super::runs::Run;
@@ -18,6 +19,13 @@ pub(super) struct Grown {
     pub(super) points: usize,
     /// About the memory it took.
     pub(super) bytes: usize,
+}
+
+impl AddAssign for Grown {
+    fn add_assign(&mut self, other: Self) {
+        self.points += other.points;
+        self.bytes += other.bytes;
+    }
 }
 
 impl Column {

@@ -143,8 +143,7 @@ impl Share {
         for stretch in some.stretches() {
             let (column, series) = self.of(stretch.series);
             let grown = put_stretch(column, series, &stretch);
-            self.grown.points += grown.points;
-            self.grown.bytes += grown.bytes;
+            self.grown += grown;
         }
     }
 
@@ -170,8 +169,7 @@ fn put_stretch(column: &mut Column, series: &mut SeriesState, stretch: &Stretch<
         let readings: Vec<_> = stretch.readings().collect();
         let mut sum = Grown::default();
         runs::by_series(&readings, |run| {
-            let grown = column.put_run(run.clone(), received);
-            (sum.points, sum.bytes) = (sum.points + grown.points, sum.bytes + grown.bytes);
+            sum += column.put_run(run.clone(), received);
             series.put(run, received);
         });
         return sum;

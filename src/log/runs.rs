@@ -97,7 +97,7 @@ pub(crate) fn unpack(
     into.runs.push(Run { series, received, form, count, time: start, value });
     let mut time = before;
     let mut times = places(&mut into.times, count);
-    r.steady_varints("time", count, |delta| {
+    r.varints("time", count, |delta| {
         time = time.wrapping_add(unzigzag(delta));
         put(&mut times, time);
     })?;

@@ -108,16 +108,6 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// The same where most are as long as the one before, such as the steps of times.
-    #[inline]
-    pub fn steady_varints(&mut self, part: &'static str, count: usize, sink: impl FnMut(u64)) -> Result<(), WireError> {
-        let Some(taken) = varint::unpack_steady(self.rest, count, sink) else {
-            return Err(WireError::BadVarint { part, at: self.at });
-        };
-        self.advance(taken);
-        Ok(())
-    }
-
     /// Goes past so many varints.
     pub fn skip_varints(&mut self, part: &'static str, count: u64) -> Result<(), WireError> {
         let taken = usize::try_from(count).ok().and_then(|count| varint::skip(self.rest, count));

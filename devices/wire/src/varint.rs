@@ -85,41 +85,6 @@ pub fn unpack_first(bytes: &[u8], count: usize, mut sink: impl FnMut(u64)) -> Op
     Some(bytes.len() - rest.len())
 }
 
-/// As `unpack_first`, made for varints of which most are as long as the one before: that they are is what the processor bets on, and then
-/// it reads several at a time. A mix of lengths is read as well, but slowly.
-#[inline]
-pub fn unpack_steady(bytes: &[u8], count: usize, mut sink: impl FnMut(u64)) -> Option<usize> {
-    let mut rest = bytes;
-    let mut left = count;
-    // Of the one before: its length, and the bits of a word that are its.
-    let (mut len, mut bits) = (1, 0xff);
-    while left > 0
-        && let Some(chunk) = rest.first_chunk::<8>()
-    {
-        let word = u64::from_le_bytes(*chunk);
-        if word & bits & HIGH_BITS != (bits >> 8) & HIGH_BITS {
-            let stops = !word & HIGH_BITS;
-            if stops == 0 {
-                let (value, taken) = read(rest)?;
-                sink(value);
-                rest = rest.get(taken..)?;
-                left -= 1;
-                continue;
-            }
-            (len, bits) = (stops.trailing_zeros() as usize / 8 + 1, stops ^ (stops - 1));
-        }
-        sink(squeeze(word & bits));
-        rest = rest.get(len..)?;
-        left -= 1;
-    }
-    for _ in 0..left {
-        let (value, taken) = read(rest)?;
-        sink(value);
-        rest = rest.get(taken..)?;
-    }
-    Some(bytes.len() - rest.len())
-}
-
 /// The bytes that the next `count` varints take, of which no value is made. `None` where `unpack_first` has none.
 #[must_use]
 pub fn skip(bytes: &[u8], count: usize) -> Option<usize> {
@@ -227,11 +192,8 @@ mod tests {
                 .map(|_| if many && random.u8(..) < 230 { random.u8(..) | 0x80 } else { random.u8(..) & if many { 0x01 } else { 0xff } })
                 .collect();
             let count = random.usize(0..12);
-            let (mut values, mut steady) = (Vec::new(), Vec::new());
-            let read = unpack_first(&bytes, count, |value| values.push(value));
+            let read = unpack_first(&bytes, count, |_| ());
             assert_eq!(skip(&bytes, count), read, "{count} of {bytes:x?}");
-            assert_eq!(unpack_steady(&bytes, count, |value| steady.push(value)), read, "{count} of {bytes:x?}");
-            assert!(steady.starts_with(&values), "{count} of {bytes:x?}");
             refused += usize::from(read.is_none());
         }
         assert!((20_000..180_000).contains(&refused), "{refused}");
