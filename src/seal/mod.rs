@@ -165,12 +165,13 @@ impl Run {
     }
 
     fn is_due(&self) -> bool {
-        let Parts { head, log, bounds, health, free, .. } = &self.parts;
+        let Parts { head, store, log, bounds, health, free, .. } = &self.parts;
         if health.is_poisoned().is_some() || self.retry.waits(free) {
             return false;
         }
         let sealed = head.sealed_position();
         head.is_frozen()
+            || store.wants_sealed() > sealed
             || head.bytes().0 >= bounds.active_bytes
             || log.unsealed_bytes(sealed) >= bounds.unsealed_bytes
             || (head.position() > sealed && self.sealed_at.elapsed() >= bounds.seal_every)
@@ -257,6 +258,7 @@ impl Run {
         }
         self.tend_failed_at = None;
         let began = Instant::now();
+        self.parts.store.set_committed(self.parts.head.position());
         let more = self.parts.store.tend(self.parts.clock.now(), TEND).unwrap_or_else(|error| {
             tracing::warn!(%error, "the store's own work did not end; it is tried again");
             self.tend_failed_at = Some(Instant::now());

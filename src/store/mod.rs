@@ -176,6 +176,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn set_sealed(&self, up_to: Position) {
         let _unused = up_to;
     }
+    /// What is committed: what came since it was sealed is in the head.
+    fn set_committed(&self, up_to: Position) {
+        let _unused = up_to;
+    }
+    /// Up to where the store's own work waits for a seal.
+    fn wants_sealed(&self) -> Position {
+        Position(0)
+    }
     /// A step of the store's own work (merges, rollups), about as long as `budget`. True: there is more.
     fn tend(&self, now: TimeNs, budget: Duration) -> Result<bool, StoreError> {
         let _unused = (now, budget);

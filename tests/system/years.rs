@@ -10,9 +10,12 @@ use telltale::hub::Hub;
 use telltale::hub::describe::describe;
 use telltale::ingest::{Batch, Outcome};
 use telltale::model::{Delete, Reading, SeriesId, TimeNs, TimeRange, TokenId, Value};
+use telltale::query::agg::Agg;
+use telltale::query::grid::Grid;
 use telltale::query::selector::Selector;
 use telltale::query::source::{self, Past};
 use telltale::series::KeyRef;
+use telltale::store::{Coarse, Piece};
 
 use crate::opened::opened;
 
@@ -164,5 +167,49 @@ async fn rules_that_change_hold_for_what_was_stored_before() {
     let hub = open(&dir, &clock, |config| config.retention = kept(&rules));
     eventually("another rule", || days(&hub, 2) <= 52).await;
     assert!(days(&hub, 0) >= 10 && days(&hub, 1) >= 30 && days(&hub, 3) == 100, "{:?}", [0, 1, 3].map(|series| days(&hub, series)));
+    hub.stop().await;
+}
+
+/// In buckets of an hour, of what the store has.
+fn summed(hub: &Hub, series: u32) -> u64 {
+    let view = hub.head.view(&[SeriesId(series)], TimeRange::ALL);
+    let (mut readings, coarse) = (0, Coarse::Buckets { grid: &Grid::Fixed(3600 * NS_PER_SEC), aggs: &[Agg::Count] });
+    let mut add = |piece: Piece<'_>| {
+        readings += match piece {
+            Piece::Points(block) => block.len() as u64,
+            Piece::Summary { summary, .. } => summary.count,
+            Piece::Totals(totals) => totals.count,
+        };
+        true
+    };
+    hub.store.scan_coarse(&view.pin, SeriesId(series), TimeRange::ALL, coarse, &mut add).unwrap();
+    readings
+}
+
+#[tokio::test]
+async fn what_came_late_for_a_day_is_in_its_rollups_when_the_day_goes() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Clock::manual(NOW));
+    let midnight = NOW / DAY * DAY - 30 * DAY;
+    let keep = |config: &mut Config| {
+        config.retention = kept(&[("*/*", 31)]);
+        config.retention[0].keep_rollups = Some(Duration::from_secs(400 * 86_400));
+    };
+    let hub = open(&dir, &clock, keep);
+    send(&hub, (0..1440).map(|i| (0, midnight + i * 60 * NS_PER_SEC))).await;
+    hub.stop().await;
+    drop(hub);
+    let hub = open(&dir, &clock, keep);
+    let files = |kind: &str| {
+        let files = std::fs::read_dir(dir.path().join("store")).unwrap().flatten();
+        files.filter(|file| file.file_name().to_string_lossy().ends_with(&format!(".{kind}.1.sqlite"))).count()
+    };
+    eventually("the day is summed up", || files("rollup") == 1).await;
+    // The next seal would be hours later.
+    send(&hub, std::iter::once((0, midnight + 30 * NS_PER_SEC))).await;
+    let sealed = hub.head.sealed_position();
+    clock.advance(2 * DAY);
+    eventually("the day goes", || files("raw") == 0).await;
+    assert!(hub.head.sealed_position() > sealed);
+    assert_eq!((count(&hub, 0, TimeRange::ALL), summed(&hub, 0)), (0, 1441));
     hub.stop().await;
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::EmbeddedStore;
@@ -17,6 +18,7 @@ use super::key::{self, FileKey, FileKind};
 use super::room::Room;
 use super::sql;
 use super::state::Dropped;
+use super::unsealed::Unsealed;
 use crate::model::{Position, TimeNs};
 use crate::store::StoreError;
 
@@ -61,12 +63,13 @@ pub(super) struct Expiry {
     /// The budget cannot be kept, and that was said.
     told: bool,
     room: Room,
+    unsealed: Unsealed,
 }
 
 impl Expiry {
     pub(super) fn new(budget: Budget, store: &Path) -> Self {
         let room = Room::new(store, budget.max_bytes);
-        Self { budget, looked: None, wait: EVERY, told: false, room }
+        Self { budget, looked: None, wait: EVERY, told: false, room, unsealed: Unsealed::default() }
     }
 
     #[cfg(test)]
@@ -90,7 +93,7 @@ impl EmbeddedStore {
         }
         (expiry.looked, expiry.wait) = (Some(Instant::now()), EVERY);
         let time = self.set_floors(now);
-        let by_age = if let Time::Believed(_) = time { self.expire_by_age(visited) } else { Ok(0) };
+        let by_age = if let Time::Believed(_) = time { self.expire_by_age(expiry, visited) } else { Ok(0) };
         let for_bytes = self.expire_for_bytes(expiry, now, visited);
         let mut gone = 0;
         for part in [by_age, for_bytes] {
@@ -122,21 +125,22 @@ impl EmbeddedStore {
         }
     }
 
-    fn expire_by_age(&self, visited: Option<i32>) -> Result<usize, StoreError> {
+    fn expire_by_age(&self, expiry: &mut Expiry, visited: Option<i32>) -> Result<usize, StoreError> {
         let floor = |key: &FileKey| match key.kind {
             FileKind::Raw => self.floors.by_age(self.classes.rule(key.class)),
             FileKind::Rollup => self.floors.rollups_by_age(self.classes.rule(key.class)),
         };
         let is_old = |key: &FileKey| floor(key).is_some_and(|floor| key.last_time() < floor);
-        let (mut old, is_sorted) = (Vec::new(), self.is_sorted());
+        let (mut old, mut rolled, is_sorted) = (Vec::new(), Vec::new(), self.is_sorted());
         let may_go = |key: &FileKey| visited != Some(key.day) && (is_sorted || key.kind == FileKind::Rollup);
         for file in self.files.all().iter().filter(|file| is_old(&file.key) && may_go(&file.key)) {
-            // Readings whose rollups stay longer go when those are made.
             let rolls = file.key.kind == FileKind::Raw && !is_old(&FileKey { kind: FileKind::Rollup, ..file.key });
-            if !rolls || !self.waits_for_rollups(file) {
-                old.push(file.key);
-            }
+            if rolls { &mut rolled } else { &mut old }.push(file.key);
         }
+        // Readings whose rollups stay longer go when those are made, of all that came for them.
+        let sealed = expiry.unsealed.sealed(&rolled, Position(self.committed.load(Ordering::Relaxed)), self.sealed());
+        self.wanted.store(expiry.unsealed.until().0, Ordering::Relaxed);
+        old.extend(sealed.into_iter().filter(|key| self.files.get(*key).is_some_and(|file| !self.waits_for_rollups(&file))));
         let (mut gone, mut failed) = (0, Ok(()));
         for file in self.files.retired().iter().filter(|file| is_old(&file.key)) {
             failed = failed.and(self.files.remove_retired(file));

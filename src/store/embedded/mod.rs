@@ -36,6 +36,7 @@ mod sql;
 mod state;
 mod tend;
 mod tombs;
+mod unsealed;
 mod walked;
 
 use std::fmt;
@@ -128,6 +129,9 @@ pub struct EmbeddedStore {
     /// Held for reading while a reader takes the parts of a day out of its files, for writing while a series moves between files.
     layout: RwLock<()>,
     sealed: AtomicU64,
+    committed: AtomicU64,
+    /// Up to where days that are to go wait for a seal.
+    wanted: AtomicU64,
     /// A seal began whose end the catalog does not know yet.
     unfinished: AtomicBool,
     belief: Belief,
@@ -163,6 +167,8 @@ impl EmbeddedStore {
             losses,
             layout: RwLock::default(),
             sealed: AtomicU64::new(sealed.0),
+            committed: AtomicU64::new(sealed.0),
+            wanted: AtomicU64::new(0),
             unfinished: AtomicBool::new(false),
             belief: Belief::new(sealed_at),
             piece_bytes,
@@ -305,6 +311,14 @@ impl Store for EmbeddedStore {
     fn set_sealed(&self, up_to: Position) {
         self.sealed.store(up_to.0, Ordering::Release);
         self.unfinished.store(false, Ordering::Release);
+    }
+
+    fn set_committed(&self, up_to: Position) {
+        self.committed.store(up_to.0, Ordering::Relaxed);
+    }
+
+    fn wants_sealed(&self) -> Position {
+        Position(self.wanted.load(Ordering::Relaxed))
     }
 
     fn tend(&self, now: TimeNs, budget: Duration) -> Result<bool, StoreError> {

@@ -40,6 +40,7 @@ mod shrunk;
 mod sums;
 mod touched;
 mod trouble;
+mod unsealed;
 mod which;
 
 const HOUR: i64 = 3600 * 1_000_000_000;

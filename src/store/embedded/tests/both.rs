@@ -1,7 +1,7 @@
 //! Readings that are gone beside such as came since: in another class, or after the floor moved back.
 
 use super::gone::in_line;
-use super::left::{SECOND, coarse, of, seal, tend};
+use super::left::{SECOND, coarse, grow_old, of, seal, tend};
 use super::*;
 
 const FIRST: TimeNs = 20_000 * DAY;
@@ -63,8 +63,7 @@ fn a_line_over_what_is_gone_has_no_hole_when_more_is_kept_from_now_on() {
     let store = open_with(dir.path(), (Position(0), FIRST), &pins, &info, &[rule(4)], 0);
     seal(&store, &of(&[0, 3, 6], FIRST, 180, 60 * SECOND), 1);
     tend(&store, CLOSED);
-    store.tending.lock().look_again();
-    tend(&store, OLD);
+    grow_old(&store, OLD);
     assert_eq!(raw_keys(&store), [], "the readings are gone");
     drop(store);
     let open = |sealed| open_with(dir.path(), (Position(sealed), OLD), &pins, &info, &[rule(400)], 0);

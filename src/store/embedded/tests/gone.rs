@@ -1,17 +1,18 @@
 //! Days that expire: by age, for bytes, and what is answered then.
 
+use super::left::grow_old;
 use super::*;
 
-const NOW: TimeNs = 20_010 * DAY + 12 * HOUR;
+pub(super) const NOW: TimeNs = 20_010 * DAY + 12 * HOUR;
 
-fn rule(keep_days: Option<u64>, keep_rollups_days: Option<u64>, priority: u64) -> RetentionRule {
+pub(super) fn rule(keep_days: Option<u64>, keep_rollups_days: Option<u64>, priority: u64) -> RetentionRule {
     let days = |days: u64| Duration::from_secs(days * 86_400);
     let (select, text) = (Selector::parse("a/*").unwrap(), "a/*".to_owned());
     RetentionRule { select, text, keep: keep_days.map(days), keep_rollups: keep_rollups_days.map(days), priority }
 }
 
 /// Ten days of two series, one of each rule, a reading every ten seconds; sealed and merged.
-fn filled(data: &Path, rules: &[RetentionRule], max_bytes: u64) -> (EmbeddedStore, Arc<Pins>) {
+pub(super) fn filled(data: &Path, rules: &[RetentionRule], max_bytes: u64) -> (EmbeddedStore, Arc<Pins>) {
     let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info(AtomicU64::new(1 << 1))));
     let store = open_with(data, (Position(0), NOW), &pins, &info, rules, max_bytes);
     let mut rng = fastrand::Rng::with_seed(7);
@@ -37,8 +38,8 @@ fn tend(store: &EmbeddedStore) {
 }
 
 /// Points as counted, readings in buckets of an hour, and how many of the buckets came from what is gone.
-fn seen(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> (u64, u64, usize) {
-    let (pin, series, mut readings, mut gone) = (pins.pin(Position(10)), SeriesId(series), 0, 0);
+pub(super) fn seen(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> (u64, u64, usize) {
+    let (pin, series, mut readings, mut gone) = (pins.pin(store.sealed()), SeriesId(series), 0, 0);
     let mut sink = |piece: Piece<'_>| {
         match piece {
             Piece::Points(block) => readings += block.len() as u64,
@@ -62,8 +63,7 @@ fn by_age_whole_days_go_and_rollups_stay_as_long_as_they_are_asked_to() {
     let (store, pins) = filled(dir.path(), &[rule(Some(4), Some(7), 0)], 0);
     tend(&store);
     // Expiry looks once a second; the merges came in between.
-    store.tending.lock().look_again();
-    tend(&store);
+    grow_old(&store, NOW);
     assert_eq!(seen(&store, &pins, 0), (86_400, 86_400, 0), "no rule, no end");
     let (counted, readings, gone) = seen(&store, &pins, 1);
     assert_eq!(counted, 4 * 8640, "the day that the floor lies in is kept whole");
@@ -353,7 +353,7 @@ fn a_clock_that_jumps_by_decades_while_it_runs_drops_nothing() {
         while store.tend(now, Duration::from_secs(1)).unwrap() {}
     };
     tend(&store);
-    look(&store, NOW);
+    grow_old(&store, NOW);
     let (before, floor) = (seen(&store, &pins, 1), store.floors.of(RuleId(1)));
     for jump in [YEARS, 0, -YEARS, YEARS, YEARS, 0] {
         look(&store, NOW + jump);
@@ -371,6 +371,6 @@ fn a_clock_that_jumps_by_decades_while_it_runs_drops_nothing() {
     // A clock that was right all the time is believed, and goes on.
     drop(store);
     let store = open(NOW + 2 * DAY);
-    look(&store, NOW + 2 * DAY);
+    grow_old(&store, NOW + 2 * DAY);
     assert_eq!(seen(&store, &pins, 1).0, 2 * 8640);
 }

@@ -1,7 +1,7 @@
 //! Rollups that a merge took away are made anew, whatever comes in between.
 
 use super::key::FileKey;
-use super::left::{SECOND, coarse, of, seal, tend};
+use super::left::{SECOND, coarse, grow_old, of, seal, tend};
 use super::*;
 
 const FIRST: TimeNs = 20_000 * DAY;
@@ -214,8 +214,7 @@ fn what_a_visit_had_to_leave_for_damage_does_not_stay_for_ever() {
     spoil_index(&path, "blocks_metric");
     tend(&store, CLOSED);
     assert!(store.is_dirty(&raw(&store, 1), Position(1)).unwrap(), "it was left");
-    store.tending.lock().look_again();
-    tend(&store, OLD);
+    grow_old(&store, OLD);
     assert!(store.files.all().iter().all(|file| file.key.kind != FileKind::Raw));
 }
 
