@@ -14,6 +14,8 @@ CREATE TABLE rollups (
     body    BLOB NOT NULL
 );
 CREATE INDEX rollups_metric ON rollups (metric, lo);
+-- Those of blocks alone: who looks for a series does not walk over the rows that all series before it have of their own.
+CREATE INDEX rollups_blocks ON rollups (metric, lo, hi) WHERE own = 0;
 CREATE INDEX rollups_mark ON rollups (own, mark);
 -- Blocks whose rows are written in several transactions, until the last.
 CREATE TABLE unfinished (mark INTEGER PRIMARY KEY);

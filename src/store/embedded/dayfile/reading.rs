@@ -125,6 +125,14 @@ pub(in crate::store::embedded) struct RollupSpan {
     pub(in crate::store::embedded) seal: Position,
 }
 
+/// Rollups that may hold the series `?2` of the metric `?1`: its own, and those of blocks, each by an index that finds them without a walk
+/// over the own rows of others. The plus keeps that of marks from being taken, which all own rows have alike.
+fn of_series(columns: &str, more: &str) -> String {
+    let own = format!("SELECT {columns} FROM rollups WHERE metric = ?1 AND lo = ?2 AND +own = 1{more}");
+    let of_blocks = format!("SELECT {columns} FROM rollups WHERE own = 0 AND metric = ?1 AND lo <= ?2 AND hi >= ?2{more}");
+    format!("{own} UNION ALL {of_blocks}")
+}
+
 pub(super) const OWN: &str = "SELECT id, seal, first, last, count, series, times FROM chunks";
 pub(super) const MANY: &str = "SELECT id, seal, first, last, count, metric, lo, hi FROM blocks";
 
@@ -305,15 +313,16 @@ impl Reading<'_> {
     }
 
     pub(in crate::store::embedded) fn rollups(&self, metric: u32, series: SeriesId, seal: Position) -> rusqlite::Result<Vec<RollupRow>> {
-        let sql = "SELECT level, mark, numbers, body FROM rollups WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2 AND seal <= ?3";
         let each = |row: &Row<'_>| Ok(RollupRow { level: row.get(0)?, mark: row.get(1)?, numbers: row.get(2)?, body: row.get(3)? });
-        self.prepare(sql)?.query_map(params![metric, series.0, seal.0.cast_signed()], each)?.collect()
+        self.prepare(&of_series("level, mark, numbers, body", " AND seal <= ?3"))?
+            .query_map(params![metric, series.0, seal.0.cast_signed()], each)?
+            .collect()
     }
 
     /// Every row that may hold a series.
     pub(in crate::store::embedded) fn rollup_heads(&self, metric: u32, series: SeriesId) -> rusqlite::Result<Vec<RollupHead>> {
-        let sql = "SELECT id, level, own, mark, lo, hi, seal FROM rollups WHERE metric = ?1 AND lo <= ?2 AND hi >= ?2";
-        self.prepare(sql)?.query_map(params![metric, series.0], RollupHead::read)?.collect()
+        let mut ask = self.prepare(&of_series("id, level, own, mark, lo, hi, seal", ""))?;
+        ask.query_map(params![metric, series.0], RollupHead::read)?.collect()
     }
 
     /// A row's level, whether it has numbers, and its body. None: it is not there any more.
@@ -371,5 +380,22 @@ impl Reading<'_> {
         let sql = format!("SELECT EXISTS (SELECT 1 FROM chunks WHERE {since}) OR EXISTS (SELECT 1 FROM blocks WHERE {since})");
         let (merged, seal) = (self.merged_up_to()?.0.cast_signed(), seal.0.cast_signed());
         self.prepare(&sql)?.query_row([merged, seal], |row| row.get(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_looks_for_rollups_of_a_series_walks_over_none_that_others_have_of_their_own() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(super::super::ROLLUP.sql).unwrap();
+        let mut ask = db.prepare(&format!("EXPLAIN QUERY PLAN {}", of_series("id, level", ""))).unwrap();
+        let plan: Vec<String> = ask.query_map([1, 2], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        let steps: Vec<_> = plan.iter().filter(|step| step.starts_with("S")).collect();
+        let expected = ["rollups_metric (metric=? AND lo=?)", "rollups_blocks (metric=? AND lo<?)"]
+            .map(|by| format!("SEARCH rollups USING INDEX {by}"));
+        assert_eq!(steps, expected.iter().collect::<Vec<_>>());
     }
 }
