@@ -85,16 +85,7 @@ pub(in crate::store::embedded) struct OwnMark {
     pub(in crate::store::embedded) seal: Position,
 }
 
-/// A row of rollups that may hold a series.
-#[derive(Debug)]
-pub(in crate::store::embedded) struct RollupRow {
-    pub(in crate::store::embedded) level: i64,
-    pub(in crate::store::embedded) mark: i64,
-    pub(in crate::store::embedded) numbers: bool,
-    pub(in crate::store::embedded) body: Vec<u8>,
-}
-
-/// The same without its body, for who may have decoded it before.
+/// A row of rollups that may hold a series, without its body: who asks may have decoded it before.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store::embedded) struct RollupHead {
     pub(in crate::store::embedded) id: i64,
@@ -125,11 +116,11 @@ pub(in crate::store::embedded) struct RollupSpan {
     pub(in crate::store::embedded) seal: Position,
 }
 
-/// Rollups that may hold the series `?2` of the metric `?1`: its own, and those of blocks, each by an index that finds them without a walk
-/// over the own rows of others. The plus keeps that of marks from being taken, which all own rows have alike.
+/// Rollups that may hold series `?2` to `?3` of the metric `?1`: own rows, and those of blocks, each by an index that finds them without a
+/// walk over the own rows of other series. The plus keeps that of marks from being taken, which all own rows have alike.
 fn of_series(columns: &str, more: &str) -> String {
-    let own = format!("SELECT {columns} FROM rollups WHERE metric = ?1 AND lo = ?2 AND +own = 1{more}");
-    let of_blocks = format!("SELECT {columns} FROM rollups WHERE own = 0 AND metric = ?1 AND lo <= ?2 AND hi >= ?2{more}");
+    let own = format!("SELECT {columns} FROM rollups WHERE metric = ?1 AND lo BETWEEN ?2 AND ?3 AND +own = 1{more}");
+    let of_blocks = format!("SELECT {columns} FROM rollups WHERE own = 0 AND metric = ?1 AND lo <= ?3 AND hi >= ?2{more}");
     format!("{own} UNION ALL {of_blocks}")
 }
 
@@ -312,17 +303,22 @@ impl Reading<'_> {
         self.prepare("SELECT id, own, mark, lo, hi, seal FROM rollups WHERE metric = ?1")?.query_map([metric], each)?.collect()
     }
 
-    pub(in crate::store::embedded) fn rollups(&self, metric: u32, series: SeriesId, seal: Position) -> rusqlite::Result<Vec<RollupRow>> {
-        let each = |row: &Row<'_>| Ok(RollupRow { level: row.get(0)?, mark: row.get(1)?, numbers: row.get(2)?, body: row.get(3)? });
-        self.prepare(&of_series("level, mark, numbers, body", " AND seal <= ?3"))?
-            .query_map(params![metric, series.0, seal.0.cast_signed()], each)?
-            .collect()
+    /// The bodies of a level with this mark that may hold a series from `lo` to `hi`, and whether they have numbers.
+    pub(in crate::store::embedded) fn marked_rollups(
+        &self,
+        metric: u32,
+        (lo, hi): (SeriesId, SeriesId),
+        level: i64,
+        mark: i64,
+    ) -> rusqlite::Result<Vec<(Vec<u8>, bool)>> {
+        let mut ask = self.prepare(&of_series("body, numbers", " AND level = ?4 AND mark = ?5"))?;
+        ask.query_map(params![metric, lo.0, hi.0, level, mark], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
 
     /// Every row that may hold a series.
     pub(in crate::store::embedded) fn rollup_heads(&self, metric: u32, series: SeriesId) -> rusqlite::Result<Vec<RollupHead>> {
         let mut ask = self.prepare(&of_series("id, level, own, mark, lo, hi, seal", ""))?;
-        ask.query_map(params![metric, series.0], RollupHead::read)?.collect()
+        ask.query_map(params![metric, series.0, series.0], RollupHead::read)?.collect()
     }
 
     /// A row's level, whether it has numbers, and its body. None: it is not there any more.
@@ -392,9 +388,9 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(super::super::ROLLUP.sql).unwrap();
         let mut ask = db.prepare(&format!("EXPLAIN QUERY PLAN {}", of_series("id, level", ""))).unwrap();
-        let plan: Vec<String> = ask.query_map([1, 2], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        let plan: Vec<String> = ask.query_map([1, 2, 2], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
         let steps: Vec<_> = plan.iter().filter(|step| step.starts_with("S")).collect();
-        let expected = ["rollups_metric (metric=? AND lo=?)", "rollups_blocks (metric=? AND lo<?)"]
+        let expected = ["rollups_metric (metric=? AND lo>? AND lo<?)", "rollups_blocks (metric=? AND lo<?)"]
             .map(|by| format!("SEARCH rollups USING INDEX {by}"));
         assert_eq!(steps, expected.iter().collect::<Vec<_>>());
     }

@@ -9,10 +9,9 @@ use rustc_hash::FxHashSet;
 
 use super::Rolled;
 use super::body;
-use super::gone::{self, Begins, NO_MARK, may_have_lost};
+use super::gone::{self, Begins, Kept, NO_MARK, may_have_lost};
 use super::make::{NewRollup, insert};
 use super::outdate::named;
-use crate::model::{SeriesId, TimeNs};
 use crate::store::StoreError;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::embedded::damage;
@@ -124,20 +123,20 @@ impl Left {
         if !is_there {
             return Ok(Ok(Some(like(head.mark, (head.lo, head.hi), bytes))));
         }
-        gone::retain_gone(begins, &mut rolled, head.seal, |series| self.kept(from, (metric, head.level), series))?;
+        gone::retain_gone(begins, &mut rolled, head.seal, || self.kept(from, metric, &head))?;
         Ok(Ok(gone::encoded(&mut rolled, numbers).map(|(lo, hi, body)| like(NO_MARK, (lo, hi), body))))
     }
 
-    /// The buckets of a series that were kept before.
-    fn kept(&self, from: &DayFile, (metric, level): (u32, i64), series: SeriesId) -> Result<FxHashSet<TimeNs>, StoreError> {
-        let mut starts = FxHashSet::default();
-        let is_of = |head: &RollupHead| head.mark == NO_MARK && head.level == level && head.lo <= series && series <= head.hi;
+    /// What was kept before of the series of a row.
+    fn kept(&self, from: &DayFile, metric: u32, row: &RollupHead) -> Result<Kept, StoreError> {
+        let mut kept = Kept::default();
+        let is_of = |head: &RollupHead| head.mark == NO_MARK && head.level == row.level && head.lo <= row.hi && row.lo <= head.hi;
         for old in self.rows.iter().filter(|old| old.metric == metric && is_of(&old.head)) {
             if let Some((_, _, rolled)) = read(from, old.head.id)? {
-                starts.extend(gone::starts(&rolled, series));
+                kept.add(&rolled);
             }
         }
-        Ok(starts)
+        Ok(kept)
     }
 
     /// What is lost for good. None: nothing that is known of.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Rolled, body};
 use crate::model::{Position, SeriesId, TimeNs, TimeRange};
@@ -86,7 +86,7 @@ pub(super) fn rests(store: &EmbeddedStore, key: FileKey, rollups: &DayFile, rows
                 continue;
             }
         };
-        retain_gone(&begins, &mut rolled, row.seal, |series| kept(store, rollups, series, level))?;
+        retain_gone(&begins, &mut rolled, row.seal, || kept(store, rollups, row, level))?;
         if let Some((lo, hi, body)) = encoded(&mut rolled, numbers) {
             rests.push(Rest { row: row.id, lo, hi, body });
         }
@@ -94,40 +94,49 @@ pub(super) fn rests(store: &EmbeddedStore, key: FileKey, rollups: &DayFile, rows
     Ok(rests)
 }
 
-/// Leaves what tells of readings that are gone. `kept`: the buckets of a series that were kept before, which say more of a stretch of
-/// which a part was there then.
+/// Leaves what tells of readings that are gone. `kept`: what was kept before, which says more of a stretch of which a part was there then.
 pub(super) fn retain_gone(
     begins: &Begins<'_>,
     rolled: &mut Rolled,
     seal: Position,
-    mut kept: impl FnMut(SeriesId) -> Result<FxHashSet<TimeNs>, StoreError>,
+    kept: impl FnOnce() -> Result<Kept, StoreError>,
 ) -> Result<(), StoreError> {
-    for (series, summaries) in rolled {
+    for (series, summaries) in &mut *rolled {
         let begin = begins.at(*series, seal)?;
         summaries.retain(|summary| is_gone(summary, begin));
-        if !summaries.is_empty() {
-            let kept = kept(*series)?;
-            summaries.retain(|summary| !kept.contains(&summary.start));
-        }
+    }
+    if rolled.iter().all(|(_, summaries)| summaries.is_empty()) {
+        return Ok(());
+    }
+    let kept = kept()?;
+    for (series, summaries) in rolled {
+        summaries.retain(|summary| !kept.has(*series, summary.start));
     }
     Ok(())
 }
 
-/// Where the buckets of a series begin.
-pub(super) fn starts(rolled: &Rolled, series: SeriesId) -> impl Iterator<Item = TimeNs> {
-    let of_series = rolled.iter().filter(move |(id, _)| *id == series);
-    of_series.flat_map(|(_, summaries)| summaries).map(|summary| summary.start)
+/// Where the buckets begin that were kept before, of all series of a row.
+#[derive(Debug, Default)]
+pub(super) struct Kept(FxHashMap<SeriesId, FxHashSet<TimeNs>>);
+
+impl Kept {
+    pub(super) fn add(&mut self, rolled: &Rolled) {
+        for (series, summaries) in rolled {
+            self.0.entry(*series).or_default().extend(summaries.iter().map(|summary| summary.start));
+        }
+    }
+
+    fn has(&self, series: SeriesId, start: TimeNs) -> bool {
+        self.0.get(&series).is_some_and(|starts| starts.contains(&start))
+    }
 }
 
-fn kept(store: &EmbeddedStore, rollups: &DayFile, series: SeriesId, level: i64) -> Result<FxHashSet<TimeNs>, StoreError> {
-    let metric = store.info.metric(series);
-    let rows = rollups.read("read rollups of", |db| db.rollups(metric, series, Position(i64::MAX.cast_unsigned())))?;
-    let mut found = FxHashSet::default();
-    for row in rows.iter().filter(|row| row.mark == NO_MARK && row.level == level) {
-        let Ok(rolled) = body::decode(&row.body, row.numbers) else { continue };
-        found.extend(starts(&rolled, series));
-    }
-    Ok(found)
+fn kept(store: &EmbeddedStore, rollups: &DayFile, row: &RollupSpan, level: i64) -> Result<Kept, StoreError> {
+    let metric = store.info.metric(row.lo);
+    let bodies = rollups.read("read rollups of", |db| db.marked_rollups(metric, (row.lo, row.hi), level, NO_MARK))?;
+    let mut kept = Kept::default();
+    bodies.iter().filter_map(|(body, numbers)| body::decode(body, *numbers).ok()).for_each(|rolled| kept.add(&rolled));
+    Ok(kept)
 }
 
 /// The body without series of which nothing is left, and which is the first of them and the last. None: nothing is left.
