@@ -6,7 +6,7 @@
 //! them, `aside` puts a damaged file out of the way, `read` answers from both.
 
 mod aside;
-mod body;
+pub(super) mod body;
 mod erase;
 mod exact;
 mod first_layout;

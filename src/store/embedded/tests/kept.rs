@@ -146,3 +146,36 @@ fn what_a_day_lost_is_still_told_when_more_comes_for_it() {
     assert_eq!(hours(&store, &pins, 1), whole);
     assert!(begin > 2);
 }
+
+/// The hours of a series that are kept apart, once for each row that tells of them.
+fn kept_hours(store: &EmbeddedStore, series: SeriesId) -> Vec<i64> {
+    let file = store.files.all().iter().find(|file| file.key.kind == FileKind::Rollup).cloned().unwrap();
+    let metric = store.info.metric(series);
+    let bodies = file.read("read rollups of", |db| db.marked_rollups(metric, (series, series), 3600, 0)).unwrap();
+    let rolled = bodies.iter().flat_map(|(body, numbers)| rollup::body::decode(body, *numbers).unwrap());
+    rolled.filter(|(id, _)| *id == series).flat_map(|(_, summaries)| summaries).map(|summary| (summary.start - FIRST) / HOUR).collect()
+}
+
+#[test]
+fn what_was_kept_says_more_than_what_was_summed_up_of_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, pins, begin) = shortened(dir.path());
+    let whole = hours(&store, &pins, 0);
+    let work = || {
+        store.tending.lock().look_again();
+        tend(&store, NOW);
+    };
+    // The hour in which the readings begin is kept as it was, and summed up of what is left of it.
+    erase(&store, 3, (12 * HOUR, 13 * HOUR), 3);
+    work();
+    // Then the rest of it goes.
+    let raw = store.files.get(raw_key(&store)).unwrap();
+    while points(&store, &pins.pin(Position(3)), SeriesId(3), TimeRange::ALL, false)[0].0 < FIRST + (begin + 1) * HOUR {
+        assert!(store.drop_oldest(&raw, 1, key::day_of(NOW)).unwrap());
+    }
+    erase(&store, 3, (13 * HOUR, 14 * HOUR), 5);
+    work();
+    assert_eq!(kept_hours(&store, SeriesId(3)), (0..=begin + 1).collect::<Vec<_>>(), "each once");
+    let without: BTreeMap<_, _> = whole.iter().map(|(hour, count)| (*hour, *count)).filter(|(hour, _)| ![12, 13].contains(hour)).collect();
+    assert_eq!([3, 4].map(|series| hours(&store, &pins, series)), [without, whole]);
+}
