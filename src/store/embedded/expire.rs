@@ -72,6 +72,11 @@ impl Expiry {
         Self { budget, looked: None, wait: EVERY, told: false, room, unsealed: Unsealed::default() }
     }
 
+    /// Up to where days that are to go wait for a seal.
+    pub(super) fn wants_sealed(&self) -> Position {
+        self.unsealed.until()
+    }
+
     #[cfg(test)]
     pub(super) fn look_again(&mut self) {
         self.looked = None;
@@ -139,7 +144,6 @@ impl EmbeddedStore {
         }
         // Readings whose rollups stay longer go when those are made, of all that came for them.
         let sealed = expiry.unsealed.sealed(&rolled, Position(self.committed.load(Ordering::Relaxed)), self.sealed());
-        self.wanted.store(expiry.unsealed.until().0, Ordering::Relaxed);
         old.extend(sealed.into_iter().filter(|key| self.files.get(*key).is_some_and(|file| !self.waits_for_rollups(&file))));
         let (mut gone, mut failed) = (0, Ok(()));
         for file in self.files.retired().iter().filter(|file| is_old(&file.key)) {

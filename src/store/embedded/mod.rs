@@ -130,8 +130,6 @@ pub struct EmbeddedStore {
     layout: RwLock<()>,
     sealed: AtomicU64,
     committed: AtomicU64,
-    /// Up to where days that are to go wait for a seal.
-    wanted: AtomicU64,
     /// A seal began whose end the catalog does not know yet.
     unfinished: AtomicBool,
     belief: Belief,
@@ -168,7 +166,6 @@ impl EmbeddedStore {
             layout: RwLock::default(),
             sealed: AtomicU64::new(sealed.0),
             committed: AtomicU64::new(sealed.0),
-            wanted: AtomicU64::new(0),
             unfinished: AtomicBool::new(false),
             belief: Belief::new(sealed_at),
             piece_bytes,
@@ -318,7 +315,8 @@ impl Store for EmbeddedStore {
     }
 
     fn wants_sealed(&self) -> Position {
-        Position(self.wanted.load(Ordering::Relaxed))
+        // Held by a backup: no day goes meanwhile.
+        self.tending.try_lock().map_or(Position(0), |tending| tending.wants_sealed())
     }
 
     fn tend(&self, now: TimeNs, budget: Duration) -> Result<bool, StoreError> {

@@ -68,6 +68,10 @@ impl Tending {
         round.visit.as_ref().map(|visit| visit.file.key.day).or_else(erased)
     }
 
+    pub(super) fn wants_sealed(&self) -> Position {
+        self.expiry.wants_sealed()
+    }
+
     /// How long deletes are left that could not be applied.
     #[cfg(test)]
     pub(super) fn stuck_for(&self) -> Option<Duration> {

@@ -14,6 +14,12 @@ fn erase(store: &EmbeddedStore, series: u32, (from, to): (i64, i64), up_to: u64)
     store.set_sealed(Position(up_to));
 }
 
+/// What a look of the store leads to.
+fn work(store: &EmbeddedStore) {
+    store.tending.lock().look_again();
+    tend(store, NOW);
+}
+
 fn raw_key(store: &EmbeddedStore) -> key::FileKey {
     store.files.all().iter().find(|file| file.key.kind == FileKind::Raw).unwrap().key
 }
@@ -65,15 +71,13 @@ fn a_delete_leaves_rollups_of_what_a_day_lost() {
     erase(&store, 0, (HOUR, 2 * HOUR), 3);
     erase(&store, 3, (12 * HOUR, 13 * HOUR), 5);
     erase(&store, 6, (HOUR, 13 * HOUR), 7);
-    store.tending.lock().look_again();
-    tend(&store, NOW);
+    work(&store);
     let expected = [without(&[1]), without(&[12]), without(&(1..13).collect::<Vec<_>>()), whole.clone()];
     assert_eq!([0, 3, 6, 1].map(|series| hours(&store, &pins, series)), expected);
     assert_eq!(store.tombs.up_to(Position(100)), [], "the deletes have nothing left to hide");
     // Once more, beside what was kept then.
     erase(&store, 3, ((begin - 2) * HOUR, (begin - 1) * HOUR), 9);
-    store.tending.lock().look_again();
-    tend(&store, NOW);
+    work(&store);
     let expected = [without(&[1]), without(&[begin - 2, 12]), without(&(1..13).collect::<Vec<_>>()), whole.clone()];
     let all = |store: &EmbeddedStore| [0, 3, 6, 1].map(|series| hours(store, &pins, series));
     assert_eq!(all(&store), expected);
@@ -161,20 +165,16 @@ fn what_was_kept_says_more_than_what_was_summed_up_of_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let (store, pins, begin) = shortened(dir.path());
     let whole = hours(&store, &pins, 0);
-    let work = || {
-        store.tending.lock().look_again();
-        tend(&store, NOW);
-    };
     // The hour in which the readings begin is kept as it was, and summed up of what is left of it.
     erase(&store, 3, (12 * HOUR, 13 * HOUR), 3);
-    work();
+    work(&store);
     // Then the rest of it goes.
     let raw = store.files.get(raw_key(&store)).unwrap();
     while points(&store, &pins.pin(Position(3)), SeriesId(3), TimeRange::ALL, false)[0].0 < FIRST + (begin + 1) * HOUR {
         assert!(store.drop_oldest(&raw, 1, key::day_of(NOW)).unwrap());
     }
     erase(&store, 3, (13 * HOUR, 14 * HOUR), 5);
-    work();
+    work(&store);
     assert_eq!(kept_hours(&store, SeriesId(3)), (0..=begin + 1).collect::<Vec<_>>(), "each once");
     let without: BTreeMap<_, _> = whole.iter().map(|(hour, count)| (*hour, *count)).filter(|(hour, _)| ![12, 13].contains(hour)).collect();
     assert_eq!([3, 4].map(|series| hours(&store, &pins, series)), [without, whole]);
