@@ -4,7 +4,8 @@
 //!
 //! Receive times: a reading that came more than a minute after its time has its own; of the others one lag stands for all.
 
-use std::ops::Range;
+use std::mem::discriminant;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use crate::limits::LATE_AFTER_NS;
@@ -18,10 +19,39 @@ pub const BLOCK_POINTS: usize = 1024;
 pub struct Block {
     times: Vec<TimeNs>,
     values: Values,
-    /// Time and receive time of readings that came late, by time. A subset of `times`.
-    late: Vec<(TimeNs, TimeNs)>,
+    /// Of readings that came late, by time. A subset of `times`.
+    late: Late,
     /// Receive time minus time of one of the others.
     lag: Option<i64>,
+}
+
+/// Times and receive times. Most blocks have none, and of a million series each has a block: so it is a word, not three.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::box_collection, reason = "a word where there are none")]
+struct Late(Option<Box<Vec<(TimeNs, TimeNs)>>>);
+
+impl Late {
+    fn new(late: Vec<(TimeNs, TimeNs)>) -> Self {
+        Self((!late.is_empty()).then(|| Box::new(late)))
+    }
+
+    /// Apart from what is in time, which is almost all.
+    #[cold]
+    fn push(&mut self, time: TimeNs, received: TimeNs) {
+        self.to_mut().push((time, received));
+    }
+
+    fn to_mut(&mut self) -> &mut Vec<(TimeNs, TimeNs)> {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl Deref for Late {
+    type Target = [(TimeNs, TimeNs)];
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
 }
 
 /// One column of values. Ints and floats of one series follow each other rarely: a column that meets both becomes `Mixed`.
@@ -82,9 +112,17 @@ impl Values {
         self.insert(self.len(), value);
     }
 
+    /// For the first value. Room that was made for its kind stays.
+    fn become_kind_of(&mut self, value: &Value) {
+        let new = Self::starting_with(value);
+        if discriminant(self) != discriminant(&new) {
+            *self = new;
+        }
+    }
+
     fn insert(&mut self, i: usize, value: Value) {
         if self.is_empty() {
-            *self = Self::starting_with(&value);
+            self.become_kind_of(&value);
         }
         match (&mut *self, value) {
             (Self::Int(v), Value::Int(x)) => v.insert(i, x),
@@ -169,7 +207,7 @@ impl Block {
         debug_assert_eq!(times.len(), values.len(), "a value for each time");
         debug_assert!(times.is_sorted_by(|a, b| a < b), "times ascend");
         debug_assert!(late.is_sorted_by(|a, b| a.0 < b.0), "late times ascend");
-        Self { times, values, late, lag }
+        Self { times, values, late: Late::new(late), lag }
     }
 
     #[must_use]
@@ -259,14 +297,21 @@ impl Block {
     #[must_use]
     pub fn cut(&self, range: Range<usize>) -> Self {
         let late = self.late_within(&self.times[range.clone()]);
-        Self { times: self.times[range.clone()].to_vec(), values: self.values.cut(range), late: self.late[late].to_vec(), lag: self.lag }
+        Self {
+            times: self.times[range.clone()].to_vec(),
+            values: self.values.cut(range),
+            late: Late::new(self.late[late].to_vec()),
+            lag: self.lag,
+        }
     }
 
     /// Appends a part of another block, all of it later than what is here.
     pub fn append(&mut self, other: &Self, range: Range<usize>) {
         debug_assert!(range.is_empty() || self.last_time() < other.times.get(range.start).copied(), "times ascend");
         let late = other.late_within(&other.times[range.clone()]);
-        self.late.extend_from_slice(&other.late[late]);
+        if !late.is_empty() {
+            self.late.to_mut().extend_from_slice(&other.late[late]);
+        }
         self.times.extend_from_slice(&other.times[range.clone()]);
         self.values.extend(&other.values, range);
         self.lag = other.lag.or(self.lag);
@@ -297,7 +342,7 @@ impl Block {
         debug_assert!(self.last_time().is_none_or(|last| last < time), "times ascend");
         // None of those that came late is as new.
         match received.saturating_sub(time) {
-            lag if lag > LATE_AFTER_NS => self.late.push((time, received)),
+            lag if lag > LATE_AFTER_NS => self.late.push(time, received),
             lag => self.lag = Some(lag),
         }
         self.times.push(time);
@@ -314,7 +359,9 @@ impl Block {
         debug_assert!(times.is_sorted_by(|a, b| a < b), "times ascend");
         // The older of them, if any.
         let late = times.partition_point(|time| received.saturating_sub(*time) > LATE_AFTER_NS);
-        self.late.extend(times[..late].iter().map(|time| (*time, received)));
+        if late > 0 {
+            self.late.to_mut().extend(times[..late].iter().map(|time| (*time, received)));
+        }
         if let Some(time) = times[late..].last() {
             self.lag = Some(received.saturating_sub(*time));
         }
@@ -326,17 +373,19 @@ impl Block {
         }
     }
 
-    /// Makes room for so many points in all, of the kind of `values` where there are none yet.
-    pub fn reserve(&mut self, points: usize, values: Column<'_>) {
+    /// Makes room for so many points in all, of the kind of `value` where there are none yet.
+    pub fn reserve(&mut self, points: usize, value: &Value) {
         let more = points.saturating_sub(self.len());
-        if self.values.is_empty() && points > 0 {
-            self.values = Values::starting_with(&values.value(0));
+        if self.values.is_empty() {
+            self.values.become_kind_of(value);
         }
         self.times.reserve_exact(more);
         match &mut self.values {
             Values::Int(v) => v.reserve_exact(more),
             Values::Float(v) => v.reserve_exact(more),
-            Values::Bool(_) | Values::Text(_) | Values::Mixed(_) => {}
+            Values::Bool(v) => v.reserve_exact(more),
+            Values::Text(v) => v.reserve_exact(more),
+            Values::Mixed(v) => v.reserve_exact(more),
         }
     }
 
@@ -348,12 +397,12 @@ impl Block {
             self.late.binary_search_by_key(&time, |(t, _)| *t)
         };
         match (lag > LATE_AFTER_NS, place) {
-            (true, Ok(at)) => self.late[at].1 = received,
-            (true, Err(at)) => self.late.insert(at, (time, received)),
+            (true, Ok(at)) => self.late.to_mut()[at].1 = received,
+            (true, Err(at)) => self.late.to_mut().insert(at, (time, received)),
             (false, place) => {
                 self.lag = Some(lag);
                 if let Ok(at) = place {
-                    self.late.remove(at);
+                    self.late.to_mut().remove(at);
                 }
             }
         }
@@ -362,15 +411,18 @@ impl Block {
     pub fn split_half(&mut self) -> Self {
         let at = self.len() / 2;
         let times = self.times.split_off(at);
-        let late = self.late.split_off(times.first().map_or(self.late.len(), |first| self.late.partition_point(|(t, _)| t < first)));
-        Self { times, values: self.values.split_off(at), late, lag: self.lag }
+        let upper = times.first().map_or(self.late.len(), |first| self.late.partition_point(|(t, _)| t < first));
+        let late = self.late.0.as_mut().map_or_else(Vec::new, |late| late.split_off(upper));
+        Self { times, values: self.values.split_off(at), late: Late::new(late), lag: self.lag }
     }
 
     /// Removes the points in [from, to], both inside; says how many.
     pub fn remove(&mut self, from: TimeNs, to: TimeNs) -> usize {
         let range = self.lower_bound(from)..self.times.partition_point(|&t| t <= to);
         let removed = range.len();
-        self.late.retain(|(t, _)| !(from..=to).contains(t));
+        if let Some(late) = &mut self.late.0 {
+            late.retain(|(t, _)| !(from..=to).contains(t));
+        }
         self.times.drain(range.clone());
         self.values.drain(range);
         removed

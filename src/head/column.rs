@@ -3,6 +3,8 @@
 use std::ops::AddAssign;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::runs::Run;
 use crate::block::{BLOCK_POINTS, Block};
 use crate::model::{TimeNs, TimeRange, Value};
@@ -10,8 +12,11 @@ use crate::replayed::Column as Numbers;
 
 #[derive(Debug, Default)]
 pub(super) struct Column {
-    blocks: Vec<Arc<Block>>,
+    /// Most columns of many series never have a second one.
+    blocks: SmallVec<[Arc<Block>; 2]>,
 }
+
+const _: () = assert!(size_of::<Column>() == 24 && size_of::<Block>() + 2 * size_of::<usize>() <= 96);
 
 /// What came to a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,9 +34,13 @@ impl AddAssign for Grown {
 }
 
 impl Column {
-    /// Puts readings in their places. Those that are newer than all come to the last block together.
+    /// Puts readings in their places. Those that are newer than all come to the last block together. The first have room of their own
+    /// size: of a million series most get one reading between two seals.
     pub(super) fn put_run(&mut self, mut run: Run<'_>, received: TimeNs) -> Grown {
         let mut grown = Grown::default();
+        if self.blocks.is_empty() {
+            grown.bytes += self.begin(&run);
+        }
         while let Some(reading) = run.next() {
             if self.newest_time().is_some_and(|newest| newest >= reading.time) {
                 if self.put(reading.time, reading.value.clone(), received).is_none() {
@@ -58,6 +67,17 @@ impl Column {
         grown
     }
 
+    /// Says the memory that it took.
+    #[cold]
+    fn begin(&mut self, run: &Run<'_>) -> usize {
+        let Some(first) = run.clone().next() else { return 0 };
+        let mut block = Block::default();
+        block.reserve(run.len().next_power_of_two().min(BLOCK_POINTS), &first.value);
+        let room = block.room();
+        self.blocks.push(Arc::new(block));
+        BLOCK_BYTES + room
+    }
+
     /// The same for numbers whose times ascend and are newer than all. A series that filled a block fills another: it gets all of its
     /// room at once.
     pub(super) fn extend(&mut self, mut times: &[TimeNs], mut values: Numbers<'_>, received: TimeNs) -> Grown {
@@ -68,8 +88,8 @@ impl Column {
             let (before, room) = (block.len(), block.room());
             let count = times.len().min(BLOCK_POINTS - before);
             if block.room_for() < before + count {
-                let points = if new && follows { BLOCK_POINTS } else { (before + count).next_power_of_two().clamp(4, BLOCK_POINTS) };
-                block.reserve(points, values);
+                let points = if new && follows { BLOCK_POINTS } else { (before + count).next_power_of_two().min(BLOCK_POINTS) };
+                block.reserve(points, &values.value(0));
             }
             block.extend(&times[..count], values.cut(0..count), received);
             grown.points += count;
@@ -83,24 +103,16 @@ impl Column {
     fn block_with_room(&mut self) -> (&mut Block, bool) {
         let new = self.blocks.last().is_none_or(|last| last.len() >= BLOCK_POINTS);
         if new {
-            self.push_block(Block::default());
+            self.blocks.push(Arc::default());
         }
         (Arc::make_mut(self.blocks.last_mut().expect("it was made if there was none")), new)
-    }
-
-    /// Most columns of many series never have a second one.
-    fn push_block(&mut self, block: Block) {
-        if self.blocks.is_empty() {
-            self.blocks.reserve_exact(1);
-        }
-        self.blocks.push(Arc::new(block));
     }
 
     /// Puts a point in its place; says what stood at that time before.
     pub(super) fn put(&mut self, time: TimeNs, value: Value, received: TimeNs) -> Option<Value> {
         let i = self.block_for(time);
         if i == self.blocks.len() {
-            self.push_block(Block::default());
+            self.blocks.push(Arc::default());
         }
         let block = Arc::make_mut(&mut self.blocks[i]);
         let old = block.put(time, value, received);
@@ -171,7 +183,7 @@ impl Column {
 }
 
 /// A block, its place in the column, and what the allocator adds to them and to the two columns of the block.
-const BLOCK_BYTES: usize = size_of::<Block>() + 2 * size_of::<usize>() + size_of::<Arc<Block>>() + 4 * 16;
+const BLOCK_BYTES: usize = size_of::<Block>() + 2 * size_of::<usize>() + size_of::<Arc<Block>>() + 3 * 16;
 /// A point that is put between others: half of a block's room is free after it was split.
 const LATE_BYTES: usize = 32;
 

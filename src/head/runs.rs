@@ -19,7 +19,13 @@ impl<'a> Iterator for Run<'a> {
     fn next(&mut self) -> Option<&'a Reading> {
         self.readings.next()
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.readings.size_hint()
+    }
 }
+
+impl ExactSizeIterator for Run<'_> {}
 
 impl DoubleEndedIterator for Run<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
