@@ -57,6 +57,14 @@ pub enum SpoolError {
     BatchTooBig { bytes: u64, bytes_max: u64 },
 }
 
+impl SpoolError {
+    /// This process is short of memory or files. It may have some again, and what is on the disk is not what is wrong.
+    pub(crate) fn may_pass(&self) -> bool {
+        // ENOMEM, ENFILE, EMFILE: the standard library has no names for them.
+        matches!(self, Self::Io { source, .. } if matches!(source.raw_os_error(), Some(12 | 23 | 24)))
+    }
+}
+
 /// Counted since the spool was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SpoolCounters {
