@@ -14,7 +14,8 @@ pub const NESTING: usize = 16;
 pub const NAME_BYTES: usize = 256;
 /// Longest label value in bytes. Beyond: `limit_name`.
 pub const LABEL_VALUE_BYTES: usize = 1024;
-/// Most labels of one series. Beyond: `limit_labels`.
+/// Most labels of one series. Beyond: `limit_labels`. And attributes of a device: beyond, an edit is refused, and what a hello adds is left
+/// out.
 pub const LABELS: usize = 32;
 /// Longest note on a device in bytes. Beyond: the edit is refused `bad_parameter`.
 pub const NOTE_BYTES: usize = 4096;
