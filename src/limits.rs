@@ -92,6 +92,8 @@ pub const REFUSALS_EXPLAINED: usize = 1000;
 pub const DELETES_PER_COMMIT: usize = 256;
 /// Late batches that are looked up in the store at once. Beyond: a batch waits for a place, and so does its peer.
 pub const LATE_LOOK_UPS: usize = 2;
+/// Times of one series that the store is asked for at once, for which it may hold a text each. Beyond: it is asked again.
+pub const LATE_TIMES: usize = 4096;
 /// How long the writer waits for a seal when memory is full, before it refuses what waits.
 pub const SEAL_WAIT: Duration = Duration::from_secs(20);
 /// A hub that gets little is sealed so often, so that the log does not grow old.
