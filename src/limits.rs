@@ -14,7 +14,8 @@ pub const NESTING: usize = 16;
 pub const NAME_BYTES: usize = 256;
 /// Longest label value in bytes. Beyond: `limit_name`.
 pub const LABEL_VALUE_BYTES: usize = 1024;
-/// Most labels of one series. Beyond: `limit_labels`.
+/// Most labels of one series. Beyond: `limit_labels`. And attributes of a device: beyond, an edit is refused, and what a hello adds is left
+/// out.
 pub const LABELS: usize = 32;
 /// Longest note on a device in bytes. Beyond: the edit is refused `bad_parameter`.
 pub const NOTE_BYTES: usize = 4096;
@@ -91,6 +92,8 @@ pub const REFUSALS_EXPLAINED: usize = 1000;
 pub const DELETES_PER_COMMIT: usize = 256;
 /// Late batches that are looked up in the store at once. Beyond: a batch waits for a place, and so does its peer.
 pub const LATE_LOOK_UPS: usize = 2;
+/// Times of one series that the store is asked for at once, for which it may hold a text each. Beyond: it is asked again.
+pub const LATE_TIMES: usize = 4096;
 /// How long the writer waits for a seal when memory is full, before it refuses what waits.
 pub const SEAL_WAIT: Duration = Duration::from_secs(20);
 /// A hub that gets little is sealed so often, so that the log does not grow old.

@@ -3,14 +3,15 @@
 //! Invariants: a device that is not here has no name and no attributes, and no reading waits for it to be here; memory holds
 //! what the catalog holds. Lock order: the map's lock is taken while the catalog's is not held.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Catalog, CatalogError};
 use crate::keyed::KeyedMap;
+use crate::limits::LABELS;
 use crate::model::TimeNs;
 use crate::query::selector::{Attributes, fingerprint};
 
@@ -37,6 +38,8 @@ pub struct DescriptionEdit {
 pub enum EditError {
     #[error("the device was edited by someone else: version {found} now, {seen} was edited")]
     Conflict { seen: i64, found: i64 },
+    #[error("a device has at most {LABELS} attributes, this would make {would}")]
+    TooMany { would: usize },
     #[error(transparent)]
     Catalog(#[from] CatalogError),
 }
@@ -125,6 +128,10 @@ impl Catalog {
             if let Some(seen) = edit.seen.filter(|seen| *seen != found) {
                 return Ok(Err(EditError::Conflict { seen, found }));
             }
+            let (held, would) = attributes_after(db, device, edit)?;
+            if would > LABELS && would > held {
+                return Ok(Err(EditError::TooMany { would }));
+            }
             let version = found + 1;
             let sql = "INSERT INTO devices (id, name, note, version, changed) VALUES (?1, nullif(?2, ''), nullif(?3, ''), ?4, ?5) \
                        ON CONFLICT (id) DO UPDATE SET version = ?4, changed = ?5, \
@@ -149,6 +156,21 @@ impl Catalog {
             Ok(Ok(Description { name, note, attributes, version }))
         })?
     }
+}
+
+/// How many attributes a device has, and how many it would have after an edit.
+fn attributes_after(db: &Connection, device: &str, edit: &DescriptionEdit) -> rusqlite::Result<(usize, usize)> {
+    let mut ask = db.prepare("SELECT name FROM attributes WHERE device = ?1")?;
+    let mut names: BTreeSet<String> = ask.query_map([device], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let held = names.len();
+    for (name, value) in &edit.attributes {
+        if value.is_empty() {
+            names.remove(name);
+        } else {
+            names.insert(name.clone());
+        }
+    }
+    Ok((held, names.len()))
 }
 
 #[cfg(test)]
@@ -187,5 +209,18 @@ mod tests {
         let error = devices.edit("d", &edit(Some("c"), &[], Some(1)), 3).unwrap_err();
         assert!(matches!(error, EditError::Conflict { seen: 1, found: 2 }), "{error}");
         assert_eq!(devices.description("d").unwrap().name.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn a_device_has_no_more_attributes_than_it_may_whoever_edits_it_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let devices = Devices::load(Arc::new(Catalog::open(dir.path()).unwrap())).unwrap();
+        let many = |from: usize| (from..from + LABELS).map(|n| (format!("a{n}"), "x".to_owned())).collect();
+        let edit_of = |attributes| DescriptionEdit { attributes, ..DescriptionEdit::default() };
+        devices.edit("d", &edit_of(many(0)), 1).unwrap();
+        let error = devices.edit("d", &edit_of(many(1)), 2).unwrap_err();
+        assert_eq!(error.to_string(), format!("a device has at most {LABELS} attributes, this would make {}", LABELS + 1));
+        let swapped = devices.edit("d", &edit(None, &[("a0", ""), ("b", "x")], None), 3).unwrap();
+        assert_eq!((swapped.attributes.len(), swapped.version), (LABELS, 2), "one for another is no more");
     }
 }

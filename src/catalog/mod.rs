@@ -56,6 +56,9 @@ pub enum CatalogError {
     /// Nothing was changed; it may be tried again when there is room.
     #[error("{}: the disk has no room for it: {reason}", path.display())]
     DiskFull { path: PathBuf, reason: String },
+    /// Another process, or another part of this one, holds it longer than it is waited for. Nothing was changed; it may be tried again.
+    #[error("{}: cannot {what} the catalog: somebody else has been changing it for {} s", path.display(), BUSY.as_secs())]
+    Held { path: PathBuf, what: &'static str },
     #[error("{}: cannot be opened: {source}", path.display())]
     Io {
         path: PathBuf,
@@ -190,6 +193,7 @@ fn failed(path: &Path, what: &'static str, source: rusqlite::Error) -> CatalogEr
     let path = path.to_owned();
     match source.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => CatalogError::DiskFull { path, reason: format!("cannot {what} the catalog: {source}") },
+        Some(ErrorCode::DatabaseBusy) => CatalogError::Held { path, what },
         _ => CatalogError::Sqlite { path, what, source },
     }
 }

@@ -32,7 +32,7 @@ impl Delete {
         let Self { select, from, to, yes, place } = self;
         let wish = Wish { select, from, to, dry_run: !yes };
         let (series, readings) = if offline::is_running(&dir) {
-            let answer = client::ask(&dir, "DELETE", &format!("/api/v1/history?{}", query(&wish)), None)?;
+            let answer = client::ask_patiently(&dir, "DELETE", &format!("/api/v1/history?{}", query(&wish)), None)?;
             (number(&answer["series"]), number(&answer["readings"]))
         } else {
             task::must_be_data(&dir)?;

@@ -20,7 +20,7 @@ use crate::auth::access::Access;
 use crate::catalog::devices::{Description, DescriptionEdit};
 use crate::hub::Hub;
 use crate::hub::describe::describe;
-use crate::limits::{LABEL_VALUE_BYTES, LABELS, NAME_BYTES, NOTE_BYTES};
+use crate::limits::{LABEL_VALUE_BYTES, NAME_BYTES, NOTE_BYTES};
 use crate::live::presence::{DeviceState, State};
 use crate::query::complete::Tokens;
 use crate::query::selector::is_name;
@@ -149,11 +149,6 @@ pub async fn edit(
         return Err(ApiError::parameter("a device id is not empty"));
     }
     let edit = checked(body.into_inner())?;
-    let held = hub.devices.description(&id).map(|is| is.attributes.clone()).unwrap_or_default();
-    let added = edit.attributes.iter().filter(|(name, value)| !value.is_empty() && !held.contains_key(*name)).count();
-    if held.len() + added > LABELS {
-        return Err(ApiError::parameter(format!("a device has at most {LABELS} attributes")));
-    }
     describe(&hub, id.clone(), edit).await?;
     let row = web::block(move || {
         let found = devices(&hub, &admin.0, 1, |device| device == id).0;

@@ -174,6 +174,7 @@ impl From<EditError> for ApiError {
     fn from(error: EditError) -> Self {
         match error {
             EditError::Conflict { .. } => Self::new(ErrorCode::Conflict, error.to_string()).with_hint("read it again and repeat the edit"),
+            EditError::TooMany { .. } => Self::parameter(error.to_string()),
             EditError::Catalog(error) => error.into(),
         }
     }

@@ -9,6 +9,7 @@ use super::compact::Opened;
 use crate::auth::access::Access;
 use crate::catalog::devices::{Description, DescriptionEdit};
 use crate::hub::{Hub, describe};
+use crate::limits::LABELS;
 
 /// Writes to the catalog beside the connection, which does not wait for it.
 pub(super) fn describe(hub: &Arc<Hub>, access: &Access, opened: &Opened) {
@@ -33,10 +34,12 @@ pub(super) fn describe(hub: &Arc<Hub>, access: &Access, opened: &Opened) {
     }));
 }
 
-/// The attributes that the device does not have. An empty value means that there is none.
+/// The attributes that the device does not have, as many as it may have more. An empty value means that there is none.
 fn news(told: &[(Box<str>, Box<str>)], known: Option<&Description>) -> BTreeMap<String, String> {
+    let room = LABELS.saturating_sub(known.map_or(0, |known| known.attributes.len()));
     told.iter()
         .filter(|(name, value)| !value.is_empty() && known.is_none_or(|known| !known.attributes.contains_key(&**name)))
+        .take(room)
         .map(|(name, value)| (name.to_string(), value.to_string()))
         .collect()
 }
@@ -53,5 +56,16 @@ mod tests {
         assert_eq!(news(&told, None), texts(&[("site", "north"), ("rack", "b2")]));
         let known = Description { attributes: texts(&[("site", "hall 1")]), ..Description::default() };
         assert_eq!(news(&told, Some(&known)), texts(&[("rack", "b2")]));
+    }
+
+    /// An agent that finds new names for each hello would have the catalog grow without end.
+    #[test]
+    fn hellos_add_no_more_than_a_device_may_have() {
+        let name = |n: usize| (format!("a{n:03}"), "x".to_owned());
+        let told: Vec<(Box<str>, Box<str>)> = (0..LABELS).map(|n| (format!("b{n:03}").into(), "y".into())).collect();
+        for (has, added) in [(0, LABELS), (LABELS - 2, 2), (LABELS, 0)] {
+            let known = Description { attributes: (0..has).map(name).collect(), ..Description::default() };
+            assert_eq!(news(&told, Some(&known)).len(), added, "{has}");
+        }
     }
 }

@@ -128,7 +128,7 @@ pub(super) fn decode_into(position: Position, body: &[u8], replayed: &mut Replay
 
 /// The commit without its readings: `runs` takes those of each batch, which came at the time it is given, and says how many the commit has
 /// with them.
-fn decode_with<'a>(
+pub(super) fn decode_with<'a>(
     position: Position,
     body: &'a [u8],
     mut runs: impl FnMut(&mut Reader<'a>, TimeNs) -> Result<usize, WireError>,

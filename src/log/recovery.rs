@@ -126,6 +126,11 @@ fn segment_paths(dir: &Path) -> Result<Vec<PathBuf>, OpenError> {
     Ok(paths)
 }
 
+fn remove_index(segment: &Path) -> Result<(), OpenError> {
+    let index = trim::index_path(segment);
+    trim::remove(&index).map_err(io_error("remove", &index))
+}
+
 struct Recovery<'a> {
     dir: &'a Path,
     set_aside: &'a Path,
@@ -215,6 +220,10 @@ impl Recovery<'_> {
         }
         if header.first > self.recovered.last.next() {
             self.report_gap(path, header.first)?;
+        }
+        if trim::indexed(path, header.salt, bytes.len() as u64).is_none() {
+            // Torn by a power cut: the next trim makes another.
+            remove_index(path)?;
         }
         let mut info = SegmentInfo::new(path.to_path_buf(), header.salt, header.first);
         let mut scan = Scan::new(bytes, HEADER_BYTES, header.salt);
@@ -338,6 +347,8 @@ impl Recovery<'_> {
             Loss::Unclear => self.recovered.unclear = pending.last,
             Loss::Damage => drop(self.epoch(true)?),
         }
+        // It tells of a record that will not be there.
+        remove_index(&pending.path)?;
         let file = OpenOptions::new().write(true).open(&pending.path).map_err(io_error("open", &pending.path))?;
         let room = segment::record_bytes(pending.bytes.len().saturating_sub(segment::RECORD_HEADER_BYTES));
         let skip = segment::skip_header(pending.last, pending.salt, room, loss == Loss::Unclear);

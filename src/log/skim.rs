@@ -1,62 +1,30 @@
-//! Which series a commit concerns, read off its bytes without decoding its readings: the index of a segment needs no more, and a
+//! Which series a commit concerns, read off its bytes without unpacking its readings: the index of a segment needs no more, and a
 //! segment holds millions of them.
 
 use telltale_wire::WireError;
-use telltale_wire::reader::Reader;
 
-use super::runs;
-use crate::model::SeriesId;
+use super::{record, runs};
+use crate::model::{Position, SeriesId};
 
-/// Calls `each` with the series of every delete and of every run of readings; some come more than once.
+/// Calls `each` with the series of every run of readings and of every delete; some come more than once. What cannot be decoded is refused.
 pub(super) fn series(body: &[u8], mut each: impl FnMut(SeriesId)) -> Result<(), WireError> {
-    let mut r = Reader::new(body);
-    r.i64("wall")?;
-    for _ in 0..r.count("series", 6)? {
-        r.skip_varints("series id", 1)?;
-        r.u8("value type")?;
-        r.skip_varints("owner", 1)?;
-        texts(&mut r, 2)?;
-        let labels = r.count("labels", 2)? as u64;
-        texts(&mut r, 2 * labels)?;
-    }
-    for _ in 0..r.count("meta changes", 2)? {
-        r.skip_varints("series id", 1)?;
-        if r.u8("meta flags")? & 1 == 1 {
-            texts(&mut r, 1)?;
-        }
-    }
-    for _ in 0..r.count("deletes", 17)? {
-        each(SeriesId(r.varint_u32("series id")?));
-        r.bytes("from and to", 16)?;
-    }
-    for _ in 0..r.count("batches", 3)? {
-        if r.u8("batch flags")? & 1 == 1 {
-            texts(&mut r, 1)?;
-            r.u64("boot")?;
-            r.skip_varints("sequence", 1)?;
-        }
-        r.skip_varints("received", 1)?;
-        // Only differences matter here.
-        runs::walk(&mut r, 0, |r, series, before| {
+    let commit = record::decode_with(Position(0), body, |r, received| {
+        runs::walk(r, received, |r, series, before| {
             each(series);
             runs::skip(r, before).map(|(first, _)| first)
         })?;
-    }
-    r.end("commit")
-}
-
-fn texts(r: &mut Reader<'_>, count: u64) -> Result<(), WireError> {
-    for _ in 0..count {
-        let length = r.varint("text")?;
-        r.bytes("text", length)?;
-    }
+        Ok(0)
+    })?;
+    commit.deletes.iter().for_each(|delete| each(delete.series));
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::log::record::{encode, tests::random_commit};
+    use crate::log::record::{decode, encode, tests::random_commit};
 
     #[test]
     fn it_is_what_would_be_decoded_and_nothing_is_left() {
@@ -66,15 +34,49 @@ mod tests {
             encode(&commit, &mut body);
             let mut found = Vec::new();
             series(&body, |id| found.push(id)).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-            let deleted = commit.deletes.iter().map(|delete| delete.series);
-            let mut expected: Vec<_> = deleted.collect();
+            let mut expected = Vec::new();
             for (_, readings) in commit.batches() {
                 expected.extend(readings.chunk_by(|a, b| a.series == b.series).map(|run| run[0].series));
             }
+            expected.extend(commit.deletes.iter().map(|delete| delete.series));
             assert_eq!(found, expected, "seed {seed}");
             for cut in 0..body.len() {
                 assert!(series(&body[..cut], |_| ()).is_err(), "seed {seed}, cut at {cut}");
             }
         }
+    }
+
+    /// An index that names a record which cannot be read would have every resume of its series fail.
+    #[test]
+    fn what_is_refused_here_is_what_cannot_be_decoded() {
+        let mut refused = 0;
+        for seed in 0..20_000 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut body = Vec::new();
+            encode(&random_commit(&mut rng), &mut body);
+            for _ in 0..rng.usize(1..4) {
+                let at = rng.usize(0..body.len());
+                match rng.u8(0..4) {
+                    0 => body[at] = rng.u8(..),
+                    1 => body[at] ^= 1 << rng.u8(0..8),
+                    2 => body.insert(at, [0, 1, 0x7f, 0x80, 0xff][rng.usize(0..5)]),
+                    _ => drop(body.remove(at)),
+                }
+            }
+            let mut found = BTreeSet::new();
+            let skimmed = series(&body, |id| found.extend([id]));
+            match decode(Position(7), &body) {
+                Ok(commit) => {
+                    let deleted = commit.deletes.iter().map(|delete| delete.series);
+                    let expected: BTreeSet<_> = deleted.chain(commit.readings.iter().map(|reading| reading.series)).collect();
+                    assert_eq!((skimmed.is_ok(), found), (true, expected), "seed {seed}");
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert!(skimmed.is_err(), "seed {seed}: {error}");
+                }
+            }
+        }
+        assert!((2_000..18_000).contains(&refused), "{refused}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::files::{FileLog, Opened};
 use super::loss::Loss;
-use super::{Keep, Log, LogRead, ReadError};
+use super::{Keep, Log, LogRead, ReadError, check};
 use crate::model::{BatchPart, Commit, Position, Reading, SeriesId, Value};
 
 mod golden;
@@ -354,4 +354,25 @@ fn indexes_whose_segments_are_gone_are_removed_by_a_start_and_others_stay() {
     assert_eq!((index(&segments[0]), index(&segments[1])), (true, true));
     drop(FileLog::open(&place.dir(), &place.0.path().join("set-aside"), SEGMENT_BYTES, Position(40), &mut |read, _| read.clear()).unwrap());
     assert_eq!((index(&segments[0]), index(&segments[1]), unfinished.exists(), foreign.exists()), (false, true, false, true));
+}
+
+#[test]
+fn an_index_that_does_not_fit_its_segment_is_made_anew() {
+    let place = Place::new();
+    let (mut opened, _) = place.open();
+    append(&mut opened, 1..=40);
+    opened.log.close().unwrap();
+    opened.reader.trim(Position(40), 0, &keep(60, u64::MAX)).unwrap();
+    drop(opened);
+    let segments = place.segments();
+    let bad = || check::check(&place.dir(), &segments, Position(40), &mut |_, _| ()).unwrap().bad;
+    assert_eq!((segments.len() > 2, bad()), (true, vec![]));
+    // As a power cut leaves one that was not synced; and the last segment is damaged, and then holds a skip record.
+    fs::write(segments[1].with_extension("idx"), "").unwrap();
+    flip(&segments[segments.len() - 1], 100);
+    let (opened, _) = open_after(&place, 40);
+    assert_eq!(opened.recovered.set_aside.len(), 1);
+    opened.reader.trim(Position(40), 0, &keep(60, u64::MAX)).unwrap();
+    assert_eq!(bad(), []);
+    assert!(segments.iter().all(|segment| segment.with_extension("idx").exists()));
 }

@@ -79,6 +79,13 @@ enum SealError {
     Catalog(#[from] CatalogError),
 }
 
+impl SealError {
+    /// Nothing is wrong with the disk: the next try may end well.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Catalog(CatalogError::Held { .. }))
+    }
+}
+
 impl From<&SealError> for Trouble {
     fn from(error: &SealError) -> Self {
         match error {
@@ -199,7 +206,9 @@ impl Run {
             }
             Err(error) => {
                 let trouble = Trouble::from(&error);
-                if let Trouble::Failed(why) = &trouble {
+                if let Trouble::Failed(why) = &trouble
+                    && !error.may_pass()
+                {
                     self.parts.health.poison(why.clone());
                 }
                 tracing::error!(%error, "the head could not be sealed; the log keeps all of it");

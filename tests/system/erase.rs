@@ -1,7 +1,10 @@
 //! `telltale delete` as its users run it: with a running hub and without, and what is gone stays gone.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::agent::{Agent, Answer, Sent, batch};
 use crate::hub::Hub;
@@ -50,4 +53,28 @@ async fn what_is_deleted_stays_deleted_with_a_hub_and_without() {
     let (code, table) = telltale(dir.path(), &["series", "top", "--by", "device"]);
     let rows: Vec<_> = table.lines().map(|line| line.split_whitespace().last().unwrap().to_owned()).collect();
     assert_eq!((code, rows), (0, ["device", "d0", "d1"].map(str::to_owned).to_vec()), "{table}");
+}
+
+#[test]
+fn a_delete_is_carried_out_to_its_end_though_its_client_goes() {
+    const SERIES: usize = 20_000;
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let authorization = format!("Bearer {}", hub.admin);
+    let lines: String = (0..SERIES).map(|i| format!("m,device_id=d{i} v=1\n")).collect();
+    ureq::post(format!("http://{}/api/v2/write", hub.address)).header("Authorization", &authorization).send(lines).unwrap();
+    let left = |select: &str| hub.get(&format!("/api/v1/last?select={select}"))["series"].as_array().unwrap().len();
+    assert_eq!(left("*/*"), SERIES);
+    let mut client = TcpStream::connect(&hub.address).unwrap();
+    let path = "/api/v1/history?select=*/*&from=-1h&dry_run=false";
+    write!(client, "DELETE {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: {authorization}\r\n\r\n", hub.address).unwrap();
+    // Series go by name, some hundred in a commit.
+    while left("d0/m.v") > 0 {}
+    // It breaks: its end is a reset.
+    socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    let began = Instant::now();
+    while left("*/*") > 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "{} are left", left("*/*"));
+    }
 }

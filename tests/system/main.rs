@@ -11,6 +11,7 @@ mod erase;
 mod flips;
 mod full;
 mod gone;
+mod held;
 mod hub;
 #[cfg(feature = "influxdb")]
 mod influx;

@@ -320,6 +320,8 @@ impl Runner {
         let batch = match read {
             Ok(Some(batch)) => batch,
             Ok(None) => return self.handle(Event::Unsendable { seq }),
+            // It goes out again after a break, as what was sent does.
+            Err(error) if error.may_pass() => return self.lost(None, format!("a batch cannot be read now: {error}")),
             Err(error) => {
                 tracing::error!(%error, "a batch is lost");
                 return self.give_up(number, seq, |stats, rows| stats.unreadable += rows);

@@ -320,6 +320,11 @@ impl Session {
             let reason = format!("the hub acked batch {}, which was never sent", ack.up_to);
             return self.break_off(actions, reason);
         }
+        // Noted, it would be the end of these after a restart.
+        if let Some((seq, _)) = self.resend.first_key_value().filter(|(seq, _)| **seq <= ack.up_to) {
+            let reason = format!("the hub acked batch {}, though batch {seq} was not sent again yet", ack.up_to);
+            return self.break_off(actions, reason);
+        }
         for rejected in ack.rejected {
             if let Some(flight) = self.in_flight.get(&rejected.seq) {
                 actions.push(Action::Rejected {

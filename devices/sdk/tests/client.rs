@@ -5,6 +5,9 @@
 mod certificates;
 mod fake_hub;
 
+use std::env;
+use std::fs::File;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fake_hub::{FakeHub, Key, Mood};
@@ -241,4 +244,29 @@ async fn over_tls_with_a_certificate_of_our_own() {
     }
     assert_eq!(client.close(LONG).await.unsent, 0);
     assert_eq!(stored(&hub), expected(1..=30));
+}
+
+/// A program may have all the files open that it may have. That passes; what is in the spool is whole.
+#[tokio::test]
+async fn what_cannot_be_read_for_want_of_files_is_sent_when_there_are_some() {
+    const ALONE: &str = "TELLTALE_ALONE";
+    if env::var_os(ALONE).is_none() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n 100 && exec \"$0\" --exact what_cannot_be_read_for_want_of_files_is_sent_when_there_are_some"]);
+        let output = command.arg(env::current_exe().unwrap()).env(ALONE, "").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+        return;
+    }
+    let hub = FakeHub::start(Limits::default(), || Mood::Ack).await;
+    let dir = tempfile::tempdir().unwrap();
+    let client = Client::open(config(&hub, &dir)).unwrap();
+    client.push(readings(1)).unwrap();
+    eventually(&client, "the first ack", |stats| stats.unsent == 0).await;
+    let taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    assert!(!taken.is_empty());
+    client.push(readings(2)).unwrap();
+    eventually(&client, "an attempt", |stats| !stats.connected || stats.unreadable > 0).await;
+    drop(taken);
+    eventually(&client, "the second ack", |stats| stats.unsent == 0).await;
+    assert_eq!((client.stats().unreadable, stored(&hub)), (0, expected(1..=2)));
 }

@@ -68,8 +68,9 @@ impl Wish {
         (status = 503, body = ErrorBody, description = "`store_away`, `store_failed` or `disk_full`: nothing was deleted, or not all of it.")))]
 pub async fn erase(hub: web::Data<Hub>, admin: Admin, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let wish = Wish::read(&Params::read(&request, &["select", "from", "to", "dry_run"])?)?;
-    let erased = carry_out(hub.into_inner(), wish, admin.0.scope().clone()).await?;
-    Ok(HttpResponse::Ok().json(erased))
+    // A task of its own: a client that goes away does not leave it half done.
+    let erased = actix_web::rt::spawn(carry_out(hub.into_inner(), wish, admin.0.scope().clone())).await;
+    Ok(HttpResponse::Ok().json(erased.map_err(|error| ApiError::internal(&error))??))
 }
 
 /// Also for the command when no hub runs.

@@ -127,6 +127,11 @@ fn from_connect_to_ack() {
         "connect hello 1@1 disconnect(the_hub_acked_batch_2,_which_was_never_sent)",
     );
     check(
+        "and so does one for what was sent on another connection and is not sent again yet",
+        &format!("{UP} push:1 push:2 send lost:- wait:60000 open welcome:- send1 ack:2"),
+        "connect hello 1@1 2@2 connect hello 1@1 disconnect(the_hub_acked_batch_2,_though_batch_2_was_not_sent_again_yet)",
+    );
+    check(
         "refusals come before the ack that finishes the batch; an ack that comes again refuses nothing",
         &format!("{UP} push:5 push:6 send refuse:1,1,0,1,never refuse:2,2,3,1,again refuse:2,1,0,1,never"),
         "connect hello 5@1 6@2 rejected=5@1 acked<=1=[5] rejected=6@2+ acked<=2=[6] acked<=2=[]",

@@ -57,6 +57,14 @@ pub enum SpoolError {
     BatchTooBig { bytes: u64, bytes_max: u64 },
 }
 
+impl SpoolError {
+    /// This process is short of memory or files. It may have some again, and what is on the disk is not what is wrong.
+    pub(crate) fn may_pass(&self) -> bool {
+        // ENOMEM, ENFILE, EMFILE: the standard library has no names for them.
+        matches!(self, Self::Io { source, .. } if matches!(source.raw_os_error(), Some(12 | 23 | 24)))
+    }
+}
+
 /// Counted since the spool was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SpoolCounters {
@@ -213,16 +221,17 @@ impl Spool {
         self.write_mark(Record::Sent { batch, seq })
     }
 
-    /// Notes that the hub has everything up to this sequence number; `batches` are those it held.
+    /// Notes that the hub has everything up to this sequence number; `batches` are those it held. They are finished also where that
+    /// cannot be noted: a full disk is to get their room.
     pub(crate) fn mark_acked(&mut self, up_to: u64, batches: &[u64]) -> Result<(), SpoolError> {
-        self.write_mark(Record::Acked { up_to })?;
-        self.finish(batches)
+        let noted = self.write_mark(Record::Acked { up_to });
+        self.finish(batches).and(noted)
     }
 
-    /// Notes that a batch is finished without an ack of its own.
+    /// Notes that a batch is finished without an ack of its own. The same holds.
     pub(crate) fn mark_done(&mut self, batch: u64) -> Result<(), SpoolError> {
-        self.write_mark(Record::Done { batch })?;
-        self.finish(&[batch])
+        let noted = self.write_mark(Record::Done { batch });
+        self.finish(&[batch]).and(noted)
     }
 
     /// What a power cut could still take, if there is something; the caller syncs it, outside any lock.
@@ -374,15 +383,16 @@ impl Spool {
         self.current = None;
         self.delete_finished()?;
         let number = self.next_segment;
+        // Whatever is left of one that cannot be made, the next attempt finds its own name free.
+        self.next_segment += 1;
         let path = files::segment_path(&self.dir, number);
         let header = Header { boot: self.boot, segment: number, first_batch: self.next_batch };
         let made = File::options().read(true).write(true).create_new(true).open(&path).and_then(|mut file| {
-            file.write_all(&segment::encode_header(&header))?;
+            file.write_all(&segment::encode_header(&header)).inspect_err(|_| drop(fs::remove_file(&path)))?;
             Ok(Arc::new(file))
         });
         let file = made.map_err(|source| SpoolError::Io { path: path.clone(), source })?;
         self.is_dir_unsynced = true;
-        self.next_segment += 1;
         self.bytes += segment::HEADER_BYTES as u64;
         self.segments.push_back(Segment {
             number,

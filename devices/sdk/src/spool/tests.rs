@@ -1,5 +1,8 @@
 //! Every case opens a spool in a directory of its own, does something to it, and checks what a later opening finds.
 
+use std::env;
+use std::process::Command;
+
 use super::*;
 use crate::reading::Reading;
 
@@ -276,4 +279,66 @@ fn without_meta_the_spool_starts_a_new_life_and_keeps_the_readings() {
     assert_eq!(spool.boot(), 78);
     assert_eq!(found, [Found { batch: 1, seq: None, rows: 3 }], "a number of another life says nothing");
     assert!(spool.next_seq() > seq);
+}
+
+/// Runs a test again, alone, with a disk of 2 MiB of its own: a tmpfs in a mount namespace, which goes with the process.
+fn on_a_small_disk(test: &str, work: impl FnOnce(&Path)) {
+    const DIR: &str = "TELLTALE_SMALL_DISK";
+    if let Some(dir) = env::var_os(DIR) {
+        return work(Path::new(&dir));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=2m tmpfs \"$1\" && exec \"$0\" --exact \"$2\"";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+    command.arg(env::current_exe().unwrap()).arg(dir.path()).arg(format!("spool::tests::{test}")).env(DIR, dir.path());
+    let output = command.output().expect("unshare of util-linux is there");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+}
+
+/// Takes what is free on the disk, to the last byte.
+fn fill(dir: &Path) -> PathBuf {
+    let path = dir.join("filler");
+    let mut file = File::create(&path).unwrap();
+    while file.write_all(&[7; 512]).is_ok() {}
+    path
+}
+
+#[test]
+fn a_disk_that_was_full_when_a_segment_was_begun_is_written_to_when_it_has_room() {
+    on_a_small_disk("a_disk_that_was_full_when_a_segment_was_begun_is_written_to_when_it_has_room", |dir| {
+        let spool_dir = dir.join("spool");
+        let (mut spool, _) = open(&spool_dir);
+        spool.append(&big(1, 40_000)).unwrap();
+        let filler = fill(dir);
+        for _ in 0..3 {
+            let error = spool.append(&big(2, 40_000)).unwrap_err().to_string();
+            assert!(error.contains("No space left"), "{error}");
+        }
+        fs::remove_file(filler).unwrap();
+        assert_eq!(spool.append(&big(2, 40_000)).unwrap(), 2);
+        kill(spool);
+        let (spool, found) = open(&spool_dir);
+        assert_eq!(found.iter().map(|found| found.batch).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((spool.counters(), segments(&spool_dir).len()), (SpoolCounters::default(), 2), "nothing is left of the attempts");
+    });
+}
+
+#[test]
+fn what_is_acked_goes_from_a_full_disk_though_no_mark_can_be_written() {
+    on_a_small_disk("what_is_acked_goes_from_a_full_disk_though_no_mark_can_be_written", |dir| {
+        let (mut spool, _) = open(&dir.join("spool"));
+        for number in 1..=6 {
+            spool.append(&big(number, 65_000)).unwrap();
+        }
+        let filler = fill(dir);
+        // What is left of the page that was written last.
+        while spool.mark_sent(6, 6).is_ok() {}
+        spool.mark_acked(4, &[1, 2, 3, 4]).unwrap_err();
+        assert_eq!((spool.readings(), spool.first_batch()), (2, 5), "they are done");
+        // Files that are to be synced are still open.
+        spool.take_unsynced().unwrap().sync().unwrap();
+        assert_eq!(spool.append(&big(7, 65_000)).unwrap(), 7, "and made room");
+        assert!(filler.exists());
+    });
 }
