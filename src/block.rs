@@ -248,7 +248,7 @@ impl Block {
         self.lag
     }
 
-    /// When the reading at `i` was received: exactly where it came late, else to within a minute.
+    /// When the reading at `i` was received: exactly where it came late, else to within a minute (and as much more as times of the series are ahead of the clock).
     #[must_use]
     pub fn received(&self, i: usize) -> TimeNs {
         let time = self.times[i];

@@ -2064,7 +2064,7 @@ export interface operations {
                 group_by?: string;
                 /** @description Thin to this many columns: of each at most its least and greatest reading, and the first and last of the range. */
                 points?: number;
-                /** @description Adds a column `received`: when the hub received the reading, exactly if that was more than a minute after its time, else to within a minute. */
+                /** @description Adds a column `received`: when the hub received the reading, exactly if that was more than a minute after its time, else to within a minute (and as much more as times of the series are ahead of the clock). */
                 received?: boolean;
                 /**
                  * @description Selector, `DEVICE_GLOB/METRIC_GLOB{label="value",@attribute="value"}`. Several are a union.

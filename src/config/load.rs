@@ -127,10 +127,10 @@ impl Loader {
     /// `TELLTALE_<SECTION>__<KEY>`. The agent's begin with `TELLTALE_AGENT__`; a name without `__` is no setting.
     fn variable(&mut self, name: &OsString, value: &OsString) -> Result<(), ConfigError> {
         let lossy = name.to_string_lossy();
-        let Some(rest) = lossy.strip_prefix("TELLTALE_") else {
+        let Some(rest) = lossy.strip_prefix("TELLTALE").filter(|rest| rest.starts_with('_')) else {
             return Ok(());
         };
-        if !rest.contains("__") || rest.starts_with("AGENT__") {
+        if !rest.contains("__") || rest.starts_with("_AGENT__") {
             return Ok(());
         }
         let place = Place::Variable(lossy.clone().into_owned());

@@ -139,6 +139,11 @@ fn a_bad_variable_names_itself() {
     );
     refused(
         "",
+        &[("TELLTALE__KEEP_FOR", "1h")],
+        "TELLTALE__KEEP_FOR: the environment: unknown setting; the nearest known one is TELLTALE_LOG__KEEP_FOR",
+    );
+    refused(
+        "",
         &[("TELLTALE_LISTEN__ADDRESS", "0.0.0.0:80")],
         "TELLTALE_LISTEN__ADDRESS: [listen] address = \"0.0.0.0:80\": an address beyond loopback needs TLS (tls_cert and tls_key), or plaintext = \"i-understand\" to send tokens and readings unencrypted",
     );
@@ -146,7 +151,8 @@ fn a_bad_variable_names_itself() {
 
 #[test]
 fn variables_that_are_not_the_hubs_are_passed_over() {
-    let variables = [("TELLTALE_AGENT__HUB", "x"), ("TELLTALE_HOME", "x"), ("PATH", "x"), ("MY_TELLTALE_LOG__X", "x")];
+    let variables =
+        [("TELLTALE_AGENT__HUB", "x"), ("TELLTALE_HOME", "x"), ("TELLTALES__X", "x"), ("PATH", "x"), ("MY_TELLTALE_LOG__X", "x")];
     assert_eq!(load("", &variables, None).unwrap(), Config::default());
 }
 

@@ -296,8 +296,18 @@ type PartPlan = (Range<usize>, Vec<(usize, Range<usize>)>, Option<SnapshotPlace>
 fn plan_part(snapshot: &Snapshot, start: SnapshotPlace) -> PartPlan {
     let mut bytes = 0;
     let mut span = start.span;
+    // Spans stand in the order of the series.
+    let mut of_spans: Vec<usize> = Vec::new();
     while span < snapshot.spans.len() && bytes < SNAPSHOT_PART_BYTES {
-        bytes += Piece::whole(&snapshot.spans[span]).size();
+        let one = &snapshot.spans[span];
+        if of_spans.last().is_none_or(|index| snapshot.series[*index].named.number != one.number) {
+            let from = of_spans.last().map_or(0, |last| last + 1);
+            let index = (from..snapshot.series.len()).find(|index| snapshot.series[*index].named.number == one.number);
+            let index = index.expect("a span is of a series of the snapshot");
+            bytes += description_size(&snapshot.series[index].named);
+            of_spans.push(index);
+        }
+        bytes += Piece::whole(one).size();
         span += 1;
     }
     let spans = start.span..span;
@@ -317,6 +327,9 @@ fn plan_part(snapshot: &Snapshot, start: SnapshotPlace) -> PartPlan {
         point = 0;
     }
     let done = span == snapshot.spans.len() && index == snapshot.series.len();
+    // Who applies each part as it comes knows a number before it is used: what has its points later is described here already.
+    let told = start.series..start.series + chosen.len();
+    chosen.extend(of_spans.into_iter().filter(|index| !told.contains(index)).map(|index| (index, 0..0)));
     (spans, chosen, (!done).then_some(SnapshotPlace { span, series: index, point }))
 }
 

@@ -1,5 +1,6 @@
 //! What an answer may hold, told before its first byte: readings, points, buckets, and what is read or held for them.
 
+use super::plan::before;
 use crate::limits::{GROUP_CELLS, HISTORY_BUCKETS};
 use crate::query::buckets::Agg;
 use crate::query::error::{QueryCode, QueryError};
@@ -28,6 +29,11 @@ enum Of {
     Buckets(usize),
     /// Each bucket is told, whether it holds readings or not.
     AllBuckets(usize),
+    /// A reading brings as many rows as there are buckets in which it may hold.
+    Held {
+        most: usize,
+        each: usize,
+    },
     /// Rows of several series become one.
     Together {
         most: usize,
@@ -41,13 +47,18 @@ impl Budget {
             Shape::Raw => (max_points, Of::Readings),
             Shape::Thin(columns) => (max_points, Of::Columns(2 * *columns as usize + 2)),
             Shape::Buckets { grid, fill, aggs, grouping } => {
-                let most = usize::try_from(grid.buckets_in(question.range)).unwrap_or(usize::MAX);
-                // A state may hold in every bucket.
-                let are_all_told = *fill != Fill::None || aggs.contains(&Agg::TimeInState);
-                match (grouping, are_all_told) {
-                    (Some(_), are_all_told) => (max_points, Of::Together { most, are_all_told }),
-                    (None, true) => (HISTORY_BUCKETS, Of::AllBuckets(most)),
-                    (None, false) => (HISTORY_BUCKETS, Of::Buckets(most)),
+                let buckets_in = |range| usize::try_from(grid.buckets_in(range)).unwrap_or(usize::MAX);
+                let most = buckets_in(question.range);
+                let are_all_told = *fill != Fill::None;
+                match grouping {
+                    Some(_) => (max_points, Of::Together { most, are_all_told }),
+                    None if are_all_told => (HISTORY_BUCKETS, Of::AllBuckets(most)),
+                    None if aggs.contains(&Agg::TimeInState) => {
+                        // One more for where such a stretch begins within a bucket, one for days that are shorter.
+                        let each = buckets_in(before(question.range)).saturating_add(2);
+                        (HISTORY_BUCKETS, Of::Held { most, each })
+                    }
+                    None => (HISTORY_BUCKETS, Of::Buckets(most)),
                 }
             }
         };
@@ -61,7 +72,7 @@ impl Budget {
         match self.of {
             // What is put together is counted row by row.
             Of::Readings | Of::Together { .. } => false,
-            Of::Columns(most) | Of::Buckets(most) | Of::AllBuckets(most) => {
+            Of::Columns(most) | Of::Buckets(most) | Of::AllBuckets(most) | Of::Held { most, .. } => {
                 self.readings.is_none() && most.saturating_mul(series) <= self.left
             }
         }
@@ -73,7 +84,8 @@ impl Budget {
             Of::Readings => self.left,
             Of::Columns(most) => most,
             Of::Buckets(most) | Of::Together { most, are_all_told: false } => most.min(self.left),
-            Of::AllBuckets(_) | Of::Together { are_all_told: true, .. } => 0,
+            // Its readings are counted all, since they are read.
+            Of::Held { .. } | Of::AllBuckets(_) | Of::Together { are_all_told: true, .. } => 0,
         };
         self.readings.as_ref().map_or(enough, |readings| readings.left.max(enough))
     }
@@ -92,6 +104,12 @@ impl Budget {
             Of::Columns(most) => (told.min(most), "points", "ask for fewer points or series"),
             Of::Buckets(most) => (told.min(most), "buckets", "ask for a longer every or fewer series"),
             Of::AllBuckets(most) => (most, "buckets", "ask for a longer every, a shorter range or fewer series, or leave fill out"),
+            // What held before the range, too.
+            Of::Held { most, each } => (
+                told.saturating_add(1).saturating_mul(each).min(most),
+                "buckets in which a state may hold",
+                "ask for a longer every, a shorter range or fewer series",
+            ),
             Of::Together { most, are_all_told } => (
                 if are_all_told { most } else { told.min(most) },
                 "buckets of series put together",
@@ -173,7 +191,11 @@ mod tests {
             ("&agg=mean,p99", &[10_000_000, 10_000_001], false),
             ("&every=1s&agg=p50", &[HISTORY_BUCKETS, 1], false),
             ("&every=101s&agg=time_in_state", &[1], true),
-            ("&every=99s&agg=time_in_state", &[1], false),
+            ("&every=99s&agg=time_in_state", &[1; 80], true),
+            ("&every=99s&agg=time_in_state", &[1; 90], false),
+            ("&every=99s&agg=time_in_state", &[1_000], false),
+            ("&every=101s&agg=time_in_state", &[1_000_000], true),
+            ("&every=99s&agg=time_in_state&fill=null", &[1], false),
             ("&every=1d&agg=mean&tz=Asia/Kathmandu", &[1_000_000_000; 800], true),
             ("&every=100s&agg=mean&fill=null", &[1], true),
             ("&every=100s&agg=mean&fill=null", &[0, 0], false),

@@ -143,7 +143,7 @@ pub(super) enum GroupParam {
         ("group" = Option<GroupParam>, Query, description = "Makes one series of several: of their values in each bucket the `sum`, `mean`, `min` or `max`, after `fill`; a series without a value does not count. An entry of the answer is a group, with `count` of its series and the names they have in common. Needs `agg`."),
         ("group_by" = Option<String>, Query, description = "Which series are together: those with the same `device`, `metric`, `label.NAME` or `@ATTRIBUTE`, several by comma. Default: all. Needs `group`."),
         ("time" = Option<TimeParam>, Query, description = "`ms` (default, a fraction where the time has one), `ns` (integers) or `rfc3339`."),
-        ("received" = Option<bool>, Query, description = "Adds a column `received`: when the hub received the reading, exactly if that was more than a minute after its time, else to within a minute."),
+        ("received" = Option<bool>, Query, description = "Adds a column `received`: when the hub received the reading, exactly if that was more than a minute after its time, else to within a minute (and as much more as times of the series are ahead of the clock)."),
         ("format" = Option<FormatParam>, Query, description = "`json` (default), `csv`, `ndjson`, `msgpack` or `parquet` (one row a point; columns in ROWS.md, times as timestamps).")),
     responses(
         (status = 200, description = "Streamed. A connection that breaks off means an incomplete answer.",

@@ -1,8 +1,12 @@
 //! Much at once: backlogs and snapshots that take several messages, and what overlaps in the head.
 
+use std::collections::HashSet;
+
 use super::NOW;
 use super::rules::{MS, SUBSCRIBE, Scene, scene, shape};
 use crate::limits::SNAPSHOT_PART_BYTES;
+use crate::live::engine::Input;
+use crate::live::protocol::Encoding;
 use crate::model::{Delete, SeriesId, TimeNs, Value};
 use serde_json::Value as Json;
 
@@ -92,6 +96,40 @@ fn a_snapshot_on_its_way_is_sent_to_its_end_before_one_that_begins_anew() {
     let sum = |of: &[(String, usize)], device: &str| of.iter().filter(|(d, _)| d.contains(device)).map(|(_, n)| n).sum::<usize>();
     let sums: Vec<_> = snapshots.iter().map(|one| ["p", "q", "r"].map(|device| sum(one, device))).collect();
     assert_eq!(sums, [[30_000; 3], [0, 30_000, 30_000], [0; 3]]);
+}
+
+#[test]
+fn a_series_is_described_no_later_than_its_deletes() {
+    let mut scene = scene();
+    let devices: Vec<_> = (0..8_000).map(|i| scene.world.id(&format!("d{i}"), "m")).collect();
+    let points: Vec<_> = devices.iter().map(|id| (*id, NOW - 60_000 * MS, Value::Float(0.5))).collect();
+    scene.world.commit(&[], &points);
+    scene.say(r#"{"type":"subscribe","id":"s","select":["d*/m"]}"#);
+    scene.hear();
+    let (cursor, viewer) = (scene.client.cursor.clone().unwrap(), scene.client.outbox.viewer);
+    scene.world.engine.on_input(Input::Gone(viewer), scene.world.now_ns);
+    let deletes: Vec<_> = devices.iter().map(|id| Delete { series: *id, from: NOW - 90_000 * MS, to: NOW - 30_000 * MS }).collect();
+    scene.world.commit(&deletes, &backlog(devices[0], NOW - 25_000 * MS, 400, 1.5));
+    let outbox = scene.world.open(Encoding::Json, 1 << 20);
+    scene.client.reconnect(outbox);
+    scene.say(&format!(r#"{{"type":"subscribe","id":"s","select":["d*/m"],"cursor":"{cursor}"}}"#));
+    let mut heard = scene.hear();
+    heard.retain(|message| message["type"] == "snapshot");
+    assert!(heard.len() > 3 && heard.iter().all(|part| part["recovered"] == true), "{} parts", heard.len());
+    assert!(scene.client.largest < 2 * SNAPSHOT_PART_BYTES, "{} bytes", scene.client.largest);
+    let (mut described, mut deleted, mut points) = (HashSet::new(), 0, 0);
+    for part in &heard {
+        let series = part["series"].as_array().unwrap();
+        let numbers: HashSet<_> = series.iter().map(|one| one["series"].as_u64().unwrap()).collect();
+        assert_eq!(numbers.len(), series.len(), "a series stands in a part once");
+        described.extend(numbers);
+        for range in part["ranges"].as_array().into_iter().flatten() {
+            assert!(described.contains(&range["series"].as_u64().unwrap()), "{range} is of a series that nobody described");
+            deleted += 1;
+        }
+        points += series.iter().map(|one| one["points"].as_array().unwrap().len()).sum::<usize>();
+    }
+    assert_eq!((described.len(), deleted, points), (8_000, 8_000, 400));
 }
 
 #[test]

@@ -129,6 +129,13 @@ pub(super) fn open_still(path: &Path, schema: &Schema) -> Option<Connection> {
     (found == schema.format).then_some(db)
 }
 
+/// For reading a file whose WAL holds something, where there is no room for the index of it. None: it cannot be read so.
+pub(super) fn open_where_full(path: &Path, schema: &Schema) -> Option<Connection> {
+    let (db, found) = open_unwritable(path, schema).ok()?;
+    db.pragma_update(None, "cache_size", -CACHE_KIB).ok()?;
+    (found == schema.format).then_some(db)
+}
+
 /// By the file's header alone, which says its format at this place (SQLite's file format, 1.3). What cannot be read is told when it is
 /// opened.
 pub(super) fn refuse_newer(path: &Path, schema: &Schema) -> Result<(), StoreError> {

@@ -41,8 +41,22 @@ impl DayFile {
     ) -> Result<T, StoreError> {
         match self.look_still(&ask) {
             Some(answer) => Ok(answer),
-            None => self.read(what, ask),
+            None => self.read(what, &ask).or_else(|error| match error {
+                StoreError::DiskFull { .. } => self.look_where_full(ask).ok_or(error),
+                error => Err(error),
+            }),
         }
+    }
+
+    /// With no room for the index of its WAL, as behind a kill on a full disk, the index is in memory. Nobody is told to wait for such a
+    /// reader: what it read counts if nothing was written meanwhile. A WAL that was moved into the file meanwhile is one that ends early,
+    /// which fails.
+    fn look_where_full<T>(&self, ask: impl Fn(&Reading<'_>) -> rusqlite::Result<T>) -> Option<T> {
+        let version = self.version();
+        let is_still = || version.is_multiple_of(2) && self.version() == version && !self.is_gone();
+        let db = sql::open_where_full(&self.path, self.schema())?;
+        let answer = db.unchecked_transaction().and_then(|transaction| ask(&Reading { db: &transaction })).ok()?;
+        is_still().then_some(answer)
     }
 
     /// None: it has to be read as a file that changes, and that tells what is wrong with it.
