@@ -115,6 +115,10 @@ pub async fn session(known: Known, _: NoParams) -> HttpResponse {
 pub async fn create_link(_: Admin, _: NoParams, door: web::Data<Door>, body: JsonBody<LinkBody>) -> Result<HttpResponse, ApiError> {
     let LinkBody { role } = body.into_inner();
     let role = role.as_deref().map_or(Ok(Role::Admin), super::tokens::role)?;
+    if !role.may_read() {
+        let message = format!("role {}: a login link is for admin or viewer", role.as_str());
+        return Err(ApiError::parameter(message).with_hint("an agent gets a token: telltale token create --role agent"));
+    }
     let auth = Arc::clone(&door.auth);
     let code = web::block(move || auth.create_login_code(role)).await??;
     Ok(HttpResponse::Created().json(LinkAnswer { link: door.login_link(&code) }))

@@ -121,6 +121,7 @@ async fn each_body_that_is_not_as_expected_says_where() {
         ("POST", "tokens", json!({ "role": "viewer", "name": "" }), &["name", "1 to 256 bytes"]),
         ("POST", "login", json!({}), &["either `code` or `token`"]),
         ("POST", "login/link", json!({ "role": "boss" }), &["role", "boss", "agent, viewer or admin"]),
+        ("POST", "login/link", json!({ "role": "agent" }), &["role", "agent", "admin or viewer"]),
         ("PATCH", "devices/d", json!({ "attributes": { "1": "x" } }), &["attribute", "1", "begins with a letter"]),
         ("PATCH", "devices/d", json!({ "nam": "x" }), &["unknown field `nam`", "`name`"]),
         ("PATCH", "devices/d", json!([]), &["not as expected"]),
