@@ -160,6 +160,7 @@ pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) 
     let place = stream::place(&hub.long_answers).await?;
     let content_type = content_type(question.format);
     let (hub, access) = (hub.into_inner(), reader.0.clone());
+    let again = (Arc::clone(&hub), reader.clone());
     let decide = move |is_wanted: &dyn Fn() -> bool| {
         let plan = make_plan(&hub, question, &reader, is_wanted)?;
         let lacks = plan.lacks().and_then(|why| HeaderValue::from_str(&why).ok());
@@ -167,7 +168,7 @@ pub async fn history(hub: web::Data<Hub>, reader: Reader, request: HttpRequest) 
     };
     let write = move |plan: Plan, sink: &mut ChunkSink<'_>| {
         let _grouped = grouped;
-        write::write(&plan, sink)
+        write::write_or_anew(plan, sink, |question| make_plan(&again.0, question, &again.1, &|| true).ok())
     };
     let (mut answer, lacks) = stream::answer_decided(&request, &access, place, content_type, "history", decide, write).await?;
     if let Some(why) = lacks {

@@ -10,10 +10,10 @@ mod runs;
 use std::sync::Arc;
 
 use super::plan::{Plan, Sources};
-use super::write::write;
+use super::write::{Broken, write, write_or_anew};
 use crate::auth::access::Scope;
 use crate::head::Head;
-use crate::model::{BatchPart, Commit, Kind, MetaChange, Position, Reading, TimeNs, TokenId, Value};
+use crate::model::{BatchPart, Commit, Delete, Kind, MetaChange, Position, Reading, TimeNs, TokenId, Value};
 use crate::query::error::{QueryCode, QueryError};
 use crate::query::request::History;
 use crate::query::selector::Selector;
@@ -224,6 +224,35 @@ fn the_store_s_points_come_before_the_head_s() {
     assert!(world.text("select=d/m&from=-2h&agg=count,min").contains(",4,0]]"));
     let refused = world.plan("select=d/m&from=-2h", &Scope::default(), 3).unwrap_err();
     assert_eq!(refused.code, QueryCode::TooManyPoints);
+}
+
+/// As where a day expires meanwhile. MessagePack tells how many points there are before them.
+#[test]
+fn what_changes_while_it_is_answered_is_planned_anew_before_its_first_byte() {
+    let mut world = World::new();
+    world.put("d", "m", &[], &[(T0, Value::Int(0)), (T0 + MS, Value::Int(1))]);
+    let store = Arc::new(MemoryStore::default());
+    let generation = world.head.freeze().unwrap();
+    store.seal(&generation.handover()).unwrap();
+    world.head.sealed(&generation);
+    world.store = Some(store.clone());
+    let query = "select=d/m&from=-2h&format=msgpack";
+    let lose = |time| store.delete(Delete { series: crate::model::SeriesId(0), from: time, to: time });
+    let plan = || world.plan(query, &Scope::default(), 100).unwrap();
+    let stale = plan();
+    lose(T0);
+    let (mut answer, mut anew) = (Vec::new(), 0);
+    let mut sink = |chunk: Vec<u8>| {
+        answer.extend(chunk);
+        true
+    };
+    assert!(matches!(write(&stale, &mut sink), Err(Broken::Changed { told: 2, found: 1, .. })));
+    write_or_anew(stale, &mut sink, |_| {
+        anew += 1;
+        Some(plan())
+    })
+    .unwrap();
+    assert_eq!((answer, anew), (world.bytes(query), 1));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::http::series::Described;
 use crate::http::stream::{ChunkSink, send};
 use crate::limits::{HISTORY_CHUNK_BYTES, HISTORY_HELD_BYTES};
 use crate::model::ValueType;
-use crate::query::request::{Format, Shape};
+use crate::query::request::{Format, History, Shape};
 use crate::query::run::Run;
 use crate::query::source::{self, Part};
 use crate::query::thin::Thinner;
@@ -19,6 +19,9 @@ use crate::store::{Coarse, StoreError};
 /// Points written before it is looked whether what there is should go out: pieces are about of one size, and none takes new memory while it
 /// grows.
 const POINTS_AT_ONCE: usize = 1024;
+
+/// How often an answer is begun: days expire one by one.
+const ATTEMPTS: usize = 4;
 
 /// Why an answer that had begun was not finished.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,23 @@ pub enum Broken {
     /// An export is whole or none.
     #[error("it would not be whole: {0}")]
     Incomplete(String),
+}
+
+/// Writes the answer. Where the store changed under it (a day expired) before anything went out, its question is planned anew.
+pub fn write_or_anew(mut plan: Plan, sink: &mut ChunkSink<'_>, mut anew: impl FnMut(History) -> Option<Plan>) -> Result<(), Broken> {
+    for _ in 1..ATTEMPTS {
+        let mut has_begun = false;
+        let done = write(&plan, &mut |chunk| {
+            has_begun |= !chunk.is_empty();
+            sink(chunk)
+        });
+        if has_begun || !matches!(done, Err(Broken::Changed { .. })) {
+            return done;
+        }
+        let Some(new) = anew(plan.question.clone()) else { return done };
+        plan = new;
+    }
+    write(&plan, sink)
 }
 
 pub fn write(plan: &Plan, sink: &mut ChunkSink<'_>) -> Result<(), Broken> {
