@@ -138,13 +138,18 @@ impl EmbeddedStore {
         let is_old = |key: &FileKey| floor(key).is_some_and(|floor| key.last_time() < floor);
         let (mut old, mut rolled, is_sorted) = (Vec::new(), Vec::new(), self.is_sorted());
         let may_go = |key: &FileKey| visited != Some(key.day) && (is_sorted || key.kind == FileKind::Rollup);
-        for file in self.files.all().iter().filter(|file| is_old(&file.key) && may_go(&file.key)) {
-            let rolls = file.key.kind == FileKind::Raw && !is_old(&FileKey { kind: FileKind::Rollup, ..file.key });
-            if rolls { &mut rolled } else { &mut old }.push(file.key);
+        for key in self.files.all().iter().map(|file| file.key).filter(is_old) {
+            if key.kind == FileKind::Raw && !is_old(&FileKey { kind: FileKind::Rollup, ..key }) {
+                rolled.push(key);
+            } else if may_go(&key) {
+                old.push(key);
+            }
         }
-        // Readings whose rollups stay longer go when those are made, of all that came for them.
+        // Readings whose rollups stay longer go when those are made, of all that came for them. What may not go yet waits on: a day that is
+        // forgotten would ask for one more seal.
         let sealed = expiry.unsealed.sealed(&rolled, Position(self.committed.load(Ordering::Relaxed)), self.sealed());
-        old.extend(sealed.into_iter().filter(|key| self.files.get(*key).is_some_and(|file| !self.waits_for_rollups(&file))));
+        let is_summed_up = |key: &FileKey| self.files.get(*key).is_some_and(|file| !self.waits_for_rollups(&file));
+        old.extend(sealed.into_iter().filter(|key| may_go(key) && is_summed_up(key)));
         let (mut gone, mut failed) = (0, Ok(()));
         for file in self.files.retired().iter().filter(|file| is_old(&file.key)) {
             failed = failed.and(self.files.remove_retired(file));

@@ -27,6 +27,7 @@ mod erased;
 mod floors;
 mod gone;
 mod kept;
+mod lapsed;
 mod left;
 mod looks;
 mod moved;

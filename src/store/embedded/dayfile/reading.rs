@@ -124,6 +124,9 @@ fn of_series(columns: &str, more: &str) -> String {
     format!("{own} UNION ALL {of_blocks}")
 }
 
+/// The plus keeps the index of marks from being taken, as in `of_series`.
+const OWN_MARK: &str = "SELECT max(mark) FROM rollups WHERE metric = ?1 AND lo = ?2 AND +own = 1";
+
 pub(super) const OWN: &str = "SELECT id, seal, first, last, count, series, times FROM chunks";
 pub(super) const MANY: &str = "SELECT id, seal, first, last, count, metric, lo, hi FROM blocks";
 
@@ -256,10 +259,19 @@ impl Reading<'_> {
         self.prepare(sql)?.query_map(params![from.0, seal.0.cast_signed(), limit], mark)?.collect()
     }
 
-    /// In a file of rollups: the series between these that have rows of their own, with what those were made of.
-    pub(in crate::store::embedded) fn rollup_marks(&self, lo: SeriesId, hi: SeriesId) -> rusqlite::Result<FxHashMap<SeriesId, i64>> {
-        let mut ask = self.prepare("SELECT lo, max(mark) FROM rollups WHERE own = 1 AND lo BETWEEN ?1 AND ?2 GROUP BY lo")?;
-        ask.query_map([lo.0, hi.0], |row| Ok((SeriesId(row.get(0)?), row.get(1)?)))?.collect()
+    /// In a file of rollups: which of these series, each with its metric, have rows of their own, with what those were made of.
+    pub(in crate::store::embedded) fn rollup_marks(
+        &self,
+        of: impl IntoIterator<Item = (SeriesId, u32)>,
+    ) -> rusqlite::Result<FxHashMap<SeriesId, i64>> {
+        let mut ask = self.prepare(OWN_MARK)?;
+        let mut marks = FxHashMap::default();
+        for (series, metric) in of {
+            if let Some(mark) = ask.query_row(params![metric, series.0], |row| row.get(0))? {
+                marks.insert(series, mark);
+            }
+        }
+        Ok(marks)
     }
 
     pub(in crate::store::embedded) fn greatest_marks(&self) -> rusqlite::Result<Marks> {
@@ -383,15 +395,19 @@ impl Reading<'_> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn who_looks_for_rollups_of_a_series_walks_over_none_that_others_have_of_their_own() {
+    fn steps(sql: &str, values: &[i64]) -> Vec<String> {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(super::super::ROLLUP.sql).unwrap();
-        let mut ask = db.prepare(&format!("EXPLAIN QUERY PLAN {}", of_series("id, level", ""))).unwrap();
-        let plan: Vec<String> = ask.query_map([1, 2, 2], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
-        let steps: Vec<_> = plan.iter().filter(|step| step.starts_with("S")).collect();
-        let expected = ["rollups_metric (metric=? AND lo>? AND lo<?)", "rollups_blocks (metric=? AND lo<?)"]
-            .map(|by| format!("SEARCH rollups USING INDEX {by}"));
-        assert_eq!(steps, expected.iter().collect::<Vec<_>>());
+        let mut ask = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan = ask.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap().map(Result::unwrap);
+        plan.filter(|step| step.starts_with('S')).collect()
+    }
+
+    #[test]
+    fn who_looks_for_rollups_of_a_series_walks_over_none_that_others_have_of_their_own() {
+        let by = |by: &str| format!("SEARCH rollups USING INDEX {by}");
+        let expected = ["rollups_metric (metric=? AND lo>? AND lo<?)", "rollups_blocks (metric=? AND lo<?)"].map(by);
+        assert_eq!(steps(&of_series("id, level", ""), &[1, 2, 2]), expected);
+        assert_eq!(steps(OWN_MARK, &[1, 2]), [by("rollups_metric (metric=? AND lo=?)")]);
     }
 }

@@ -4,13 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Rolled;
-use crate::model::{TimeNs, TimeRange};
+use crate::model::{Position, TimeNs, TimeRange};
 use crate::query::summary::Summary;
 
 /// Summaries of one row, which hold in place of readings.
 pub(super) struct Layer {
     /// Nanoseconds.
     pub(super) level: i64,
+    pub(super) seal: Position,
     pub(super) rows: Arc<Rolled>,
     /// The series in these rows, and which of its summaries.
     pub(super) at: usize,
@@ -26,6 +27,11 @@ pub(super) struct Layer {
 impl Layer {
     pub(super) fn summaries(&self) -> &[Summary] {
         &self.rows[self.at].1[self.shown.clone()]
+    }
+
+    /// The first reading that it tells of.
+    pub(super) fn first(&self) -> TimeNs {
+        self.summaries().first().map_or(TimeNs::MAX, |summary| summary.first.0)
     }
 
     /// What of a range its buckets can tell.

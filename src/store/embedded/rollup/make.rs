@@ -166,8 +166,9 @@ impl Making {
     fn own_page(&mut self, store: &EmbeddedStore, from: SeriesId) -> Result<Option<SeriesId>, StoreError> {
         let marks = self.file.read("list series of", |db| db.own_marks(from, self.limit, PAGE))?;
         let until = if marks.len() < PAGE as usize { SeriesId(u32::MAX) } else { marks[marks.len() - 1].series };
+        let of = marks.iter().map(|mark| (mark.series, store.info.metric(mark.series)));
         let known = match store.files.get(self.key()) {
-            Some(file) => self.of_rollups(file.read("list rollups of", |db| db.rollup_marks(from, until)))?,
+            Some(file) => self.of_rollups(file.read("list rollups of", |db| db.rollup_marks(of)))?,
             None => FxHashMap::default(),
         };
         let there = named(Some(&self.file), known.iter().map(|(series, mark)| (true, *mark, *series)))?;

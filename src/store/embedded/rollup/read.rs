@@ -263,11 +263,12 @@ impl Asked<'_> {
             let others = raw.iter().filter(|raw| raw.file.key.class != file.key.class);
             let is_alone = !others.map(|raw| self.exact(raw, within)).collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some);
             let own = raw.iter().find(|raw| raw.file.key.class == file.key.class);
-            all.push(self.of_file(&file, (own, is_alone), within, coarse)?);
+            all.extend(self.of_file(&file, (own, is_alone), within, coarse)?);
         }
-        // What of one class is gone lies over what there is of another.
-        all.sort_by_key(|layers| layers.iter().any(|layer| layer.is_whole));
-        Ok(all.into_iter().flatten().collect())
+        // What of one class is gone lies over what there is of another; and of what went from one after the other, what was summed up
+        // first: of the hour in which that was cut, the next has a part.
+        all.sort_by_key(|layer: &Layer| (layer.is_whole, layer.seal, layer.first()));
+        Ok(all)
     }
 
     /// Rollups of a day some of whose readings may be gone.
@@ -457,14 +458,15 @@ impl Asked<'_> {
             Err(_) if file.is_gone() => None,
             other => other?,
         };
-        Ok(rows.and_then(|rows| self.of_rows(rows, level_ns(row.level), within, tells, coarse)))
+        Ok(rows.and_then(|rows| self.of_rows(rows, row, within, tells, coarse)))
     }
 
-    fn of_rows(&self, rows: Arc<Rolled>, level: i64, within: TimeRange, tells: Tells, coarse: Coarse<'_>) -> Option<Layer> {
+    fn of_rows(&self, rows: Arc<Rolled>, row: &RollupHead, within: TimeRange, tells: Tells, coarse: Coarse<'_>) -> Option<Layer> {
         let at = rows.binary_search_by_key(&self.series, |(series, _)| *series).ok()?;
         let Tells { is_whole, only_gone, gone_until } = tells;
         let shown = 0..rows[at].1.len();
-        let mut layer = Layer { level, rows, at, shown, is_whole, gone_until, until: TimeNs::MAX };
+        let level = level_ns(row.level);
+        let mut layer = Layer { level, seal: row.seal, rows, at, shown, is_whole, gone_until, until: TimeNs::MAX };
         if coarse == Coarse::WhereGone || only_gone {
             // The readings from there on are read, but for those of a bucket of which only a part is left.
             let last_gone = layer.summaries().iter().rfind(|summary| is_gone(summary, gone_until));

@@ -44,8 +44,12 @@ fn hours(store: &EmbeddedStore, pins: &Arc<Pins>, series: u32) -> BTreeMap<i64, 
 /// A day of eight series at 1 Hz, summed up, that lost its oldest readings as it would for bytes: what a disk takes and how long a look
 /// lasts is not the same each time. In which hour its readings begin.
 fn shortened(data: &Path) -> (EmbeddedStore, Arc<Pins>, i64) {
-    let (pins, info) = (Arc::new(Pins::default()), Arc::new(Info::default()));
-    let mut store = open(data, Position(0), &pins, &info);
+    shortened_of(data, &Arc::new(Info::default()))
+}
+
+fn shortened_of(data: &Path, info: &Arc<Info>) -> (EmbeddedStore, Arc<Pins>, i64) {
+    let pins = Arc::new(Pins::default());
+    let mut store = open(data, Position(0), &pins, info);
     seal(&store, &given(0..8, FIRST + 20 * 60 * SECOND, 50_400), 1);
     tend(&store, NOW);
     store.piece_bytes = store.files.bytes() / 32;
@@ -90,6 +94,37 @@ fn a_delete_leaves_rollups_of_what_a_day_lost() {
     erase(&store, 3, (0, HOUR), 11);
     tend(&store, NOW);
     assert_eq!(hours(&store, &pins, 3), without(&[0, begin - 2, 12]));
+}
+
+/// The hour in which a day was cut is told whole by the class that lost its first part, and in part by those that lost the rest.
+#[test]
+fn an_hour_that_went_from_one_class_after_another_is_told_by_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let info = Arc::new(Info(AtomicU64::new(u64::MAX)));
+    let (store, pins, begin) = shortened_of(dir.path(), &info);
+    let whole = hours(&store, &pins, 0);
+    let shown = |what: &str| assert_eq!(hours(&store, &pins, 0), whole, "{what}: cut in hour {begin}");
+    let move_to = |rules: u64| {
+        info.0.store(rules, Ordering::Relaxed);
+        store.files.get(raw_key(&store)).unwrap().news().found(store.sealed());
+        work(&store);
+    };
+    move_to(0);
+    shown("moved");
+    let raw = store.files.get(raw_key(&store)).unwrap();
+    assert_eq!(raw.key.class, key::ClassId(0));
+    let first = || points(&store, &pins.pin(Position(1)), SeriesId(0), TimeRange::ALL, false)[0].0 - FIRST;
+    while first() <= (begin + 3) * HOUR {
+        assert!(store.drop_oldest(&raw, 1, key::day_of(NOW)).unwrap());
+        shown("cut once more");
+    }
+    move_to(u64::MAX);
+    shown("moved back");
+    let raw = raw_key(&store);
+    assert_eq!(raw.class, key::ClassId(1));
+    store.drop_until(raw, raw.last_time() + 1).unwrap();
+    store.unlink(raw).unwrap();
+    shown("all gone");
 }
 
 /// Slow series of one metric, the middle ones left out; the day expired.

@@ -39,3 +39,24 @@ fn a_day_that_waits_goes_too_when_nothing_came_for_it() {
     grow_old(&store, NOW);
     assert_eq!((has_raw(&store, 20_004), seen(&store, &pins, 1).1), (false, 7 * 8640));
 }
+
+#[test]
+fn a_day_that_is_visited_while_it_waits_asks_for_no_other_seal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _pins) = filled(dir.path(), &[rule(Some(4), Some(7), 0)], 0);
+    while store.tend(NOW, Duration::from_secs(1)).unwrap() {}
+    let mut expiry = expire::Expiry::new(Budget { data: dir.path().to_owned(), max_bytes: 0 }, &dir.path().join("store"));
+    let mut look = |visited| {
+        expiry.look_again();
+        store.expire(&mut expiry, NOW, visited);
+        (has_raw(&store, 20_004), expiry.wants_sealed().0)
+    };
+    store.set_committed(Position(11));
+    assert_eq!([look(None), look(None)], [(true, 0), (true, 11)]);
+    store.set_committed(Position(20));
+    assert_eq!(look(Some(20_004)), (true, 11));
+    assert_eq!(look(None), (true, 11), "what came later is not for it");
+    seal(&store, &of(&[2], 20_010 * DAY, 1, 1), 11);
+    assert_eq!(look(Some(20_004)), (true, 11), "it does not go while it is visited");
+    assert_eq!(look(None), (false, 11));
+}
