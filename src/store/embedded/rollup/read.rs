@@ -257,13 +257,18 @@ impl Asked<'_> {
         if rollups.is_empty() {
             return Ok(Vec::new());
         }
-        let (raw, mut all) = (self.raw(day, within)?, Vec::new());
+        let (raw, mut all, mut classes) = (self.raw(day, within)?, Vec::new(), 0);
         for file in rollups {
             // It changed its class: another file may have all, or nobody summed up both. What is gone is told all the same.
             let others = raw.iter().filter(|raw| raw.file.key.class != file.key.class);
             let is_alone = !others.map(|raw| self.exact(raw, within)).collect::<Result<Vec<_>, _>>()?.iter().any(Option::is_some);
             let own = raw.iter().find(|raw| raw.file.key.class == file.key.class);
-            all.extend(self.of_file(&file, (own, is_alone), within, coarse)?);
+            let layers = self.of_file(&file, (own, is_alone), within, coarse)?;
+            classes += usize::from(!layers.is_empty());
+            all.extend(layers);
+        }
+        if classes < 2 {
+            return Ok(all);
         }
         // What of one class is gone lies over what there is of another; and of what went from one after the other, what was summed up
         // first: of the hour in which that was cut, the next has a part.
