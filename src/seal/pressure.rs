@@ -104,9 +104,11 @@ impl Pressure {
         self.state.lock().trouble.clone()
     }
 
-    /// Wants a seal of whatever there is, and waits until one ended or the time is over.
-    pub fn want_seal(&self, at_most: Duration) {
-        self.wait_until_ended(at_most, |state| state.wanted = true);
+    /// Wants a seal of whatever there is, and waits until one ended or the time is over. Says what kept the one that ended from it: a
+    /// trouble that is older is none of this one.
+    pub fn want_seal(&self, at_most: Duration) -> Option<Trouble> {
+        let has_ended = self.wait_until_ended(at_most, |state| state.wanted = true);
+        self.trouble().filter(|_| has_ended)
     }
 
     /// Asks for a seal and waits until one ended or the time is over. The writer's own wait: nothing is decided while it lasts.
@@ -114,13 +116,14 @@ impl Pressure {
         self.wait_until_ended(at_most, |state| state.asked = true);
     }
 
-    fn wait_until_ended(&self, at_most: Duration, ask: impl FnOnce(&mut State)) {
+    fn wait_until_ended(&self, at_most: Duration, ask: impl FnOnce(&mut State)) -> bool {
         let until = Instant::now() + at_most;
         let mut state = self.state.lock();
         let before = state.ended;
         ask(&mut state);
         self.changed.notify_all();
         while state.ended == before && !self.changed.wait_until(&mut state, until).timed_out() {}
+        state.ended != before
     }
 }
 
@@ -152,5 +155,6 @@ mod tests {
         pressure.wait_for_seal(Duration::from_secs(30));
         assert_eq!(pressure.trouble(), Some(Trouble::Failed("x".to_owned())));
         thread.join().unwrap();
+        assert_eq!(pressure.want_seal(Duration::ZERO), None, "a seal that goes on is in no trouble yet");
     }
 }

@@ -143,9 +143,7 @@ fn make(dir: &Path) -> io::Result<()> {
 fn seal(hub: &Hub) -> Result<(), BackupError> {
     let (target, began) = (hub.head.position(), Instant::now());
     while hub.head.sealed_position() < target {
-        hub.pressure.want_seal(Duration::from_secs(1));
-        if let Some(trouble) = hub.pressure.trouble() {
-            let (Trouble::DiskFull(why) | Trouble::Failed(why)) = trouble;
+        if let Some(Trouble::DiskFull(why) | Trouble::Failed(why)) = hub.pressure.want_seal(Duration::from_secs(1)) {
             return Err(BackupError::NotSealed { why });
         }
         if let Some(why) = hub.health.is_poisoned() {
